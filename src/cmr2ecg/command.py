@@ -1,0 +1,56 @@
+"""What every step's command line shares: arguments, logging, threads, and errors of one line."""
+
+import argparse
+import json
+import logging
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+
+class InputError(ValueError):
+    """The user's input cannot be used; the message names the file or setting and how to mend it."""
+
+
+def step_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the arguments every step takes: --settings, --threads, --log."""
+    parser = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--settings", type=json.loads, default={}, help="the step's settings as JSON")
+    parser.add_argument("--threads", type=int, default=1, help="cores this step may use")
+    parser.add_argument("--log", type=Path, help="file that takes the step's messages as plain lines")
+    return parser
+
+
+def start(args: argparse.Namespace) -> None:
+    """Send messages to stderr and to --log, and keep numeric libraries to --threads cores.
+
+    Call it before importing numpy-heavy work in a child process; BLAS libraries already loaded are limited too.
+    """
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    if args.log:
+        args.log.parent.mkdir(parents=True, exist_ok=True)
+        handlers.append(logging.FileHandler(args.log, mode="w"))
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ[name] = str(args.threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(args.threads)
+    else:
+        from threadpoolctl import threadpool_limits
+
+        threadpool_limits(args.threads)
+
+
+def run(main: Callable[[Sequence[str] | None], None]) -> None:
+    """Run a step's main; an InputError or a missing file ends it with one line and exit code 1."""
+    try:
+        main(None)
+    except (InputError, FileNotFoundError) as error:
+        logging.getLogger().error("error: %s", " ".join(str(error).split()))
+        sys.exit(1)
+    except Exception:
+        logging.getLogger().exception("error: unexpected")
+        sys.exit(1)
