@@ -25,11 +25,10 @@ def step_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def start(args: argparse.Namespace) -> None:
-    """Send messages to stderr and to --log, and keep numeric libraries to --threads cores.
-
-    Call it before importing numpy-heavy work in a child process; BLAS libraries already loaded are limited too.
-    """
-    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
+    """Send messages to --log and warnings to stderr (without --log everything), and keep libraries to --threads cores."""
+    console = logging.StreamHandler(sys.stderr)
+    console.setLevel(logging.WARNING if args.log else logging.INFO)
+    handlers: list[logging.Handler] = [console]
     if args.log:
         args.log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(args.log, mode="w"))

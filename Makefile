@@ -1,0 +1,64 @@
+# cmr2ecg: `make demo` runs the whole study on the embedded cohort, `make test` the tests. Both set up what they need.
+
+PYTHON ?= python3.11
+VENV := .venv
+STAMP := $(VENV)/.installed
+CORES ?= all
+CONFIG ?= config/demo.yaml
+COHORT ?= demo
+PORT ?= 5000
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/src
+export MLFLOW_DISABLE_TELEMETRY := true
+.DEFAULT_GOAL := help
+
+.PHONY: help demo test lint format bench ui check-ui report lock env
+
+help:  ## say what there is
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: env  ## run the whole study on the embedded cohort
+	snakemake --cores $(CORES) --configfile $(CONFIG)
+
+test: env  ## run the tests
+	pytest
+
+lint: env  ## check style of Python, Snakemake and the workflow
+	ruff check .
+	ruff format --check .
+	snakefmt --check Snakefile workflow
+	snakemake --lint
+
+format: env  ## put the style right
+	ruff check --fix .
+	ruff format .
+	snakefmt Snakefile workflow
+
+bench: env  ## print speed and memory as ratios, write results/bench.json
+	python -m cmr2ecg.benchmarks.all --output results/bench.json
+
+ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
+	mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)
+
+check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
+	python -m cmr2ecg.evaluate.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
+
+report: env  ## write Snakemake's HTML report of a finished run
+	snakemake --configfile $(CONFIG) --report results/$(COHORT)/report.html
+
+lock: env  ## compile envs/requirements.in to the pinned files
+	cd envs && pip-compile -q --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
+		--no-emit-find-links --annotation-style=line -o requirements.txt requirements.in
+	python envs/write_environment.py
+
+env: $(STAMP)  ## create the Python environment
+
+$(STAMP): envs/requirements.txt
+	@command -v git >/dev/null || { echo "cmr2ecg needs git: install it and run again"; exit 1; }
+	@command -v $(PYTHON) >/dev/null || { echo "cmr2ecg needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "cmr2ecg needs Python 3.11, but $(PYTHON) is another version: name one with make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "cmr2ecg needs Python's venv module: install python3.11-venv"; exit 1; }
+	@echo "installing into $(VENV), about three minutes the first time"
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
+	@touch $@

@@ -1,0 +1,94 @@
+"""Draw docs/images/augment_{ecg,cmr}.png: one synthetic subject, augmented at the paper's settings.
+
+Run from the repository's root: python docs/make_augment_images.py
+"""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import matplotlib
+import numpy as np
+import torch
+import yaml
+
+from cmr2ecg.augment.cmr import augment_cmr
+from cmr2ecg.augment.ecg import augment_ecg, fourier_surrogate
+from cmr2ecg.data.clean import clean_ecg, prepare
+from cmr2ecg.data.crop import crop_heart
+from cmr2ecg.simulate.cohort import simulate
+from cmr2ecg.ukb.cardiosoft import read_cardiosoft
+from cmr2ecg.ukb.short_axis import read_middle_slice
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt
+
+ROOT = Path(__file__).resolve().parents[1]
+IMAGES = ROOT / "docs" / "images"
+LEAD, NAME = 7, "V2"
+COLUMNS, ROWS = 6, 2
+INK, ACCENT = "#222222", "#b3202a"
+
+
+def main() -> None:
+    """Write both pictures."""
+    config = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text(encoding="utf-8"))
+    with TemporaryDirectory() as folder:
+        ecg, cmr = one_subject(config, Path(folder))
+    IMAGES.mkdir(exist_ok=True)
+    draw_ecg_picture(ecg[:, :2500], config["pretrain"]["mmcl"]["ecg_augment"])
+    draw_cmr_picture(cmr, config["pretrain"]["mmcl"]["cmr_augment"])
+
+
+def one_subject(config: dict, folder: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the ECG (12, 5000) and the image (3, 210, 210) of a synthetic subject, read back from its files."""
+    alone = {"subjects": 1, "broken": 0, "missing_modality": 0, "repeat_visits": 0, "withdrawn": 0}
+    simulate(config["simulate_cohort"] | alone, folder, workers=1)
+    cleaning = config["clean_ecg"]
+    record = prepare(read_cardiosoft(next(folder.rglob("*.xml"))), cleaning["sampling_rate_hz"], cleaning["samples"])
+    baseline = {key: float(value) for key, value in cleaning["baseline"].items() if key != "iterations"}
+    ecg = clean_ecg(record, clip_std=cleaning["clip_std"], iterations=cleaning["baseline"]["iterations"], **baseline)
+    cropping = config["crop_cmr"]
+    cine = read_middle_slice(next(folder.rglob("*.zip")), cropping["minimum_slices"])
+    image = crop_heart(cine, size=cropping["size"], box_mm=cropping["box_mm"]).pixels
+    return torch.from_numpy(np.asarray(ecg, np.float32)), torch.from_numpy(np.asarray(image, np.float32))
+
+
+def draw_ecg_picture(ecg: torch.Tensor, settings: dict) -> None:
+    """Draw one lead as it is, as surrogate, with noise, and through the whole chain twice."""
+    quiet = settings | {"surrogate": 0.0, "noise": 0.0, "rescale": 0.0}
+    x = ecg[None]
+    rows = [
+        (f"{NAME}, cleaned", x),
+        ("Fourier surrogate", fourier_surrogate(x, settings["surrogate"], 1.0, _seed(1))),
+        ("Gaussian noise", augment_ecg(x, quiet | {"noise": settings["noise"]}, _seed(2))),
+        ("whole chain", augment_ecg(x, settings, _seed(3))),
+        ("whole chain, again", augment_ecg(x, settings, _seed(4))),
+    ]
+    figure, axes = plt.subplots(len(rows), 1, figsize=(7, 5.2), sharex=True, sharey=True, layout="constrained")
+    for axis, (title, y) in zip(axes, rows, strict=True):
+        axis.plot(np.arange(y.shape[-1]) / 500, y[0, LEAD], color=INK if axis is axes[0] else ACCENT, lw=0.7)
+        axis.set_title(title, loc="left", fontsize=9, pad=2)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=8)
+    axes[-1].set_xlabel("time (s)", fontsize=9)
+    figure.supylabel("amplitude (z-score)", fontsize=9)
+    figure.savefig(IMAGES / "augment_ecg.png", dpi=100)
+
+
+def draw_cmr_picture(cmr: torch.Tensor, settings: dict) -> None:
+    """Draw the end-diastolic channel of the image and of eleven augmented copies."""
+    copies = augment_cmr(cmr.expand(COLUMNS * ROWS - 1, -1, -1, -1), settings, _seed(5))
+    figure, axes = plt.subplots(ROWS, COLUMNS, figsize=(7, 2.6), layout="constrained")
+    for index, (axis, image) in enumerate(zip(axes.flat, [cmr, *copies], strict=True)):
+        axis.imshow(image[1], cmap="gray", vmin=0, vmax=1)
+        axis.set_axis_off()
+        axis.set_title("cropped" if index == 0 else f"augmented {index}", fontsize=8, pad=2)
+    figure.savefig(IMAGES / "augment_cmr.png", dpi=100)
+
+
+def _seed(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+if __name__ == "__main__":
+    main()

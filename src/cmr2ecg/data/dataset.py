@@ -1,0 +1,86 @@
+"""Join the shards of both modalities to one data set of paired subjects, without copying a sample."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.flow import Flow
+
+STEP = "assemble_dataset"
+
+
+def pair(
+    ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, in_tables: np.ndarray, flow: Flow
+) -> tuple[np.ndarray, Flow]:
+    """Return the eids (n,) that passed both QCs and are in the tables, sorted, and the flow with each exclusion.
+
+    A subject that fails both counts under the ECG's reason.
+
+    Args:
+        ecg_qc, cmr_qc: eid, status and reason of every indexed subject.
+        in_tables: eids with a row in the tabular data.
+        flow: the exclusions so far.
+
+    Raises:
+        InputError: if no subject is left.
+    """
+    remaining = ecg_qc["eid"]
+    for name, table in (("ECG", ecg_qc), ("CMR", cmr_qc)):
+        table = table[table["eid"].isin(remaining)]
+        rejected = table[table["status"] != "accepted"]
+        for reason, count in sorted(rejected["reason"].value_counts().items()):
+            flow.exclude(STEP, f"{name}: {reason}", int(count))
+        remaining = table.loc[table["status"] == "accepted", "eid"]
+    absent = ~remaining.isin(in_tables)
+    flow.exclude(STEP, "no row in the tables", int(absent.sum()))
+    remaining = remaining[~absent]
+    if remaining.empty:
+        lost = "; ".join(f"{reason}: {n_in - n_out}" for _, reason, n_in, n_out in flow.rows if n_in > n_out)
+        raise InputError(
+            f"no subject is left in the data set ({lost}); see the QC tables of clean_ecg and crop_cmr"
+        )
+    return np.sort(remaining.to_numpy(np.int64)), flow
+
+
+def write_dataset(path: Path, final: Path, eids: np.ndarray, shards: Mapping[str, Sequence[Path]]) -> None:
+    """Write `eid` (n,) and one virtual dataset for each name, whose row i belongs to eids[i].
+
+    Sources are named relative to `final`, so that a results folder can be moved. A shard is one mapping with an
+    irregular selection, however its subjects scatter over the rows: for 40,000 subjects in 40 shards a batch of 100
+    rows is found in 4 ms, against 40 ms with one mapping for each run of rows.
+
+    Args:
+        path: the file to write.
+        final: where the file will lie in the end (steps write to a temporary name in the same folder).
+        eids: sorted.
+        shards: name of a dataset -> the HDF5 files that hold it, each with `eid`.
+    """
+    with h5py.File(path, "w") as file:
+        file["eid"] = eids
+        for name, sources in shards.items():
+            file.create_virtual_dataset(name, _layout(name, sources, eids, final.parent))
+
+
+def _layout(name: str, sources: Sequence[Path], eids: np.ndarray, folder: Path) -> h5py.VirtualLayout:
+    layout, found = None, 0
+    for source in sources:
+        with h5py.File(source, "r") as shard:
+            there, shape, dtype = shard["eid"][:], shard[name].shape, shard[name].dtype
+        layout = layout or h5py.VirtualLayout((len(eids), *shape[1:]), dtype)
+        if (np.diff(there) <= 0).any():
+            raise InputError(f"{source}: eids are not in order; delete the file and run the workflow again")
+        rows = np.flatnonzero(np.isin(there, eids, assume_unique=True))
+        if rows.size:
+            virtual = h5py.VirtualSource(os.path.relpath(source, folder), name, shape)
+            layout[np.searchsorted(eids, there[rows])] = virtual[rows]
+            found += rows.size
+    if found != len(eids):
+        raise InputError(
+            f"{len(eids) - found} subjects are accepted in the QC tables but absent from the {name} shards"
+        )
+    return layout

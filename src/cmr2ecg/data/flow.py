@@ -1,0 +1,53 @@
+"""The exclusion flow: how many subjects each reason costs (as in a CONSORT diagram)."""
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from cmr2ecg.files import atomic
+
+log = logging.getLogger(__name__)
+
+COLUMNS = ["step", "reason", "n_in", "n_out"]
+
+
+@dataclass
+class Flow:
+    """Rows of (step, reason, n_in, n_out) in which each row takes up the count the last one left.
+
+    A reason's cost is n_in - n_out.
+    """
+
+    remaining: int
+    rows: list[tuple[str, str, int, int]] = field(default_factory=list)
+
+    def exclude(self, step: str, reason: str, count: int) -> None:
+        """Note that `count` subjects leave for `reason`.
+
+        Raises:
+            ValueError: if more leave than are there.
+        """
+        if not 0 <= count <= self.remaining:
+            raise ValueError(f"{count} of {self.remaining} subjects cannot leave for {reason!r}")
+        self.rows.append((step, reason, self.remaining, self.remaining - count))
+        self.remaining -= count
+
+    def table(self) -> pd.DataFrame:
+        """Return the rows as a table with columns step, reason, n_in, n_out."""
+        return pd.DataFrame(self.rows, columns=COLUMNS)
+
+
+def read_flow(path: Path) -> Flow:
+    """Read a flow.csv to go on with it."""
+    rows = [tuple(row) for row in pd.read_csv(path)[COLUMNS].itertuples(index=False)]
+    return Flow(int(rows[-1][3]), rows)
+
+
+def write_flow(path: Path, flow: Flow) -> None:
+    """Write flow.csv and say the same in the log."""
+    with atomic(path) as partial:
+        flow.table().to_csv(partial, index=False)
+    for step, reason, n_in, n_out in flow.rows:
+        log.info("%s: %d -> %d (%s)", step, n_in, n_out, reason)

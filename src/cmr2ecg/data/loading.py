@@ -1,0 +1,111 @@
+"""ECGs and images of chosen subjects for training: held in memory where they fit, else read batch by batch."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+import h5py
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+from torch.nn.functional import interpolate
+
+from cmr2ecg.command import InputError
+
+Item = TypeVar("Item")
+
+
+class PairedData:
+    """The rows of dataset.h5 that belong to `eids`, in that order.
+
+    Args:
+        dataset: dataset.h5 with `eid` (n,), `ecg` (n, 12, 5000) and `cmr` (n, 3, 210, 210).
+        eids: subjects wanted; each must be in the dataset.
+        fields: "ecg", "cmr" or both.
+        memory_mb: read everything at once if it takes no more than this, else leave it on disk.
+        image_size: images are resized to this many pixels a side, with antialiasing; None keeps them.
+    """
+
+    def __init__(
+        self,
+        dataset: Path,
+        eids: np.ndarray,
+        fields: Sequence[str],
+        *,
+        memory_mb: float,
+        image_size: int | None = None,
+    ) -> None:
+        self.file = h5py.File(dataset, "r")
+        self.fields, self.image_size = tuple(fields), image_size
+        self.rows = rows_of(self.file["eid"][:], eids, dataset)
+        size_mb = len(self.rows) * sum(self._bytes_per_row(field) for field in self.fields) / 1e6
+        self.memory: dict[str, Tensor] | None = None
+        if size_mb <= memory_mb:
+            self.memory = self._concatenate(np.array_split(np.arange(len(self)), max(1, len(self) // 256)))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def _bytes_per_row(self, field: str) -> int:
+        shape, item = self.file[field].shape[1:], self.file[field].dtype.itemsize
+        if field == "cmr" and self.image_size:
+            shape = (shape[0], self.image_size, self.image_size)
+        return int(np.prod(shape)) * item
+
+    def _concatenate(self, chunks: Sequence[np.ndarray]) -> dict[str, Tensor]:
+        parts = [self._read(chunk) for chunk in chunks]
+        return {field: torch.cat([part[field] for part in parts]) for field in self.fields}
+
+    def _read(self, index: np.ndarray) -> dict[str, Tensor]:
+        rows = self.rows[index]
+        order = np.argsort(rows, kind="stable")
+        back = np.argsort(order, kind="stable")
+        batch = {field: torch.from_numpy(self.file[field][rows[order]][back]) for field in self.fields}
+        if self.image_size and "cmr" in batch and batch["cmr"].shape[-1] != self.image_size:
+            size = (self.image_size, self.image_size)
+            resized = interpolate(batch["cmr"].float(), size=size, mode="bilinear", antialias=True)
+            batch["cmr"] = resized.to(batch["cmr"].dtype)
+        return batch
+
+    def batch(self, index: np.ndarray) -> dict[str, Tensor]:
+        """Return the subjects at positions `index` as {"ecg": float32, "cmr": float16} tensors on the CPU."""
+        if self.memory is None:
+            return self._read(index)
+        chosen = torch.from_numpy(np.asarray(index))
+        return {field: values[chosen] for field, values in self.memory.items()}
+
+    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[dict[str, Tensor]]:
+        """Yield batches in the given order; the next one is read while this one is used."""
+        pieces = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        if self.memory is not None:
+            return (self.batch(piece) for piece in pieces)
+        return read_ahead(self.batch, pieces)
+
+
+def rows_of(all_eids: np.ndarray, eids: np.ndarray, source: Path) -> np.ndarray:
+    """Return the positions of `eids` in `all_eids`.
+
+    Raises:
+        InputError: if one is missing; the message counts them and names no subject.
+    """
+    positions = pd.Index(all_eids).get_indexer(np.asarray(eids))
+    if (positions < 0).any():
+        raise InputError(
+            f"{source}: {int((positions < 0).sum())} subjects of the split are not in the dataset"
+        )
+    return positions
+
+
+def read_ahead(read, items: Iterable[Item]) -> Iterator:
+    """Yield read(item) for each item; one thread works one item ahead."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        waiting = None
+        for item in items:
+            following = pool.submit(read, item)
+            if waiting is not None:
+                yield waiting.result()
+            waiting = following
+        if waiting is not None:
+            yield waiting.result()

@@ -1,0 +1,122 @@
+"""Process one shard of subjects: a row of HDF5 for each that passes, a row of the QC table for every one.
+
+Rows are written one by one, so that memory does not grow with the number of subjects.
+"""
+
+import csv
+import logging
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.files import atomic
+from cmr2ecg.ukb.rejection import Rejection
+
+log = logging.getLogger(__name__)
+
+Work = Callable[[str], tuple[Mapping[str, Any], Mapping[str, Any]]]
+
+
+@dataclass(frozen=True)
+class Field:
+    """Shape and type of one subject's entry in an HDF5 dataset."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+
+def shard_of(visits: Path, column: str, shard: int, shards: int) -> list[tuple[int, str]]:
+    """Return eid and path of the subjects with eid % shards == shard, in order of eid."""
+    table = pd.read_parquet(visits, columns=["eid", column])
+    table = table[table["eid"] % shards == shard].sort_values("eid")
+    return list(zip(table["eid"].tolist(), table[column].tolist(), strict=True))
+
+
+def process_shard(
+    subjects: Sequence[tuple[int, str]],
+    work: Work,
+    *,
+    fields: Mapping[str, Field],
+    attributes: Mapping[str, Any],
+    measures: Sequence[str],
+    output: Path,
+    qc: Path,
+) -> Counter:
+    """Run `work` on every subject's file; write what passes to `output` and a verdict on each to `qc`.
+
+    Args:
+        subjects: eid and path.
+        work: path -> (row, measures); raises Rejection for a file that cannot be used.
+        fields: the row's entries, by the name of their HDF5 dataset; `eid` is added.
+        attributes: HDF5 attributes of the file.
+        measures: the QC table's columns beside eid, status (accepted or rejected), reason and detail.
+        output: HDF5 file.
+        qc: csv file.
+
+    Returns:
+        How many subjects met each reason; "" counts those accepted.
+    """
+    reasons: Counter = Counter()
+    columns = ["eid", "status", "reason", "detail", *measures]
+    with (
+        atomic(output) as data_path,
+        atomic(qc) as qc_path,
+        h5py.File(data_path, "w") as data,
+        open(qc_path, "w", newline="") as qc_file,
+    ):
+        _create(data, fields, attributes, len(subjects))
+        table = csv.DictWriter(qc_file, columns, restval="", lineterminator="\n")
+        table.writeheader()
+        accepted = 0
+        for eid, path in subjects:
+            row, verdict = _judge(work, path)
+            table.writerow({"eid": eid, **verdict})
+            reasons[verdict["reason"]] += 1
+            if row is not None:
+                _write(data, accepted, {"eid": eid, **row})
+                accepted += 1
+        for name in data:
+            data[name].resize(accepted, axis=0)
+    _report(reasons)
+    return reasons
+
+
+def _judge(work: Work, path: str) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
+    """Return a subject's row, or None, and the QC entries; whatever goes wrong stays with this subject."""
+    try:
+        row, measures = work(path)
+    except Rejection as error:
+        return None, {"status": "rejected", "reason": error.reason, "detail": error.detail}
+    except Exception as error:
+        log.warning(
+            "a file led to an unexpected %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG)
+        )
+        return None, {"status": "rejected", "reason": "unexpected error", "detail": type(error).__name__}
+    return row, {"status": "accepted", "reason": "", "detail": "", **measures}
+
+
+def _create(data: h5py.File, fields: Mapping[str, Field], attributes: Mapping[str, Any], rows: int) -> None:
+    for name, field in {"eid": Field((), "int64"), **fields}.items():
+        chunk = (1, *field.shape) if np.prod(field.shape) > 1000 else (max(1, min(rows, 1024)), *field.shape)
+        data.create_dataset(
+            name, (rows, *field.shape), field.dtype, chunks=chunk, maxshape=(None, *field.shape)
+        )
+    data.attrs.update(attributes)
+
+
+def _write(data: h5py.File, index: int, row: Mapping[str, Any]) -> None:
+    for name, value in row.items():
+        data[name][index] = value
+
+
+def _report(reasons: Counter) -> None:
+    log.info("%d accepted, %d rejected", reasons[""], reasons.total() - reasons[""])
+    for reason, count in reasons.most_common():
+        if reason:
+            log.info("  %d: %s", count, reason)

@@ -1,0 +1,64 @@
+"""Split subjects into training, validation and test sets, stratified on the diseases they share (paper §IV-A)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+SPLITS = ("train", "val", "test")
+
+
+def split_subjects(
+    labels: pd.DataFrame, columns: Sequence[str], shares: Mapping[str, float], seed: int
+) -> pd.DataFrame:
+    """Return eid, split of every subject, in order of eid.
+
+    Subjects are drawn within each combination of labels (cad x af x dm), so that the sets agree in every prevalence and
+    in every overlap of diseases.
+
+    Args:
+        labels: eid and the label columns.
+        columns: labels to stratify on.
+        shares: share of each split; they add up to 1.
+        seed: of the drawing.
+    """
+    labels = labels.sort_values("eid", ignore_index=True)
+    stratum = labels.groupby(list(columns), sort=True).ngroup().to_numpy()
+    counts = allocate(np.bincount(stratum), split_sizes(len(labels), shares))
+    generator = np.random.default_rng(seed)
+    split = np.empty(len(labels), dtype=object)
+    for index, row in enumerate(counts):
+        members = generator.permutation(np.flatnonzero(stratum == index))
+        split[members] = np.repeat(SPLITS, row)
+    return pd.DataFrame({"eid": labels["eid"], "split": split})
+
+
+def split_sizes(subjects: int, shares: Mapping[str, float]) -> np.ndarray:
+    """Return the sizes (3,) of train, val and test; the paper's 28,030 / 6,007 / 6,007 for 40,044 subjects.
+
+    Training is rounded down, what is left is shared out between validation and test.
+    """
+    train = int(np.floor(subjects * shares["train"] + 1e-9))
+    left = subjects - train
+    held_out = shares["val"] + shares["test"]
+    val = int(np.floor(left * shares["val"] / held_out + 0.5)) if held_out else 0
+    return np.array([train, val, left - val])
+
+
+def allocate(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return how many members of each stratum go to each split, (strata, splits) integers.
+
+    Rows add up to `strata`, columns to `sizes`. Every cell gets the whole part of its proportional share; the rest is
+    handed out by largest remainder, as far as row and column have something left to give.
+    """
+    share = np.outer(strata, sizes) / max(int(sizes.sum()), 1)
+    counts = np.floor(share + 1e-9).astype(int)
+    rows, columns = strata - counts.sum(axis=1), sizes - counts.sum(axis=0)
+    order = np.argsort((counts - share).ravel(), kind="stable")
+    while rows.any():  # a second round only if remainders alone leave a row without a partner
+        for row, column in zip(*np.unravel_index(order, share.shape), strict=True):
+            if rows[row] > 0 and columns[column] > 0:
+                counts[row, column] += 1
+                rows[row] -= 1
+                columns[column] -= 1
+    return counts

@@ -1,0 +1,101 @@
+"""Figure 5: test AUROC against the number of subjects a model was fine-tuned on, one panel a disease (§V-D)."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.figures.style import MODELS as STYLE
+from cmr2ecg.evaluate.figures.style import RC, light_grid
+from cmr2ecg.evaluate.names import DISEASES, MODELS
+
+MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
+
+
+def draw(settings: dict[str, Any], inputs: dict[str, Path]) -> Figure:
+    """Return the figure; inputs: {"intervals": intervals.csv of the step evaluate}.
+
+    Lines are means over seeds, shaded regions the 95 % bootstrap intervals. All panels share the AUROC axis.
+    Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
+    """
+    table = pd.read_csv(inputs["intervals"])
+    table = table[table["target"].isin(DISEASES) & (table["metric"] == "auroc")].dropna(subset=["mean"])
+    if table.empty:
+        raise InputError(
+            f"{inputs['intervals']}: no AUROC on any disease, so there is nothing to draw in figure 5"
+        )
+    if table["n_train"].isna().any():
+        raise InputError(f"{inputs['intervals']}: n_train is empty; run the step evaluate with --results")
+    targets = [target for target in DISEASES if target in set(table["target"])]
+    encoders = [encoder for encoder in STYLE if encoder in set(table["encoder"])]
+    with rc_context(RC):
+        figure = Figure(figsize=(2.75 * len(targets) + 0.6, 3.6), layout="constrained")
+        panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+        for panel, target in zip(panels, targets, strict=True):
+            _panel(panel, table[table["target"] == target], encoders)
+            panel.set_title(DISEASES[target])
+        panels[0].set_ylim(*_limits(table))
+        panels[0].set_ylabel("Test ROC AUC [%]")
+        figure.supxlabel("Fine-tuning subjects (share of the full balanced set)", fontsize=9)
+        panels[-1].annotate(
+            "chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4"
+        )
+        handles = {line.get_label(): line for panel in panels for line in panel.get_lines()}
+        names = [MODELS[encoder] for encoder in reversed(encoders)]
+        figure.legend(
+            [handles[name] for name in names], names, loc="outside upper center", ncols=5, handlelength=3.2
+        )
+    return figure
+
+
+def _panel(axes: Axes, table: pd.DataFrame, encoders: list[str]) -> None:
+    """Draw one disease: a line, markers and a shaded interval a model over a logarithmic axis."""
+    axes.set_xscale("log")
+    for encoder in encoders:
+        rows = table[table["encoder"] == encoder].sort_values(["n_train", "fraction"])
+        if rows.empty:
+            continue
+        colour, marker, line = STYLE[encoder]
+        sizes = rows["n_train"].to_numpy(float)
+        low, high = 100 * rows["low"], 100 * rows["high"]
+        axes.fill_between(sizes, low, high, color=colour, alpha=0.08, linewidth=0)
+        for edge in (low, high):  # a thin edge says whose region it is where several overlap
+            axes.plot(sizes, edge, color=colour, linestyle=line, linewidth=0.6, alpha=0.45, zorder=1.5)
+        axes.plot(
+            sizes,
+            100 * rows["mean"],
+            color=colour,
+            marker=marker,
+            linestyle=line,
+            linewidth=2.2 if encoder == "mmcl" else 1.5,
+            markersize=5.5,
+            markeredgecolor="white" if marker not in "x+" else colour,
+            markeredgewidth=0.7 if marker not in "x+" else 1.5,
+            label=MODELS[encoder],
+            zorder=3 if encoder == "mmcl" else 2,
+        )
+    axes.axhline(50, color="0.55", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
+    _size_ticks(axes, table)
+    light_grid(axes)
+
+
+def _size_ticks(axes: Axes, table: pd.DataFrame) -> None:
+    """Label the real training sizes, each with its share in percent; half a decade stays free at both ends."""
+    shares = table.groupby("n_train")["fraction"].unique()
+    sizes = shares.index.to_numpy(float)
+    labels = [f"{size:,.0f}\n{', '.join(map(str, sorted(share)))} %" for size, share in shares.items()]
+    axes.set_xticks(sizes, labels)
+    axes.set_xticks([], minor=True)
+    axes.set_xlim(sizes.min() / 1.6, sizes.max() * 1.6)
+
+
+def _limits(table: pd.DataFrame) -> tuple[float, float]:
+    """Return limits of the AUROC axis in percent that hold every interval and the chance line."""
+    low = np.nanmin(100 * table[["low", "mean"]].to_numpy())
+    high = np.nanmax(100 * table[["high", "mean"]].to_numpy())
+    return max(0.0, min(low, 50.0) - MARGIN), min(100.0 + MARGIN, max(high, 50.0) + MARGIN)

@@ -1,0 +1,24 @@
+"""What tables and figures call the targets and models."""
+
+TARGETS = {"cad": "CAD", "af": "AF", "dm": "DM"}
+
+DISEASES = {
+    "cad": "Coronary artery disease (CAD)",
+    "af": "Atrial fibrillation (AF)",
+    "dm": "Diabetes mellitus (DM)",
+}
+
+MODELS = {
+    "supervised": "Supervised ViT",
+    "simclr": "SimCLR",
+    "clocs": "CLOCS",
+    "byol": "BYOL",
+    "barlow_twins": "BarlowTwins",
+    "mae": "MAE",
+    "mmcl_without_mdm": "MMCL w/o MDM",
+    "mmcl": "MMCL (ours)",
+    "cmr_supervised": "Supervised ResNet",
+    "cmr_mmcl_without_mdm": "MMCL w/o MDM (CMR)",
+    "cmr_mmcl": "MMCL (CMR)",
+    "tabular": "XGBoost (tabular)",
+}

@@ -1,0 +1,59 @@
+"""Which source files a module reaches through its absolute imports, found without importing anything.
+
+Snakemake takes these files as inputs of a step (workflow/rules/common.smk), so that an edit reruns exactly the steps
+that use the file; result.json records their digest. Standard library only, for it runs while the Snakefile is read.
+"""
+
+import ast
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = "cmr2ecg"
+SOURCE = Path(__file__).resolve().parent.parent
+
+
+def module_file(module: str) -> Path | None:
+    """Return the file of a dotted module name of this package, or None if there is none."""
+    path = SOURCE.joinpath(*module.split("."))
+    for candidate in (path.with_suffix(".py"), path / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+def imported_names(path: Path) -> Iterator[str]:
+    """Yield the dotted names inside this package that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith(PACKAGE))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def reached_files(*modules: str) -> list[Path]:
+    """Return the sorted files that `modules` consist of and reach; empty __init__ files are left out.
+
+    Raises:
+        ModuleNotFoundError: if a named module has no file.
+    """
+    waiting, found = list(modules), set()
+    for module in modules:
+        if module_file(module) is None:
+            raise ModuleNotFoundError(f"no file for module {module}")
+    while waiting:
+        path = module_file(waiting.pop())
+        if path is None or path in found or path.name == "__init__.py":
+            continue
+        found.add(path)
+        waiting.extend(imported_names(path))
+    return sorted(found)
+
+
+def code_digest(*modules: str) -> str:
+    """Return a SHA-256 over the content of the reached files."""
+    whole = hashlib.sha256()
+    for path in reached_files(*modules):
+        whole.update(path.relative_to(SOURCE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return whole.hexdigest()

@@ -1,0 +1,67 @@
+"""The ECG encoder: timm's vision transformer over one-lead patches of a 12-lead ECG (paper §IV-C.1)."""
+
+import torch
+from timm.models.vision_transformer import VisionTransformer
+from torch import Tensor
+
+from cmr2ecg.models.position_embedding import sincos_2d
+
+
+class EcgEncoder(VisionTransformer):
+    """Vision transformer whose tokens are (1, patch) pieces of single leads, plus a class token.
+
+    Parameter names are timm's and those of the authors' published weights. At the paper's size (384-d, 3 blocks,
+    6 heads, 12 x 2500 samples, patch 100): 300 patch tokens and 5.36 M parameters without the position embedding.
+    """
+
+    def __init__(
+        self,
+        leads: int = 12,
+        samples: int = 2500,
+        patch: int = 100,
+        dim: int = 384,
+        depth: int = 3,
+        heads: int = 6,
+        mlp_ratio: float = 4.0,
+        drop_path: float = 0.0,
+        trainable_position_embedding: bool = False,
+    ) -> None:
+        super().__init__(
+            img_size=(leads, samples),
+            patch_size=(1, patch),
+            in_chans=1,
+            num_classes=0,
+            global_pool="token",
+            embed_dim=dim,
+            depth=depth,
+            num_heads=heads,
+            mlp_ratio=mlp_ratio,
+            drop_path_rate=drop_path,
+        )
+        self.leads, self.samples, self.patch = leads, samples, patch
+        self.grid = (leads, samples // patch)
+        self.pos_embed.data.copy_(sincos_2d(dim, *self.grid)[None])
+        self.pos_embed.requires_grad_(trainable_position_embedding)
+
+    def embed_patches(self, ecg: Tensor) -> Tensor:
+        """Return patch tokens (batch, leads*times, dim) of ECGs (batch, leads, samples), position added."""
+        return self.patch_embed(ecg[:, None]) + self.pos_embed[:, 1:]
+
+    def encode_tokens(self, patches: Tensor) -> Tensor:
+        """Run the blocks over the class token and `patches` (batch, n, dim): (batch, 1 + n, dim), not normalised."""
+        token = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
+        return self.blocks(torch.cat([token, patches], dim=1))
+
+    def forward_patches(self, ecg: Tensor) -> Tensor:
+        """Return encoded patch tokens (batch, leads*times, dim), without the class token, not normalised."""
+        return self.encode_tokens(self.embed_patches(ecg))[:, 1:]
+
+    def forward(self, ecg: Tensor) -> Tensor:
+        """Return embeddings (batch, dim) of ECGs (batch, leads, samples): the normalised mean patch token."""
+        return self.norm(self.forward_patches(ecg).mean(dim=1))
+
+
+def patchify(ecg: Tensor, patch: int) -> Tensor:
+    """Cut ECGs (batch, leads, samples) into (batch, leads*times, patch), lead-major like the encoder's tokens."""
+    batch, leads, samples = ecg.shape
+    return ecg.reshape(batch, leads * (samples // patch), patch)

@@ -1,0 +1,169 @@
+"""A synthetic cohort as a UK Biobank download: raw files, tables, and beside them the planted truth."""
+
+import logging
+import math
+import multiprocessing
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from threadpoolctl import threadpool_limits
+
+from cmr2ecg.command import InputError
+from cmr2ecg.simulate.raw_files import BROKEN, write_cmr, write_ecg
+from cmr2ecg.simulate.subject import EIDS, draw_subject, truth_of
+from cmr2ecg.simulate.tables import tabular_row
+
+NEEDED = (
+    "subjects",
+    "seed",
+    "coupling",
+    "frames",
+    "slices",
+    "matrix",
+    "field_of_view_mm",
+    "prevalence",
+    "phenotypes_missing",
+    "repeat_visits",
+    "missing_modality",
+    "broken",
+    "withdrawn",
+)
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to write for one subject."""
+
+    index: int
+    broken: str = ""  # one of BROKEN, or empty
+    missing: str = ""  # "ecg", "cmr" or empty
+    repeat: str = ""  # "both": a second visit beside a whole first one; "only": the first visit lacks its ECG
+    withdrawn: bool = False
+    phenotypes: bool = True
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """What was written."""
+
+    files: list[str]  # relative to the raw folder, sorted
+    tabular: list[list[str]]  # rows in the order of tables.COLUMNS, sorted by eid
+    truth: pd.DataFrame  # one row a subject, sorted by eid
+    withdrawn: list[int]
+
+
+def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
+    """Write the raw files of a cohort below `raw` and return its tables.
+
+    Each subject depends on seed and index alone, so the files do not depend on the number of workers.
+
+    Args:
+        settings: the simulate_cohort section of the config.
+        raw: folder that takes ecg/ and cmr/; both are emptied first.
+        workers: processes.
+
+    Raises:
+        InputError: if a setting is missing or out of range.
+    """
+    tasks = plan(settings)
+    for folder in ("ecg", "cmr"):
+        shutil.rmtree(raw / folder, ignore_errors=True)
+        (raw / folder).mkdir(parents=True)
+    files: list[str] = []
+    rows: list[list[str]] = []
+    truth: list[dict[str, Any]] = []
+    report = max(1, len(tasks) // 10)
+    for done, (written, row, known) in enumerate(_run(settings, raw, tasks, workers), start=1):
+        files += written
+        rows.append(row)
+        truth.append(known)
+        if done % report == 0 or done == len(tasks):
+            log.info("simulated %d of %d subjects", done, len(tasks))
+    frame = pd.DataFrame(truth).sort_values("eid", ignore_index=True)
+    withdrawn = frame.loc[frame["withdrawn"], "eid"].tolist()
+    return Cohort(sorted(files), sorted(rows, key=lambda row: int(row[0])), frame, withdrawn)
+
+
+def plan(settings: dict[str, Any]) -> list[Task]:
+    """Return one task a subject: who is damaged, incomplete, withdrawn, seen twice or without phenotypes.
+
+    Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once.
+    """
+    check(settings)
+    count = settings["subjects"]
+    rng = np.random.default_rng(np.random.SeedSequence([settings["seed"], count]))
+    broken, missing, repeat = (
+        math.ceil(count * settings[name]) for name in ("broken", "missing_modality", "repeat_visits")
+    )
+    if broken + missing + repeat + settings["withdrawn"] > count:
+        raise InputError(
+            f"simulate_cohort: {count} subjects are too few for the broken, missing, repeated and withdrawn "
+            "ones; raise simulate_cohort.subjects or lower these settings"
+        )
+    order = iter(rng.permutation(count).tolist())
+    special: dict[int, dict[str, Any]] = {}
+    special |= {next(order): {"broken": BROKEN[k % len(BROKEN)]} for k in range(broken)}
+    special |= {next(order): {"missing": ("ecg", "cmr")[k % 2]} for k in range(missing)}
+    special |= {next(order): {"repeat": ("both", "only")[k % 2]} for k in range(repeat)}
+    special |= {next(order): {"withdrawn": True} for _ in range(settings["withdrawn"])}
+    without = set(rng.permutation(count)[: round(count * settings["phenotypes_missing"])].tolist())
+    return [Task(k, phenotypes=k not in without, **special.get(k, {})) for k in range(count)]
+
+
+def check(settings: dict[str, Any]) -> None:
+    """Raise InputError if a setting is missing or cannot be drawn."""
+    absent = [name for name in NEEDED if name not in settings]
+    if absent:
+        raise InputError(f"simulate_cohort lacks {', '.join(absent)}; see config/paper.yaml")
+    if not 1 <= settings["subjects"] < EIDS:
+        raise InputError(f"simulate_cohort.subjects is {settings['subjects']}, give 1 to {EIDS - 1}")
+    if not 0 <= settings["coupling"] <= 1:
+        raise InputError(f"simulate_cohort.coupling is {settings['coupling']}, give 0 to 1")
+    for name, least in (("frames", 4), ("slices", 4), ("matrix", 32), ("field_of_view_mm", 200)):
+        if settings[name] < least:
+            raise InputError(f"simulate_cohort.{name} is {settings[name]}, give at least {least}")
+
+
+def _run(
+    settings: dict[str, Any], raw: Path, tasks: list[Task], workers: int
+) -> Iterator[tuple[list[str], list[str], dict[str, Any]]]:
+    """Write all subjects, in order, here or in worker processes."""
+    if workers <= 1:
+        for task in tasks:
+            yield write_subject(settings, raw, task)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=threadpool_limits, initargs=(1,)) as pool:
+        chunks = [tasks[start : start + 4] for start in range(0, len(tasks), 4)]
+        for results in pool.map(_write_chunk, [settings] * len(chunks), [raw] * len(chunks), chunks):
+            yield from results
+
+
+def _write_chunk(
+    settings: dict[str, Any], raw: Path, tasks: list[Task]
+) -> list[tuple[list[str], list[str], dict[str, Any]]]:
+    return [write_subject(settings, raw, task) for task in tasks]
+
+
+def write_subject(
+    settings: dict[str, Any], raw: Path, task: Task
+) -> tuple[list[str], list[str], dict[str, Any]]:
+    """Write one subject's files; return their names, the tabular row and the truth."""
+    subject = draw_subject(settings, task.index)
+    files = []
+    if task.missing != "ecg" and task.repeat != "only":
+        files.append(write_ecg(subject, 2, raw, task.broken))
+    if task.missing != "cmr":
+        files.append(write_cmr(subject, 2, raw, task.broken))
+    if task.repeat:
+        again = draw_subject(settings, task.index, visit=3)
+        files += [write_ecg(again, 3, raw), write_cmr(again, 3, raw)]
+    kind = {name: getattr(task, name) for name in ("broken", "missing", "repeat", "withdrawn", "phenotypes")}
+    return files, tabular_row(subject, task.phenotypes), truth_of(subject) | kind

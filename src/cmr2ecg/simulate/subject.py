@@ -1,0 +1,148 @@
+"""One synthetic subject: a person, and on demand the ECG, the cine and the phenotypes of a visit.
+
+`coupling` c joins two hearts. The person's own latents z drive ECG, age, sex, body and diseases; image and phenotypes
+come from c z + sqrt(1 - c^2) z', z' being another person's. At 1 both sides show one heart, at 0 they are strangers,
+body included: nothing can be learned about the image from the ECG.
+"""
+
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from cmr2ecg.simulate.cine import Cine, render
+from cmr2ecg.simulate.disease import Record, calibrate, draw_record, risks
+from cmr2ecg.simulate.ecg import draw_ecg
+from cmr2ecg.simulate.ecg_traits import EcgTraits, ecg_traits
+from cmr2ecg.simulate.geometry import Motion, move
+from cmr2ecg.simulate.heart import LATENTS, Heart, blend, heart_from_latents
+from cmr2ecg.simulate.phenotypes import measure
+
+FIRST_EID, EIDS = 9000001, 999999  # UK Biobank's own ids are smaller
+_PERSON, _OTHER, _TRAITS, _RECORD, _MOTION, _ECG, _CINE, _MEASURE = range(8)  # purposes of random streams
+
+
+@dataclass(frozen=True)
+class Person:
+    """What does not change between visits."""
+
+    index: int
+    eid: int
+    z_ecg: np.ndarray  # latents of the heart behind ECG, body and diseases
+    z_image: np.ndarray  # latents of the heart behind image and phenotypes
+    heart_ecg: Heart
+    heart_image: Heart
+    risks: np.ndarray  # (3,) of cad, af, dm
+    has: np.ndarray  # (3,) booleans
+    record: Record
+    visited: date  # first imaging visit
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A person at an imaging visit."""
+
+    person: Person
+    traits: EcgTraits
+    ecg_counts: np.ndarray  # (12, samples) int32, 5 uV a count
+    motion: Motion
+    cine: Cine
+    phenotypes: dict[str, float]
+    when: datetime
+
+
+def draw_person(settings: dict[str, Any], index: int) -> Person:
+    """Return person `index` of the cohort; the same whatever the number of subjects or workers.
+
+    Args:
+        settings: the simulate_cohort section; seed, coupling and prevalence are used.
+        index: 0-based.
+    """
+    seed = settings["seed"]
+    calibration = calibrate(*(float(settings["prevalence"][name]) for name in ("cad", "af", "dm")))
+    own = _stream(seed, index, _PERSON).standard_normal(len(LATENTS))
+    other = _stream(seed, index, _OTHER).standard_normal(len(LATENTS))
+    image = blend(own, other, float(settings["coupling"]))
+    heart = heart_from_latents(own, calibration.af_threshold)
+    rng = _stream(seed, index, _RECORD)
+    chances = risks(heart, calibration)
+    has = rng.random(3) < chances
+    visited = date(2015, 5, 4) + timedelta(days=int(rng.integers(1400)))
+    return Person(
+        index=index,
+        eid=eid_of(seed, index),
+        z_ecg=own,
+        z_image=image,
+        heart_ecg=heart,
+        heart_image=heart_from_latents(image, calibration.af_threshold),
+        risks=chances,
+        has=has,
+        record=draw_record(rng, has, visited),
+        visited=visited,
+    )
+
+
+def draw_subject(settings: dict[str, Any], index: int, visit: int = 2) -> Subject:
+    """Return subject `index` with the signals of a visit, in memory.
+
+    Args:
+        settings: the simulate_cohort section; seed, coupling, prevalence, frames, slices, matrix, field_of_view_mm.
+        index: 0-based.
+        visit: 2 or 3; the second imaging visit shows the same heart with new noise, place and breath.
+    """
+    seed, person = settings["seed"], draw_person(settings, index)
+    traits = ecg_traits(person.heart_ecg, _stream(seed, index, _TRAITS))
+    rng = _stream(seed, index, _MOTION)
+    slices = max(settings["slices"] + int(rng.choice([-1, 0, 0, 1])), 3)
+    motion = move(person.heart_image, slices, settings["frames"], rng)
+    cine = render(
+        motion,
+        person.heart_image,
+        settings["matrix"],
+        float(settings["field_of_view_mm"]),
+        _stream(seed, index, _CINE, visit),
+    )
+    ecg = draw_ecg(traits, _stream(seed, index, _ECG, visit))
+    phenotypes = measure(motion, float(person.heart_image.rate), _stream(seed, index, _MEASURE, visit))
+    start = datetime(person.visited.year, person.visited.month, person.visited.day, 9, tzinfo=UTC)
+    when = start + timedelta(days=870 * (visit - 2), minutes=37 * (index % 13), seconds=index % 60)
+    return Subject(person, traits, ecg, motion, cine, phenotypes, when)
+
+
+def eid_of(seed: int, index: int) -> int:
+    """Return a synthetic eid in 9000001 to 9999999; distinct indices below 999999 have distinct eids."""
+    return FIRST_EID + (7919 * index + 104729 * seed) % EIDS  # 7919 has no factor in common with 999999
+
+
+def truth_of(subject: Subject) -> dict[str, float | int | str]:
+    """Return one row of the planted truth: latents, hearts, drawn geometry, ECG traits, risks."""
+    person, motion = subject.person, subject.motion
+    middle = len(motion.inner) // 2
+    row: dict[str, float | int | str] = {"eid": person.eid}
+    for side in ("ecg", "image"):
+        latents, heart = getattr(person, f"z_{side}"), getattr(person, f"heart_{side}")
+        row |= {f"z_{side}_{name}": float(value) for name, value in zip(LATENTS, latents, strict=True)}
+        row |= {f"{side}_{field.name}": float(getattr(heart, field.name)) for field in fields(Heart)}
+    row |= {
+        "slices": len(motion.inner),
+        "middle_slice": middle,
+        "centre_row": float(subject.cine.centres[middle, 0]),
+        "centre_column": float(subject.cine.centres[middle, 1]),
+        "lv_radius_px": float(motion.inner[middle, 0].mean() / subject.cine.pixel_spacing_mm),
+        "epicardial_radius_px": float(motion.outer[middle, 0].mean() / subject.cine.pixel_spacing_mm),
+        "es_frame": motion.es_frame,
+    }
+    exact = measure(motion, float(person.heart_image.rate), np.random.default_rng(0), error=0.0)
+    row |= {f"true_{name}": value for name, value in exact.items()}
+    traits = subject.traits
+    row |= {f"trait_{name}": getattr(traits, name) for name in ("rate", "pr_ms", "qrs_ms", "qt_ms")}
+    row |= {"trait_axis": traits.axis_degrees, "trait_strain": traits.strain, "trait_block": traits.block}
+    for place, name in enumerate(("cad", "af", "dm")):
+        row |= {f"risk_{name}": float(person.risks[place]), name: int(person.has[place])}
+    return row
+
+
+def _stream(seed: int, index: int, purpose: int, visit: int = 2) -> np.random.Generator:
+    """Random numbers of one subject for one purpose, whoever else is drawn."""
+    return np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(purpose, visit)))

@@ -1,0 +1,45 @@
+"""Join the shards to dataset.h5, the paired subjects that passed every check, and count the exclusions.
+
+Outputs: dataset.h5 with `eid`, `ecg` and `cmr` (virtual datasets over the shards), and flow.csv, which goes on from
+index_cohort's.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.data.dataset import pair, write_dataset
+from cmr2ecg.data.flow import read_flow, write_flow
+from cmr2ecg.files import atomic
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--index-flow", type=Path, required=True, help="flow.csv of index_cohort")
+    parser.add_argument("--ecg", type=Path, nargs="+", required=True, help="HDF5 shards of clean_ecg")
+    parser.add_argument("--ecg-qc", type=Path, nargs="+", required=True, help="QC tables of clean_ecg")
+    parser.add_argument("--cmr", type=Path, nargs="+", required=True, help="HDF5 shards of crop_cmr")
+    parser.add_argument("--cmr-qc", type=Path, nargs="+", required=True, help="QC tables of crop_cmr")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
+    parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
+    parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
+    args = parser.parse_args(argv)
+    start(args)
+    in_tables = pd.read_parquet(args.labels, columns=["eid"])["eid"].to_numpy()
+    eids, flow = pair(read_qc(args.ecg_qc), read_qc(args.cmr_qc), in_tables, read_flow(args.index_flow))
+    with atomic(args.output) as path:
+        write_dataset(path, args.output, eids, {"ecg": args.ecg, "cmr": args.cmr})
+    write_flow(args.flow, flow)
+
+
+def read_qc(files: Sequence[Path]) -> pd.DataFrame:
+    """Return eid, status and reason of all QC tables."""
+    columns = {"eid": "int64", "status": "str", "reason": "str"}
+    tables = [pd.read_csv(file, usecols=list(columns), dtype=columns) for file in files]
+    return pd.concat(tables, ignore_index=True)
+
+
+if __name__ == "__main__":
+    run(main)

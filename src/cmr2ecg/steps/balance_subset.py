@@ -1,0 +1,42 @@
+"""Draw a balanced training subset: positives and as many fixed negatives (paper §IV-B, §V-D).
+
+Output: a csv with eid, label.
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.data.subsets import balanced_subset
+from cmr2ecg.files import atomic
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv of split_subjects")
+    parser.add_argument("--target", required=True, help="label column: cad, af or dm")
+    parser.add_argument("--fraction", type=float, required=True, help="percent of the positives")
+    parser.add_argument("--output", type=Path, required=True, help="csv file to write")
+    args = parser.parse_args(argv)
+    start(args)
+    split = pd.read_csv(args.split)
+    training = split.loc[split["split"] == "train", "eid"]
+    labels = pd.read_parquet(args.labels, columns=["eid", args.target])
+    subset = balanced_subset(
+        labels[labels["eid"].isin(training)],
+        args.target,
+        fraction=args.fraction,
+        minimum_pairs=args.settings["minimum_pairs"],
+        seed=args.settings["seed"],
+    )
+    with atomic(args.output) as path:
+        subset.to_csv(path, index=False)
+    logging.info("%s, %g %%: %d subjects, half of them positive", args.target, args.fraction, len(subset))
+
+
+if __name__ == "__main__":
+    run(main)

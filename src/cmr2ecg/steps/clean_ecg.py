@@ -1,0 +1,62 @@
+"""Read and clean one shard of the ECGs (paper §IV-A).
+
+Outputs: an HDF5 file with `eid` (n,) and `ecg` (n, 12, samples) float32, and a QC table with a verdict on every
+subject.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.data.clean import clean_ecg, prepare
+from cmr2ecg.data.shards import Field, process_shard, shard_of
+from cmr2ecg.ukb.cardiosoft import LEADS, read_cardiosoft
+
+MEASURES = ("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "largest_mv")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
+    parser.add_argument(
+        "--shard", type=int, required=True, help="this shard: subjects with eid %% shards == shard"
+    )
+    parser.add_argument("--shards", type=int, required=True, help="number of shards")
+    parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
+    parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
+    args = parser.parse_args(argv)
+    start(args)
+    settings = args.settings
+    process_shard(
+        shard_of(args.visits, "ecg_path", args.shard, args.shards),
+        partial(clean_file, **settings),
+        fields={"ecg": Field((len(LEADS), settings["samples"]), "float32")},
+        attributes={"leads": list(LEADS), "sampling_rate_hz": settings["sampling_rate_hz"]},
+        measures=MEASURES,
+        output=args.output,
+        qc=args.qc,
+    )
+
+
+def clean_file(
+    path: str, *, sampling_rate_hz: int, samples: int, clip_std: float, baseline: Mapping[str, float]
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Return the cleaned ECG of one CardioSoft XML file and what the QC table says about it."""
+    ecg = read_cardiosoft(path)
+    signal = prepare(ecg, sampling_rate_hz, samples)
+    measures = {
+        "sampling_rate_hz": f"{ecg.sampling_rate_hz:g}",
+        "resolution_uv": f"{ecg.resolution_uv:g}",
+        "samples": ecg.signal.shape[1],
+        "blank_samples": int(np.isnan(ecg.signal).sum()),
+        "largest_mv": f"{np.abs(signal).max():.3f}",
+    }
+    return {"ecg": clean_ecg(signal, clip_std=clip_std, **baseline)}, measures
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,17 @@
+"""Pre-train the CMR encoder with SimCLR (paper §IV-C.1: all image encoders start from it)."""
+
+from collections.abc import Sequence
+
+from cmr2ecg.command import run, start
+from cmr2ecg.training.session import pretrain_parser, run_pretraining
+from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = pretrain_parser(__doc__).parse_args(argv)
+    start(args)
+    run_pretraining(CmrSimclrObjective, args, module="cmr2ecg.steps.pretrain_cmr")
+
+
+if __name__ == "__main__":
+    run(main)

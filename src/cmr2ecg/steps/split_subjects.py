@@ -1,0 +1,41 @@
+"""Split the subjects of dataset.h5 into train, val and test, stratified on cad x af x dm (paper §IV-A: 70/15/15).
+
+Output: split.csv (eid, split).
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import h5py
+import pandas as pd
+
+from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.data.split import SPLITS, split_subjects
+from cmr2ecg.files import atomic
+
+TARGETS = ("cad", "af", "dm")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5 of assemble_dataset")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
+    parser.add_argument("--output", type=Path, required=True, help="csv file to write")
+    args = parser.parse_args(argv)
+    start(args)
+    with h5py.File(args.dataset, "r") as file:
+        eids = file["eid"][:]
+    labels = pd.read_parquet(args.labels, columns=["eid", *TARGETS])
+    labels = labels[labels["eid"].isin(eids)]
+    shares = {name: args.settings[name] for name in SPLITS}
+    split = split_subjects(labels, TARGETS, shares, args.settings["seed"])
+    with atomic(args.output) as path:
+        split.to_csv(path, index=False)
+    for name, part in labels.merge(split, on="eid").groupby("split"):
+        prevalence = ", ".join(f"{target} {part[target].mean():.2%}" for target in TARGETS)
+        logging.info("%s: %d subjects, %s", name, len(part), prevalence)
+
+
+if __name__ == "__main__":
+    run(main)

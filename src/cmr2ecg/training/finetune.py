@@ -1,0 +1,128 @@
+"""Fine-tuning: every weight of an encoder on a balanced subset, stopped on the validation AUROC (paper §IV-C.2)."""
+
+import logging
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from cmr2ecg.augment.ecg import augment_ecg, random_crop
+from cmr2ecg.command import InputError
+from cmr2ecg.data.loading import PairedData
+from cmr2ecg.evaluate.auroc import auroc
+from cmr2ecg.models.classifier import EcgPredictor, layer_of
+from cmr2ecg.training.device import autocast
+from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
+from cmr2ecg.training.pretrain import epoch_order, seed_epoch
+from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
+
+log = logging.getLogger(__name__)
+EVALUATION_BATCH = 256
+
+
+@dataclass
+class Labelled:
+    """ECGs of the subjects `eids` (n,) with their binary labels (n,) int64."""
+
+    data: PairedData
+    eids: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass
+class Fit:
+    """One seed's outcome: the model at its best epoch and the metrics of every epoch."""
+
+    model: EcgPredictor
+    history: list[dict]
+    best_epoch: int
+    best_auroc: float
+
+
+def probabilities(model: EcgPredictor, data: PairedData, precision: str) -> np.ndarray:
+    """Return the probability of the positive class (n,) from the first samples of each record."""
+    device = next(model.parameters()).device
+    model.eval()
+    parts = []
+    with torch.inference_mode():
+        for batch in data.batches(np.arange(len(data)), EVALUATION_BATCH):
+            ecg = batch["ecg"][..., : model.encoder.samples].to(device)
+            with autocast(device, precision):
+                logits = model(ecg)
+            parts.append(logits.float().softmax(dim=1)[:, 1].cpu())
+    return torch.cat(parts).double().numpy()
+
+
+def train_epoch(
+    model: EcgPredictor, train: Labelled, optimizer, settings: dict, seed: int, epoch: int, precision: str
+) -> float:
+    """Run one epoch of cross-entropy with label smoothing and return the mean loss.
+
+    Raises:
+        InputError: if the loss is not finite.
+    """
+    device = next(model.parameters()).device
+    size = min(settings["batch_size"], len(train.labels))
+    order = epoch_order(len(train.labels), size, seed, epoch, full_batches=False)
+    steps = math.ceil(len(order) / size)
+    rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
+    warmup = settings["warmup_fraction"] * settings["epochs"]
+    generator = seed_epoch(seed, epoch, device)
+    model.train()
+    total = torch.zeros((), device=device)
+    for step, batch in enumerate(train.data.batches(order, size)):
+        now = epoch + step / steps
+        set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
+        ecg = training_view(batch["ecg"].to(device), model.encoder.samples, settings, generator)
+        labels = torch.from_numpy(train.labels[order[step * size : (step + 1) * size]]).to(device)
+        with autocast(device, precision):
+            logits = model(ecg)
+        loss = cross_entropy(logits.float(), labels, label_smoothing=settings["label_smoothing"])
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach()
+    mean = float(total) / steps
+    if not math.isfinite(mean):
+        raise InputError(
+            f"the fine-tuning loss is not finite in epoch {epoch} of seed {seed}; lower finetune.base_lr"
+        )
+    return mean
+
+
+def training_view(ecg: Tensor, samples: int, settings: dict, generator: torch.Generator) -> Tensor:
+    """Return augmented inputs (batch, 12, samples): a random crop (authors) or the first samples (paper)."""
+    crop = random_crop(ecg, samples, generator) if settings["random_crop"] else ecg[..., :samples]
+    return augment_ecg(crop, settings["augment"], generator)
+
+
+def finetune(
+    model: EcgPredictor, train: Labelled, val: Labelled, settings: dict, *, seed: int, precision: str
+) -> Fit:
+    """Train until the validation AUROC has not risen for settings["patience"] epochs; the best weights are restored."""
+    depth = len(model.encoder.blocks)
+    groups = parameter_groups(
+        model, settings["weight_decay"], settings["layer_decay"], lambda name: layer_of(name, depth)
+    )
+    optimizer = adamw(groups, 0.0, settings["betas"])
+    history: list[dict] = []
+    best_epoch, best_auroc, best_state = -1, -math.inf, {}
+    for epoch in range(settings["epochs"]):
+        train_loss = train_epoch(model, train, optimizer, settings, seed, epoch, precision)
+        score = auroc(val.labels, probabilities(model, val.data, precision))
+        history.append({"seed": seed, "epoch": epoch, "train_loss": train_loss, "val_auroc": score})
+        if score > best_auroc:
+            best_epoch, best_auroc = epoch, score
+            best_state = copy_state(model)
+        if epoch - best_epoch >= settings["patience"]:
+            break
+    model.load_state_dict(best_state)
+    return Fit(model, history, best_epoch, best_auroc)
+
+
+def copy_state(model: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the weights."""
+    return {name: value.detach().clone() for name, value in model.state_dict().items()}

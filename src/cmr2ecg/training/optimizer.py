@@ -1,0 +1,52 @@
+"""AdamW with layer-wise learning rates; biases, norms and position embeddings have no weight decay."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import nn
+
+
+def parameter_groups(
+    model: nn.Module,
+    weight_decay: float,
+    layer_decay: float = 1.0,
+    layer_of: Callable[[str], int] | None = None,
+) -> list[dict]:
+    """Sort the trainable parameters into AdamW groups.
+
+    Args:
+        model: its trainable parameters each land in exactly one group.
+        weight_decay: for matrices; one-dimensional parameters, the class token and position embeddings get 0.
+        layer_decay: the rate of layer l of L is scaled by layer_decay ** (L - l).
+        layer_of: layer number of a parameter name; None puts everything in one layer.
+
+    Returns:
+        groups with "params", "weight_decay" and "lr_scale".
+    """
+    named = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
+    layers = {name: layer_of(name) if layer_of else 0 for name, _ in named}
+    deepest = max(layers.values())
+    groups: dict[tuple[int, bool], dict] = {}
+    for name, value in named:
+        plain = value.ndim <= 1 or name.endswith(("cls_token", "pos_embed"))
+        group = groups.setdefault(
+            (layers[name], plain),
+            {
+                "params": [],
+                "weight_decay": 0.0 if plain else weight_decay,
+                "lr_scale": layer_decay ** (deepest - layers[name]),
+            },
+        )
+        group["params"].append(value)
+    return list(groups.values())
+
+
+def adamw(groups: list[dict], rate: float, betas: Sequence[float]) -> torch.optim.AdamW:
+    """Return AdamW over `groups`; its fused form updates all tensors in one call on CPU and GPU."""
+    return torch.optim.AdamW(groups, lr=rate, betas=tuple(betas), fused=True)
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group the learning rate `rate` times its lr_scale."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate * group["lr_scale"]

@@ -1,0 +1,191 @@
+"""The pre-training loop: epochs over all training subjects, a validation loss, a resume point after each epoch.
+
+An objective is a module with `fields` (what it reads), `needs_full_batches` (contrastive losses do), `prepare`
+(augmentation, in fp32), `loss` (networks and loss, under autocast) and `networks` (what is saved, by file name).
+"""
+
+import copy
+import json
+import logging
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.loading import PairedData
+from cmr2ecg.files import atomic
+from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
+from cmr2ecg.training.device import autocast
+from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
+from cmr2ecg.training.progress import Progress
+from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Course:
+    """How far a training has come."""
+
+    history: list[dict] = field(default_factory=list)
+    best_epoch: int = -1
+    best_loss: float = math.inf
+    best_state: dict[str, Tensor] | None = None
+
+
+def batch_size_for(subjects: int, settings: dict) -> int:
+    """Return the batch size: the setting, or all subjects where they are fewer."""
+    return min(settings["batch_size"], subjects)
+
+
+def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> np.ndarray:
+    """Return a random order of the subjects (n,); an incomplete last batch is left out if `full_batches`."""
+    order = np.random.default_rng([seed, epoch]).permutation(subjects)
+    return order[: subjects - subjects % batch_size] if full_batches else order
+
+
+def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """Copy a batch to the training device."""
+    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
+
+
+def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
+    """Seed torch's own generator (drop path) and return one for masks and augmentation, the same after a resume."""
+    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    torch.manual_seed(mixed)
+    return torch.Generator(device).manual_seed(mixed)
+
+
+def train_epoch(
+    objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str
+) -> float:
+    """Run one epoch and return the mean training loss.
+
+    Raises:
+        InputError: if the loss is not finite.
+    """
+    device = next(objective.parameters()).device
+    size = batch_size_for(len(data), settings)
+    order = epoch_order(len(data), size, settings["seed"], epoch, objective.needs_full_batches)
+    steps = math.ceil(len(order) / size)
+    warmup = settings["warmup_fraction"] * settings["epochs"]
+    rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
+    generator = seed_epoch(settings["seed"], epoch, device)
+    objective.train()
+    total = torch.zeros((), device=device)
+    for step, batch in enumerate(data.batches(order, size)):
+        now = epoch + step / steps
+        set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
+        prepared = objective.prepare(to_device(batch, device), generator, augment=True)
+        with autocast(device, precision):
+            loss = objective.loss(*prepared)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        total += loss.detach()
+    mean = float(total) / steps
+    if not math.isfinite(mean):
+        raise InputError(
+            f"the training loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32"
+        )
+    return mean
+
+
+@torch.no_grad()
+def validation_loss(objective: nn.Module, data: PairedData, settings: dict, precision: str) -> float:
+    """Return the mean loss over the validation subjects, with the same masks and views in every epoch."""
+    device = next(objective.parameters()).device
+    generator = seed_epoch(settings["seed"], 2**31, device)
+    objective.eval()
+    losses, sizes = [], []
+    for batch in data.batches(np.arange(len(data)), batch_size_for(len(data), settings)):
+        size = len(next(iter(batch.values())))
+        if size == 1 and objective.needs_full_batches:
+            continue
+        prepared = objective.prepare(to_device(batch, device), generator, augment=False)
+        with autocast(device, precision):
+            losses.append(float(objective.loss(*prepared)))
+        sizes.append(size)
+    return float(np.average(losses, weights=sizes))
+
+
+def snapshot(objective: nn.Module) -> dict[str, Tensor]:
+    """Return a copy of the weights."""
+    return {name: value.detach().clone() for name, value in objective.state_dict().items()}
+
+
+def pretrain(
+    objective: nn.Module,
+    train: PairedData,
+    val: PairedData,
+    settings: dict,
+    *,
+    directory: Path,
+    owner: str,
+    precision: str,
+    label: str,
+) -> Course:
+    """Train `objective` for settings["epochs"], resuming from directory/resume.pt where that is `owner`'s.
+
+    Afterwards the objective holds the last epoch's weights, or the best by validation loss (settings["select"]).
+    """
+    device = next(objective.parameters()).device
+    optimizer = adamw(parameter_groups(objective, settings["weight_decay"]), 0.0, settings["betas"])
+    course = resume(directory / "resume.pt", owner, objective, optimizer, device)
+    progress = Progress(label, settings["epochs"], done=len(course.history))
+    for epoch in range(len(course.history), settings["epochs"]):
+        train_loss = train_epoch(objective, train, optimizer, settings, epoch, precision)
+        val_loss = validation_loss(objective, val, settings, precision)
+        rate = max(group["lr"] for group in optimizer.param_groups)
+        course.history.append(
+            {"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss, "learning_rate": rate}
+        )
+        if val_loss < course.best_loss:
+            course.best_epoch, course.best_loss = epoch, val_loss
+            course.best_state = snapshot(objective) if settings["select"] == "best" else None
+        write_history(directory / "metrics.jsonl", course.history)
+        save_resume(directory / "resume.pt", owner, resume_state(objective, optimizer, course))
+        progress.step(train_loss=train_loss, val_loss=val_loss)
+    progress.close()
+    if course.best_state is not None:
+        objective.load_state_dict(course.best_state)
+    return course
+
+
+def resume_state(objective: nn.Module, optimizer: torch.optim.Optimizer, course: Course) -> dict:
+    """Return all that a later process needs to go on after the last finished epoch."""
+    return {
+        "objective": objective.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "history": copy.deepcopy(course.history),
+        "best_epoch": course.best_epoch,
+        "best_loss": course.best_loss,
+        "best_state": course.best_state,
+    }
+
+
+def resume(path: Path, owner: str, objective: nn.Module, optimizer, device: torch.device) -> Course:
+    """Load a resume point into objective and optimizer and return its course, or a fresh one."""
+    state = load_resume(path, owner, device)
+    if state is None:
+        return Course()
+    objective.load_state_dict(state["objective"])
+    optimizer.load_state_dict(state["optimizer"])
+    log.info("resuming after epoch %d", len(state["history"]))
+    return Course(state["history"], state["best_epoch"], state["best_loss"], state["best_state"])
+
+
+def write_history(path: Path, history: list[dict]) -> None:
+    """Write one JSON object a line."""
+    with atomic(path) as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
+
+
+def save_networks(objective: nn.Module, directory: Path) -> None:
+    """Write every network of the objective as <name>.safetensors."""
+    for name, network in objective.networks().items():
+        save_weights(directory / f"{name}.safetensors", network)

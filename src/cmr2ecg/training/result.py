@@ -1,0 +1,60 @@
+"""result.json: what a training was given, what came out, and what would be needed to do it again."""
+
+import hashlib
+import importlib.metadata
+import json
+import platform
+import resource
+import subprocess
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from cmr2ecg.files import sha256
+from cmr2ecg.imports import SOURCE, code_digest
+
+PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-learn", "xgboost", "h5py", "pandas")
+
+
+def digest(value: object) -> str:
+    """Return a short SHA-256 of a JSON value, the same for the same content."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def git_commit() -> str:
+    """Return the commit of the source tree, with "+changes" if it was edited, or "unknown" outside git."""
+    try:
+        command = [
+            "git",
+            "-C",
+            str(SOURCE),
+            "describe",
+            "--always",
+            "--abbrev=40",
+            "--dirty=+changes",
+            "--exclude=*",
+        ]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return "unknown"
+
+
+def provenance(module: str, inputs: Sequence[Path], started: float, **machine: object) -> dict:
+    """Return the origin of a result.
+
+    Args:
+        module: the step's module, whose code is digested.
+        inputs: files read; each is recorded by SHA-256.
+        started: time.monotonic() when the step began.
+        machine: device, precision, threads.
+    """
+    return {
+        "commit": git_commit(),
+        "code": code_digest(module),
+        "inputs": {str(path): sha256(path) for path in inputs},
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "wall_seconds": round(time.monotonic() - started, 2),
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        **machine,
+    }

@@ -1,0 +1,106 @@
+"""A whole pre-training as the steps run it: data in, loop, weights and result.json out."""
+
+import argparse
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from cmr2ecg.command import step_parser
+from cmr2ecg.data.labels import split_eids
+from cmr2ecg.data.loading import PairedData
+from cmr2ecg.files import sha256, write_json
+from cmr2ecg.imports import code_digest
+from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
+from cmr2ecg.training.pretrain import Course, pretrain, save_networks
+from cmr2ecg.training.result import digest, provenance
+from cmr2ecg.training.schedule import absolute_rate
+
+
+def pretrain_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the arguments every pre-training step takes.
+
+    --settings holds {"method": ..., "models": ..., "device": ..., "precision": ...}.
+    """
+    parser = step_parser(description)
+    parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument(
+        "--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size"
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, help="folder for weights, metrics and result.json"
+    )
+    return parser
+
+
+def run_pretraining(
+    build: Callable[[dict, dict], nn.Module],
+    args: argparse.Namespace,
+    *,
+    module: str,
+    starts_from: tuple[Path, ...] = (),
+) -> None:
+    """Train the objective that build(models, method settings) returns and write its folder.
+
+    Args:
+        build: makes the objective after torch has been seeded.
+        args: parsed by pretrain_parser.
+        module: the step's module, for its name and code digest.
+        starts_from: weight files that `build` reads; they belong to the inputs.
+    """
+    started = time.monotonic()
+    settings = args.settings["method"]
+    device = pick_device(args.settings["device"])
+    precision = pick_precision(args.settings["precision"], device)
+    pick_attention(device, precision)
+    torch.manual_seed(settings["seed"])
+    objective = build(args.settings["models"], settings).to(device)
+    train, val = (load_split(args, name, objective.fields) for name in ("train", "val"))
+    inputs = [args.dataset, args.split, *starts_from]
+    owner = digest([args.settings, precision, code_digest(module), [sha256(path) for path in inputs]])
+    args.output.mkdir(parents=True, exist_ok=True)
+    step = module.rsplit(".", 1)[-1]
+    course = pretrain(
+        objective, train, val, settings, directory=args.output, owner=owner, precision=precision, label=step
+    )
+    save_networks(objective, args.output)
+    machine = {"device": device.type, "precision": precision, "threads": args.threads}
+    result = describe(step, args, objective, course, len(train), len(val))
+    write_json(
+        args.output / "result.json", {**result, "provenance": provenance(module, inputs, started, **machine)}
+    )
+    (args.output / "resume.pt").unlink(missing_ok=True)
+
+
+def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> PairedData:
+    """Return the ECGs and images of one split, each split within half of the memory limit."""
+    image_size = args.settings["models"]["cmr_encoder"]["image_size"]
+    eids = split_eids(args.split, name)
+    return PairedData(args.dataset, eids, fields, memory_mb=args.memory_mb / 2, image_size=image_size)
+
+
+def describe(
+    step: str, args: argparse.Namespace, objective: nn.Module, course: Course, n_train: int, n_val: int
+) -> dict:
+    """Return result.json without its provenance."""
+    settings = args.settings["method"]
+    chosen = course.best_epoch if settings["select"] == "best" else len(course.history) - 1
+    return {
+        "step": step,
+        "name": args.output.name,
+        "settings": args.settings,
+        "seed": settings["seed"],
+        "epochs": settings["epochs"],
+        "best_epoch": course.best_epoch,
+        "selected_epoch": chosen,
+        "learning_rate": absolute_rate(
+            settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]
+        ),
+        "n_train": n_train,
+        "n_val": n_val,
+        "validation": {"loss": course.history[chosen]["val_loss"]},
+        "parameters": sum(value.numel() for value in objective.parameters() if value.requires_grad),
+    }

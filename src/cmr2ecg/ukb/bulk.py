@@ -1,0 +1,66 @@
+"""Find UK Biobank bulk files by name: `EID_FIELD_INSTANCE_ARRAY.ending`, in folders of any depth.
+
+Only the standard library is used, since the workflow imports this module while it is read.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from cmr2ecg.command import InputError
+
+ECG_FIELD, CMR_FIELD = 20205, 20209
+ENDINGS = {ECG_FIELD: "xml", CMR_FIELD: "zip"}
+SETTINGS = {ECG_FIELD: "raw.ecg", CMR_FIELD: "raw.cmr"}
+
+
+def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
+    """Return the path of every bulk file of one field, by (eid, instance).
+
+    Args:
+        folders: folders searched to any depth, or text files with one path a line (as `find` prints), which
+            spares the listing of a slow mounted folder.
+        field: 20205 (12-lead ECG at rest, xml) or 20209 (short-axis CMR, zip).
+
+    If a subject's file is there twice, the first folder counts, then the lower array index, then the path.
+
+    Raises:
+        InputError: if no folder is given or one does not exist; names raw.ecg or raw.cmr.
+    """
+    setting = SETTINGS[field]
+    if not folders:
+        raise InputError(
+            f"{setting} is empty: name the folder that holds the EID_{field}_I_A.{ENDINGS[field]} files"
+        )
+    pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.{ENDINGS[field]}", re.IGNORECASE)
+    found: dict[tuple[int, int], tuple[int, int, str]] = {}
+    for order, folder in enumerate(folders):
+        for path in _paths(folder, setting):
+            match = pattern.fullmatch(os.path.basename(path))
+            if match:
+                eid, instance, array = map(int, match.groups())
+                candidate = (order, array, path)
+                found[eid, instance] = min(found.get((eid, instance), candidate), candidate)
+    return {key: found[key][2] for key in sorted(found)}
+
+
+def earliest_pairs(
+    ecg: dict[tuple[int, int], str], cmr: dict[tuple[int, int], str], instances: Sequence[int]
+) -> dict[int, int]:
+    """Return for each eid with both files at one visit the earliest such instance among `instances`."""
+    pairs: dict[int, int] = {}
+    for eid, instance in sorted(ecg.keys() & cmr.keys()):
+        if instance in instances:
+            pairs.setdefault(eid, instance)
+    return pairs
+
+
+def _paths(folder: str, setting: str) -> Iterator[str]:
+    if os.path.isdir(folder):
+        for parent, _, names in os.walk(folder):
+            yield from (os.path.join(parent, name) for name in names)
+    elif os.path.isfile(folder):
+        yield from filter(None, map(str.strip, Path(folder).read_text().splitlines()))
+    else:
+        raise InputError(f"{setting}: there is no folder {folder}; correct the path in the config file")

@@ -1,0 +1,35 @@
+"""The 61 CMR phenotypes of the paper (§IV-B), UK Biobank category 157, as a table: phenotypes_61.tsv."""
+
+from functools import cache
+from importlib.resources import files
+
+import pandas as pd
+
+GROUPS = ("lv", "rv", "wt", "ecc", "err")  # ventricles, wall thickness, circumferential and radial strain
+
+
+@cache
+def phenotype_table() -> pd.DataFrame:
+    """Return field_id, bai_name, ukb_title, units and group of the 61 phenotypes, in order of field id."""
+    with files("cmr2ecg.ukb").joinpath("phenotypes_61.tsv").open(encoding="utf-8") as handle:
+        table = pd.read_csv(handle, sep="\t", usecols=["field_id", "bai_name", "ukb_title", "units"])
+    prefix = table["bai_name"].str.extract(r"^(LV|RV|WT|Ecc|Err)", expand=False)
+    return table.assign(group=prefix.str.lower())
+
+
+def phenotype_fields() -> dict[str, int]:
+    """Return name -> field id of all 61 phenotypes."""
+    table = phenotype_table()
+    return dict(zip(table["bai_name"], table["field_id"].tolist(), strict=True))
+
+
+def phenotype_names(group: str) -> list[str]:
+    """Return the names of one group: lv (6), rv (4), wt, ecc or err (17 each: 16 AHA segments and the global value).
+
+    Raises:
+        KeyError: if there is no such group.
+    """
+    if group not in GROUPS:
+        raise KeyError(f"{group} is none of {', '.join(GROUPS)}")
+    table = phenotype_table()
+    return table.loc[table["group"] == group, "bai_name"].tolist()

@@ -1,0 +1,78 @@
+"""Stream the few columns that are needed out of a wide UK Biobank table."""
+
+import csv as text_csv
+import gzip
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from pyarrow import csv
+
+from cmr2ecg.command import InputError
+
+MISSING = ["", "NA", "NaN", "nan", "NULL"]
+BLOCK_BYTES = 8_000_000  # of csv text held at a time; a row of 3,000 columns has some 20,000
+
+
+def read_header(path: Path) -> list[str]:
+    """Return the column names of a csv, tab-separated (either may be gzipped) or parquet table.
+
+    Raises:
+        InputError: if the file is missing or no table; names raw.tabular.
+    """
+    if not path.is_file():
+        raise InputError(f"raw.tabular: there is no file {path}; correct the path in the config file")
+    try:
+        if path.suffix == ".parquet":
+            return pq.read_schema(path).names
+        return _csv_header(path)[0]
+    except (pa.ArrowException, OSError, StopIteration, UnicodeDecodeError) as error:
+        raise InputError(f"raw.tabular: {path} cannot be read as a table ({error})") from error
+
+
+def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
+    """Yield pieces of a table with the columns `names` alone, all as text, null where empty."""
+    try:
+        if path.suffix == ".parquet":
+            for batch in pq.ParquetFile(path).iter_batches(batch_size=20_000, columns=list(names)):
+                yield pa.table([_as_text(column) for column in batch.columns], names=batch.schema.names)
+        else:
+            yield from (pa.table(batch) for batch in _open_csv(path, names))
+    except pa.ArrowException as error:
+        raise InputError(f"raw.tabular: {path} cannot be read as a table ({error})") from error
+
+
+def _csv_header(path: Path) -> tuple[list[str], str]:
+    """Return the names in the first line, and the delimiter: a tab if there is one in it, else a comma."""
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "rt", encoding="utf-8-sig", newline="") as handle:
+        line = handle.readline()
+    delimiter = "\t" if "\t" in line else ","
+    return next(text_csv.reader([line], delimiter=delimiter)), delimiter
+
+
+def _open_csv(path: Path, names: Sequence[str]) -> csv.CSVStreamingReader:
+    header, delimiter = _csv_header(path)
+    return csv.open_csv(
+        path,
+        read_options=csv.ReadOptions(
+            use_threads=False, block_size=BLOCK_BYTES, column_names=header, skip_rows=1
+        ),
+        parse_options=csv.ParseOptions(delimiter=delimiter),
+        convert_options=csv.ConvertOptions(
+            include_columns=list(names),
+            column_types={name: pa.string() for name in names},
+            null_values=MISSING,
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=True,
+        ),
+    )
+
+
+def _as_text(column: pa.Array) -> pa.Array:
+    if pa.types.is_list(column.type):
+        return pa.array(
+            [None if cell is None else "|".join(cell) for cell in column.to_pylist()], pa.string()
+        )
+    return column.cast(pa.string())

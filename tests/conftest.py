@@ -1,0 +1,85 @@
+"""Shared fixtures: the reference numbers, real data where they are, a small dataset in the pipeline's layout."""
+
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@pytest.fixture(scope="session")
+def golden() -> dict[str, np.ndarray]:
+    """Reference arrays of the authors' public code, see shared/golden/README.md."""
+    path = SHARED / "golden/reference.npz"
+    if not path.exists():
+        pytest.skip("shared/golden/reference.npz is not on this machine")
+    with np.load(path) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
+def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with dataset.h5, split.csv, labels.parquet, covariates.parquet and subset.csv of 48 made-up subjects.
+
+    The disease "cad" is a faster rhythm in the ECG and a brighter image, so that every method can learn it.
+    """
+    folder = tmp_path_factory.mktemp("dataset")
+    rng = np.random.default_rng(0)
+    n = 48
+    eids, labels = 9000001 + np.arange(n), np.arange(n) % 2
+    time = np.arange(5000) / 500
+    phase = rng.uniform(0, 2 * np.pi, (n, 1, 1))
+    ecg = np.sin(2 * np.pi * (1 + 2 * labels[:, None, None]) * time + phase) + 0.2 * rng.standard_normal((n, 12, 5000))
+    cmr = 0.3 + 0.4 * labels[:, None, None, None] + 0.05 * rng.standard_normal((n, 3, 210, 210))
+    with h5py.File(folder / "dataset.h5", "w") as file:
+        file["eid"] = eids
+        file.create_dataset("ecg", data=ecg.astype("f4"), chunks=(1, 12, 5000))
+        file.create_dataset("cmr", data=cmr.clip(0, 1).astype("f2"), chunks=(1, 3, 210, 210))
+    split = np.repeat(["train", "val", "test"], [24, 12, 12])
+    pd.DataFrame({"eid": eids, "split": split}).to_csv(folder / "split.csv", index=False)
+    pd.DataFrame({"eid": eids, "cad": labels}).to_parquet(folder / "labels.parquet")
+    covariates = pd.DataFrame({"eid": eids, "sex": labels, "age": 60.0 + 5 * labels, "weight": 70.0, "height": 170.0})
+    covariates.to_parquet(folder / "covariates.parquet")
+    pd.DataFrame({"eid": eids[:24], "label": labels[:24]}).to_csv(folder / "subset.csv", index=False)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_models() -> dict:
+    """Network sizes that train in a second."""
+    return {
+        "ecg_encoder": {"samples": 2500, "patch": 500, "dim": 16, "depth": 2, "heads": 2},
+        "mae_decoder": {"dim": 16, "depth": 1, "heads": 2},
+        "cmr_encoder": {"name": "resnet10t", "image_size": 32},
+        "projector": {"hidden": 32, "out": 16},
+    }
+
+
+@pytest.fixture(scope="session")
+def ecg_augment() -> dict:
+    """ECG augmentation strengths of the paper."""
+    return {
+        "surrogate": 0.1,
+        "surrogate_probability": 0.5,
+        "noise": 0.25,
+        "noise_kind": "additive",
+        "rescale": 0.5,
+    }
+
+
+@pytest.fixture(scope="session")
+def cmr_augment() -> dict:
+    """CMR augmentation strengths of the paper."""
+    return {
+        "flip": 0.5,
+        "rotate_degrees": 45,
+        "rotate_probability": 0.5,
+        "brightness": 0.5,
+        "contrast": 0.5,
+        "saturation": 0.25,
+        "crop_scale": 0.6,
+    }

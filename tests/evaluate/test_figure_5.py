@@ -1,0 +1,98 @@
+"""Figure 5 shows every model and size, in colours and markers that differ, and the same bytes each time."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.figures.figure_5 import draw
+from cmr2ecg.evaluate.figures.style import MODELS
+
+
+@pytest.fixture
+def intervals(tmp_path):
+    rows = [
+        (
+            encoder,
+            target,
+            fraction,
+            "test",
+            "auroc",
+            mean,
+            0.01,
+            mean - 0.05,
+            mean + 0.05,
+            5,
+            400,
+            20,
+            4 * fraction,
+        )
+        for target in ("cad", "af", "dm")
+        for mean, encoder in ((0.6, "supervised"), (0.8, "mmcl"))
+        for fraction in (1, 10, 100)
+    ]
+    names = "encoder target fraction split metric mean std low high n_seeds n n_positive n_train".split()
+    path = tmp_path / "intervals.csv"
+    pd.DataFrame(rows, columns=names).to_csv(path, index=False)
+    return path
+
+
+def lines(axes, encoder):
+    return [line for line in axes.get_lines() if line.get_label() == encoder]
+
+
+def test_lines_are_the_means_over_the_real_sizes(intervals):
+    figure = draw({}, {"intervals": intervals})
+    assert [axes.get_title() for axes in figure.axes] == [
+        "Coronary artery disease (CAD)",
+        "Atrial fibrillation (AF)",
+        "Diabetes mellitus (DM)",
+    ]
+    for axes in figure.axes:
+        (ours,) = lines(axes, "MMCL (ours)")
+        np.testing.assert_allclose(ours.get_xdata(), [4, 40, 400])
+        np.testing.assert_allclose(ours.get_ydata(), 80)
+        labels = [tick.get_text() for tick in axes.get_xticklabels()]
+        assert labels == ["4\n1 %", "40\n10 %", "400\n100 %"]
+        assert axes.get_xscale() == "log"
+        low, high = axes.get_ylim()
+        assert low < 50 and high > 85
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["MMCL (ours)", "Supervised ViT"]
+
+
+def test_models_differ_in_marker_or_line_so_that_grey_is_enough():
+    assert (
+        len({(marker, str(line)) for _, marker, line in MODELS.values()}) >= len(MODELS) - 2
+    )  # CMR stars share
+    ecg = [look for name, look in MODELS.items() if not name.startswith("cmr_")]
+    assert len({marker for _, marker, _ in ecg}) == len({colour for colour, _, _ in ecg}) == len(ecg)
+
+
+@pytest.mark.parametrize("kind", ["png", "pdf"])
+def test_same_bytes_again(intervals, kind):
+    def picture():
+        buffer = io.BytesIO()
+        metadata = {"Software": None} if kind == "png" else {"CreationDate": None, "Producer": None}
+        draw({}, {"intervals": intervals}).savefig(buffer, format=kind, dpi=50, metadata=metadata)
+        return buffer.getvalue()
+
+    assert picture() == picture()
+
+
+def test_sizes_that_coincide_share_a_tick_and_undefined_models_are_left_out(intervals):
+    table = pd.read_csv(intervals)
+    table.loc[table["fraction"] == 1, "n_train"] = 40
+    table.loc[table["target"] == "dm", "mean"] = np.nan
+    table.to_csv(intervals, index=False)
+    figure = draw({}, {"intervals": intervals})
+    assert len(figure.axes) == 2
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["40\n1, 10 %", "400\n100 %"]
+
+
+@pytest.mark.parametrize(("column", "message"), [("mean", "no AUROC"), ("n_train", "--results")])
+def test_nothing_to_draw_is_said(intervals, column, message):
+    pd.read_csv(intervals).assign(**{column: np.nan}).to_csv(intervals, index=False)
+    with pytest.raises(InputError, match=message):
+        draw({}, {"intervals": intervals})

@@ -1,0 +1,138 @@
+"""The networks agree with the reference state, have the paper's size, and train whole."""
+
+import numpy as np
+import pytest
+import torch
+
+from cmr2ecg.models.classifier import EcgPredictor, layer_of
+from cmr2ecg.models.mae import MaskedAutoencoder
+from cmr2ecg.models.position_embedding import sincos_2d
+from cmr2ecg.models.projector import projector
+from cmr2ecg.models.resnet import cmr_encoder, feature_map
+from cmr2ecg.models.vit import EcgEncoder, patchify
+
+
+def golden_autoencoder(golden: dict[str, np.ndarray]) -> MaskedAutoencoder:
+    encoder = EcgEncoder(samples=500, patch=100, dim=24, depth=2, heads=2)
+    autoencoder = MaskedAutoencoder(encoder, dim=16, depth=1, heads=2)
+    state = {}
+    for key in golden:
+        if key.startswith("mae.state."):
+            name = key.removeprefix("mae.state.")
+            owner = "" if name.startswith(("decoder", "mask_token")) else "encoder."
+            state[owner + name] = torch.from_numpy(golden[key])
+    autoencoder.load_state_dict(state)
+    return autoencoder.eval()
+
+
+def test_position_embedding_equals_the_reference(golden):
+    np.testing.assert_allclose(sincos_2d(384, 12, 25), golden["pos_embed_384_12x25"], rtol=1e-4, atol=1e-5)
+
+
+def test_position_embedding_tells_every_patch_apart():
+    embedding = sincos_2d(64, 12, 10)[1:]
+    distances = torch.cdist(embedding, embedding) + 10 * torch.eye(120)
+    assert distances.min() > 0.1
+
+
+def test_position_embedding_refuses_odd_sizes():
+    with pytest.raises(ValueError, match="divisible by 4"):
+        sincos_2d(30, 12, 25)
+
+
+@torch.no_grad()
+def test_masked_autoencoder_equals_the_reference(golden):
+    autoencoder = golden_autoencoder(golden)
+    ecg, noise = torch.from_numpy(golden["mae.signal"])[:, 0], torch.from_numpy(golden["mae.noise"])
+    latent, mask, _ = autoencoder.forward_encoder(ecg, noise, 0.8)
+    prediction, _ = autoencoder(ecg, noise, 0.8)
+    encoder = autoencoder.encoder
+    unmasked = encoder.norm(encoder.encode_tokens(encoder.embed_patches(ecg)))
+    for ours, key in ((latent, "latent"), (mask, "mask"), (prediction, "pred"), (unmasked, "latent_unmasked")):
+        np.testing.assert_allclose(ours, golden[f"mae.{key}"], rtol=1e-4, atol=1e-5, err_msg=key)
+
+
+def test_the_papers_encoder_has_the_papers_size():
+    encoder = EcgEncoder()
+    assert encoder.grid == (12, 25)
+    trainable = sum(value.numel() for value in encoder.parameters() if value.requires_grad)
+    assert trainable == pytest.approx(5.36e6, rel=0.001)
+    predictor = EcgPredictor(encoder, outputs=2)
+    assert sum(v.numel() for v in predictor.parameters() if v.requires_grad) == pytest.approx(6.07e6, rel=0.001)
+
+
+def test_mask_keeps_the_stated_number_of_patches():
+    autoencoder = MaskedAutoencoder(EcgEncoder(dim=16, depth=1, heads=2), dim=16, depth=1, heads=2)
+    _, mask = autoencoder(torch.randn(2, 12, 2500), torch.rand(2, 300), 0.8)
+    assert (mask == 0).sum(dim=1).tolist() == [59, 59]
+
+
+def test_hidden_patches_do_not_reach_the_prediction():
+    """Changing a masked patch of the input changes nothing; changing a visible one does."""
+    torch.manual_seed(0)
+    autoencoder = MaskedAutoencoder(EcgEncoder(samples=500, dim=16, depth=1, heads=2), dim=16, depth=1, heads=2).eval()
+    ecg, noise = torch.randn(1, 12, 500), torch.rand(1, 60)
+    before, mask = autoencoder(ecg, noise, 0.8)
+    for hidden in (1, 0):
+        patch = int((mask[0] == hidden).nonzero()[0])
+        lead, start = patch // 5, patch % 5 * 100
+        changed = ecg.clone()
+        changed[0, lead, start : start + 100] += 1
+        after, _ = autoencoder(changed, noise, 0.8)
+        assert torch.equal(before, after) == bool(hidden)
+
+
+def test_patchify_is_lead_major():
+    ecg = torch.arange(2 * 12 * 500).reshape(2, 12, 500)
+    patches = patchify(ecg, 100)
+    assert torch.equal(patches[1, 7], ecg[1, 1, 200:300])
+
+
+MODELS = {
+    "ecg_encoder": (lambda: EcgEncoder(patch=500, dim=16, depth=2, heads=2), (3, 12, 2500), (3, 16)),
+    "predictor": (lambda: EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2), (3, 12, 2500), (3, 2)),
+    "cmr_encoder": (lambda: cmr_encoder("resnet10t", 32), (3, 3, 64, 64), (3, 512)),
+    "projector": (lambda: projector(16, 32, 8), (3, 16), (3, 8)),
+}
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_every_model_has_its_shape_and_every_weight_a_gradient(name):
+    build, shape_in, shape_out = MODELS[name]
+    torch.manual_seed(0)
+    model = build()
+    for value in model.parameters():  # away from zero-initialised scales, behind which gradients are zero
+        value.data += 0.01 * torch.randn_like(value)
+    out = model(torch.randn(shape_in))
+    assert out.shape == shape_out and torch.isfinite(out).all()
+    (out * torch.randn(shape_out)).sum().backward()
+    unused = {"encoder.cls_token": 0} if name == "predictor" else {}
+    for parameter, value in model.named_parameters():
+        if value.requires_grad and parameter not in unused:
+            assert value.grad is not None and value.grad.abs().sum() > 0, parameter
+
+
+def test_feature_map_averages_to_the_embedding():
+    encoder = cmr_encoder("resnet10t", 64).eval()
+    images = torch.rand(2, 3, 64, 64)
+    torch.testing.assert_close(feature_map(encoder, images).mean(dim=(2, 3)), encoder(images))
+
+
+def test_pooling_attends_to_every_token():
+    """Permuting the tokens with their positions changes nothing; permuting the tokens alone does."""
+    torch.manual_seed(0)
+    pool = EcgPredictor(EcgEncoder(patch=500, dim=16, depth=1, heads=2), 2).attention_pool.eval()
+    tokens, order = torch.randn(1, 16, 12, 5), torch.randperm(60)
+    shuffled = tokens.flatten(2)[:, :, order].unflatten(2, (12, 5))
+    assert not torch.allclose(pool(tokens), pool(shuffled), atol=1e-4)
+    expected = pool(tokens)
+    pool.pos_embed.data[1:] = pool.pos_embed.data[1:][order]
+    torch.testing.assert_close(pool(shuffled), expected)
+
+
+def test_layers_are_numbered_from_the_input():
+    model = EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2)
+    layers = {name: layer_of(name, depth=2) for name, _ in model.named_parameters()}
+    assert {layers["encoder.cls_token"], layers["encoder.patch_embed.proj.weight"]} == {0}
+    assert layers["encoder.blocks.0.attn.qkv.weight"] == 1 and layers["encoder.blocks.1.mlp.fc1.bias"] == 2
+    assert {layers["encoder.norm.weight"], layers["attention_pool.proj.weight"], layers["head.bias"]} == {3}

@@ -1,0 +1,168 @@
+"""From predictions to tables, figure and an MLflow database, through the steps' command lines."""
+
+import json
+import shutil
+import sqlite3
+from contextlib import closing
+
+import pandas as pd
+import pytest
+from evaluate.report_cohort import FIRST_EID, provenance, write_study
+
+from cmr2ecg.command import InputError
+from cmr2ecg.evaluate import check_ui
+from cmr2ecg.steps import evaluate, make_figure, make_table, track
+
+SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "dpi": 60})
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    """A finished study, scored, with its tables and figure."""
+    root = tmp_path_factory.mktemp("results")
+    paths = write_study(root)
+    pretrained = root / "pretrain_mae" / "mae"
+    pretrained.mkdir(parents=True)
+    result = {"step": "pretrain_mae", "name": "mae", "settings": {"mask_ratio": 0.8}, "seed": 0}
+    result |= {"validation": {"loss": 0.3}, "parameters": 9, "provenance": provenance()}
+    (pretrained / "result.json").write_text(json.dumps(result))
+    (pretrained / "metrics.jsonl").write_text('{"epoch": 0, "train_loss": 1.5, "val_loss": 2.0}\n')
+    results = [path.with_name("result.json") for path in paths]
+    evaluate.main(
+        ["--settings", SETTINGS, "--predictions", *map(str, paths), "--results", *map(str, results)]
+        + ["--output", f"{root}/metrics.csv", "--intervals", f"{root}/intervals.csv"]
+    )
+    for table in ("1", "3"):
+        outputs = [f"--{kind}={root}/table_{table}.{kind}" for kind in ("csv", "md", "tex")]
+        make_table.main(["--table", table, "--metrics", f"{root}/metrics.csv", "--cohort", "demo", *outputs])
+    outputs = [f"--{kind}={root}/figure_5.{kind}" for kind in ("png", "pdf")]
+    make_figure.main(
+        ["--settings", SETTINGS, "--figure", "5", "--intervals", f"{root}/intervals.csv", *outputs]
+    )
+    return root
+
+
+def track_study(root, database):
+    runs = sorted(map(str, root.rglob("result.json")))
+    artifacts = sorted(map(str, [*root.glob("table_*"), *root.glob("figure_*")]))
+    track.main(
+        ["--runs", *runs, "--artifacts", *artifacts, "--metrics", f"{root}/metrics.csv"]
+        + ["--database", str(database), "--artifact-root", f"{root}/artifacts", "--cohort", "demo"]
+        + ["--output", f"{root}/track/tracked.json"]
+    )
+    return json.loads((root / "track/tracked.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def database(study):
+    path = study / "mlflow.db"
+    track_study(study, path)
+    return path
+
+
+def ask(database, query):
+    with closing(sqlite3.connect(database)) as connection:
+        return connection.execute(query).fetchall()
+
+
+def test_evaluate_scores_every_model_and_seed(study):
+    metrics = pd.read_csv(study / "metrics.csv")
+    assert len(metrics) == 3 * 3 * 2 * 3 * 2  # encoders, targets, fractions, seeds, splits
+    intervals = pd.read_csv(study / "intervals.csv")
+    assert len(intervals) == 3 * 3 * 2
+    assert (intervals["n_train"] == 2 * intervals["fraction"]).all()
+    assert (intervals["low"] < intervals["mean"]).all() and (intervals["mean"] < intervals["high"]).all()
+    test = metrics[metrics["split"] == "test"].groupby(["encoder", "target", "fraction"])["value"]
+    expected = test.agg(["mean", "std"]).reset_index()
+    keys = ["encoder", "target", "fraction"]
+    pd.testing.assert_frame_equal(
+        intervals.sort_values(keys)[[*keys, "mean", "std"]].reset_index(drop=True),
+        expected,
+        check_exact=False,
+    )
+
+
+def test_results_in_another_order_are_refused(study, tmp_path):
+    paths = sorted(study.rglob("predictions.parquet"))
+    results = [path.with_name("result.json") for path in reversed(paths)]
+    with pytest.raises(InputError, match="same order"):
+        evaluate.main(
+            ["--settings", SETTINGS, "--predictions", *map(str, paths), "--results", *map(str, results)]
+            + ["--output", f"{tmp_path}/m.csv", "--intervals", f"{tmp_path}/i.csv"]
+        )
+
+
+def test_tables_and_figure_are_written_without_participants(study):
+    assert "| ECG (ours) |" in (study / "table_1.md").read_text()
+    for path in (*study.glob("table_*"), *study.glob("figure_*"), *study.glob("*.csv")):
+        assert path.stat().st_size > 200
+        assert str(FIRST_EID).encode()[:4] not in path.read_bytes() or path.suffix in (".png", ".pdf")
+    assert b"CreationDate" not in (study / "figure_5.pdf").read_bytes()
+
+
+def test_every_training_is_a_run_of_its_stage(study, database):
+    tracked = json.loads((study / "track/tracked.json").read_text())
+    assert tracked == {
+        "runs": 20,
+        "experiments": {"demo/baseline": 6, "demo/finetune": 12, "demo/pretrain": 1, "demo/report": 1},
+    }
+    names = {name for (name,) in ask(database, "SELECT name FROM runs")}
+    assert {"mmcl/cad/100", "tabular/dm/10", "mae", "tables and figures"} <= names
+    of_run = "FROM {} JOIN runs USING (run_uuid) WHERE name = 'mmcl/cad/100'"
+    metrics = dict(ask(database, "SELECT key, latest_metrics.value " + of_run.format("latest_metrics")))
+    assert metrics["val_auroc"] == pytest.approx(0.601)
+    assert metrics["val_auroc/seed_202"] == pytest.approx(0.702)
+    assert 0 < metrics["test_auroc"] <= 1
+    steps = ask(database, "SELECT step " + of_run.format("metrics") + " AND key = 'train_loss' ORDER BY step")
+    assert steps == [(0,), (1,), (2,)]
+    parameters = dict(ask(database, "SELECT params.key, params.value " + of_run.format("params")))
+    assert parameters["augment.noise"] == "0.2"
+    tags = dict(ask(database, "SELECT tags.key, tags.value " + of_run.format("tags")))
+    assert tags["output"] == str(study / "finetune/mmcl/cad/100")
+    assert tags["commit"] == "0123abcd"
+    assert len(list((study / "artifacts").rglob("figure_5.png"))) == 1
+
+
+def test_tracking_again_adds_nothing_and_a_change_replaces_its_run_only(study, database, tmp_path):
+    active = "SELECT name, run_uuid FROM runs WHERE lifecycle_stage = 'active'"
+    copy = tmp_path / "mlflow.db"
+    shutil.copy(database, copy)
+    before = dict(ask(copy, active))
+    assert track_study(study, copy)["runs"] == 20
+    assert dict(ask(copy, active)) == before
+
+    changed = study / "finetune/mmcl/cad/100/result.json"
+    text = changed.read_text()
+    changed.write_text(text.replace('"wall_seconds": 12.5', '"wall_seconds": 13.5'))
+    try:
+        assert track_study(study, copy)["runs"] == 20
+    finally:
+        changed.write_text(text)
+    after = dict(ask(copy, active))
+    assert {name for name in after if after[name] != before[name]} == {"mmcl/cad/100"}
+    assert after.keys() == before.keys()
+
+
+def test_no_participant_is_in_the_database(study, database):
+    held = database.read_bytes()
+    eids = pd.concat(pd.read_parquet(path, columns=["eid"]) for path in study.rglob("predictions.parquet"))
+    assert not [eid for eid in eids["eid"].unique() if str(eid).encode() in held]
+
+
+def test_the_web_page_lists_the_runs(database, tmp_path):
+    try:
+        check_ui.find_browser()
+    except InputError as error:
+        pytest.skip(str(error))
+    picture = tmp_path / "mlflow.png"
+    check_ui.main(["--database", str(database), "--screenshot", str(picture)])
+    assert picture.stat().st_size > 10_000
+
+
+def test_checking_an_absent_or_empty_database_is_said(tmp_path):
+    with pytest.raises(InputError, match="does not exist"):
+        check_ui.active_runs(tmp_path / "mlflow.db")
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
+        connection.execute("CREATE TABLE runs (experiment_id, name, lifecycle_stage)")
+    with pytest.raises(InputError, match="no runs"):
+        check_ui.active_runs(tmp_path / "mlflow.db")

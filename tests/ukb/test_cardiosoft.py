@@ -1,0 +1,112 @@
+import numpy as np
+import pytest
+from data.raw_files import counts
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
+from cmr2ecg.ukb.cardiosoft import LEADS, parse_cardiosoft, read_cardiosoft
+from cmr2ecg.ukb.rejection import Rejection
+
+COUNTS = counts(1)
+XML = cardiosoft_xml(COUNTS)
+
+
+def edited(*changes: tuple[bytes, bytes]) -> bytes:
+    """Apply changes to StripData and what follows, which leaves the decoys in front alone."""
+    head, tail = XML.split(b"<StripData>")
+    tail = b"<StripData>" + tail
+    for old, new in changes:
+        assert old in tail
+        tail = tail.replace(old, new)
+    return head + tail
+
+
+def reason_of(content: bytes) -> str:
+    with pytest.raises(Rejection) as caught:
+        parse_cardiosoft(content)
+    return caught.value.reason
+
+
+def test_counts_come_back_in_mv_and_the_median_beat_is_left_alone(tmp_path):
+    path = tmp_path / "x.xml"
+    path.write_bytes(XML)
+    ecg = read_cardiosoft(path)
+    np.testing.assert_allclose(ecg.signal, COUNTS * 0.005)
+    assert (ecg.sampling_rate_hz, ecg.resolution_uv) == (500, 5)
+
+
+def test_leads_are_found_by_name_in_any_order_and_case():
+    order = np.random.default_rng(0).permutation(12)
+    names = [LEADS[i].upper() if i % 2 else LEADS[i].lower() for i in order]
+    shuffled = cardiosoft_xml(COUNTS[order], leads=names)
+    np.testing.assert_allclose(parse_cardiosoft(shuffled).signal, COUNTS * 0.005)
+
+
+def test_rate_and_resolution_are_read():
+    ecg = parse_cardiosoft(cardiosoft_xml(COUNTS, sampling_rate_hz=1000, resolution_uv=2.5))
+    assert (ecg.sampling_rate_hz, ecg.resolution_uv) == (1000, 2.5)
+    np.testing.assert_allclose(ecg.signal, COUNTS * 0.0025)
+
+
+def test_blank_cells_become_nan_and_a_comma_at_the_end_is_no_cell():
+    first = COUNTS[0].astype(str).tolist()
+    text = ",".join(first[:300]).encode()
+    ecg = parse_cardiosoft(edited((text, ",".join([first[0], " ", *first[2:300]]).encode())))
+    assert np.isnan(ecg.signal[0, 1]) and np.isfinite(ecg.signal).sum() == 60_000 - 1
+    np.testing.assert_allclose(ecg.signal[0, 2:], COUNTS[0, 2:] * 0.005)
+    assert parse_cardiosoft(edited((b"\r\n\t\t</WaveformData>", b",\r\n</WaveformData>"))).signal.shape == (12, 5000)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty file"),
+        (b"not xml at all", "not XML"),
+        (XML[: len(XML) // 2], "not XML"),
+        (b'<?xml version="1.0" encoding="no-such"?><a/>', "not XML"),
+        (b'<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>', "XML with a DTD or entities"),
+        (b"<!DOCTYPE CardiologyXML><CardiologyXML/>", "XML with a DTD or entities"),
+        (XML.replace(b"StripData", b"StripDatum"), "no StripData"),
+        (edited((b'lead="V3"', b'lead="V9"')), "missing lead"),
+        (edited((b'lead="V3"', b'lead="V2"')), "a lead is there twice"),
+        (edited((b'<SampleRate units="Hz">', b"<SampleRate>")), "unknown sampling rate"),
+        (edited((b'<SampleRate units="Hz">500', b'<SampleRate units="Hz">5e9')), "unknown sampling rate"),
+        (edited((b'"uVperLsb">5', b'"mVperLsb">5')), "unknown amplitude unit"),
+        (edited((b'"uVperLsb">5', b'"uVperLsb">nan')), "unknown amplitude unit"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t1,')), "leads of unequal length"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\tx')), "samples are not numbers"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t1e999,')), "samples are not numbers"),
+    ],
+)
+def test_bad_files_are_rejected_with_a_reason(content, reason):
+    assert reason_of(content) == reason
+
+
+def test_an_entity_bomb_is_refused_before_it_grows():
+    lines = [b'<!ENTITY a0 "aaaaaaaaaa">'] + [b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 10) for i in range(1, 12)]
+    assert reason_of(b"<!DOCTYPE x [" + b"".join(lines) + b"]><x>&a11;</x>") == "XML with a DTD or entities"
+
+
+def test_a_missing_and_a_huge_file_are_rejected(tmp_path):
+    with pytest.raises(Rejection, match="cannot be opened"):
+        read_cardiosoft(tmp_path / "absent.xml")
+    huge = tmp_path / "huge.xml"
+    with open(huge, "wb") as handle:
+        handle.truncate(3_000_000_000)
+    with pytest.raises(Rejection, match="too large"):
+        read_cardiosoft(huge)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, len(XML) - 1), st.integers(0, 255)), min_size=1, max_size=20), st.booleans())
+def test_damaged_bytes_are_rejected_or_give_twelve_leads(changes, cut):
+    content = bytearray(XML)
+    for place, value in changes:
+        content[place] = value
+    try:
+        ecg = parse_cardiosoft(bytes(content[: changes[0][0]] if cut else content))
+    except Rejection as error:
+        assert error.reason
+    else:
+        assert ecg.signal.shape[0] == 12 and not np.isinf(ecg.signal).any()

@@ -1,0 +1,236 @@
+import io
+import zipfile
+
+import numpy as np
+import pydicom
+import pytest
+from data.raw_files import stack
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+
+from cmr2ecg.simulate.sax_zip import write_sax_zip
+from cmr2ecg.ukb.archive import open_archive
+from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.ukb.short_axis import read_middle_slice, slice_number
+
+SLICES, FRAMES = 8, 12
+VOLUME = stack(SLICES, FRAMES, 48)
+MIDDLE = "CINE_segmented_SAX_b5"
+
+
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    path = tmp_path_factory.mktemp("zip") / "good.zip"
+    write_sax_zip(path, VOLUME, pixel_spacing_mm=4.0, seed=3)
+    return path
+
+
+def rewritten(source, target, change, keep=lambda name: True):
+    """Copy a zip; `change(dataset)` edits each DICOM file, or returns bytes that take its place, or False to drop it."""
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w") as new:
+        for name in filter(keep, old.namelist()):
+            content = old.read(name)
+            if name.endswith(".dcm"):
+                dataset = pydicom.dcmread(io.BytesIO(content))
+                result = change(dataset)
+                if result is False:
+                    continue
+                if isinstance(result, bytes):
+                    content = result
+                else:
+                    buffer = io.BytesIO()
+                    syntax = dataset.file_meta.TransferSyntaxUID
+                    pydicom.dcmwrite(
+                        buffer,
+                        dataset,
+                        implicit_vr=syntax.is_implicit_VR,
+                        little_endian=syntax.is_little_endian,
+                        force_encoding=True,
+                    )
+                    content = buffer.getvalue()
+            new.writestr(name, content)
+    return target
+
+
+def without_manifest(name):
+    return not name.startswith("manifest")
+
+
+def reason_of(path, minimum=8):
+    with pytest.raises(Rejection) as caught:
+        read_middle_slice(path, minimum)
+    return caught.value.reason
+
+
+@pytest.mark.parametrize("manifest", ["manifest.csv", "manifest.cvs", None])
+def test_the_middle_slice_comes_back(tmp_path, manifest):
+    path = tmp_path / "x.zip"
+    write_sax_zip(path, VOLUME, pixel_spacing_mm=1.83, manifest=manifest, seed=3)
+    cine = read_middle_slice(path, 8)
+    np.testing.assert_array_equal(cine.pixels, VOLUME[SLICES // 2])
+    assert (cine.spacing_mm, cine.slice_index, cine.slices, cine.missing) == ((1.83, 1.83), 4, 8, 0)
+
+
+def test_only_the_middle_slice_is_decompressed(good, monkeypatch):
+    opened = []
+    original = zipfile.ZipFile.open
+
+    def spy(self, name, *args, **kwargs):
+        opened.append(getattr(name, "filename", name))
+        return original(self, name, *args, **kwargs)
+
+    monkeypatch.setattr(zipfile.ZipFile, "open", spy)
+    read_middle_slice(good, 8)
+    assert len(opened) == FRAMES + 1
+
+
+def test_a_manifest_that_lies_is_noticed(good, tmp_path):
+    shift = {f"CINE_segmented_SAX_b{n}": f"CINE_segmented_SAX_b{n % SLICES + 1}" for n in range(1, SLICES + 1)}
+
+    def change(dataset):
+        dataset.SeriesDescription = shift.get(dataset.SeriesDescription, dataset.SeriesDescription)
+
+    cine = read_middle_slice(rewritten(good, tmp_path / "x.zip", change), 8)
+    np.testing.assert_array_equal(cine.pixels, VOLUME[SLICES // 2 - 1])
+
+
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRBigEndian])
+def test_other_encodings_give_the_same_pixels(good, tmp_path, syntax):
+    def change(dataset):
+        if syntax == ExplicitVRBigEndian:
+            dataset.PixelData = dataset.pixel_array.astype(">u2").tobytes()
+        dataset.file_meta.TransferSyntaxUID = syntax
+
+    path = rewritten(good, tmp_path / "x.zip", change, without_manifest)
+    np.testing.assert_array_equal(read_middle_slice(path, 8).pixels, VOLUME[SLICES // 2])
+
+
+def test_names_in_other_spelling():
+    assert slice_number("CINE_segmented_SAX_b12") == 12
+    assert slice_number("cine segmented sax B3a") == 3
+    assert slice_number("CINE_segmented_SAX_InlineVF") is None
+    assert slice_number("CINE_segmented_LAX_4Ch") is None
+
+
+def test_one_mixed_series_is_sorted_by_position(good, tmp_path):
+    def change(dataset):
+        if "_b" in dataset.SeriesDescription:
+            dataset.SeriesDescription = "CINE_segmented_SAX"
+
+    path = rewritten(good, tmp_path / "x.zip", change, without_manifest)
+    np.testing.assert_array_equal(read_middle_slice(path, 8).pixels, VOLUME[SLICES // 2])
+
+
+def test_frames_are_sorted_by_trigger_time_and_of_two_acquisitions_the_last_counts(good, tmp_path):
+    rng = np.random.default_rng(0)
+
+    def change(dataset):
+        if dataset.SeriesDescription == MIDDLE:
+            dataset.InstanceNumber = int(rng.integers(1, 10**6))
+
+    path = rewritten(good, tmp_path / "x.zip", change)
+    with zipfile.ZipFile(path, "a") as archive:
+        for name in archive.namelist():
+            if name.endswith(".dcm"):
+                dataset = pydicom.dcmread(io.BytesIO(archive.read(name)))
+                if dataset.SeriesDescription == MIDDLE:
+                    dataset.SeriesInstanceUID += ".1"
+                    dataset.PixelData = (dataset.pixel_array + 1).tobytes()
+                    buffer = io.BytesIO()
+                    dataset.save_as(buffer)
+                    archive.writestr(f"again_{name}", buffer.getvalue())
+    np.testing.assert_array_equal(read_middle_slice(path, 8).pixels, VOLUME[SLICES // 2] + 1)
+
+
+def test_a_few_damaged_frames_are_counted_and_many_are_too_many(good, tmp_path):
+    def damage(limit):
+        seen = []
+
+        def change(dataset):
+            if dataset.SeriesDescription == MIDDLE and len(seen) < limit:
+                seen.append(1)
+                return b"rubbish"
+            return None
+
+        return change
+
+    cine = read_middle_slice(rewritten(good, tmp_path / "few.zip", damage(2)), 8)
+    assert (len(cine.pixels), cine.missing) == (FRAMES - 2, 2)
+    assert reason_of(rewritten(good, tmp_path / "many.zip", damage(4))) == "too few frames"
+    assert reason_of(rewritten(good, tmp_path / "all.zip", damage(99))) == "undecodable DICOM"
+
+
+@pytest.mark.parametrize(
+    ("tag", "value", "reason"),
+    [
+        ("Rows", 65535, "absurd image size"),
+        ("Columns", 2, "absurd image size"),
+        ("Rows", 1000, "undecodable DICOM"),
+        ("NumberOfFrames", 100_000, "not a single grey image"),
+        ("PhotometricInterpretation", "RGB", "not a single grey image"),
+        ("PixelSpacing", None, "no pixel spacing"),
+        ("PixelSpacing", [1e9, 1.0], "no pixel spacing"),
+    ],
+)
+def test_absurd_headers_are_rejected(good, tmp_path, tag, value, reason):
+    def change(dataset):
+        setattr(dataset, tag, value)
+
+    assert reason_of(rewritten(good, tmp_path / "x.zip", change)) == reason
+
+
+def test_too_few_slices_and_no_short_axis_series(good, tmp_path):
+    assert reason_of(good, minimum=9) == "too few slices"
+
+    def change(dataset):
+        dataset.SeriesDescription = "CINE_segmented_SAX_InlineVF"
+
+    assert reason_of(rewritten(good, tmp_path / "x.zip", change, without_manifest)) == "no short-axis series"
+
+
+def test_zips_that_are_none_or_dangerous(tmp_path, good):
+    empty, cut, text = tmp_path / "empty.zip", tmp_path / "cut.zip", tmp_path / "text.zip"
+    empty.touch()
+    cut.write_bytes(good.read_bytes()[:-1000])
+    text.write_bytes(b"no zip " * 1000)
+    assert {reason_of(path) for path in (empty, cut, text)} == {"not a zip"}
+    assert reason_of(tmp_path / "absent.zip") == "file cannot be opened"
+    for name in ("/etc/x.dcm", "../x.dcm", "a\\..\\..\\x.dcm"):
+        path = tmp_path / "paths.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            archive.writestr(name, b"")
+        assert reason_of(path) == "zip member leads out of the archive"
+
+
+def test_zip_bombs_are_refused_unopened(tmp_path):
+    bomb, many = tmp_path / "bomb.zip", tmp_path / "many.zip"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.dcm", bytes(20_000_000))
+    with zipfile.ZipFile(many, "w") as archive:
+        for number in range(5001):
+            archive.writestr(f"{number}.dcm", b"")
+    assert reason_of(bomb) == "zip member too large"
+    assert reason_of(many) == "too many zip members"
+
+
+def test_random_damage_is_rejected_or_harmless(good, tmp_path):
+    content, path = good.read_bytes(), tmp_path / "x.zip"
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        damaged = bytearray(content)
+        for place in rng.integers(0, len(content), rng.integers(1, 200)):
+            damaged[place] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            cine = read_middle_slice(path, 8)
+        except Rejection as error:
+            assert error.reason
+        else:
+            assert cine.pixels.shape[1:] == (48, 48) and 10 <= len(cine.pixels) <= FRAMES
+
+
+def test_open_archive_writes_nothing(good, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with open_archive(good) as archive:
+        assert len(archive.namelist()) > SLICES * FRAMES
+    read_middle_slice(good, 8)
+    assert not list(tmp_path.iterdir())

@@ -1,0 +1,95 @@
+# Helpers of all rules: the checked config, a step's code and settings, and where things lie.
+
+import hashlib
+import json
+import os
+import sys
+from functools import lru_cache
+from pathlib import Path
+
+from snakemake.exceptions import WorkflowError
+
+SOURCE = os.path.join(workflow.basedir, "src")
+sys.path.insert(0, SOURCE)
+os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
+os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+
+from cmr2ecg.command import InputError
+from cmr2ecg.config import check
+from cmr2ecg.imports import reached_files
+from cmr2ecg.ukb.bulk import list_bulk
+
+try:
+    check(config, os.path.join(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+except InputError as error:
+    raise WorkflowError(str(error)) from None
+
+RESULTS = f"results/{config['cohort']}"
+SHARDS = range(config["shards"])
+SIMULATED = config["simulate_cohort"]["enabled"]
+RAW = config["raw"]
+if SIMULATED:
+    folder = f"{RESULTS}/simulate_cohort"
+    RAW = {
+        "ecg": [f"{folder}/raw/ecg"],
+        "cmr": [f"{folder}/raw/cmr"],
+        "tabular": [f"{folder}/tabular.csv"],
+        "withdrawn": [f"{folder}/withdrawn.csv"],
+    }
+
+
+def code(step, *also):
+    """Return the source files a step reaches; as inputs they make an edit rerun exactly the steps that use the file."""
+    here = Path.cwd()
+    found = reached_files(f"cmr2ecg.steps.{step}", *also)
+    files = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in found]
+    return [ancient(path) for path in files] if step in config["frozen"] else files
+
+
+def settings(*keys, **more):
+    """Return one section of the config as JSON, so that a step reruns when its own settings change and only then."""
+    section = config
+    for key in keys:
+        section = section[key]
+    return json.dumps({**section, **more}, sort_keys=True)
+
+
+def training_settings(method):
+    """Return a training's settings with what the networks and the machine need, as JSON."""
+    whole = {"method": method, "models": config["models"], "device": config["device"], "precision": config["precision"]}
+    return json.dumps(whole, sort_keys=True)
+
+
+@lru_cache
+def raw_files():
+    """Return {shard: names of raw files} beyond those that simulate_cohort wrote; withdrawn subjects are left out.
+
+    As a parameter of the shard's rule this makes new files rerun only the shards they belong to.
+    """
+    shards = {shard: [] for shard in SHARDS}
+    listed = Path(RESULTS, "simulate_cohort/files.txt")
+    if SIMULATED and not listed.exists():
+        return shards
+    written = set(listed.read_text().split()) if SIMULATED else set()
+    withdrawn = set() if SIMULATED else withdrawn_eids()
+    for kind, field in (("ecg", 20205), ("cmr", 20209)):
+        for (eid, _), path in list_bulk(RAW[kind], field).items():
+            if eid not in withdrawn and f"{kind}/{Path(path).name}" not in written:
+                shards[eid % len(SHARDS)].append(str(path))
+    return shards
+
+
+def withdrawn_eids():
+    """Return the eids on the withdrawal lists; a missing list stops the run."""
+    from cmr2ecg.ukb.bulk import read_withdrawn
+
+    return read_withdrawn(RAW["withdrawn"])
+
+
+def shard_digest(wildcards):
+    """Return a digest of the raw files of one shard."""
+    try:
+        names = sorted(raw_files()[int(wildcards.shard)])
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]

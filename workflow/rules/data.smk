@@ -1,0 +1,203 @@
+# Raw UK Biobank files to balanced training subsets.
+
+ENVIRONMENT = "../../envs/environment.yaml"
+
+
+rule simulate_cohort:
+    """Write a synthetic cohort in UK Biobank's file formats (demo only)."""
+    input:
+        code=code("simulate_cohort"),
+    output:
+        tabular="<results>/simulate_cohort/tabular.csv",
+        withdrawn="<results>/simulate_cohort/withdrawn.csv",
+        truth="<results>/simulate_cohort/truth.parquet",
+        files="<results>/simulate_cohort/files.txt",
+    params:
+        settings=settings("simulate_cohort"),
+        raw=f"{RESULTS}/simulate_cohort/raw",
+    log:
+        "<results>/logs/simulate_cohort.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["simulate_cohort"]
+    shell:
+        "python -m cmr2ecg.steps.simulate_cohort --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --raw {params.raw:q} --tabular {output.tabular:q} --withdrawn {output.withdrawn:q}"
+        " --truth {output.truth:q} --files {output.files:q}"
+
+
+rule index_shard:
+    """Find each subject's earliest imaging visit that has both an ECG and a CMR file, for one shard."""
+    input:
+        code=code("index_shard"),
+        simulated="<results>/simulate_cohort/files.txt" if SIMULATED else [],
+        withdrawn=RAW["withdrawn"] if SIMULATED else [],
+    output:
+        visits="<results>/index_shard/{shard}.parquet",
+        flow="<results>/index_shard/{shard}.flow.csv",
+    params:
+        settings=settings("index_cohort"),
+        shards=len(SHARDS),
+        ecg=RAW["ecg"],
+        cmr=RAW["cmr"],
+        withdrawn=RAW["withdrawn"],
+        files=shard_digest,
+    log:
+        "<results>/logs/index_shard/{shard}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --shard {wildcards.shard} --shards {params.shards}"
+        " --ecg {params.ecg:q} --cmr {params.cmr:q} --withdrawn {params.withdrawn:q}"
+        " --visits {output.visits:q} --flow {output.flow:q}"
+
+
+rule index_cohort:
+    """Join the shards' visits and counts."""
+    input:
+        code=code("index_cohort"),
+        visits=expand("<results>/index_shard/{shard}.parquet", shard=SHARDS),
+        flow=expand("<results>/index_shard/{shard}.flow.csv", shard=SHARDS),
+    output:
+        visits="<results>/index_cohort/visits.parquet",
+        flow="<results>/index_cohort/flow.csv",
+    log:
+        "<results>/logs/index_cohort.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.index_cohort --threads {threads} --log {log:q}"
+        " --shard-visits {input.visits:q} --shard-flow {input.flow:q}"
+        " --visits {output.visits:q} --flow {output.flow:q}"
+
+
+rule clean_ecg:
+    """Clean the ECGs of one shard: clamp, remove baseline wander, normalise the lead groups (§IV-A)."""
+    input:
+        code=code("clean_ecg"),
+        visits="<results>/index_shard/{shard}.parquet",
+    output:
+        ecg="<results>/clean_ecg/{shard}.h5",
+        qc="<results>/clean_ecg/{shard}.qc.csv",
+    params:
+        settings=settings("clean_ecg"),
+    log:
+        "<results>/logs/clean_ecg/{shard}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.clean_ecg --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --visits {input.visits:q} --output {output.ecg:q} --qc {output.qc:q}"
+
+
+rule crop_cmr:
+    """Take end-systole, end-diastole and mid-phase of the middle slice and crop the heart, for one shard (§IV-A)."""
+    input:
+        code=code("crop_cmr"),
+        visits="<results>/index_shard/{shard}.parquet",
+    output:
+        cmr="<results>/crop_cmr/{shard}.h5",
+        qc="<results>/crop_cmr/{shard}.qc.csv",
+    params:
+        settings=settings("crop_cmr"),
+    log:
+        "<results>/logs/crop_cmr/{shard}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --visits {input.visits:q} --output {output.cmr:q} --qc {output.qc:q}"
+
+
+rule read_tabular:
+    """Read covariates, ICD-10 labels and the 61 CMR phenotypes (§IV-B)."""
+    input:
+        code=code("read_tabular"),
+        tabular=RAW["tabular"],
+        withdrawn=RAW["withdrawn"],
+    output:
+        covariates="<results>/read_tabular/covariates.parquet",
+        labels="<results>/read_tabular/labels.parquet",
+        phenotypes="<results>/read_tabular/phenotypes.parquet",
+    params:
+        settings=settings("read_tabular"),
+    log:
+        "<results>/logs/read_tabular.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.read_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --tabular {input.tabular:q} --withdrawn {input.withdrawn:q}"
+        " --covariates {output.covariates:q} --labels {output.labels:q} --phenotypes {output.phenotypes:q}"
+
+
+rule assemble_dataset:
+    """Pair the ECGs and images that passed quality control and count every exclusion."""
+    input:
+        code=code("assemble_dataset"),
+        flow="<results>/index_cohort/flow.csv",
+        ecg=expand("<results>/clean_ecg/{shard}.h5", shard=SHARDS),
+        ecg_qc=expand("<results>/clean_ecg/{shard}.qc.csv", shard=SHARDS),
+        cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+        cmr_qc=expand("<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS),
+        labels="<results>/read_tabular/labels.parquet",
+    output:
+        dataset="<results>/assemble_dataset/dataset.h5",
+        flow="<results>/assemble_dataset/flow.csv",
+    log:
+        "<results>/logs/assemble_dataset.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.assemble_dataset --threads {threads} --log {log:q}"
+        " --index-flow {input.flow:q} --ecg {input.ecg:q} --ecg-qc {input.ecg_qc:q}"
+        " --cmr {input.cmr:q} --cmr-qc {input.cmr_qc:q} --labels {input.labels:q}"
+        " --output {output.dataset:q} --flow {output.flow:q}"
+
+
+rule split_subjects:
+    """Split the subjects into train, val and test, stratified on the joint labels (§IV-A)."""
+    input:
+        code=code("split_subjects"),
+        dataset="<results>/assemble_dataset/dataset.h5",
+        labels="<results>/read_tabular/labels.parquet",
+    output:
+        "<results>/split_subjects/split.csv",
+    params:
+        settings=settings("split_subjects"),
+    log:
+        "<results>/logs/split_subjects.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.split_subjects --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --dataset {input.dataset:q} --labels {input.labels:q} --output {output:q}"
+
+
+rule balance_subset:
+    """Take a share of the positives of the train split and as many negatives, nested over the shares (§IV-B, §V-D)."""
+    input:
+        code=code("balance_subset"),
+        split="<results>/split_subjects/split.csv",
+        labels="<results>/read_tabular/labels.parquet",
+    output:
+        "<results>/balance_subset/{target}_{fraction}.csv",
+    params:
+        settings=settings("balance_subset"),
+    log:
+        "<results>/logs/balance_subset/{target}_{fraction}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --split {input.split:q} --labels {input.labels:q}"
+        " --target {wildcards.target} --fraction {wildcards.fraction} --output {output:q}"

@@ -1,0 +1,71 @@
+# Pre-trained encoders and balanced subsets to predictions.
+
+PRETRAINED = {
+    "supervised": [],
+    "mae": "<results>/pretrain_mae/mae/encoder.safetensors",
+    "mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/encoder.safetensors",
+    "mmcl": "<results>/pretrain_mmcl/mmcl/encoder.safetensors",
+}
+
+
+def finetune_settings(wildcards):
+    """Return the fine-tune settings of one encoder, its overrides applied, without the lists that only plan jobs."""
+    section = {key: value for key, value in config["finetune"].items() if key not in ("encoders", "targets", "overrides")}
+    return training_settings({**section, **config["finetune"]["overrides"].get(wildcards.encoder, {})})
+
+
+rule finetune:
+    """Fine-tune one encoder for one disease on one subset with every seed (§IV-C.2)."""
+    input:
+        code=code("finetune"),
+        dataset=DATASET,
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        subset="<results>/balance_subset/{target}_{fraction}.csv",
+        weights=lambda wildcards: PRETRAINED[wildcards.encoder],
+    output:
+        predictions="<results>/finetune/{encoder}/{target}/{fraction}/predictions.parquet",
+        metrics="<results>/finetune/{encoder}/{target}/{fraction}/metrics.jsonl",
+        result="<results>/finetune/{encoder}/{target}/{fraction}/result.json",
+    params:
+        settings=finetune_settings,
+        folder=subpath(output.result, parent=True),
+        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
+    log:
+        "<results>/logs/finetune/{encoder}/{target}/{fraction}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["finetune"]
+    resources:
+        mem_mb=config["memory_mb"],
+    shell:
+        "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --subset {input.subset:q}"
+        " {params.weights} --encoder {wildcards.encoder} --target {wildcards.target} --fraction {wildcards.fraction}"
+        " --memory-mb {resources.mem_mb} --output {params.folder:q}"
+
+
+rule train_tabular:
+    """Train the tabular baseline on age, sex, weight and height with every seed (§IV-D.1)."""
+    input:
+        code=code("train_tabular"),
+        covariates="<results>/read_tabular/covariates.parquet",
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        subset="<results>/balance_subset/{target}_{fraction}.csv",
+    output:
+        predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
+        metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
+        result="<results>/train_tabular/{target}/{fraction}/result.json",
+    params:
+        settings=settings("train_tabular"),
+        folder=subpath(output.result, parent=True),
+    log:
+        "<results>/logs/train_tabular/{target}/{fraction}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.train_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --covariates {input.covariates:q} --split {input.split:q} --labels {input.labels:q} --subset {input.subset:q}"
+        " --target {wildcards.target} --fraction {wildcards.fraction} --output {params.folder:q}"
