@@ -33,7 +33,8 @@ def intervals(tmp_path):
         for mean, encoder in ((0.6, "supervised"), (0.8, "mmcl"))
         for fraction in (1, 10, 100)
     ]
-    names = "encoder target fraction split metric mean std low high n_seeds n n_positive n_train".split()
+    names = ["encoder", "target", "fraction", "split", "metric", "mean", "std", "low", "high"]
+    names += ["n_seeds", "n", "n_positive", "n_train"]
     path = tmp_path / "intervals.csv"
     pd.DataFrame(rows, columns=names).to_csv(path, index=False)
     return path

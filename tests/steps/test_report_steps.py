@@ -11,9 +11,19 @@ from evaluate.report_cohort import FIRST_EID, provenance, write_study
 
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate import check_ui
+from cmr2ecg.evaluate.browser import missing_program
 from cmr2ecg.steps import evaluate, make_figure, make_table, track
 
 SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "dpi": 60})
+
+
+def words(**options):
+    """Return a command line: words(table=1, runs=["a", "b"]) gives --table 1 --runs a b."""
+    line = []
+    for name, value in options.items():
+        values = value if isinstance(value, list) else [value]
+        line += [f"--{name.replace('_', '-')}", *map(str, values)]
+    return line
 
 
 @pytest.fixture(scope="module")
@@ -28,27 +38,27 @@ def study(tmp_path_factory):
     (pretrained / "result.json").write_text(json.dumps(result))
     (pretrained / "metrics.jsonl").write_text('{"epoch": 0, "train_loss": 1.5, "val_loss": 2.0}\n')
     results = [path.with_name("result.json") for path in paths]
-    evaluate.main(
-        ["--settings", SETTINGS, "--predictions", *map(str, paths), "--results", *map(str, results)]
-        + ["--output", f"{root}/metrics.csv", "--intervals", f"{root}/intervals.csv"]
-    )
-    for table in ("1", "3"):
-        outputs = [f"--{kind}={root}/table_{table}.{kind}" for kind in ("csv", "md", "tex")]
-        make_table.main(["--table", table, "--metrics", f"{root}/metrics.csv", "--cohort", "demo", *outputs])
-    outputs = [f"--{kind}={root}/figure_5.{kind}" for kind in ("png", "pdf")]
-    make_figure.main(
-        ["--settings", SETTINGS, "--figure", "5", "--intervals", f"{root}/intervals.csv", *outputs]
-    )
+    files = {"metrics": root / "metrics.csv", "intervals": root / "intervals.csv"}
+    evaluate.main(words(settings=SETTINGS, predictions=paths, results=results, **files))
+    for table in (1, 3):
+        outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex")}
+        make_table.main(words(table=table, metrics=files["metrics"], cohort="demo", **outputs))
+    outputs = {kind: root / f"figure_5.{kind}" for kind in ("png", "pdf")}
+    make_figure.main(words(settings=SETTINGS, figure=5, intervals=files["intervals"], **outputs))
     return root
 
 
 def track_study(root, database):
-    runs = sorted(map(str, root.rglob("result.json")))
-    artifacts = sorted(map(str, [*root.glob("table_*"), *root.glob("figure_*")]))
     track.main(
-        ["--runs", *runs, "--artifacts", *artifacts, "--metrics", f"{root}/metrics.csv"]
-        + ["--database", str(database), "--artifact-root", f"{root}/artifacts", "--cohort", "demo"]
-        + ["--output", f"{root}/track/tracked.json"]
+        words(
+            runs=sorted(root.rglob("result.json")),
+            artifacts=sorted([*root.glob("table_*"), *root.glob("figure_*")]),
+            metrics=root / "metrics.csv",
+            database=database,
+            artifact_root=root / "artifacts",
+            cohort="demo",
+            output=root / "track/tracked.json",
+        )
     )
     return json.loads((root / "track/tracked.json").read_text())
 
@@ -85,11 +95,9 @@ def test_evaluate_scores_every_model_and_seed(study):
 def test_results_in_another_order_are_refused(study, tmp_path):
     paths = sorted(study.rglob("predictions.parquet"))
     results = [path.with_name("result.json") for path in reversed(paths)]
+    files = {"metrics": tmp_path / "metrics.csv", "intervals": tmp_path / "intervals.csv"}
     with pytest.raises(InputError, match="same order"):
-        evaluate.main(
-            ["--settings", SETTINGS, "--predictions", *map(str, paths), "--results", *map(str, results)]
-            + ["--output", f"{tmp_path}/m.csv", "--intervals", f"{tmp_path}/i.csv"]
-        )
+        evaluate.main(words(settings=SETTINGS, predictions=paths, results=results, **files))
 
 
 def test_tables_and_figure_are_written_without_participants(study):
@@ -150,10 +158,8 @@ def test_no_participant_is_in_the_database(study, database):
 
 
 def test_the_web_page_lists_the_runs(database, tmp_path):
-    try:
-        check_ui.find_browser()
-    except InputError as error:
-        pytest.skip(str(error))
+    if lacking := missing_program():
+        pytest.skip(lacking)
     picture = tmp_path / "mlflow.png"
     check_ui.main(["--database", str(database), "--screenshot", str(picture)])
     assert picture.stat().st_size > 10_000

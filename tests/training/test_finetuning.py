@@ -46,7 +46,7 @@ def model(small_models, seed=0):
 
 def test_overfits_sixteen_subjects(small_dataset, small_models, settings):
     train = fold(small_dataset, 0, 16)
-    settings["epochs"] = 40
+    settings["epochs"] = settings["patience"] = 40
     outcome = finetune(model(small_models), train, train, settings, seed=0, precision="fp32")
     assert outcome.best_auroc == 1.0
 

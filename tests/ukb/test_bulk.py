@@ -13,7 +13,12 @@ def touch(path):
 def test_files_are_found_by_name_at_any_depth(tmp_path):
     flat = touch(tmp_path / "9000001_20205_2_0.xml")
     deep = touch(tmp_path / "Bulk/Electrocardiogram/90/9000002_20205_3_0.XML")
-    for other in ("9000003_20209_2_0.zip", "9000004_20205_2_0.xml.part", "notes.xml", "x9000005_20205_2_0.xml"):
+    for other in (
+        "9000003_20209_2_0.zip",
+        "9000004_20205_2_0.xml.part",
+        "notes.xml",
+        "x9000005_20205_2_0.xml",
+    ):
         touch(tmp_path / other)
     assert list_bulk([str(tmp_path)], ECG_FIELD) == {(9000001, 2): flat, (9000002, 3): deep}
 

@@ -55,7 +55,10 @@ def test_blank_cells_become_nan_and_a_comma_at_the_end_is_no_cell():
     ecg = parse_cardiosoft(edited((text, ",".join([first[0], " ", *first[2:300]]).encode())))
     assert np.isnan(ecg.signal[0, 1]) and np.isfinite(ecg.signal).sum() == 60_000 - 1
     np.testing.assert_allclose(ecg.signal[0, 2:], COUNTS[0, 2:] * 0.005)
-    assert parse_cardiosoft(edited((b"\r\n\t\t</WaveformData>", b",\r\n</WaveformData>"))).signal.shape == (12, 5000)
+    assert parse_cardiosoft(edited((b"\r\n\t\t</WaveformData>", b",\r\n</WaveformData>"))).signal.shape == (
+        12,
+        5000,
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +87,9 @@ def test_bad_files_are_rejected_with_a_reason(content, reason):
 
 
 def test_an_entity_bomb_is_refused_before_it_grows():
-    lines = [b'<!ENTITY a0 "aaaaaaaaaa">'] + [b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 10) for i in range(1, 12)]
+    lines = [b'<!ENTITY a0 "aaaaaaaaaa">'] + [
+        b'<!ENTITY a%d "%s">' % (i, b"&a%d;" % (i - 1) * 10) for i in range(1, 12)
+    ]
     assert reason_of(b"<!DOCTYPE x [" + b"".join(lines) + b"]><x>&a11;</x>") == "XML with a DTD or entities"
 
 
@@ -99,7 +104,10 @@ def test_a_missing_and_a_huge_file_are_rejected(tmp_path):
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, len(XML) - 1), st.integers(0, 255)), min_size=1, max_size=20), st.booleans())
+@given(
+    st.lists(st.tuples(st.integers(0, len(XML) - 1), st.integers(0, 255)), min_size=1, max_size=20),
+    st.booleans(),
+)
 def test_damaged_bytes_are_rejected_or_give_twelve_leads(changes, cut):
     content = bytearray(XML)
     for place, value in changes:

@@ -18,6 +18,7 @@ from cmr2ecg.command import InputError
 from cmr2ecg.config import check
 from cmr2ecg.imports import reached_files
 from cmr2ecg.ukb.bulk import list_bulk
+from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 try:
     check(config, os.path.join(workflow.basedir, "workflow/schemas/config.schema.yaml"))
@@ -71,19 +72,12 @@ def raw_files():
     if SIMULATED and not listed.exists():
         return shards
     written = set(listed.read_text().split()) if SIMULATED else set()
-    withdrawn = set() if SIMULATED else withdrawn_eids()
+    withdrawn = set() if SIMULATED else read_withdrawn(RAW["withdrawn"])
     for kind, field in (("ecg", 20205), ("cmr", 20209)):
         for (eid, _), path in list_bulk(RAW[kind], field).items():
             if eid not in withdrawn and f"{kind}/{Path(path).name}" not in written:
                 shards[eid % len(SHARDS)].append(str(path))
     return shards
-
-
-def withdrawn_eids():
-    """Return the eids on the withdrawal lists; a missing list stops the run."""
-    from cmr2ecg.ukb.bulk import read_withdrawn
-
-    return read_withdrawn(RAW["withdrawn"])
 
 
 def shard_digest(wildcards):

@@ -5,6 +5,15 @@ SPLIT = "<results>/split_subjects/split.csv"
 MMCL_STARTS = {"mmcl": "<results>/pretrain_mae/mae/encoder.safetensors", "mmcl_without_mdm": []}
 
 
+def pretrainings(encoders):
+    """Return the folders of the pre-trainings that the fine-tuned encoders need."""
+    mmcl = [name for name in MMCL_STARTS if name in encoders]
+    folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
+    folders += ["<results>/pretrain_cmr/simclr"] if mmcl else []
+    folders += ["<results>/pretrain_mae/mae"] if {"mae", "mmcl"} & set(encoders) else []
+    return folders
+
+
 rule pretrain_mae:
     """Pre-train the ECG encoder by masked data modelling (§III-A)."""
     input:

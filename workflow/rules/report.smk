@@ -7,9 +7,7 @@ FITS = expand(
     target=config["finetune"]["targets"],
     fraction=FRACTIONS,
 ) + expand("<results>/train_tabular/{target}/{fraction}", target=config["train_tabular"]["targets"], fraction=FRACTIONS)
-PRETRAININGS = ["<results>/pretrain_cmr/simclr", "<results>/pretrain_mae/mae"] + expand(
-    "<results>/pretrain_mmcl/{name}", name=MMCL_STARTS
-)
+PRETRAININGS = pretrainings(config["finetune"]["encoders"])
 TABLES = expand("<results>/make_table/table_{table}.csv", table=config["make_table"]["tables"])
 FIGURES = expand("<results>/make_figure/figure_{figure}.png", figure=config["make_figure"]["figures"])
 

@@ -15,6 +15,10 @@ from cmr2ecg.ukb.rejection import Rejection
 
 LEAD_GROUPS = (slice(0, 3), slice(3, 6), slice(6, 12))  # Einthoven, Goldberger, Wilson
 EPS = 1e-12  # in the square root of the z-score; authors
+LIMB_LEADS = 6  # the first six, all made of the same three electrodes
+# Two of the twenty public records the project is tried on have no V2, V4 and V6. A record like that still shows the
+# heart; the QC table names its flat leads. One without a limb lead has lost an electrode the other leads rest on.
+MAX_FLAT_CHEST_LEADS = 3
 MAX_BLANK = 0.1  # a record with a larger share of blank cells in one lead is rejected
 
 
@@ -24,7 +28,8 @@ def prepare(ecg: Ecg, sampling_rate_hz: int, samples: int) -> np.ndarray:
     Blank cells become 0. Another rate is resampled by scipy's polyphase filter; a longer record keeps its start.
 
     Raises:
-        Rejection: too short, too many blank cells, or a flat lead (varies by less than one ADC count).
+        Rejection: too short, too many blank cells, a flat limb lead, or more than MAX_FLAT_CHEST_LEADS flat chest
+            leads.
     """
     blank = np.isnan(ecg.signal).mean(axis=1)
     if blank.max() > MAX_BLANK:
@@ -35,10 +40,16 @@ def prepare(ecg: Ecg, sampling_rate_hz: int, samples: int) -> np.ndarray:
     if signal.shape[1] < samples:
         raise Rejection("record too short", f"{signal.shape[1]} of {samples} samples")
     signal = signal[:, :samples]
-    flat = signal.std(axis=1) * 1000 < ecg.resolution_uv
-    if flat.any():
-        raise Rejection("flat lead", " ".join(np.array(LEADS)[flat]))
+    flat = flat_leads(signal, ecg.resolution_uv)
+    if set(flat) & set(LEADS[:LIMB_LEADS]) or len(flat) > MAX_FLAT_CHEST_LEADS:
+        raise Rejection("flat lead", " ".join(flat))
     return signal
+
+
+def flat_leads(signal: np.ndarray, resolution_uv: float) -> list[str]:
+    """Return the names of the leads of `signal` (12, n) in mV whose standard deviation is below one ADC count."""
+    flat = signal.std(axis=1) * 1000 < resolution_uv
+    return [lead for lead, is_flat in zip(LEADS, flat, strict=True) if is_flat]
 
 
 def resample(signal: np.ndarray, rate_hz: float, new_rate_hz: float) -> np.ndarray:

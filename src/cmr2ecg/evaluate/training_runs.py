@@ -65,7 +65,7 @@ def read_run(result_path: Path, metrics: pd.DataFrame) -> TrainingRun:
     except (KeyError, json.JSONDecodeError) as error:
         raise InputError(
             f"{result_path}: not a result of a training ({error}); delete it and run its step again"
-        )
+        ) from error
 
 
 def read_curves(path: Path) -> Iterator[tuple[str, int, float]]:

@@ -147,7 +147,7 @@ def _papillaries(
     largest = mean.max()
     for where, size in zip(look.papillary_angle, look.papillary_size, strict=True):
         away = 0.72 * mean
-        distance = np.sqrt(radius**2 + away**2 - 2 * radius * away * np.cos(angle - np.float32(where)))
+        distance = _distance(radius, angle, away, where)
         image = _paint(image, 1.1 * look.myocardium, 0.85 * edge(size * largest - distance, pixel))
     return image
 
@@ -159,12 +159,18 @@ def _atrium(
     filled = (1 + 0.15 * motion.activation).astype(np.float32)[:, None, None]
     left = look.atrium_mm * filled
     away, right = np.float32(1.55) * left, np.float32(0.85) * left
-    distance = np.sqrt(radius**2 + away**2 - 2 * radius * away * np.cos(angle - np.float32(np.deg2rad(195))))
+    distance = _distance(radius, angle, away, np.deg2rad(195))
     image = _paint(image, 0.5 * FAT, edge(left.max() + 5 - radius, pixel))
     for space, size in ((distance, right), (radius, left)):
         image = _paint(image, MUSCLE, edge(size + 2.5 - space, pixel))
         image = _paint(image, 0.9 * look.blood, edge(size - space, pixel))
     return image
+
+
+def _distance(radius: np.ndarray, angle: np.ndarray, away: np.ndarray, where: float) -> np.ndarray:
+    """Distance of each pixel to the point `away` mm from the centre at angle `where` (law of cosines)."""
+    square = radius**2 + away**2 - 2 * radius * away * np.cos(angle - np.float32(where))
+    return np.sqrt(np.maximum(square, 0))  # rounding may leave a tiny negative number
 
 
 def _paint(image: np.ndarray, value: float, share: np.ndarray) -> np.ndarray:

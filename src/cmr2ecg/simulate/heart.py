@@ -151,7 +151,7 @@ def _chambers(
         * np.exp(0.17 * of["lv_mass"] + 0.08 * of["lv_size"] + 0.03 * of["bmi"] + 0.8 * dilation)
     )
     rvedv = (
-        area * (73 + 13 * male) * np.exp(0.15 * of["rv_size"] + 0.08 * of["lv_size"] + 0.05 * of["atrium"])
+        area * (73 + 13 * male) * np.exp(0.11 * of["rv_size"] + 0.13 * of["lv_size"] + 0.05 * of["atrium"])
     )
     # Both ventricles pump the same blood, up to small shunts and errors.
     rvef = np.clip(lvedv * lvef * np.exp(0.06 * of["rv_function"]) / rvedv, 0.2, 0.76)

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.data.clean import clean_ecg, prepare
+from cmr2ecg.data.clean import clean_ecg, flat_leads, prepare
 from cmr2ecg.data.shards import Field, process_shard, shard_of
 from cmr2ecg.ukb.cardiosoft import LEADS, read_cardiosoft
 
-MEASURES = ("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "largest_mv")
+MEASURES = ("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "flat_leads", "largest_mv")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -53,6 +53,7 @@ def clean_file(
         "resolution_uv": f"{ecg.resolution_uv:g}",
         "samples": ecg.signal.shape[1],
         "blank_samples": int(np.isnan(ecg.signal).sum()),
+        "flat_leads": " ".join(flat_leads(signal, ecg.resolution_uv)),
         "largest_mv": f"{np.abs(signal).max():.3f}",
     }
     return {"ecg": clean_ecg(signal, clip_std=clip_std, **baseline)}, measures

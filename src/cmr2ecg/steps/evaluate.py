@@ -24,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "--results", type=Path, nargs="*", default=[], help="result.json of each, in the same order"
     )
     parser.add_argument(
-        "--output", type=Path, required=True, help="metrics.csv: one row a model, split and seed"
+        "--metrics", type=Path, required=True, help="metrics.csv: one row a model, split and seed"
     )
     parser.add_argument("--intervals", type=Path, required=True, help="intervals.csv: one row a model")
     args = parser.parse_args(argv)
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_same_subjects(predictions)
     metrics = seed_metrics(predictions)
     intervals = interval_table(predictions, n_train, args.settings["bootstrap"], args.settings["seed"])
-    for table, path in ((metrics, args.output), (intervals, args.intervals)):
+    for table, path in ((metrics, args.metrics), (intervals, args.intervals)):
         with atomic(path) as partial:
             table.to_csv(partial, index=False)
     logging.info("scored %d models on the test split", len(intervals))

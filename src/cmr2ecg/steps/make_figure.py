@@ -8,7 +8,10 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+from matplotlib import rc_context
+
 from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.files import atomic
 
 
@@ -23,13 +26,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     module = importlib.import_module(f"cmr2ecg.evaluate.figures.figure_{args.figure}")
     figure = module.draw(args.settings, {"intervals": args.intervals})
-    with atomic(args.png) as partial:
-        figure.savefig(partial, format="png", dpi=args.settings["dpi"], metadata={"Software": None})
-    with atomic(args.pdf) as partial:
+    with rc_context(RC), atomic(args.png) as png, atomic(args.pdf) as pdf:
+        figure.savefig(png, format="png", dpi=args.settings["dpi"], metadata={"Software": None})
         # A date in the file would make every run look like a change.
-        figure.savefig(
-            partial, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None}
-        )
+        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
     logging.info("drew figure %d", args.figure)
 
 

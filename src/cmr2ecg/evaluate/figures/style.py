@@ -15,7 +15,6 @@ RC = {
     "legend.frameon": False,
     "legend.fontsize": 9,
     "pdf.fonttype": 42,  # text stays text
-    "svg.hashsalt": "cmr2ecg",  # the same bytes on every run
 }
 
 # Okabe and Ito's palette (2008), colour, marker, line: the same for a model in every figure.

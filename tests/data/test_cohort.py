@@ -1,0 +1,35 @@
+import pytest
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.cohort import index_cohort
+from cmr2ecg.data.flow import Flow, read_flow, write_flow
+
+
+def files(*keys):
+    return {key: f"{key[0]}_{key[1]}" for key in keys}
+
+
+def test_each_exclusion_is_counted_once(tmp_path):
+    ecg = files((1, 2), (1, 3), (2, 2), (3, 2), (5, 2), (6, 3), (7, 2))
+    cmr = files((1, 2), (1, 3), (3, 3), (4, 2), (5, 2), (6, 3))
+    table, flow = index_cohort(ecg, cmr, {5, 2, 99}, [2, 3])
+    assert table.to_numpy().tolist() == [[1, 2, "1_2", "1_2"], [6, 3, "6_3", "6_3"]]
+    assert flow.rows == [
+        ("index_cohort", "with an ECG or a CMR file", 7, 7),
+        ("index_cohort", "no ECG file", 7, 6),
+        ("index_cohort", "no CMR file", 6, 4),
+        ("index_cohort", "no visit with both", 4, 3),
+        ("index_cohort", "withdrawn", 3, 2),
+    ]
+    write_flow(tmp_path / "flow.csv", flow)
+    assert read_flow(tmp_path / "flow.csv") == flow
+
+
+def test_no_subject_with_both_is_an_error():
+    with pytest.raises(InputError, match=r"raw\.ecg.*raw\.cmr.*index_cohort\.instances"):
+        index_cohort(files((1, 2)), files((2, 2)), set(), [2, 3])
+
+
+def test_a_flow_cannot_lose_more_than_it_has():
+    with pytest.raises(ValueError, match="4 of 3"):
+        Flow(3).exclude("step", "reason", 4)

@@ -1,0 +1,78 @@
+import shutil
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.dataset import pair, write_dataset
+from cmr2ecg.data.flow import Flow
+
+EIDS = 9_000_001 + np.random.default_rng(0).choice(500, 200, replace=False)
+
+
+def write_shards(folder, name, shards, eids):
+    paths = []
+    for shard in range(shards):
+        part = np.sort(eids[eids % shards == shard])
+        path = folder / name / f"{shard}.h5"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with h5py.File(path, "w") as file:
+            file["eid"] = part
+            file.create_dataset(name, data=np.repeat(part[:, None], 4, axis=1).astype("f8"), chunks=True)
+        paths.append(path)
+    return paths
+
+
+def test_rows_follow_the_eids_however_they_scatter_also_after_a_move(tmp_path, monkeypatch):
+    results = tmp_path / "results"
+    shards = {"ecg": write_shards(results, "ecg", 7, EIDS), "cmr": write_shards(results, "cmr", 3, EIDS)}
+    chosen = np.sort(np.random.default_rng(1).choice(EIDS, 120, replace=False))
+    final = results / "assemble_dataset" / "dataset.h5"
+    final.parent.mkdir()
+    write_dataset(final, final, chosen, shards)
+    shutil.move(results, tmp_path / "moved")
+    monkeypatch.chdir("/")
+    rows = np.array([3, 4, 50, 119])
+    with h5py.File(tmp_path / "moved" / "assemble_dataset" / "dataset.h5") as file:
+        np.testing.assert_array_equal(file["eid"][:], chosen)
+        for name in ("ecg", "cmr"):
+            np.testing.assert_array_equal(file[name][:], np.repeat(chosen[:, None], 4, axis=1))
+            np.testing.assert_array_equal(file[name][rows][:, 0], chosen[rows])
+            assert file[name][17][0] == chosen[17]
+            assert len(file[name].virtual_sources()) <= len(shards[name])
+
+
+def test_a_subject_absent_from_the_shards_is_an_error(tmp_path):
+    shards = {"ecg": write_shards(tmp_path, "ecg", 2, EIDS)}
+    with pytest.raises(InputError, match="1 subjects"):
+        write_dataset(tmp_path / "x.h5", tmp_path / "x.h5", np.append(np.sort(EIDS), 9_999_999), shards)
+
+
+def qc(*reasons):
+    status = ["rejected" if reason else "accepted" for reason in reasons]
+    return pd.DataFrame({"eid": np.arange(1, 1 + len(reasons)), "status": status, "reason": reasons})
+
+
+def test_every_reason_is_counted_and_the_counts_chain():
+    ecg, cmr = (
+        qc("", "flat lead", "flat lead", "", "not XML", ""),
+        qc("", "not a zip", "", "too few slices", "", ""),
+    )
+    eids, flow = pair(ecg, cmr, np.array([1, 2, 3]), Flow(6, [("index_cohort", "withdrawn", 8, 6)]))
+    assert eids.tolist() == [1]
+    table = flow.table()
+    assert table["reason"].tolist()[1:] == [
+        "ECG: flat lead",
+        "ECG: not XML",
+        "CMR: too few slices",
+        "no row in the tables",
+    ]
+    assert table["n_in"].tolist()[1:] == table["n_out"].tolist()[:-1]
+    assert table["n_out"].iloc[-1] == 1
+
+
+def test_nobody_left_is_an_error_that_says_why():
+    with pytest.raises(InputError, match="flat lead: 2"):
+        pair(qc("flat lead", "flat lead"), qc("", ""), np.array([1, 2]), Flow(2))

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+from data.raw_files import cine
+
+from cmr2ecg.data.frames import pick_frames
+from cmr2ecg.data.heart import find_heart, harmonic_waves, summarise
+from cmr2ecg.ukb.rejection import Rejection
+
+SPACING = (4.0, 4.0)
+
+
+def test_the_first_harmonic_is_the_amplitude_of_a_cosine():
+    time = np.arange(20) / 20
+    beat = 5 + 3 * np.cos(2 * np.pi * time - 0.7) + 2 * np.cos(4 * np.pi * time)
+    mean, cosine, sine = harmonic_waves(20) @ beat
+    np.testing.assert_allclose((mean, np.hypot(cosine, sine), np.arctan2(sine, cosine)), (5, 3, 0.7))
+
+
+@pytest.mark.parametrize("centre", [(44.0, 52.0), (55.5, 40.25), (38.0, 60.0)])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_the_ventricle_is_found_and_measured(centre, seed):
+    heart = find_heart(cine(centre=centre, seed=seed).astype(np.float32), SPACING)
+    assert np.hypot(*np.subtract(heart.centre, centre)) * 4 < 4
+    assert heart.area[0] == pytest.approx(np.pi * 26**2, rel=0.1)
+    assert heart.area[7] == pytest.approx(np.pi * 18**2, rel=0.15)
+
+
+@pytest.mark.parametrize("es", [5, 7, 9])
+def test_end_systole_and_end_diastole(es):
+    heart = find_heart(cine(es=es).astype(np.float32), SPACING)
+    systole, diastole, _ = pick_frames(heart.area)
+    assert abs(systole - es) <= 1 and diastole in (19, 0, 1)
+
+
+def test_the_result_follows_the_image_when_it_is_turned_over_or_brighter():
+    frames = cine().astype(np.float32)
+    row, column = find_heart(frames, SPACING).centre
+    flipped = find_heart(np.ascontiguousarray(frames[:, :, ::-1]), SPACING).centre
+    np.testing.assert_allclose(flipped, (row, 95 - column), atol=1e-3)
+    np.testing.assert_allclose(find_heart(frames * 3, SPACING).centre, (row, column), atol=1e-3)
+
+
+def test_pixels_that_are_not_square():
+    frames = np.repeat(cine(), 2, axis=1).astype(np.float32)
+    row, column = find_heart(frames, (2.0, 4.0)).centre
+    assert abs(row - 88.5) * 2 < 5 and abs(column - 52) * 4 < 5
+
+
+def test_nothing_moves_or_nothing_is_there():
+    still = np.repeat(cine()[:1], 20, axis=0).astype(np.float32)
+    with pytest.raises(Rejection, match="no motion"):
+        find_heart(still, SPACING)
+    with pytest.raises(Rejection, match="no motion"):
+        summarise(np.zeros((20, 32, 32), np.float32), SPACING)
+
+
+@pytest.mark.parametrize("shape", [(10, 16, 16), (12, 16, 200), (25, 64, 48)])
+def test_noise_is_rejected_or_gives_a_centre_within_the_frame(shape):
+    frames = np.random.default_rng(0).integers(0, 4096, shape).astype(np.float32)
+    try:
+        heart = find_heart(frames, SPACING)
+    except Rejection as error:
+        assert error.reason
+    else:
+        assert all(0 <= place < size for place, size in zip(heart.centre, shape[1:], strict=True))

@@ -1,0 +1,61 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.subsets import balanced_subset, pair_count
+
+TRAIN = 28_030
+
+
+def labels(n_positive, size=TRAIN):
+    label = np.zeros(size, "int8")
+    label[np.random.default_rng(0).choice(size, n_positive, replace=False)] = 1
+    return pd.DataFrame({"eid": 9_000_001 + np.arange(size), "cad": label})
+
+
+def subset(table, fraction, minimum=1, seed=2023):
+    return balanced_subset(table, "cad", fraction=fraction, minimum_pairs=minimum, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("prevalence", "ten", "one"), [(0.0722, 400, 40), (0.0298, 170, 17), (0.0446, 250, 25)]
+)
+def test_sizes_of_section_5d(prevalence, ten, one):
+    """Within 5 % or one pair: an odd number cannot be balanced, so pairs are kept whole."""
+    table = labels(round(prevalence * TRAIN))
+    for fraction, paper in ((10, ten), (1, one)):
+        assert abs(len(subset(table, fraction)) - paper) <= max(0.05 * paper, 2)
+
+
+def test_subsets_are_balanced_and_nested():
+    table = labels(900, 5000)
+    larger = None
+    for fraction in (100, 10, 1):
+        chosen = subset(table, fraction)
+        assert chosen["label"].mean() == 0.5 and chosen["eid"].is_monotonic_increasing
+        assert (table.set_index("eid")["cad"].loc[chosen["eid"]].to_numpy() == chosen["label"]).all()
+        assert larger is None or set(chosen["eid"]) < larger
+        larger = set(chosen["eid"])
+    assert set(table.loc[table["cad"] == 1, "eid"]) <= set(subset(table, 100)["eid"])
+
+
+def test_the_draw_depends_on_the_seed_alone():
+    table = labels(50, 500)
+    pd.testing.assert_frame_equal(subset(table, 10), subset(table.sample(frac=1, random_state=1), 10))
+    assert set(subset(table, 100)["eid"]) != set(subset(table, 100, seed=1)["eid"])
+
+
+def test_small_fractions_keep_the_minimum_of_pairs():
+    assert pair_count(30, 1, 8) == 8
+    assert pair_count(30, 100, 8) == 30
+    assert pair_count(25, 10, 1) == 3
+
+
+def test_too_few_positives_or_negatives_are_errors_that_name_the_setting():
+    with pytest.raises(InputError, match=r"balance_subset\.minimum_pairs = 5.*finetune\.targets"):
+        subset(labels(4, 100), 100, minimum=5)
+    with pytest.raises(InputError, match="0 positives"):
+        subset(labels(0, 100), 1, minimum=0)
+    with pytest.raises(InputError, match=r"60 positives but only 40 negatives.*read_tabular\.diseases\.cad"):
+        subset(labels(60, 100), 100)

@@ -1,0 +1,196 @@
+"""Whole cohorts: files, tables, truth, determinism, planted damage."""
+
+import csv
+import hashlib
+import json
+import zipfile
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pydicom
+import pytest
+from defusedxml import ElementTree
+
+from cmr2ecg.command import InputError
+from cmr2ecg.simulate.cohort import plan, simulate
+from cmr2ecg.simulate.phenotypes import FIELDS
+from cmr2ecg.simulate.raw_files import BROKEN
+from cmr2ecg.simulate.subject import draw_person, draw_subject, eid_of
+from cmr2ecg.steps.simulate_cohort import main
+
+SETTINGS = {
+    "subjects": 14,
+    "seed": 11,
+    "coupling": 1.0,
+    "frames": 6,
+    "slices": 9,
+    "matrix": 32,
+    "field_of_view_mm": 380,
+    "prevalence": {"cad": 0.3, "af": 0.2, "dm": 0.3},
+    "phenotypes_missing": 0.5,
+    "repeat_visits": 0.14,
+    "missing_modality": 0.14,
+    "broken": 0.42,
+    "withdrawn": 2,
+}
+
+
+def digests(folder):
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.rglob("*_0.*")}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    stale = folder / "raw" / "ecg" / "9000001_20205_2_0.xml"
+    stale.parent.mkdir(parents=True)
+    stale.write_text("of an earlier run")
+    outputs = {name: folder / name for name in ("raw", "tabular", "withdrawn", "truth", "files")}
+    words = [word for name, path in outputs.items() for word in (f"--{name}", str(path))]
+    main(["--settings", json.dumps(SETTINGS), *words])
+    return outputs
+
+
+@pytest.fixture(scope="module")
+def truth(written):
+    return pd.read_parquet(written["truth"]).set_index("eid")
+
+
+def test_files_are_named_as_in_a_download_and_listed(written, truth):
+    found = sorted(str(path.relative_to(written["raw"])) for path in written["raw"].rglob("*_0.*"))
+    assert written["files"].read_text().split() == found
+    assert not (written["raw"] / "ecg/9000001_20205_2_0.xml").exists()
+    for eid, row in truth.iterrows():
+        wanted = {f"ecg/{eid}_20205_2_0.xml", f"cmr/{eid}_20209_2_0.zip"}
+        wanted -= {name for name in wanted if row["missing"] and name.startswith(row["missing"])}
+        wanted -= {f"ecg/{eid}_20205_2_0.xml"} if row["repeat"] == "only" else set()
+        wanted |= {f"ecg/{eid}_20205_3_0.xml", f"cmr/{eid}_20209_3_0.zip"} if row["repeat"] else set()
+        assert {name for name in found if str(eid) in name} == wanted
+
+
+def test_tabular_is_ukbconv_and_agrees_with_the_truth(written, truth):
+    assert written["tabular"].read_text().startswith('"eid","31-0.0","21003-2.0"')
+    with open(written["tabular"]) as handle:
+        rows = list(csv.DictReader(handle))
+    assert len(rows) == SETTINGS["subjects"]
+    prefixes = {"cad": "I20 I21 I22 I23 I24 I25", "af": "I48", "dm": "E10 E11 E12 E13 E14"}
+    for row in rows:
+        known = truth.loc[int(row["eid"])]
+        assert int(row["31-0.0"]) == known["ecg_male"]
+        assert float(row["21002-2.0"]) == pytest.approx(known["ecg_weight_kg"], abs=0.051)
+        codes = {value[:3] for name, value in row.items() if name.startswith(("41270-", "40001-", "40002-"))}
+        for name, wanted in prefixes.items():
+            assert bool(codes & set(wanted.split())) == bool(known[name])
+        filled = [row[f"{field}-2.0"] != "" for field in FIELDS.values()]
+        assert all(filled) if known["phenotypes"] else not any(filled)
+        if known["phenotypes"]:
+            assert float(row["24100-2.0"]) == pytest.approx(known["true_LVEDV"], rel=0.12)
+    assert sum(bool(row["24100-2.0"]) for row in rows) == SETTINGS["subjects"] / 2
+
+
+def test_withdrawn_subjects_have_files(written, truth):
+    eids = [int(line) for line in written["withdrawn"].read_text().splitlines()]
+    assert eids == truth.index[truth["withdrawn"]].tolist()
+    assert len(eids) == 2
+    for eid in eids:
+        assert (written["raw"] / f"ecg/{eid}_20205_2_0.xml").exists()
+        assert (written["raw"] / f"cmr/{eid}_20209_2_0.zip").exists()
+
+
+def test_each_kind_of_damage_is_planted_once(written, truth):
+    broken = truth.loc[truth["broken"] != "", "broken"]
+    assert Counter(broken) == Counter(BROKEN)
+    path = {kind: (eid, written["raw"]) for eid, kind in broken.items()}
+    xml = {k: raw / f"ecg/{eid}_20205_2_0.xml" for k, (eid, raw) in path.items()}
+    stack = {k: raw / f"cmr/{eid}_20209_2_0.zip" for k, (eid, raw) in path.items()}
+    with pytest.raises(ElementTree.ParseError):
+        ElementTree.parse(xml["ecg_truncated"])
+    assert len(ElementTree.parse(xml["ecg_eleven_leads"]).findall("StripData/WaveformData")) == 11
+    flat = ElementTree.parse(xml["ecg_flat_lead"]).findall("StripData/WaveformData")
+    assert [element.get("lead") for element in flat if not set(element.text) - set("0,\t\n ")] == ["V2"]
+    with pytest.raises(zipfile.BadZipFile):
+        zipfile.ZipFile(stack["cmr_truncated"])
+    with zipfile.ZipFile(stack["cmr_six_slices"]) as archive:
+        assert sum(name.endswith(".dcm") for name in archive.namelist()) == 6 * 6 + 6
+    with zipfile.ZipFile(stack["cmr_unreadable"]) as archive, pytest.raises(pydicom.errors.InvalidDicomError):
+        pydicom.dcmread(archive.open(archive.namelist()[0]))
+
+
+def test_truth_places_the_heart(truth):
+    assert (truth["centre_row"].between(6, 26) & truth["centre_column"].between(6, 26)).all()
+    assert (truth["middle_slice"] == truth["slices"] // 2).all()
+    assert truth["lv_radius_px"].between(1, 4).all()
+
+
+def test_workers_and_reruns_do_not_matter(tmp_path, written, truth):
+    again = simulate(SETTINGS, tmp_path / "raw", workers=2)
+    assert digests(tmp_path / "raw") == digests(written["raw"])
+    pd.testing.assert_frame_equal(again.truth.set_index("eid"), truth, check_dtype=False)
+    assert simulate(SETTINGS | {"subjects": 14, "seed": 12}, tmp_path / "raw", workers=1).files != again.files
+
+
+def test_a_subject_does_not_depend_on_the_others():
+    one, two = (draw_subject(SETTINGS | {"subjects": n}, 3) for n in (14, 1000))
+    np.testing.assert_array_equal(one.ecg_counts, two.ecg_counts)
+    np.testing.assert_array_equal(one.cine.volume, two.cine.volume)
+    assert one.phenotypes == two.phenotypes
+
+
+def test_a_second_visit_shows_the_same_heart_with_new_noise():
+    first, second = (draw_subject(SETTINGS, 4, visit) for visit in (2, 3))
+    np.testing.assert_array_equal(first.motion.inner, second.motion.inner)
+    assert not np.array_equal(first.ecg_counts, second.ecg_counts)
+    assert second.when > first.when
+
+
+@pytest.mark.parametrize(("coupling", "low", "high"), [(0.0, -0.15, 0.15), (0.6, 0.4, 0.8), (1.0, 1.0, 1.0)])
+def test_coupling_joins_the_two_sides(coupling, low, high):
+    people = [draw_person(SETTINGS | {"coupling": coupling}, index) for index in range(400)]
+    own, image = (np.array([getattr(person, name) for person in people]) for name in ("z_ecg", "z_image"))
+    found = [np.corrcoef(own[:, k], image[:, k])[0, 1] for k in range(own.shape[1])]
+    assert low <= np.round(np.mean(found), 9) <= high
+    for name in ("lvedv", "bmi", "age", "lvef"):
+        pair = [
+            [float(getattr(getattr(p, side), name)) for p in people] for side in ("heart_ecg", "heart_image")
+        ]
+        assert low - 0.05 <= np.round(np.corrcoef(pair)[0, 1], 9) <= high + 0.05
+
+
+def test_share_of_ill_people_is_within_sampling_error():
+    has = np.array([draw_person(SETTINGS, index).has for index in range(600)])
+    wanted = np.array(list(SETTINGS["prevalence"].values()))
+    error = np.sqrt(wanted * (1 - wanted) / len(has))
+    assert (np.abs(has.mean(0) - wanted) < 4 * error).all()
+
+
+def test_eids_are_distinct_and_outside_uk_biobanks_range():
+    eids = [eid_of(2024, index) for index in range(5000)]
+    assert len(set(eids)) == 5000
+    assert min(eids) >= 9000001 and max(eids) <= 9999999
+
+
+def test_plan_makes_nobody_two_kinds():
+    tasks = plan(SETTINGS | {"subjects": 300})
+    kinds = [bool(t.broken) + bool(t.missing) + bool(t.repeat) + t.withdrawn for t in tasks]
+    assert max(kinds) == 1
+    assert sum(t.phenotypes for t in tasks) == 150
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"subjects": 0}, "subjects is 0"),
+        ({"coupling": 1.5}, "coupling is 1.5"),
+        ({"matrix": 8}, "matrix is 8"),
+        ({"broken": 1.0}, "too few"),
+    ],
+)
+def test_unusable_settings_are_named(tmp_path, change, message):
+    with pytest.raises(InputError, match=message):
+        simulate(SETTINGS | change, tmp_path, 1)
+
+
+def test_missing_settings_are_named(tmp_path):
+    with pytest.raises(InputError, match="frames, slices"):
+        simulate({k: v for k, v in SETTINGS.items() if k not in ("frames", "slices")}, tmp_path, 1)

@@ -1,0 +1,241 @@
+"""The data steps, run one after the other as the workflow runs them."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from data.raw_files import CLEAN, CROP, FIRST, TABULAR, counts, visits, write_cmr, write_ecg
+
+from cmr2ecg.command import InputError
+from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
+
+SUBJECTS, SHARDS = 40, 2
+EIDS = [FIRST + number for number in range(SUBJECTS)]
+NO_ECG, NO_CMR, WITHDRAWN, BAD_ECG, BAD_CMR, SMALL_STACK, NO_ROW = EIDS[:7]
+KEPT = EIDS[7:]
+
+
+def step(name, settings, **arguments):
+    """Run a step's main in this process."""
+    argv = ["--settings", json.dumps(settings)]
+    for option, value in arguments.items():
+        values = value if isinstance(value, list) else [value]
+        argv += [f"--{option.replace('_', '-')}", *map(str, values)]
+    import_module(f"cmr2ecg.steps.{name}").main(argv)
+
+
+def write_raw(folder: Path) -> None:
+    """Forty subjects who share three files, and some with something wrong."""
+    ecg, cmr = folder / "ecg", folder / "cmr" / "deep"
+    source_ecg, source_cmr = write_ecg(folder, FIRST), write_cmr(folder, FIRST)
+    for kind, source in ((ecg, source_ecg), (cmr, source_cmr)):
+        kind.mkdir(parents=True)
+        for eid in EIDS:
+            target = kind / source.name.replace(str(FIRST), str(eid))
+            if eid != (NO_ECG if kind == ecg else NO_CMR):
+                os.link(source, target)
+        source.unlink()
+    for path, content in (
+        (ecg / f"{BAD_ECG}_20205_2_0.xml", cardiosoft_xml(np.zeros((12, 5000), int))),
+        (cmr / f"{BAD_CMR}_20209_2_0.zip", b"no zip"),
+    ):
+        path.unlink()
+        path.write_bytes(content)
+    small = cmr / f"{SMALL_STACK}_20209_2_0.zip"
+    small.unlink()
+    write_cmr(cmr, SMALL_STACK, np.zeros((3, 12, 32, 32), np.uint16))
+    (folder / "withdrawn.csv").write_text(f"{WITHDRAWN}\n")
+    table = pd.DataFrame({"eid": [eid for eid in EIDS if eid != NO_ROW]})
+    for column, value in {
+        "31-0.0": 1,
+        "21003-2.0": 60,
+        "21002-2.0": 70,
+        "50-2.0": 170,
+        "24100-2.0": 150,
+    }.items():
+        table[column] = value
+    number = np.arange(len(table))
+    table["41270-0.0"] = np.where(number % 3 == 0, "I251", None)
+    table["40001-0.0"], table["40002-0.0"] = np.where(number % 4 == 0, "I48", None), None
+    table.to_csv(folder / "tabular.csv", index=False)
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cohort")
+    raw, out = folder / "raw", folder / "results"
+    write_raw(raw)
+    index = {"visits": out / "index/visits.parquet", "flow": out / "index/flow.csv"}
+    withdrawn = raw / "withdrawn.csv"
+    step(
+        "index_cohort", {"instances": [2, 3]}, ecg=raw / "ecg", cmr=raw / "cmr", withdrawn=withdrawn, **index
+    )
+    for shard in range(SHARDS):
+        for name, settings in (("clean_ecg", CLEAN), ("crop_cmr", CROP)):
+            files = {"output": out / f"{name}/{shard}.h5", "qc": out / f"{name}/{shard}.qc.csv"}
+            step(name, settings, visits=index["visits"], shard=shard, shards=SHARDS, **files)
+    tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "phenotypes")}
+    step("read_tabular", TABULAR, tabular=raw / "tabular.csv", withdrawn=withdrawn, **tables)
+    step(
+        "assemble_dataset",
+        {},
+        index_flow=index["flow"],
+        ecg=[out / f"clean_ecg/{shard}.h5" for shard in range(SHARDS)],
+        ecg_qc=[out / f"clean_ecg/{shard}.qc.csv" for shard in range(SHARDS)],
+        cmr=[out / f"crop_cmr/{shard}.h5" for shard in range(SHARDS)],
+        cmr_qc=[out / f"crop_cmr/{shard}.qc.csv" for shard in range(SHARDS)],
+        labels=tables["labels"],
+        output=out / "dataset/dataset.h5",
+        flow=out / "dataset/flow.csv",
+    )
+    shares = {"train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
+    split = out / "split.csv"
+    step("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
+    for fraction in (100, 10, 1):
+        subset = {"target": "cad", "fraction": fraction, "output": out / f"cad_{fraction}.csv"}
+        step(
+            "balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset
+        )
+    return out
+
+
+def test_the_dataset_holds_the_subjects_that_passed_everything(results):
+    with h5py.File(results / "dataset/dataset.h5") as file:
+        assert file["eid"][:].tolist() == KEPT
+        assert (file["ecg"].shape, file["ecg"].dtype) == ((len(KEPT), 12, 5000), np.float32)
+        assert (file["cmr"].shape, file["cmr"].dtype) == ((len(KEPT), 3, 210, 210), np.float16)
+        assert file["ecg"][5].std() == pytest.approx(1, rel=1e-3)
+        cmr = file["cmr"][[3, 20]].astype(float)
+        assert cmr.min() >= 0 and cmr.max() <= 1 and cmr.std() > 0.05
+
+
+def test_the_shards_say_how_they_were_made(results):
+    with h5py.File(results / "clean_ecg/0.h5") as file:
+        assert file.attrs["sampling_rate_hz"] == 500 and file.attrs["leads"][3] == "aVR"
+        assert file["ecg"].chunks == (1, 12, 5000) and file["eid"].dtype == np.int64
+    with h5py.File(results / "crop_cmr/1.h5") as file:
+        size = len(file["eid"])
+        assert {name: file[name].shape for name in ("box", "frames", "slice")} == {
+            "box": (size, 4),
+            "frames": (size, 3),
+            "slice": (size,),
+        }
+        np.testing.assert_allclose(file["box"][:, 2:], 142 / 4)
+
+
+def test_every_exclusion_is_counted_once_and_the_counts_chain(results):
+    flow = pd.read_csv(results / "dataset/flow.csv")
+    assert flow["n_in"].tolist()[1:] == flow["n_out"].tolist()[:-1]
+    lost = {
+        reason: cost
+        for reason, cost in zip(flow["reason"], flow["n_in"] - flow["n_out"], strict=True)
+        if cost
+    }
+    assert lost == {
+        "no ECG file": 1,
+        "no CMR file": 1,
+        "withdrawn": 1,
+        "ECG: flat lead": 1,
+        "CMR: not a zip": 1,
+        "CMR: too few slices": 1,
+        "no row in the tables": 1,
+    }
+    assert flow["n_in"].iloc[0] == SUBJECTS and flow["n_out"].iloc[-1] == len(KEPT)
+
+
+def test_a_withdrawn_subject_is_in_no_file(results):
+    for path in results.rglob("*.csv"):
+        assert str(WITHDRAWN) not in path.read_text()
+    for path in results.rglob("*.parquet"):
+        assert WITHDRAWN not in pd.read_parquet(path)["eid"].tolist()
+    for path in results.rglob("*.h5"):
+        with h5py.File(path) as file:
+            assert WITHDRAWN not in file["eid"][:]
+
+
+def test_splits_and_subsets(results):
+    split = pd.read_csv(results / "split.csv")
+    assert split["eid"].tolist() == KEPT
+    assert split["split"].value_counts().to_dict() == {"train": 23, "val": 5, "test": 5}
+    labels = pd.read_parquet(results / "tabular/labels.parquet").set_index("eid")
+    train = set(split.loc[split["split"] == "train", "eid"])
+    subsets = [pd.read_csv(results / f"cad_{fraction}.csv") for fraction in (100, 10, 1)]
+    for larger, smaller in zip(subsets[:-1], subsets[1:], strict=True):
+        assert set(smaller["eid"]) <= set(larger["eid"]) <= train
+    for subset in subsets:
+        assert subset["label"].mean() == 0.5
+        assert (labels["cad"].loc[subset["eid"]].to_numpy() == subset["label"]).all()
+
+
+def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
+    (tmp_path / "ecg").mkdir()
+    (tmp_path / "cmr").mkdir()
+    outputs = {"visits": tmp_path / "visits.parquet", "flow": tmp_path / "flow.csv"}
+    for ecg, message in (
+        (tmp_path / "nowhere", r"raw\.ecg: there is no folder"),
+        (tmp_path / "ecg", "no subject has both"),
+    ):
+        with pytest.raises(InputError, match=message):
+            step("index_cohort", {"instances": [2]}, ecg=ecg, cmr=tmp_path / "cmr", **outputs)
+    assert not list(tmp_path.glob("visits*"))
+
+
+def test_an_error_ends_the_process_with_one_line(tmp_path):
+    arguments = ["--settings", '{"instances": [2]}', "--ecg", "/nowhere", "--cmr", "/nowhere"]
+    outputs = ["--visits", str(tmp_path / "v.parquet"), "--flow", str(tmp_path / "f.csv")]
+    done = run_python(["-m", "cmr2ecg.steps.index_cohort", *arguments, *outputs])
+    assert done.returncode == 1
+    assert len(done.stderr.strip().splitlines()) == 1 and "raw.ecg" in done.stderr
+
+
+def run_python(arguments):
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(
+        [sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False
+    )
+
+
+@pytest.mark.parametrize("name", ["index_cohort", "clean_ecg", "crop_cmr", "read_tabular", "split_subjects"])
+def test_data_steps_start_without_the_learning_libraries(name):
+    code = f"import sys, cmr2ecg.steps.{name}; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
+    assert run_python(["-c", code]).stdout.strip() == "[]"
+
+
+MEASURE = "import resource, sys; from cmr2ecg.steps.{name} import main; main(sys.argv[1:]); "
+MEASURE += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [("clean_ecg", {**CLEAN, "samples": 500}), ("crop_cmr", {**CROP, "size": 64})],
+)
+def test_peak_memory_is_the_same_for_100_and_400_subjects(tmp_path, name, settings):
+    ecg = write_ecg(tmp_path, FIRST, content=cardiosoft_xml(counts(0, 600)))
+    cmr = write_cmr(tmp_path, FIRST)
+    peaks = []
+    for size in (100, 400):
+        table = visits(tmp_path / f"{size}.parquet", {"ecg_path": [ecg] * size, "cmr_path": [cmr] * size})
+        arguments = [
+            "--settings",
+            json.dumps(settings),
+            "--visits",
+            str(table),
+            "--shard",
+            "0",
+            "--shards",
+            "1",
+        ]
+        outputs = ["--output", str(tmp_path / "x.h5"), "--qc", str(tmp_path / "x.csv")]
+        done = run_python(["-c", MEASURE.format(name=name), *arguments, *outputs])
+        assert done.returncode == 0, done.stderr
+        assert (pd.read_csv(tmp_path / "x.csv")["status"] == "accepted").all()
+        peaks.append(int(done.stdout))
+    assert peaks[1] < 1.1 * peaks[0]

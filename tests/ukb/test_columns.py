@@ -1,0 +1,42 @@
+import pytest
+
+from cmr2ecg.ukb.columns import columns_of, eid_column, parse_column
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("31-0.0", (31, 0, 0)),
+        ('"21003-2.0"', (21003, 2, 0)),
+        ("f.41270.0.258", (41270, 0, 258)),
+        ("X50.2.0", (50, 2, 0)),
+        ("p31", (31, None, None)),
+        ("p21003_i2", (21003, 2, None)),
+        ("p40002_i0_a14", (40002, 0, 14)),
+        ("participant.p41270", (41270, None, None)),
+        ("31", (31, None, None)),
+    ],
+)
+def test_spellings(name, parts):
+    column = parse_column(name)
+    assert (column.field, column.instance, column.array) == parts
+    assert column.name == name
+
+
+@pytest.mark.parametrize("name", ["eid", "f.eid", "sex", "p31x", "31-0", "21003-2.0.1", ""])
+def test_what_is_no_field(name):
+    assert parse_column(name) is None
+
+
+def test_columns_are_chosen_by_visit_and_sorted():
+    header = ["eid", "41270-0.10", "41270-0.2", "21003-3.0", "21003-2.0", "p50_i2", "p31"]
+    assert columns_of(header, 21003, 2) == ["21003-2.0"]
+    assert columns_of(header, 21003, 0) == []
+    assert columns_of(header, 31, 2) == ["p31"]
+    assert columns_of(header, 41270) == ["41270-0.2", "41270-0.10"]
+
+
+@pytest.mark.parametrize("name", ["eid", "f.eid", '"eid"', "participant.eid", "EID"])
+def test_the_subject_column(name):
+    assert eid_column(["x", name]) == name
+    assert eid_column(["x"]) is None

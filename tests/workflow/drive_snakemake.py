@@ -1,0 +1,43 @@
+"""Run Snakemake in a copy of the repository and ask it what it would rerun."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TINY = "tests/workflow/tiny.yaml"
+PARTS = ("Snakefile", "workflow", "config", "src", "profiles", "envs", TINY)
+
+
+def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
+    """Run Snakemake in `folder` as a user would, with the demo's settings replaced by the tiny ones unless told."""
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    if "--configfile" not in arguments:
+        command += ["--configfile", TINY]
+    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
+    environment |= {"XDG_CACHE_HOME": str(folder / ".cache"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=800)
+
+
+def planned(folder: Path, *arguments: str) -> dict[str, int]:
+    """Return {rule: jobs} that a dry run plans, without `all`; empty if there is nothing to be done."""
+    done = snakemake(folder, "--dry-run", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    text = done.stdout + done.stderr
+    if "Nothing to be done" in text:
+        return {}
+    table = text.split("Job stats:")[1].split("\n\n")[0]
+    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if rule not in ("all", "total")}
+
+
+def copy_repository(target: Path) -> None:
+    for part in PARTS:
+        source = ROOT / part
+        (target / part).parent.mkdir(parents=True, exist_ok=True)
+        if source.is_dir():
+            shutil.copytree(source, target / part, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy2(source, target / part)

@@ -1,0 +1,67 @@
+"""Bad input ends with one clear line that says what to mend, and never with a traceback."""
+
+import pytest
+from test_reruns import real_data_config
+
+from drive_snakemake import snakemake
+
+pytestmark = pytest.mark.slow
+
+
+def refused(folder, *arguments: str) -> str:
+    """Return what Snakemake printed after it ended with an error."""
+    done = snakemake(folder, *arguments)
+    text = done.stdout + done.stderr
+    assert done.returncode != 0, text
+    assert "Traceback" not in text, text
+    return text
+
+
+def test_a_missing_raw_folder_is_named(finished, tmp_path):
+    config = real_data_config(finished, tmp_path / "c.yaml", ecg="[/no/such/folder]")
+    assert "raw.ecg: there is no folder /no/such/folder" in refused(finished, "-n", "--configfile", str(config))
+
+
+def test_the_unedited_ukb_config_says_what_to_fill_in(finished):
+    text = refused(finished, "-n", "--configfile", "config/ukb.yaml")
+    assert "/path/to/20205" in text and "raw.ecg" in text
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("cohort: x\nsimulate_cohort: {enabled: true, subject: 3}\n", "unknown key simulate_cohort.subject"),
+        ("cohort: x\n", "raw.ecg is empty"),
+        ("cohort: [unclosed\n", "not valid YAML"),
+        ("cohort: x\nsimulate_cohort: {enabled: true, subjects: many}\n", "simulate_cohort.subjects"),
+    ],
+)
+def test_a_bad_config_is_explained(finished, tmp_path, content, said):
+    config = tmp_path / "bad.yaml"
+    config.write_text(content)
+    assert said in refused(finished, "-n", "--configfile", str(config))
+
+
+def test_a_missing_config_is_named(finished):
+    assert "config/nowhere.yaml" in refused(finished, "-n", "--configfile", "config/nowhere.yaml")
+
+
+def test_no_subject_with_both_files(finished, tmp_path):
+    (tmp_path / "empty").mkdir()
+    config = real_data_config(finished, tmp_path / "c.yaml", cmr=f"[{tmp_path}/empty]")
+    target = "results/download/index_cohort/visits.parquet"
+    text = refused(finished, "--configfile", str(config), target)
+    assert "no subject has both an ECG" in text
+
+
+def test_too_few_positives_name_the_setting_and_lose_nothing(finished, tmp_path):
+    """A subset that cannot be had fails alone; what was computed stays."""
+    text = (finished / "tests/workflow/tiny.yaml").read_text()
+    config = tmp_path / "c.yaml"
+    config.write_text(text.replace("fractions: [100, 10]", "fractions: [100, 10], minimum_pairs: 500"))
+    before = sorted(path for path in (finished / "results").rglob("*.safetensors"))
+    kept = (finished / "results/tiny/balance_subset/cad_10.csv").read_bytes()
+    said = refused(finished, "--configfile", str(config), "results/tiny/balance_subset/cad_10.csv")
+    assert "minimum_pairs" in said
+    assert sorted(path for path in (finished / "results").rglob("*.safetensors")) == before
+    (finished / "results/tiny/balance_subset/cad_10.csv").write_bytes(kept)

@@ -1,0 +1,111 @@
+"""Only stale steps rerun: Snakemake is asked what it would do after each kind of change."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from drive_snakemake import TINY, planned, snakemake
+
+pytestmark = pytest.mark.slow
+
+REPORT = {"evaluate", "make_table", "make_figure", "track"}
+TRAINING = {"pretrain_mae", "pretrain_mmcl", "finetune"}
+
+
+def test_a_second_run_has_nothing_to_do(finished):
+    assert planned(finished) == {}
+
+
+def test_touching_every_source_file_reruns_nothing(finished):
+    for path in [*(finished / "src").rglob("*.py"), *(finished / "config").iterdir(), finished / "Snakefile"]:
+        path.touch()
+    assert planned(finished) == {}
+
+
+def test_a_clone_elsewhere_reruns_nothing(finished, tmp_path):
+    """Source files get new times in a clone; results and Snakemake's records are carried over."""
+    clone = tmp_path / "clone"
+    shutil.copytree(finished, clone, copy_function=shutil.copy2)
+    for path in (clone / "src").rglob("*.py"):
+        path.touch()
+    assert planned(clone) == {}
+
+
+def test_editing_the_vit_reruns_training_but_no_cleaning(edited):
+    folder = edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
+    assert set(planned(folder)) == TRAINING | REPORT
+
+
+def test_editing_the_figure_reruns_the_figure(edited):
+    folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", "import", "\nimport")
+    assert set(planned(folder)) == {"make_figure", "track"}
+
+
+def test_editing_the_cropping_reruns_it_and_what_follows(edited):
+    folder = edited("src/cmr2ecg/data/heart.py", '"""', '"""\n')
+    plan = planned(folder)
+    assert {"crop_cmr", "assemble_dataset", "finetune"} <= set(plan)
+    assert not {"simulate_cohort", "clean_ecg", "read_tabular", "index_shard"} & set(plan)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reruns"),
+    [
+        ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101]\n  epochs: 3", {"finetune"} | REPORT),
+        ("mmcl: {epochs: 1", "mmcl: {epochs: 2", {"pretrain_mmcl", "finetune"} | REPORT),
+        ("rounds: 5", "rounds: 6", {"train_tabular"} | REPORT),
+        ("bootstrap: 50", "bootstrap: 60", REPORT),
+        ("encoders: [supervised, mmcl]", "encoders: [mmcl]", REPORT),
+        ("memory_mb: 1000", "memory_mb: 2000", set()),
+        ("threads: {data: 1", "threads: {data: 2", set()),
+    ],
+)
+def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, reruns):
+    folder = edited(TINY, old, new)
+    assert set(planned(folder)) == reruns
+
+
+def test_frozen_steps_survive_an_edit(edited):
+    edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
+    folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_mmcl]")
+    assert set(planned(folder)) == {"finetune"} | REPORT
+
+
+def test_a_new_subject_reruns_its_shard_and_what_follows(finished):
+    raw = finished / "results/tiny/simulate_cohort/raw"
+    ecg, cmr = next((raw / "ecg").iterdir()), next((raw / "cmr").iterdir())
+    added = [raw / "ecg/9999998_20205_2_0.xml", raw / "cmr/9999998_20209_2_0.zip"]
+    shutil.copy(ecg, added[0])
+    shutil.copy(cmr, added[1])
+    plan = planned(finished)
+    for path in added:
+        path.unlink()
+    assert (plan["index_shard"], plan["clean_ecg"], plan["crop_cmr"]) == (1, 1, 1)
+    assert not {"simulate_cohort", "read_tabular"} & set(plan)
+    assert planned(finished) == {}
+
+
+def real_data_config(finished: Path, target: Path, **raw: str) -> Path:
+    """Write an overlay that reads the tiny cohort's raw files as if they were a download."""
+    simulated = finished / "results/tiny/simulate_cohort"
+    paths = {
+        "ecg": f"[{simulated}/raw/ecg]",
+        "cmr": f"[{simulated}/raw/cmr]",
+        "tabular": f"[{simulated}/tabular.csv]",
+        "withdrawn": f"[{simulated}/withdrawn.csv]",
+    } | raw
+    lines = "\n".join(f"  {key}: {value}" for key, value in paths.items())
+    target.write_text(f"cohort: download\nshards: 2\nraw:\n{lines}\n")
+    return target
+
+
+def test_real_data_runs_without_anything_of_the_demo(finished, tmp_path):
+    config = real_data_config(finished, tmp_path / "download.yaml")
+    plan = planned(finished, "--configfile", str(config))
+    assert "simulate_cohort" not in plan
+    assert plan["finetune"] == 4 * 3 * 3 and plan["index_shard"] == 2
+    done = snakemake(finished, "--dry-run", "--configfile", str(config), "--printshellcmds")
+    assert '"subjects": 60' not in done.stdout and "results/tiny/" not in done.stdout.replace(
+        "results/tiny/simulate_cohort", ""
+    )

@@ -1,0 +1,94 @@
+"""The tiny study: every promised file is there, and says what the steps after it count on."""
+
+import json
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def results(finished):
+    return finished / "results/tiny"
+
+
+def test_ecgs_and_images_are_paired(results):
+    with h5py.File(results / "assemble_dataset/dataset.h5") as file:
+        eids, ecg, cmr = file["eid"][:], file["ecg"], file["cmr"]
+        assert eids.dtype == np.int64 and (np.diff(eids) > 0).all()
+        assert ecg.shape == (len(eids), 12, 5000) and ecg.dtype == np.float32
+        assert cmr.shape == (len(eids), 3, 210, 210) and cmr.dtype == np.float16
+        assert np.isfinite(ecg[:]).all() and 0 <= cmr[:].min() and cmr[:].max() <= 1
+    visits = pd.read_parquet(results / "index_cohort/visits.parquet")
+    assert set(eids) <= set(visits["eid"]) and visits["eid"].is_unique
+
+
+def test_flow_counts_every_exclusion(results):
+    flow = pd.read_csv(results / "assemble_dataset/flow.csv")
+    assert list(flow.columns) == ["step", "reason", "n_in", "n_out"]
+    assert (flow["n_in"].iloc[1:].to_numpy() == flow["n_out"].iloc[:-1].to_numpy()).all()
+    with h5py.File(results / "assemble_dataset/dataset.h5") as file:
+        assert flow["n_out"].iloc[-1] == len(file["eid"])
+    qc = pd.concat(pd.read_csv(path) for path in results.glob("c*_*/*.qc.csv"))
+    rejected = qc[qc["status"] == "rejected"]
+    assert len(rejected) > 0 and rejected["reason"].notna().all()
+
+
+def test_withdrawn_subjects_are_nowhere_behind_the_index(results):
+    withdrawn = {int(line) for line in (results / "simulate_cohort/withdrawn.csv").read_text().split()}
+    assert withdrawn
+    for path in [*results.rglob("*.parquet"), *results.rglob("*.csv")]:
+        if "simulate_cohort" in path.parts:
+            continue
+        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+        if "eid" in table:
+            assert not withdrawn & set(table["eid"]), path
+
+
+def test_splits_do_not_overlap_and_subsets_are_nested(results):
+    split = pd.read_csv(results / "split_subjects/split.csv")
+    assert split["eid"].is_unique and set(split["split"]) == {"train", "val", "test"}
+    train = set(split.loc[split["split"] == "train", "eid"])
+    whole, tenth = (pd.read_csv(results / f"balance_subset/cad_{fraction}.csv") for fraction in (100, 10))
+    assert set(tenth["eid"]) < set(whole["eid"]) <= train
+    assert whole["label"].mean() == tenth["label"].mean() == 0.5
+
+
+@pytest.mark.parametrize("fit", ["finetune/supervised/cad/100", "finetune/mmcl/cad/10", "train_tabular/cad/100"])
+def test_predictions_cover_val_and_test_for_every_seed(results, fit):
+    table = pd.read_parquet(results / fit / "predictions.parquet")
+    assert list(table.columns) == ["seed", "eid", "split", "output", "y_true", "y_score"]
+    split = pd.read_csv(results / "split_subjects/split.csv")
+    for (seed, name), rows in table.groupby(["seed", "split"]):
+        assert seed in (0, 101) and set(rows["eid"]) == set(split.loc[split["split"] == name, "eid"])
+    assert set(table["split"]) == {"val", "test"} and table["y_score"].between(0, 1).all()
+
+
+def test_results_can_be_traced(results):
+    for path in results.rglob("result.json"):
+        result = json.loads(path.read_text())
+        origin = result["provenance"]
+        assert result["settings"] and re.fullmatch(r"[0-9a-f]{64}", origin["code"])
+        assert origin["wall_seconds"] > 0 and origin["peak_memory_mb"] > 0 and origin["packages"]["torch"]
+        assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in origin["inputs"].values())
+        assert (path.parent / "metrics.jsonl").read_text().count("\n") >= 1
+
+
+def test_tables_figures_and_runs_are_there_without_any_participant(results):
+    for name in ("make_table/table_1.csv", "make_table/table_3.md", "make_table/table_3.tex", "make_figure/figure_5.pdf"):
+        assert (results / name).stat().st_size > 0
+    eids = {str(eid).encode() for eid in pd.read_parquet(results / "index_cohort/visits.parquet")["eid"]}
+    shared = [results / "mlflow.db", results / "track/tracked.json", *(results / "logs").rglob("*.log")]
+    shared += [*(results / "make_table").iterdir(), *(results / "make_figure").iterdir()]
+    for path in shared:
+        found = set(re.findall(rb"(?<!\d)9\d{6}(?!\d)", path.read_bytes()))
+        assert not found & eids, path
+
+
+def test_no_resume_point_or_partial_file_is_left(results):
+    leftovers = [path for path in results.rglob("*") if path.name == "resume.pt" or path.suffix == ".partial"]
+    assert leftovers == []
