@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint format bench ui check-ui report lock env
+.PHONY: help demo test lint format bench ui check-ui report readme lock env
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -38,13 +38,16 @@ bench: env  ## print speed and memory as ratios, write results/bench.json
 	python -m cmr2ecg.benchmarks.all --output results/bench.json
 
 ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
-	mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)
 
 check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
 	python -m cmr2ecg.evaluate.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
 
 report: env  ## write Snakemake's HTML report of a finished run
 	snakemake --configfile $(CONFIG) --report results/$(COHORT)/report.html
+
+readme: env  ## put the finished demo's tables and figure into README.md
+	python docs/update_readme.py
 
 lock: env  ## compile envs/requirements.in to the pinned files
 	cd envs && pip-compile -q --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \

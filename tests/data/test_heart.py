@@ -54,12 +54,14 @@ def test_nothing_moves_or_nothing_is_there():
         summarise(np.zeros((20, 32, 32), np.float32), SPACING)
 
 
+@pytest.mark.parametrize("spacing", [(0.2, 0.2), SPACING, (20.0, 20.0), (1.0, 9.0)])
 @pytest.mark.parametrize("shape", [(10, 16, 16), (12, 16, 200), (25, 64, 48)])
-def test_noise_is_rejected_or_gives_a_centre_within_the_frame(shape):
+def test_noise_is_rejected_or_gives_a_centre_within_the_frame(shape, spacing):
     frames = np.random.default_rng(0).integers(0, 4096, shape).astype(np.float32)
     try:
-        heart = find_heart(frames, SPACING)
+        heart = find_heart(frames, spacing)
     except Rejection as error:
         assert error.reason
     else:
+        assert np.isfinite(heart.area).all()
         assert all(0 <= place < size for place, size in zip(heart.centre, shape[1:], strict=True))

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from importlib import import_module
+from itertools import pairwise
 from pathlib import Path
 
 import h5py
@@ -167,7 +168,7 @@ def test_splits_and_subsets(results):
     labels = pd.read_parquet(results / "tabular/labels.parquet").set_index("eid")
     train = set(split.loc[split["split"] == "train", "eid"])
     subsets = [pd.read_csv(results / f"cad_{fraction}.csv") for fraction in (100, 10, 1)]
-    for larger, smaller in zip(subsets[:-1], subsets[1:], strict=True):
+    for larger, smaller in pairwise(subsets):
         assert set(smaller["eid"]) <= set(larger["eid"]) <= train
     for subset in subsets:
         assert subset["label"].mean() == 0.5
@@ -204,8 +205,8 @@ def run_python(arguments):
 
 @pytest.mark.parametrize("name", ["index_cohort", "clean_ecg", "crop_cmr", "read_tabular", "split_subjects"])
 def test_data_steps_start_without_the_learning_libraries(name):
-    code = f"import sys, cmr2ecg.steps.{name}; print([m for m in ('torch', 'sklearn', 'matplotlib') if m in sys.modules])"
-    assert run_python(["-c", code]).stdout.strip() == "[]"
+    code = f"import sys, cmr2ecg.steps.{name}; print({{'torch', 'sklearn', 'matplotlib'}} & set(sys.modules))"
+    assert run_python(["-c", code]).stdout.strip() == "set()"
 
 
 MEASURE = "import resource, sys; from cmr2ecg.steps.{name} import main; main(sys.argv[1:]); "

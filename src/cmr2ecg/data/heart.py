@@ -4,6 +4,7 @@ No trained model is used. What beats at the heart rate stands out in the first t
 is the round bright pool near it with a dark wall all around; its area over time tells end-diastole and end-systole.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,26 +117,33 @@ def left_ventricle(mean: np.ndarray, motion: np.ndarray, beat: np.ndarray, spaci
         Rejection: if there is no region of a ventricle's size.
     """
     window, pad = _window(mean.shape, beat, spacing_mm)
-    mean, motion, shape = mean[window], motion[window] / motion[window].max(), mean.shape
-    start = np.array([part.start for part in window])
-    near = _bell(mean.shape, spacing_mm, beat - start, APART_MM)
-    dark, bright = np.quantile(mean, [0.1, 0.95])
+    pool = np.zeros(mean.shape, bool)
+    mean, motion = mean[window], motion[window] / motion.max()
+    near = _bell(mean.shape, spacing_mm, beat - [part.start for part in window], APART_MM)
     best, best_score = None, 0.0
-    for level in dark + LEVELS * (bright - dark):
-        labels, _ = ndimage.label(ndimage.binary_opening(mean > level))
-        for index, place in enumerate(ndimage.find_objects(labels), start=1):
-            if not POOL_MM2[0] <= np.prod([part.stop - part.start for part in place]) * np.prod(spacing_mm):
-                continue
-            place = tuple(slice(max(0, part.start - pad), part.stop + pad) for part in place)
-            region = ndimage.binary_fill_holes(labels[place] == index)
-            score = _score(region, mean[place], motion[place], near[place], spacing_mm)
-            if score > best_score:
-                best, best_score = (place, region), score
+    for place, region in _bright_regions(mean, pad, spacing_mm):
+        score = _score(region, mean[place], motion[place], near[place], spacing_mm, best_score)
+        if score > best_score:
+            best, best_score = (place, region), score
     if best is None:
         raise Rejection("no left ventricle found")
-    pool = np.zeros(shape, bool)
     pool[window][best[0]] = best[1]
     return pool
+
+
+def _bright_regions(
+    mean: np.ndarray, pad: int, spacing_mm: Spacing
+) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
+    """Yield window (with a margin of `pad` pixels) and mask of each connected bright region at several thresholds."""
+    smallest = max(9, POOL_MM2[0] / 2 / float(np.prod(spacing_mm)))  # holes are filled later
+    dark, bright = np.quantile(mean, [0.1, 0.95])
+    for level in dark + LEVELS * (bright - dark):
+        labels, _ = ndimage.label(ndimage.binary_opening(mean > level))
+        sizes = np.bincount(labels.ravel())
+        for index, place in enumerate(ndimage.find_objects(labels), start=1):
+            if sizes[index] >= smallest:
+                place = tuple(slice(max(0, part.start - pad), part.stop + pad) for part in place)
+                yield place, ndimage.binary_fill_holes(labels[place] == index)
 
 
 def pool_area(cine: np.ndarray, pool: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
@@ -152,21 +160,28 @@ def pool_area(cine: np.ndarray, pool: np.ndarray, spacing_mm: Spacing) -> np.nda
 
 
 def _score(
-    region: np.ndarray, mean: np.ndarray, motion: np.ndarray, near: np.ndarray, spacing_mm: Spacing
+    region: np.ndarray,
+    mean: np.ndarray,
+    motion: np.ndarray,
+    near: np.ndarray,
+    spacing_mm: Spacing,
+    at_least: float,
 ) -> float:
-    """Rate how far a region looks like the left ventricle, 0 to 1."""
+    """Rate how far a region looks like the left ventricle, 0 to 1; 0 also if `at_least` cannot be reached."""
     points = np.argwhere(region) * spacing_mm
     area = len(points) * float(np.prod(spacing_mm))
     if not POOL_MM2[0] <= area <= POOL_MM2[1]:
         return 0.0
     small, large = np.linalg.eigvalsh(np.cov(points.T))
     filled = area / (4 * np.pi * np.sqrt(max(small * large, 1e-9)))  # 1 for a disc or an ellipse
-    roundness = min(filled, 1.0) ** 2 * (small / large)
+    roundness = min(filled, 1.0) ** 2 * max(small, 0.0) / large
+    size = np.sqrt(min(area / USUAL_MM2, 1.0))
+    form = float(roundness * size * near[region].mean())
+    if form <= at_least:  # the other factors are at most 1
+        return 0.0
     ring = _grow(region, spacing_mm) & ~region
     walled = (mean[ring] < WALL_BRIGHTNESS * np.median(mean[region])).mean()
-    moving = np.sqrt(motion[ring].mean())
-    size = np.sqrt(min(area / USUAL_MM2, 1.0))
-    return float(roundness * walled**2 * near[region].mean() * moving * size)
+    return form * float(walled**2 * np.sqrt(motion[ring].mean()))
 
 
 def _window(shape: tuple[int, ...], beat: np.ndarray, spacing_mm: Spacing) -> tuple[tuple[slice, ...], int]:
@@ -178,7 +193,7 @@ def _window(shape: tuple[int, ...], beat: np.ndarray, spacing_mm: Spacing) -> tu
 
 
 def _grow(mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
-    return ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= WALL_MM
+    return ndimage.distance_transform_edt(~mask, sampling=spacing_mm) <= max(WALL_MM, *spacing_mm)
 
 
 def _core(mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:

@@ -100,7 +100,7 @@ def draw_record(rng: np.random.Generator, has: np.ndarray, visit: date) -> Recor
     About one ill subject in twelve is known from the death register alone.
     """
     wanted = [str(rng.choice(CODES[name])) for name, ill in zip(DISEASES, has, strict=True) if ill]
-    decoys = [str(code) for code in rng.choice(DECOYS, size=rng.poisson(1.5) % 7, replace=False)]
+    decoys = [str(code) for code in rng.choice(DECOYS, size=min(rng.poisson(1.5), 7), replace=False)]
     dead = rng.random() < (0.15 if wanted else 0.01)
     cause, contributory = "", ()
     if dead and wanted and rng.random() < 0.55:

@@ -84,7 +84,7 @@ _OWN = (
 
 
 def _block(s: dict[str, float], own: dict[str, float]) -> str:
-    """Bundle branch block: about 1 in 60 each, left ones more often in weak hearts."""
+    """Bundle branch block: about 1 in 100 each, left ones more often in weak hearts."""
     if own["block"] - 0.35 * s["ef"] + 0.2 * s["mass"] > 2.5:
         return "LBBB"
     return "RBBB" if own["block"] - 0.2 * s["age"] < -2.3 else ""

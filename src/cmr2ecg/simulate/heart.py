@@ -164,5 +164,5 @@ def _softplus(x: np.ndarray) -> np.ndarray:
 
 
 def _normal_cdf(x: np.ndarray) -> np.ndarray:
-    """Normal distribution function by its logistic approximation (error below 0.0002, Lin 1990 form)."""
+    """Normal distribution function by its logistic approximation (error below 0.0002, Bowling et al. 2009)."""
     return 1 / (1 + np.exp(-(1.5976 * x + 0.070565988 * x**3)))

@@ -26,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     module = importlib.import_module(f"cmr2ecg.evaluate.figures.figure_{args.figure}")
     figure = module.draw(args.settings, {"intervals": args.intervals})
+    logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph it embeds
     with rc_context(RC), atomic(args.png) as png, atomic(args.pdf) as pdf:
         figure.savefig(png, format="png", dpi=args.settings["dpi"], metadata={"Software": None})
         # A date in the file would make every run look like a change.
