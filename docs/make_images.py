@@ -47,9 +47,7 @@ def draw_ecg(path: Path) -> None:
     axes[0, 0].legend(frameon=False, fontsize=8, loc="upper right")
     for axis in axes[-1]:
         axis.set_xlabel("time [s]")
-    credit(
-        figure, f"Record {record.name} of PhysioNet/CinC Challenge 2021 ({source(record.name)}), CC BY 4.0"
-    )
+    credit(figure, f"Record {record.name} of PhysioNet/CinC Challenge 2021 ({source(record.name)}), CC BY 4.0")
     figure.savefig(path, dpi=70)
 
 

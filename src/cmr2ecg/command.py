@@ -15,9 +15,7 @@ class InputError(ValueError):
 
 def step_parser(description: str | None) -> argparse.ArgumentParser:
     """Return a parser with the arguments every step takes: --settings, --threads, --log."""
-    parser = argparse.ArgumentParser(
-        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=json.loads, default={}, help="the step's settings as JSON")
     parser.add_argument("--threads", type=int, default=1, help="cores this step may use")
     parser.add_argument("--log", type=Path, help="file that takes the step's messages as plain lines")
@@ -25,7 +23,7 @@ def step_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def start(args: argparse.Namespace) -> None:
-    """Send messages to --log and warnings to stderr (without --log everything), and keep libraries to --threads cores."""
+    """Send messages to --log, only warnings to stderr (without --log all), and keep libraries to --threads cores."""
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.WARNING if args.log else logging.INFO)
     handlers: list[logging.Handler] = [console]

@@ -51,9 +51,7 @@ def cine(
 ) -> np.ndarray:
     """A slice (frames, side, side) uint16 with 4 mm pixels: bright blood in a dark wall, a crescent, a chest wall."""
     es = frames * 7 // 20 if es is None else es
-    phase = np.where(
-        np.arange(frames) <= es, np.arange(frames) / es, (frames - np.arange(frames)) / (frames - es)
-    )
+    phase = np.where(np.arange(frames) <= es, np.arange(frames) / es, (frames - np.arange(frames)) / (frames - es))
     inner = (26 - 8 * (1 - np.cos(np.pi * phase)) / 2)[:, None, None]
     outer = np.sqrt(inner**2 + 36**2 - 26**2)
     y, x = ((np.mgrid[:side, :side] - np.reshape(centre, (2, 1, 1))) * 4.0)[:, None]
@@ -81,9 +79,7 @@ def write_ecg(folder: Path, eid: int, *, instance: int = 2, content: bytes | Non
     return path
 
 
-def write_cmr(
-    folder: Path, eid: int, volume: np.ndarray | None = None, *, instance: int = 2, **options
-) -> Path:
+def write_cmr(folder: Path, eid: int, volume: np.ndarray | None = None, *, instance: int = 2, **options) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{eid}_20209_{instance}_0.zip"
     options = {"pixel_spacing_mm": 4.0, "seed": eid, **options}

@@ -16,13 +16,9 @@ needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="golden/reference.
 @needs_golden
 def test_agrees_with_the_reference():
     golden = np.load(GOLDEN, allow_pickle=False)
-    np.testing.assert_allclose(
-        clean_ecg(golden["ecg_raw"], **OPTIONS), golden["ecg_clean"], atol=1e-7, rtol=0
-    )
+    np.testing.assert_allclose(clean_ecg(golden["ecg_raw"], **OPTIONS), golden["ecg_clean"], atol=1e-7, rtol=0)
     options = {name: OPTIONS[name] for name in ("lam", "p", "iterations")}
-    np.testing.assert_allclose(
-        baseline(golden["als_in"], **options), golden["als_baseline"], atol=1e-7, rtol=0
-    )
+    np.testing.assert_allclose(baseline(golden["als_in"], **options), golden["als_baseline"], atol=1e-7, rtol=0)
 
 
 @pytest.mark.parametrize("iterations", [1, 3])

@@ -1,8 +1,9 @@
+import pandas as pd
 import pytest
 
 from cmr2ecg.command import InputError
-from cmr2ecg.data.cohort import index_cohort
-from cmr2ecg.data.flow import Flow, read_flow, write_flow
+from cmr2ecg.data.cohort import index_shard, join_shards
+from cmr2ecg.data.flow import Flow, add_flows, read_flow, write_flow
 
 
 def files(*keys):
@@ -12,7 +13,7 @@ def files(*keys):
 def test_each_exclusion_is_counted_once(tmp_path):
     ecg = files((1, 2), (1, 3), (2, 2), (3, 2), (5, 2), (6, 3), (7, 2))
     cmr = files((1, 2), (1, 3), (3, 3), (4, 2), (5, 2), (6, 3))
-    table, flow = index_cohort(ecg, cmr, {5, 2, 99}, [2, 3])
+    table, flow = join_shards([index_shard(ecg, cmr, {5, 2, 99}, [2, 3])])
     assert table.to_numpy().tolist() == [[1, 2, "1_2", "1_2"], [6, 3, "6_3", "6_3"]]
     assert flow.rows == [
         ("index_cohort", "with an ECG or a CMR file", 7, 7),
@@ -27,9 +28,29 @@ def test_each_exclusion_is_counted_once(tmp_path):
 
 def test_no_subject_with_both_is_an_error():
     with pytest.raises(InputError, match=r"raw\.ecg.*raw\.cmr.*index_cohort\.instances"):
-        index_cohort(files((1, 2)), files((2, 2)), set(), [2, 3])
+        join_shards([index_shard(files((1, 2)), files((2, 2)), set(), [2, 3])])
 
 
 def test_a_flow_cannot_lose_more_than_it_has():
     with pytest.raises(ValueError, match="4 of 3"):
         Flow(3).exclude("step", "reason", 4)
+
+
+def test_shards_add_up_to_the_whole():
+    ecg = files((1, 2), (1, 3), (2, 2), (3, 2), (5, 2), (6, 3), (7, 2))
+    cmr = files((1, 2), (1, 3), (3, 3), (4, 2), (5, 2), (6, 3))
+    parts = []
+    for shard in range(3):
+        mine = [{key: path for key, path in found.items() if key[0] % 3 == shard} for found in (ecg, cmr)]
+        parts.append(index_shard(*mine, {5}, [2, 3]))
+    visits, flow = join_shards(parts)
+    whole, whole_flow = join_shards([index_shard(ecg, cmr, {5}, [2, 3])])
+    pd.testing.assert_frame_equal(visits, whole)
+    assert flow == whole_flow
+
+
+def test_flows_with_other_rows_cannot_be_added():
+    other = Flow(3)
+    other.exclude("step", "reason", 1)
+    with pytest.raises(ValueError, match="different rows"):
+        add_flows([Flow(3), other])

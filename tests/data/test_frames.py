@@ -23,6 +23,5 @@ def test_a_shift_in_time_shifts_all_three(frames, data):
     area = beat(frames, es)
     here, there = pick_frames(area), pick_frames(np.roll(area, shift))
     assert all(
-        (after - before - shift) % frames in (0, 1, frames - 1)
-        for before, after in zip(here, there, strict=True)
+        (after - before - shift) % frames in (0, 1, frames - 1) for before, after in zip(here, there, strict=True)
     )

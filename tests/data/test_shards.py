@@ -3,15 +3,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.data.shards import Field, process_shard, shard_of
+from cmr2ecg.data.shards import Field, paths_of, process_shard
 from cmr2ecg.ukb.rejection import Rejection
 
 
-def test_subjects_are_dealt_out_by_eid(tmp_path):
+def test_subjects_come_in_order_of_eid(tmp_path):
     path = tmp_path / "visits.parquet"
     pd.DataFrame({"eid": [9000005, 9000001, 9000002, 9000003], "ecg_path": list("abcd")}).to_parquet(path)
-    parts = [shard_of(path, "ecg_path", shard, 2) for shard in range(2)]
-    assert parts == [[(9000002, "c")], [(9000001, "b"), (9000003, "d"), (9000005, "a")]]
+    assert paths_of(path, "ecg_path") == [(9000001, "b"), (9000002, "c"), (9000003, "d"), (9000005, "a")]
 
 
 def work(path):

@@ -35,9 +35,7 @@ def test_every_joint_stratum_is_shared_out_in_proportion():
 def test_the_same_seed_gives_the_same_split_whatever_the_order_of_rows():
     table = labels(500)
     first = split_subjects(table, TARGETS, SHARES, 1)
-    pd.testing.assert_frame_equal(
-        first, split_subjects(table.sample(frac=1, random_state=0), TARGETS, SHARES, 1)
-    )
+    pd.testing.assert_frame_equal(first, split_subjects(table.sample(frac=1, random_state=0), TARGETS, SHARES, 1))
     assert not first.equals(split_subjects(table, TARGETS, SHARES, 2))
 
 

@@ -18,9 +18,7 @@ def subset(table, fraction, minimum=1, seed=2023):
     return balanced_subset(table, "cad", fraction=fraction, minimum_pairs=minimum, seed=seed)
 
 
-@pytest.mark.parametrize(
-    ("prevalence", "ten", "one"), [(0.0722, 400, 40), (0.0298, 170, 17), (0.0446, 250, 25)]
-)
+@pytest.mark.parametrize(("prevalence", "ten", "one"), [(0.0722, 400, 40), (0.0298, 170, 17), (0.0446, 250, 25)])
 def test_sizes_of_section_5d(prevalence, ten, one):
     """Within 5 % or one pair: an odd number cannot be balanced, so pairs are kept whole."""
     table = labels(round(prevalence * TRAIN))

@@ -64,9 +64,7 @@ def test_lines_are_the_means_over_the_real_sizes(intervals):
 
 
 def test_models_differ_in_marker_or_line_so_that_grey_is_enough():
-    assert (
-        len({(marker, str(line)) for _, marker, line in MODELS.values()}) >= len(MODELS) - 2
-    )  # CMR stars share
+    assert len({(marker, str(line)) for _, marker, line in MODELS.values()}) >= len(MODELS) - 2  # CMR stars share
     ecg = [look for name, look in MODELS.items() if not name.startswith("cmr_")]
     assert len({marker for _, marker, _ in ecg}) == len({colour for colour, _, _ in ecg}) == len(ecg)
 

@@ -65,8 +65,7 @@ def test_missing_undefined_and_fewer_seeds_are_footnotes():
     assert "| CMR | –<sup>b</sup> | 71.88±0.64 |" in text
     assert "| ECG (ours) | –<sup>c</sup> | 73.00±0.30 |" in text
     assert text.endswith(
-        "<sup>a</sup> one seed; <sup>b</sup> not run; "
-        "<sup>c</sup> undefined: the test split holds one class only\n"
+        "<sup>a</sup> one seed; <sup>b</sup> not run; <sup>c</sup> undefined: the test split holds one class only\n"
     )
 
 
@@ -91,8 +90,7 @@ def test_markdown_is_rectangular_and_holds_the_papers_table():
     table = [line for line in text.splitlines() if line.startswith("|")]
     assert {line.count("|") for line in table} == {11}
     assert table[2] == (
-        "| ECG | Supervised ViT | ✗ | ✗ "
-        "| 67.00±1.41 | 66.90±0.47 | 67.00±1.41 | 69.76±2.13 | 67.00±1.41 | 67.35±0.76 |"
+        "| ECG | Supervised ViT | ✗ | ✗ | 67.00±1.41 | 66.90±0.47 | 67.00±1.41 | 69.76±2.13 | 67.00±1.41 | 67.35±0.76 |"
     )
     assert "| MDM | ✓ | ✗ | <ins>72.00±1.41</ins> | 71.71±0.36 |" in table[3]
     assert "| MMCL (ours) | ✓ | ✓ | **75.00±1.41** | 73.00±0.30 |" in table[5]

@@ -43,9 +43,7 @@ def test_a_fine_tuning_shows_settings_test_metrics_and_tags(folder):
 def test_a_pre_training_has_no_test_metrics(tmp_path):
     result = {"step": "pretrain_mae", "name": "mae", "settings": {}, "seed": 0, "validation": {"loss": 0.3}}
     (tmp_path / "result.json").write_text(json.dumps(result | {"parameters": 9, "provenance": provenance()}))
-    (tmp_path / "metrics.jsonl").write_text(
-        '{"epoch": 0, "train_loss": 1.5}\n{"epoch": 1, "train_loss": 0.5}\n'
-    )
+    (tmp_path / "metrics.jsonl").write_text('{"epoch": 0, "train_loss": 1.5}\n{"epoch": 1, "train_loss": 0.5}\n')
     run = read_run(tmp_path / "result.json", METRICS)
     assert run.stage == "pretrain"
     assert not any(name.startswith("test_") for name in run.numbers)

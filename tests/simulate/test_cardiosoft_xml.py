@@ -53,9 +53,7 @@ def test_headers(document):
     text = {path: root.findtext(path) for path in ("ObservationDateTime/Month", "PatientInfo/Gender")}
     assert text == {"ObservationDateTime/Month": "7", "PatientInfo/Gender": "MALE"}
     assert root.findtext("PatientInfo/Age") == "57"
-    assert root.findtext("PatientInfo/PID") == str(
-        int(datetime(2016, 7, 4, 9, 4, 43, tzinfo=UTC).timestamp())
-    )
+    assert root.findtext("PatientInfo/PID") == str(int(datetime(2016, 7, 4, 9, 4, 43, tzinfo=UTC).timestamp()))
     resolution = root.find("StripData/Resolution")
     assert (resolution.text, resolution.get("units")) == ("5", "uVperLsb")
     assert root.findtext("StripData/SampleRate") == "500"

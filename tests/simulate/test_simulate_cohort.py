@@ -151,9 +151,7 @@ def test_coupling_joins_the_two_sides(coupling, low, high):
     found = [np.corrcoef(own[:, k], image[:, k])[0, 1] for k in range(own.shape[1])]
     assert low <= np.round(np.mean(found), 9) <= high
     for name in ("lvedv", "bmi", "age", "lvef"):
-        pair = [
-            [float(getattr(getattr(p, side), name)) for p in people] for side in ("heart_ecg", "heart_image")
-        ]
+        pair = [[float(getattr(getattr(p, side), name)) for p in people] for side in ("heart_ecg", "heart_image")]
         assert low - 0.05 <= np.round(np.corrcoef(pair)[0, 1], 9) <= high + 0.05
 
 

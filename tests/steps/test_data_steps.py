@@ -75,13 +75,16 @@ def results(tmp_path_factory):
     write_raw(raw)
     index = {"visits": out / "index/visits.parquet", "flow": out / "index/flow.csv"}
     withdrawn = raw / "withdrawn.csv"
-    step(
-        "index_cohort", {"instances": [2, 3]}, ecg=raw / "ecg", cmr=raw / "cmr", withdrawn=withdrawn, **index
-    )
+    parts = [{"visits": out / f"shard/{n}.parquet", "flow": out / f"shard/{n}.flow.csv"} for n in range(SHARDS)]
+    for shard, part in enumerate(parts):
+        folders = {"ecg": raw / "ecg", "cmr": raw / "cmr", "withdrawn": withdrawn}
+        step("index_shard", {"instances": [2, 3]}, shard=shard, shards=SHARDS, **folders, **part)
+    shard_files = {f"shard_{kind}": [part[kind] for part in parts] for kind in ("visits", "flow")}
+    step("index_cohort", {}, **shard_files, **index)
     for shard in range(SHARDS):
         for name, settings in (("clean_ecg", CLEAN), ("crop_cmr", CROP)):
             files = {"output": out / f"{name}/{shard}.h5", "qc": out / f"{name}/{shard}.qc.csv"}
-            step(name, settings, visits=index["visits"], shard=shard, shards=SHARDS, **files)
+            step(name, settings, visits=parts[shard]["visits"], **files)
     tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "phenotypes")}
     step("read_tabular", TABULAR, tabular=raw / "tabular.csv", withdrawn=withdrawn, **tables)
     step(
@@ -101,9 +104,7 @@ def results(tmp_path_factory):
     step("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
     for fraction in (100, 10, 1):
         subset = {"target": "cad", "fraction": fraction, "output": out / f"cad_{fraction}.csv"}
-        step(
-            "balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset
-        )
+        step("balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset)
     return out
 
 
@@ -134,11 +135,7 @@ def test_the_shards_say_how_they_were_made(results):
 def test_every_exclusion_is_counted_once_and_the_counts_chain(results):
     flow = pd.read_csv(results / "dataset/flow.csv")
     assert flow["n_in"].tolist()[1:] == flow["n_out"].tolist()[:-1]
-    lost = {
-        reason: cost
-        for reason, cost in zip(flow["reason"], flow["n_in"] - flow["n_out"], strict=True)
-        if cost
-    }
+    lost = {reason: cost for reason, cost in zip(flow["reason"], flow["n_in"] - flow["n_out"], strict=True) if cost}
     assert lost == {
         "no ECG file": 1,
         "no CMR file": 1,
@@ -178,42 +175,45 @@ def test_splits_and_subsets(results):
 def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
     (tmp_path / "ecg").mkdir()
     (tmp_path / "cmr").mkdir()
-    outputs = {"visits": tmp_path / "visits.parquet", "flow": tmp_path / "flow.csv"}
-    for ecg, message in (
-        (tmp_path / "nowhere", r"raw\.ecg: there is no folder"),
-        (tmp_path / "ecg", "no subject has both"),
-    ):
-        with pytest.raises(InputError, match=message):
-            step("index_cohort", {"instances": [2]}, ecg=ecg, cmr=tmp_path / "cmr", **outputs)
-    assert not list(tmp_path.glob("visits*"))
+    part = {"visits": tmp_path / "part.parquet", "flow": tmp_path / "part.csv"}
+    shard = {"settings": {"instances": [2]}, "shard": 0, "shards": 1, "cmr": tmp_path / "cmr", **part}
+    with pytest.raises(InputError, match=r"raw\.ecg: there is no folder"):
+        step("index_shard", ecg=tmp_path / "nowhere", **shard)
+    assert not part["visits"].exists()
+    step("index_shard", ecg=tmp_path / "ecg", **shard)
+    whole = {"visits": tmp_path / "visits.parquet", "flow": tmp_path / "flow.csv"}
+    with pytest.raises(InputError, match="no subject has both"):
+        step("index_cohort", {}, shard_visits=part["visits"], shard_flow=part["flow"], **whole)
+    assert not whole["visits"].exists()
 
 
 def test_an_error_ends_the_process_with_one_line(tmp_path):
-    arguments = ["--settings", '{"instances": [2]}', "--ecg", "/nowhere", "--cmr", "/nowhere"]
+    shard = ["--settings", '{"instances": [2]}', "--shard", "0", "--shards", "1"]
+    arguments = [*shard, "--ecg", "/nowhere", "--cmr", "/nowhere"]
     outputs = ["--visits", str(tmp_path / "v.parquet"), "--flow", str(tmp_path / "f.csv")]
-    done = run_python(["-m", "cmr2ecg.steps.index_cohort", *arguments, *outputs])
+    done = run_python(["-m", "cmr2ecg.steps.index_shard", *arguments, *outputs])
     assert done.returncode == 1
     assert len(done.stderr.strip().splitlines()) == 1 and "raw.ecg" in done.stderr
 
 
 def run_python(arguments):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2] / "src"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False
-    )
+    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, env=environment, check=False)
 
 
-@pytest.mark.parametrize("name", ["index_cohort", "clean_ecg", "crop_cmr", "read_tabular", "split_subjects"])
+@pytest.mark.parametrize("name", ["index_shard", "clean_ecg", "crop_cmr", "read_tabular", "split_subjects"])
 def test_data_steps_start_without_the_learning_libraries(name):
     code = f"import sys, cmr2ecg.steps.{name}; print({{'torch', 'sklearn', 'matplotlib'}} & set(sys.modules))"
     assert run_python(["-c", code]).stdout.strip() == "set()"
 
 
-MEASURE = "import resource, sys; from cmr2ecg.steps.{name} import main; main(sys.argv[1:]); "
-MEASURE += "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+# VmHWM, not ru_maxrss: the latter starts at the size of the process that started this one
+MEASURE = "import re, sys; from cmr2ecg.steps.{name} import main; main(sys.argv[1:]); "
+MEASURE += "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="peak memory is read from Linux's /proc")
 @pytest.mark.parametrize(
     ("name", "settings"),
     [("clean_ecg", {**CLEAN, "samples": 500}), ("crop_cmr", {**CROP, "size": 64})],
@@ -224,16 +224,7 @@ def test_peak_memory_is_the_same_for_100_and_400_subjects(tmp_path, name, settin
     peaks = []
     for size in (100, 400):
         table = visits(tmp_path / f"{size}.parquet", {"ecg_path": [ecg] * size, "cmr_path": [cmr] * size})
-        arguments = [
-            "--settings",
-            json.dumps(settings),
-            "--visits",
-            str(table),
-            "--shard",
-            "0",
-            "--shards",
-            "1",
-        ]
+        arguments = ["--settings", json.dumps(settings), "--visits", str(table)]
         outputs = ["--output", str(tmp_path / "x.h5"), "--qc", str(tmp_path / "x.csv")]
         done = run_python(["-c", MEASURE.format(name=name), *arguments, *outputs])
         assert done.returncode == 0, done.stderr

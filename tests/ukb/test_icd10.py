@@ -22,9 +22,7 @@ def test_forms_of_a_cell(cell, codes):
 
 
 def test_a_disease_is_any_code_with_one_of_its_prefixes():
-    cells = np.array(
-        [["I251", None], ["J45", "I480"], [None, None], ["I26", "XI20"], ["E109|I20", None]], dtype=object
-    )
+    cells = np.array([["I251", None], ["J45", "I480"], [None, None], ["I26", "XI20"], ["E109|I20", None]], dtype=object)
     flags = disease_flags(cells, {"cad": ["I20", "I25"], "af": ["I48"], "dm": ["E10"]})
     assert flags.to_numpy().tolist() == [
         [True, False, False],

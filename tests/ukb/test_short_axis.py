@@ -1,11 +1,13 @@
 import io
+import struct
 import zipfile
 
 import numpy as np
 import pydicom
 import pytest
 from data.raw_files import stack
-from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGLosslessSV1
 
 from cmr2ecg.simulate.sax_zip import write_sax_zip
 from cmr2ecg.ukb.archive import open_archive
@@ -49,6 +51,30 @@ def rewritten(source, target, change, keep=lambda name: True):
     return target
 
 
+def jpeg_lossless(pixels):
+    """Encode 16-bit pixels as JPEG process 14, selection value 1, with a Huffman code of 5 bits for every size."""
+    rows, columns = pixels.shape
+    image = pixels.astype(int)
+    guess = np.empty_like(image)
+    guess[:, 1:] = image[:, :-1]
+    guess[1:, 0] = image[:-1, 0]
+    guess[0, 0] = 1 << 15
+    bits = []
+    for difference in (image - guess).ravel().tolist():
+        size = abs(difference).bit_length()
+        low = difference if difference >= 0 else difference + (1 << size) - 1
+        bits.append(f"{size:05b}" + (f"{low:0{size}b}" if 0 < size < 16 else ""))
+    text = "".join(bits)
+    text += "1" * (-len(text) % 8)
+    data = int(text, 2).to_bytes(len(text) // 8, "big").replace(b"\xff", b"\xff\x00")
+    frame = struct.pack(">BHHB3B", 16, rows, columns, 1, 1, 0x11, 0)
+    huffman = bytes([0, *[0] * 4, 17, *[0] * 11, *range(17)])
+    scan = bytes([1, 1, 0, 1, 0, 0])
+    segments = [(0xC3, frame), (0xC4, huffman), (0xDA, scan)]
+    header = b"".join(struct.pack(">BBH", 0xFF, code, len(body) + 2) + body for code, body in segments)
+    return b"\xff\xd8" + header + data + b"\xff\xd9"
+
+
 def without_manifest(name):
     return not name.startswith("manifest")
 
@@ -82,9 +108,7 @@ def test_only_the_middle_slice_is_decompressed(good, monkeypatch):
 
 
 def test_a_manifest_that_lies_is_noticed(good, tmp_path):
-    shift = {
-        f"CINE_segmented_SAX_b{n}": f"CINE_segmented_SAX_b{n % SLICES + 1}" for n in range(1, SLICES + 1)
-    }
+    shift = {f"CINE_segmented_SAX_b{n}": f"CINE_segmented_SAX_b{n % SLICES + 1}" for n in range(1, SLICES + 1)}
 
     def change(dataset):
         dataset.SeriesDescription = shift.get(dataset.SeriesDescription, dataset.SeriesDescription)
@@ -102,6 +126,24 @@ def test_other_encodings_give_the_same_pixels(good, tmp_path, syntax):
 
     path = rewritten(good, tmp_path / "x.zip", change, without_manifest)
     np.testing.assert_array_equal(read_middle_slice(path, 8).pixels, VOLUME[SLICES // 2])
+
+
+def test_jpeg_lossless_gives_the_same_pixels(good, tmp_path):
+    def change(dataset):
+        dataset.PixelData = encapsulate([jpeg_lossless(dataset.pixel_array)])
+        dataset["PixelData"].VR = "OB"
+        dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+
+    path = rewritten(good, tmp_path / "x.zip", change)
+    np.testing.assert_array_equal(read_middle_slice(path, 8).pixels, VOLUME[SLICES // 2])
+
+    def enlarge(dataset):
+        data = jpeg_lossless(dataset.pixel_array)
+        place = data.index(b"\xff\xc3") + 5
+        change(dataset)
+        dataset.PixelData = encapsulate([data[:place] + b"\xff\xff\xff\xff" + data[place + 4 :]])
+
+    assert reason_of(rewritten(good, tmp_path / "big.zip", enlarge)) == "absurd image size"
 
 
 def test_names_in_other_spelling():
@@ -194,7 +236,7 @@ def test_zips_that_are_none_or_dangerous(tmp_path, good):
     text.write_bytes(b"no zip " * 1000)
     assert {reason_of(path) for path in (empty, cut, text)} == {"not a zip"}
     assert reason_of(tmp_path / "absent.zip") == "file cannot be opened"
-    for name in ("/etc/x.dcm", "../x.dcm", "a\\..\\..\\x.dcm"):
+    for name in ("/etc/x.dcm", "../x.dcm", "a\\..\\..\\x.dcm", "C:\\x.dcm"):
         path = tmp_path / "paths.zip"
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(name, b"")

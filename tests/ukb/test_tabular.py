@@ -38,9 +38,7 @@ def table(form: str) -> pd.DataFrame:
             frame[names(f=field, i=0, a=0)] = [1, 2, 3, 4]
     prefix = "participant." if form == "participant" else ""
     if rap:
-        frame[f"{prefix}p41270"] = [
-            json.dumps(codes) if form == "rap" else "|".join(codes) for codes in CODES
-        ]
+        frame[f"{prefix}p41270"] = [json.dumps(codes) if form == "rap" else "|".join(codes) for codes in CODES]
         frame[f"{prefix}p40001_i0"] = frame[f"{prefix}p40002_i0_a1"] = None
     else:
         for array in range(2):

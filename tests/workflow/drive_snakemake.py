@@ -30,7 +30,9 @@ def planned(folder: Path, *arguments: str) -> dict[str, int]:
     if "Nothing to be done" in text:
         return {}
     table = text.split("Job stats:")[1].split("\n\n")[0]
-    return {rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if rule not in ("all", "total")}
+    return {
+        rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if rule not in ("all", "total")
+    }
 
 
 def copy_repository(target: Path) -> None:

@@ -1,9 +1,8 @@
 """Bad input ends with one clear line that says what to mend, and never with a traceback."""
 
 import pytest
-from test_reruns import real_data_config
-
 from drive_snakemake import snakemake
+from test_reruns import real_data_config
 
 pytestmark = pytest.mark.slow
 

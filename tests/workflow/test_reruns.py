@@ -4,7 +4,6 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from drive_snakemake import TINY, planned, snakemake
 
 pytestmark = pytest.mark.slow

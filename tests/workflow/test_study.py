@@ -22,7 +22,7 @@ def test_ecgs_and_images_are_paired(results):
         assert eids.dtype == np.int64 and (np.diff(eids) > 0).all()
         assert ecg.shape == (len(eids), 12, 5000) and ecg.dtype == np.float32
         assert cmr.shape == (len(eids), 3, 210, 210) and cmr.dtype == np.float16
-        assert np.isfinite(ecg[:]).all() and 0 <= cmr[:].min() and cmr[:].max() <= 1
+        assert np.isfinite(ecg[:]).all() and cmr[:].min() >= 0 and cmr[:].max() <= 1
     visits = pd.read_parquet(results / "index_cohort/visits.parquet")
     assert set(eids) <= set(visits["eid"]) and visits["eid"].is_unique
 
@@ -79,7 +79,12 @@ def test_results_can_be_traced(results):
 
 
 def test_tables_figures_and_runs_are_there_without_any_participant(results):
-    for name in ("make_table/table_1.csv", "make_table/table_3.md", "make_table/table_3.tex", "make_figure/figure_5.pdf"):
+    for name in (
+        "make_table/table_1.csv",
+        "make_table/table_3.md",
+        "make_table/table_3.tex",
+        "make_figure/figure_5.pdf",
+    ):
         assert (results / name).stat().st_size > 0
     eids = {str(eid).encode() for eid in pd.read_parquet(results / "index_cohort/visits.parquet")["eid"]}
     shared = [results / "mlflow.db", results / "track/tracked.json", *(results / "logs").rglob("*.log")]

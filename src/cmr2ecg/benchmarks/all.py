@@ -21,10 +21,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for module in (data, memory, augment, training):
         for row in module.run():
             rows.append(row)
-            sys.stdout.write(
-                f"{row['name']:28} {row['ratio']:6.2f} x   ours {row['ours']:.4g}, plain {row['plain']:.4g} {row['unit']}"
-                f"   {row['note']}\n"
-            )
+            measured = f"ours {row['ours']:.4g}, plain {row['plain']:.4g} {row['unit']}"
+            sys.stdout.write(f"{row['name']:28} {row['ratio']:6.2f} x   {measured}   {row['note']}\n")
             sys.stdout.flush()
     write_json(args.output, rows)
 

@@ -5,41 +5,48 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from cmr2ecg.command import InputError
-from cmr2ecg.data.flow import Flow
+from cmr2ecg.data.flow import Flow, add_flows
 from cmr2ecg.ukb.bulk import earliest_pairs
 
 STEP = "index_cohort"
 Files = Mapping[tuple[int, int], str]  # (eid, instance) -> path
 
 
-def index_cohort(
-    ecg: Files, cmr: Files, withdrawn: set[int], instances: Sequence[int]
-) -> tuple[pd.DataFrame, Flow]:
+def index_shard(ecg: Files, cmr: Files, withdrawn: set[int], instances: Sequence[int]) -> tuple[pd.DataFrame, Flow]:
     """Return one row a subject (eid, instance, ecg_path, cmr_path), in order of eid, and the exclusions.
 
     Args:
-        ecg, cmr: the files found.
+        ecg, cmr: the files of these subjects.
         withdrawn: eids that must not appear anywhere.
         instances: visits looked at; the earliest one with both files counts.
-
-    Raises:
-        InputError: if no subject is left.
     """
     with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     both = with_ecg & with_cmr
     pairs = earliest_pairs(ecg, cmr, instances)
+    kept = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
     flow = Flow(len(with_ecg | with_cmr))
     flow.exclude(STEP, "with an ECG or a CMR file", 0)
     flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
     flow.exclude(STEP, "no CMR file", len(with_ecg - with_cmr))
     flow.exclude(STEP, "no visit with both", len(both) - len(pairs))
-    flow.exclude(STEP, "withdrawn", len(pairs.keys() & withdrawn))
-    kept = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
-    if not kept:
-        raise InputError(
-            f"no subject has both an ECG (field 20205, {len(with_ecg)} subjects) and a CMR (20209, {len(with_cmr)}) at "
-            f"one of the visits {list(instances)}; check raw.ecg, raw.cmr and index_cohort.instances in the config file"
-        )
+    flow.exclude(STEP, "withdrawn", len(pairs) - len(kept))
     rows = [(eid, instance, ecg[eid, instance], cmr[eid, instance]) for eid, instance in kept.items()]
     visits = pd.DataFrame(rows, columns=["eid", "instance", "ecg_path", "cmr_path"])
-    return visits.astype({"eid": "int64", "instance": "int64"}), flow
+    return visits.astype({"eid": "int64", "instance": "int64", "ecg_path": "str", "cmr_path": "str"}), flow
+
+
+def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:
+    """Return the visits of all shards in order of eid, and their exclusions added up.
+
+    Raises:
+        InputError: if no subject is left.
+    """
+    flow = add_flows([part for _, part in shards])
+    visits = pd.concat([part for part, _ in shards]).sort_values("eid", ignore_index=True)
+    if visits.empty:
+        lost = "; ".join(f"{reason}: {n_in - n_out}" for _, reason, n_in, n_out in flow.rows if n_in > n_out)
+        raise InputError(
+            f"no subject has both an ECG (field 20205) and a CMR (20209) at one visit "
+            f"({lost or 'no file found'}); check raw.ecg, raw.cmr and index_cohort.instances in the config file"
+        )
+    return visits, flow

@@ -14,9 +14,7 @@ from cmr2ecg.data.flow import Flow
 STEP = "assemble_dataset"
 
 
-def pair(
-    ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, in_tables: np.ndarray, flow: Flow
-) -> tuple[np.ndarray, Flow]:
+def pair(ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, in_tables: np.ndarray, flow: Flow) -> tuple[np.ndarray, Flow]:
     """Return the eids (n,) that passed both QCs and are in the tables, sorted, and the flow with each exclusion.
 
     A subject that fails both counts under the ECG's reason.
@@ -41,9 +39,7 @@ def pair(
     remaining = remaining[~absent]
     if remaining.empty:
         lost = "; ".join(f"{reason}: {n_in - n_out}" for _, reason, n_in, n_out in flow.rows if n_in > n_out)
-        raise InputError(
-            f"no subject is left in the data set ({lost}); see the QC tables of clean_ecg and crop_cmr"
-        )
+        raise InputError(f"no subject is left in the data set ({lost}); see the QC tables of clean_ecg and crop_cmr")
     return np.sort(remaining.to_numpy(np.int64)), flow
 
 

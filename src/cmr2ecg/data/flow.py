@@ -1,6 +1,7 @@
 """The exclusion flow: how many subjects each reason costs (as in a CONSORT diagram)."""
 
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -37,6 +38,21 @@ class Flow:
     def table(self) -> pd.DataFrame:
         """Return the rows as a table with columns step, reason, n_in, n_out."""
         return pd.DataFrame(self.rows, columns=COLUMNS)
+
+
+def add_flows(flows: Sequence[Flow]) -> Flow:
+    """Return the sum of flows with the same rows, such as those of all shards.
+
+    Raises:
+        ValueError: if their steps or reasons differ.
+    """
+    if len({tuple(row[:2] for row in flow.rows) for flow in flows}) != 1:
+        raise ValueError("flows with different rows cannot be added")
+    rows = [
+        (*parts[0][:2], sum(p[2] for p in parts), sum(p[3] for p in parts))
+        for parts in zip(*(f.rows for f in flows), strict=True)
+    ]
+    return Flow(sum(flow.remaining for flow in flows), rows)
 
 
 def read_flow(path: Path) -> Flow:

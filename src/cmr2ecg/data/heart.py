@@ -24,9 +24,7 @@ USUAL_MM2 = 1200.0  # smaller pools count less: vessels and the right ventricle'
 WALL_MM = 6.0  # the ring around the pool in which its dark wall lies
 WALL_BRIGHTNESS = 0.75  # of the blood's; myocardium is darker
 APART_MM = 45.0  # standard deviation of the ventricle's distance from the centre of all motion
-LEVELS = np.linspace(
-    0.25, 0.7, 7
-)  # brightness thresholds tried between the dark and the bright of the region
+LEVELS = np.linspace(0.25, 0.7, 7)  # brightness thresholds tried between the dark and the bright of the region
 
 
 @dataclass(frozen=True)

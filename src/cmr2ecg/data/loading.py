@@ -92,9 +92,7 @@ def rows_of(all_eids: np.ndarray, eids: np.ndarray, source: Path) -> np.ndarray:
     """
     positions = pd.Index(all_eids).get_indexer(np.asarray(eids))
     if (positions < 0).any():
-        raise InputError(
-            f"{source}: {int((positions < 0).sum())} subjects of the split are not in the dataset"
-        )
+        raise InputError(f"{source}: {int((positions < 0).sum())} subjects of the split are not in the dataset")
     return positions
 
 

@@ -31,10 +31,9 @@ class Field:
     dtype: str
 
 
-def shard_of(visits: Path, column: str, shard: int, shards: int) -> list[tuple[int, str]]:
-    """Return eid and path of the subjects with eid % shards == shard, in order of eid."""
-    table = pd.read_parquet(visits, columns=["eid", column])
-    table = table[table["eid"] % shards == shard].sort_values("eid")
+def paths_of(visits: Path, column: str) -> list[tuple[int, str]]:
+    """Return eid and path of every subject of a shard, in order of eid."""
+    table = pd.read_parquet(visits, columns=["eid", column]).sort_values("eid")
     return list(zip(table["eid"].tolist(), table[column].tolist(), strict=True))
 
 
@@ -94,9 +93,7 @@ def _judge(work: Work, path: str) -> tuple[Mapping[str, Any] | None, dict[str, A
     except Rejection as error:
         return None, {"status": "rejected", "reason": error.reason, "detail": error.detail}
     except Exception as error:
-        log.warning(
-            "a file led to an unexpected %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG)
-        )
+        log.warning("a file led to an unexpected %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG))
         return None, {"status": "rejected", "reason": "unexpected error", "detail": type(error).__name__}
     return row, {"status": "accepted", "reason": "", "detail": "", **measures}
 
@@ -104,9 +101,7 @@ def _judge(work: Work, path: str) -> tuple[Mapping[str, Any] | None, dict[str, A
 def _create(data: h5py.File, fields: Mapping[str, Field], attributes: Mapping[str, Any], rows: int) -> None:
     for name, field in {"eid": Field((), "int64"), **fields}.items():
         chunk = (1, *field.shape) if np.prod(field.shape) > 1000 else (max(1, min(rows, 1024)), *field.shape)
-        data.create_dataset(
-            name, (rows, *field.shape), field.dtype, chunks=chunk, maxshape=(None, *field.shape)
-        )
+        data.create_dataset(name, (rows, *field.shape), field.dtype, chunks=chunk, maxshape=(None, *field.shape))
     data.attrs.update(attributes)
 
 

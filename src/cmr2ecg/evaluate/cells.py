@@ -41,9 +41,7 @@ def make_cells(layout: Layout, metrics: pd.DataFrame) -> list[list[Cell]]:
     if absent:
         raise InputError(f"metrics.csv has no column {', '.join(absent)}; run the step evaluate again")
     test = metrics[
-        (metrics["split"] == "test")
-        & (metrics["metric"] == layout.metric)
-        & (metrics["fraction"] == layout.fraction)
+        (metrics["split"] == "test") & (metrics["metric"] == layout.metric) & (metrics["fraction"] == layout.fraction)
     ]
     by_model = {key: rows for key, rows in test.groupby(["encoder", "target"])}
     table = [

@@ -31,9 +31,7 @@ QUIET = {
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Check every experiment of a database; the one with most runs is pictured."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--database", type=Path, required=True, help="mlflow.db of the step track")
     parser.add_argument("--screenshot", type=Path, required=True, help="png of the longest list of runs")
     args = parser.parse_args(argv)

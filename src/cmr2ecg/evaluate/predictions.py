@@ -61,13 +61,9 @@ def read_predictions(path: Path) -> list[Predictions]:
     if table.empty:
         raise InputError(f"{path}: holds no predictions; delete the file and run its step again")
     if not np.isfinite(table["y_score"]).all():
-        raise InputError(
-            f"{path}: y_score holds NaN or infinity, so the training diverged; lower its base_lr"
-        )
+        raise InputError(f"{path}: y_score holds NaN or infinity, so the training diverged; lower its base_lr")
     if len(table.drop_duplicates(["eid", "split"])) > table["eid"].nunique():
-        raise InputError(
-            f"{path}: some subjects are both in val and in test; delete the file and run its step again"
-        )
+        raise InputError(f"{path}: some subjects are both in val and in test; delete the file and run its step again")
     return [
         Predictions(path, encoder, target, fraction, str(split), str(output), *_matrix(path, rows))
         for (split, output), rows in table.groupby(["split", "output"], sort=True)
@@ -84,13 +80,9 @@ def _matrix(path: Path, rows: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray, 
     eid = rows["eid"].to_numpy().reshape(shape)
     y_true = rows["y_true"].to_numpy(np.float64).reshape(shape)
     if (eid != eid[0]).any() or (y_true != y_true[0]).any():
-        raise InputError(
-            f"{path}: the seeds hold different subjects or labels; delete the file and run its step again"
-        )
+        raise InputError(f"{path}: the seeds hold different subjects or labels; delete the file and run its step again")
     if (np.diff(eid[0]) == 0).any():
-        raise InputError(
-            f"{path}: a subject occurs twice in one seed; delete the file and run its step again"
-        )
+        raise InputError(f"{path}: a subject occurs twice in one seed; delete the file and run its step again")
     return eid[0], y_true[0], seeds, rows["y_score"].to_numpy(np.float64).reshape(shape)
 
 

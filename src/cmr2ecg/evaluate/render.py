@@ -90,9 +90,7 @@ def to_latex(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     left, right = len(layout.left), 2 * len(layout.targets)
     body = []
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [
-            _pair(cell, layout.digits, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line
-        ]
+        values = [_pair(cell, layout.digits, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
         body.append(" & ".join([*map(latex, row.words), *itertools.chain(*values)]) + r" \\")
     notes = "; ".join(rf"\textsuperscript{{{letter}}}\,{latex(note)}" for note, letter in letters.items())
     return "\n".join(

@@ -85,9 +85,7 @@ def read_curves(path: Path) -> Iterator[tuple[str, int, float]]:
         yield name, epoch, float(np.mean(list(values.values())))
     for (epoch, name), values in points:
         if name != SHARED:
-            yield from (
-                (f"{name}/seed_{seed}", epoch, values[seed]) for seed in sorted(values.keys() - {None})
-            )
+            yield from ((f"{name}/seed_{seed}", epoch, values[seed]) for seed in sorted(values.keys() - {None}))
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
@@ -103,11 +101,7 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _parameters(result: dict[str, Any]) -> dict[str, str]:
     """Return settings and what the run chose or was given: encoder, target, seeds, best epochs, device."""
-    own = {
-        key: result[key]
-        for key in ("encoder", "target", "fraction", "n_train", "seed", "seeds")
-        if key in result
-    }
+    own = {key: result[key] for key in ("encoder", "target", "fraction", "n_train", "seed", "seeds") if key in result}
     own |= {key: result[key] for key in ("best_epoch", "learning_rate") if key in result}
     run_on = {key: result["provenance"].get(key) for key in ("device", "precision", "threads")}
     return flatten(result["settings"]) | flatten(own) | flatten({"run_on": run_on})

@@ -17,9 +17,7 @@ class EcgPredictor(nn.Module):
         super().__init__()
         self.encoder = encoder
         dim = encoder.embed_dim
-        self.attention_pool = AttentionPool2d(
-            dim, feat_size=encoder.grid, num_heads=encoder.blocks[0].attn.num_heads
-        )
+        self.attention_pool = AttentionPool2d(dim, feat_size=encoder.grid, num_heads=encoder.blocks[0].attn.num_heads)
         self.head = nn.Linear(dim, outputs)
         nn.init.trunc_normal_(self.head.weight, std=0.01)
         nn.init.zeros_(self.head.bias)
@@ -32,7 +30,7 @@ class EcgPredictor(nn.Module):
 
 
 def layer_of(name: str, depth: int) -> int:
-    """Return the depth of a parameter for layer-wise learning-rate decay: 0 embeddings, 1.. blocks, depth+1 the rest."""
+    """Return a parameter's layer for learning-rate decay: 0 embeddings, 1 to depth the blocks, depth + 1 the rest."""
     if name.startswith(("encoder.cls_token", "encoder.pos_embed", "encoder.patch_embed")):
         return 0
     if name.startswith("encoder.blocks."):

@@ -18,16 +18,12 @@ class MaskedAutoencoder(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.decoder_pos_embed = nn.Parameter(sincos_2d(dim, *encoder.grid)[None], requires_grad=False)
         norm = type(encoder.norm)
-        self.decoder_blocks = nn.Sequential(
-            *[Block(dim, heads, qkv_bias=True, norm_layer=norm) for _ in range(depth)]
-        )
+        self.decoder_blocks = nn.Sequential(*[Block(dim, heads, qkv_bias=True, norm_layer=norm) for _ in range(depth)])
         self.decoder_norm = norm(dim)
         self.decoder_pred = nn.Linear(dim, encoder.patch)
         nn.init.normal_(self.mask_token, std=0.02)
 
-    def random_masking(
-        self, patches: Tensor, noise: Tensor, mask_ratio: float
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def random_masking(self, patches: Tensor, noise: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
         """Keep the patches with the lowest noise.
 
         Args:
@@ -46,7 +42,7 @@ class MaskedAutoencoder(nn.Module):
         return visible, (restore >= kept).to(patches.dtype), restore
 
     def forward_encoder(self, ecg: Tensor, noise: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the latent (batch, 1 + kept, dim), the mask and the restoring order for ECGs (batch, leads, samples)."""
+        """Return the latent (batch, 1 + kept, dim), the mask and the restoring order of ECGs (batch, leads, samples)."""
         patches = self.encoder.embed_patches(ecg)
         visible, mask, restore = self.random_masking(patches, noise, mask_ratio)
         return self.encoder.norm(self.encoder.encode_tokens(visible)), mask, restore

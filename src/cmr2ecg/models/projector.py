@@ -1,4 +1,4 @@
-"""Two-layer projectors onto the shared latent space (paper §IV-C.1: hidden 512, out 128; no batch norm, as the authors)."""
+"""Two-layer projectors onto the shared latent space (paper §IV-C.1; no batch norm, as the authors)."""
 
 from torch import nn
 

@@ -20,9 +20,7 @@ class Cine:
     pixel_spacing_mm: float
 
 
-def render(
-    motion: Motion, heart: Heart, matrix: int, field_of_view_mm: float, rng: np.random.Generator
-) -> Cine:
+def render(motion: Motion, heart: Heart, matrix: int, field_of_view_mm: float, rng: np.random.Generator) -> Cine:
     """Return the cine of a beating heart.
 
     Args:
@@ -42,9 +40,7 @@ def render(
     for index, centre in enumerate(centres):
         rows, columns = _box(grid, centre, min(reach + 12, _BOX_MM))
         patch = Grid(grid.x[:, columns], grid.y[rows], grid.pixel_mm)
-        volume[index, :, rows, columns] = _heart(
-            volume[index, :, rows, columns], patch, centre, motion, index, look
-        )
+        volume[index, :, rows, columns] = _heart(volume[index, :, rows, columns], patch, centre, motion, index, look)
     volume *= _shading(grid, rng)
     pixels = (centres[:, ::-1] / grid.pixel_mm + (matrix - 1) / 2).astype(np.float32)
     return Cine(_with_noise(volume, bool(heart.af), rng), pixels, grid.pixel_mm)
@@ -66,9 +62,7 @@ def _look(heart: Heart, rng: np.random.Generator) -> _Look:
     return _Look(
         np.deg2rad([25.0, 285.0]) + 0.2 * rng.standard_normal(2),
         rng.uniform(0.14, 0.22, 2),
-        float(
-            np.clip(2.5 + 0.25 * (heart.bmi - 25) + 0.1 * (heart.age - 64) + rng.standard_normal(), 0.5, 9)
-        ),
+        float(np.clip(2.5 + 0.25 * (heart.bmi - 25) + 0.1 * (heart.age - 64) + rng.standard_normal(), 0.5, 9)),
         BLOOD * np.exp(0.05 * rng.standard_normal()),
         _MYOCARDIUM * np.exp(0.06 * rng.standard_normal()),
         float(np.clip(22 + 3 * heart.atrium, 14, 34)),
@@ -90,9 +84,7 @@ def _box(grid: Grid, centre: np.ndarray, half: float) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def _heart(
-    image: np.ndarray, grid: Grid, centre: np.ndarray, motion: Motion, index: int, look: _Look
-) -> np.ndarray:
+def _heart(image: np.ndarray, grid: Grid, centre: np.ndarray, motion: Motion, index: int, look: _Look) -> np.ndarray:
     """Paint one slice's heart over `image` (frames, rows, columns), from the pericardium inwards."""
     x, y = grid.x - np.float32(centre[0]), grid.y - np.float32(centre[1])
     radius, angle = np.hypot(x, y), np.arctan2(-y, x) % (2 * np.pi)
@@ -191,9 +183,7 @@ def _shading(grid: Grid, rng: np.random.Generator) -> np.ndarray:
     """Sensitivity of the chest coil: brighter towards the front of the chest, at the upper left."""
     fall = rng.uniform(0.0025, 0.005)
     tilt = rng.uniform(0.3, 0.8)
-    return (np.exp(0.12 * rng.standard_normal()) * np.exp(-fall * (grid.y + tilt * grid.x))).astype(
-        np.float32
-    )
+    return (np.exp(0.12 * rng.standard_normal()) * np.exp(-fall * (grid.y + tilt * grid.x))).astype(np.float32)
 
 
 def _with_noise(volume: np.ndarray, af: bool, rng: np.random.Generator) -> np.ndarray:

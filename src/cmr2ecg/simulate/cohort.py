@@ -152,9 +152,7 @@ def _write_chunk(
     return [write_subject(settings, raw, task) for task in tasks]
 
 
-def write_subject(
-    settings: dict[str, Any], raw: Path, task: Task
-) -> tuple[list[str], list[str], dict[str, Any]]:
+def write_subject(settings: dict[str, Any], raw: Path, task: Task) -> tuple[list[str], list[str], dict[str, Any]]:
     """Write one subject's files; return their names, the tabular row and the truth."""
     subject = draw_subject(settings, task.index)
     files = []

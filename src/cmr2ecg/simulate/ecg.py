@@ -52,9 +52,7 @@ def with_derived_leads(counts: np.ndarray) -> np.ndarray:
     return np.vstack([one, two, three, *np.rint(augmented).astype(np.int32), chest])
 
 
-def beat_times(
-    traits: EcgTraits, duration_s: float, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def beat_times(traits: EcgTraits, duration_s: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return times of the R peaks and the interval before each, in seconds, from before 0 to after `duration_s`.
 
     A sinus rhythm breathes (respiratory arrhythmia) and drifts; fibrillation has independent, widely spread intervals.
@@ -67,9 +65,7 @@ def beat_times(
         depth, breaths = rng.uniform(0.005, 0.04), rng.uniform(0.2, 0.3)
         phase = 2 * np.pi * (breaths * mean * np.arange(count) + rng.random())
         drift = np.cumsum(0.006 * rng.standard_normal(count))
-        intervals = mean * (
-            1 + depth * np.sin(phase) + drift - drift.mean() + 0.006 * rng.standard_normal(count)
-        )
+        intervals = mean * (1 + depth * np.sin(phase) + drift - drift.mean() + 0.006 * rng.standard_normal(count))
     intervals = np.maximum(intervals, 0.33)
     beats = np.cumsum(intervals) - intervals[0] - mean * rng.uniform(0, 1)
     keep = beats < duration_s + mean
@@ -114,12 +110,7 @@ def _noise(time: np.ndarray, leads: int, rng: np.random.Generator) -> np.ndarray
     wander = np.zeros((leads, len(time)))
     for frequency in (rng.uniform(0.04, 0.12), rng.uniform(0.12, 0.22), rng.uniform(0.22, 0.35)):
         phase = 2 * np.pi * (frequency * time + rng.random())
-        wander += (
-            poor
-            * 0.05
-            * rng.standard_normal((leads, 1))
-            * np.sin(phase + 0.4 * rng.standard_normal((leads, 1)))
-        )
+        wander += poor * 0.05 * rng.standard_normal((leads, 1)) * np.sin(phase + 0.4 * rng.standard_normal((leads, 1)))
     hum = poor * 0.004 * rng.exponential(size=(leads, 1)) * np.sin(2 * np.pi * MAINS_HZ * time)
     white = rng.standard_normal((leads, len(time) + 2))
     muscle = (white[:, :-2] + white[:, 1:-1] + white[:, 2:]) / np.sqrt(3)  # the recorder's low pass of 100 Hz

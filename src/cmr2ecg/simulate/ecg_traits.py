@@ -97,9 +97,7 @@ def _strain(s: dict[str, float], own: dict[str, float]) -> float:
 
 def _voltage(s: dict[str, float], own: dict[str, float]) -> float:
     """QRS size: more with mass and blood (Brody effect), less through a thick chest and with scar."""
-    return float(
-        1.05 * np.exp(0.10 * s["mass"] + 0.06 * s["volume"] - 0.11 * s["bmi"] + 0.24 * own["voltage"])
-    )
+    return float(1.05 * np.exp(0.10 * s["mass"] + 0.06 * s["volume"] - 0.11 * s["bmi"] + 0.24 * own["voltage"]))
 
 
 def _p_wave(s: dict[str, float], own: dict[str, float], pr: float) -> tuple[Bump, ...]:
@@ -163,9 +161,7 @@ def _st_t(
     end = (qt - 22) / 1000
     start = (qrs - 22) / 1000
     t_axis = _direction(0.6 * axis + 14 + 10 * own["t_turn"], -32 + 7 * s["age"] - 3 * s["male"])
-    size = 0.40 * np.exp(
-        0.06 * s["male"] - 0.06 * s["age"] - 0.06 * s["bmi"] + 0.06 * s["ef"] + 0.28 * own["t"]
-    )
+    size = 0.40 * np.exp(0.06 * s["male"] - 0.06 * s["age"] - 0.06 * s["bmi"] + 0.06 * s["ef"] + 0.28 * own["t"])
     load = _direction(axis, 15)
     hurt = float(heart.ischaemia) * _facing(heart)
     wave = size * t_axis - 0.42 * strain * load - 0.40 * hurt

@@ -13,19 +13,13 @@ from cmr2ecg.simulate.heart import Heart
 ANGLES = 120  # divides the six- and four-segment rings of the AHA model without a remainder
 SPACING_MM = 10.0  # distance of slice centres: 8 mm thick, 2 mm gap
 DENSITY = 1.05  # g/mL
-THETA = (
-    (np.arange(ANGLES) + 0.5) * 2 * np.pi / ANGLES
-)  # counter-clockwise in the image, 0 towards the lateral wall
+THETA = (np.arange(ANGLES) + 0.5) * 2 * np.pi / ANGLES  # counter-clockwise in the image, 0 towards the lateral wall
 _STEP = 2 * np.pi / ANGLES
 _RINGS = (6, 6, 4)  # segments of base, middle and apex
 _FIRST = np.deg2rad((90.0, 90.0, 90.0))  # centre of segments 1, 7, 13: anterior
 # Wall thickness and shortening of the 16 AHA segments in a healthy heart, relative to their mean
-_THICKNESS = np.array(
-    [0.98, 1.12, 1.12, 1.02, 0.93, 0.93, 0.95, 1.05, 1.10, 1.0, 0.93, 0.93, 0.9, 1.0, 0.92, 0.9]
-)
-_SHORTENING = np.array(
-    [1.0, 0.9, 0.88, 0.98, 1.04, 1.02, 1.02, 0.95, 0.95, 1.0, 1.04, 1.04, 1.08, 1.05, 1.06, 1.08]
-)
+_THICKNESS = np.array([0.98, 1.12, 1.12, 1.02, 0.93, 0.93, 0.95, 1.05, 1.10, 1.0, 0.93, 0.93, 0.9, 1.0, 0.92, 0.9])
+_SHORTENING = np.array([1.0, 0.9, 0.88, 0.98, 1.04, 1.02, 1.02, 0.95, 0.95, 1.0, 1.04, 1.04, 1.08, 1.05, 1.06, 1.08])
 
 
 @dataclass(frozen=True)
@@ -64,9 +58,7 @@ def move(heart: Heart, slices: int, frames: int, rng: np.random.Generator) -> Mo
     ring = (inner_ed + wall) ** 2 - inner_ed**2
     outer = np.sqrt(inner**2 + ring[:, None] * stretch[None, :, None])
     rv = _right_ventricle(outer, coverage, activation, heart)
-    return Motion(
-        *(_place(x, first, slices) for x in (inner, outer, rv, coverage)), first, count, es_frame, activation
-    )
+    return Motion(*(_place(x, first, slices) for x in (inner, outer, rv, coverage)), first, count, es_frame, activation)
 
 
 def chamber_volumes(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
@@ -193,9 +185,7 @@ def _contract(
     return inner[:, None] * (1 - scale * activation[None, :, None] * pattern[:, None])
 
 
-def _right_ventricle(
-    outer: np.ndarray, coverage: np.ndarray, activation: np.ndarray, heart: Heart
-) -> np.ndarray:
+def _right_ventricle(outer: np.ndarray, coverage: np.ndarray, activation: np.ndarray, heart: Heart) -> np.ndarray:
     """Outer border of the right ventricle, a crescent on the septum, with the wanted volume in every frame."""
     count = len(outer)
     height = (np.arange(count) + 0.5) / count

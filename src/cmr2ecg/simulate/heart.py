@@ -109,9 +109,7 @@ def heart_from_latents(z: np.ndarray, af_threshold: float) -> Heart:
 
 def af_liability(of: dict[str, np.ndarray]) -> np.ndarray:
     """Return the liability to be in atrial fibrillation at the visit: age, atrial size, weight, and chance."""
-    return (
-        0.75 * of["rhythm"] + 0.45 * of["age"] + 0.4 * of["atrium"] + 0.15 * of["bmi"] - 0.15 * of["function"]
-    )
+    return 0.75 * of["rhythm"] + 0.45 * of["age"] + 0.4 * of["atrium"] + 0.15 * of["bmi"] - 0.15 * of["function"]
 
 
 def _body(of: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -136,9 +134,7 @@ def _ejection_fraction(
     return np.clip(percent, 16, 75) / 100
 
 
-def _chambers(
-    of: dict[str, np.ndarray], body: dict[str, np.ndarray], lvef: np.ndarray
-) -> dict[str, np.ndarray]:
+def _chambers(of: dict[str, np.ndarray], body: dict[str, np.ndarray], lvef: np.ndarray) -> dict[str, np.ndarray]:
     """Volumes, mass and length from body surface area (Du Bois) and latents; weak ventricles dilate."""
     male = body["male"]
     surface = 0.007184 * body["weight_kg"] ** 0.425 * body["height_cm"] ** 0.725
@@ -150,9 +146,7 @@ def _chambers(
         * (38.5 + 11 * male)
         * np.exp(0.17 * of["lv_mass"] + 0.08 * of["lv_size"] + 0.03 * of["bmi"] + 0.8 * dilation)
     )
-    rvedv = (
-        area * (73 + 13 * male) * np.exp(0.11 * of["rv_size"] + 0.13 * of["lv_size"] + 0.05 * of["atrium"])
-    )
+    rvedv = area * (73 + 13 * male) * np.exp(0.11 * of["rv_size"] + 0.13 * of["lv_size"] + 0.05 * of["atrium"])
     # Both ventricles pump the same blood, up to small shunts and errors.
     rvef = np.clip(lvedv * lvef * np.exp(0.06 * of["rv_function"]) / rvedv, 0.2, 0.76)
     length = 91 * (lvedv / 145) ** (1 / 3) * np.exp(0.04 * of["length"])

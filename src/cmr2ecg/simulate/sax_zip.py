@@ -116,8 +116,7 @@ class _Uids:
 def _series_of(volume: np.ndarray, inline_vf: bool) -> list[_Series]:
     slices, frames = volume.shape[:2]
     found = [
-        _Series(f"CINE_segmented_SAX_b{index + 1}", 20 + index, volume[index], index, frames)
-        for index in range(slices)
+        _Series(f"CINE_segmented_SAX_b{index + 1}", 20 + index, volume[index], index, frames) for index in range(slices)
     ]
     if inline_vf:
         # Real ones repeat whole stacks, long-axis views among them; a few frames are enough to mislead.

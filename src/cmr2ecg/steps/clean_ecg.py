@@ -13,7 +13,7 @@ import numpy as np
 
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.clean import clean_ecg, flat_leads, prepare
-from cmr2ecg.data.shards import Field, process_shard, shard_of
+from cmr2ecg.data.shards import Field, paths_of, process_shard
 from cmr2ecg.ukb.cardiosoft import LEADS, read_cardiosoft
 
 MEASURES = ("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "flat_leads", "largest_mv")
@@ -21,18 +21,14 @@ MEASURES = ("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "fl
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
-    parser.add_argument(
-        "--shard", type=int, required=True, help="this shard: subjects with eid %% shards == shard"
-    )
-    parser.add_argument("--shards", type=int, required=True, help="number of shards")
+    parser.add_argument("--visits", type=Path, required=True, help="the shard's visits, of index_shard")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
     args = parser.parse_args(argv)
     start(args)
     settings = args.settings
     process_shard(
-        shard_of(args.visits, "ecg_path", args.shard, args.shards),
+        paths_of(args.visits, "ecg_path"),
         partial(clean_file, **settings),
         fields={"ecg": Field((len(LEADS), settings["samples"]), "float32")},
         attributes={"leads": list(LEADS), "sampling_rate_hz": settings["sampling_rate_hz"]},

@@ -11,7 +11,7 @@ from typing import Any
 
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.crop import crop_heart
-from cmr2ecg.data.shards import Field, process_shard, shard_of
+from cmr2ecg.data.shards import Field, paths_of, process_shard
 from cmr2ecg.ukb.short_axis import read_middle_slice
 
 MEASURES = (
@@ -22,18 +22,14 @@ MEASURES = (
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
-    parser.add_argument(
-        "--shard", type=int, required=True, help="this shard: subjects with eid %% shards == shard"
-    )
-    parser.add_argument("--shards", type=int, required=True, help="number of shards")
+    parser.add_argument("--visits", type=Path, required=True, help="the shard's visits, of index_shard")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
     args = parser.parse_args(argv)
     start(args)
     size = args.settings["size"]
     process_shard(
-        shard_of(args.visits, "cmr_path", args.shard, args.shards),
+        paths_of(args.visits, "cmr_path"),
         partial(crop_file, **args.settings),
         fields={
             "cmr": Field((3, size, size), "float16"),
@@ -51,9 +47,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def crop_file(
-    path: str, *, size: int, box_mm: float, minimum_slices: int
-) -> tuple[dict[str, Any], dict[str, Any]]:
+def crop_file(path: str, *, size: int, box_mm: float, minimum_slices: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the heart image of one zip and what the QC table says about it."""
     cine = read_middle_slice(path, minimum_slices)
     image = crop_heart(cine, size=size, box_mm=box_mm)

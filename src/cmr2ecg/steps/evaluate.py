@@ -17,15 +17,9 @@ from cmr2ecg.files import atomic
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument(
-        "--predictions", type=Path, nargs="+", required=True, help="predictions.parquet files"
-    )
-    parser.add_argument(
-        "--results", type=Path, nargs="*", default=[], help="result.json of each, in the same order"
-    )
-    parser.add_argument(
-        "--metrics", type=Path, required=True, help="metrics.csv: one row a model, split and seed"
-    )
+    parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="predictions.parquet files")
+    parser.add_argument("--results", type=Path, nargs="*", default=[], help="result.json of each, in the same order")
+    parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv: one row a model, split and seed")
     parser.add_argument("--intervals", type=Path, required=True, help="intervals.csv: one row a model")
     args = parser.parse_args(argv)
     start(args)
@@ -51,9 +45,7 @@ def training_sizes(predictions: Sequence[Path], results: Sequence[Path]) -> dict
     for path, result in zip(predictions, results, strict=False):
         model = identify(path)
         if identify(result) != model:
-            raise InputError(
-                f"--results: {result} does not belong to {path}; give both lists in the same order"
-            )
+            raise InputError(f"--results: {result} does not belong to {path}; give both lists in the same order")
         sizes[model] = int(json.loads(result.read_text())["n_train"])
     return sizes
 

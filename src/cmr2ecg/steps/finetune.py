@@ -1,4 +1,4 @@
-"""Fine-tune one encoder for one disease on one balanced subset, once per seed (paper §IV-C.2, tables I-III, figure 5)."""
+"""Fine-tune one encoder for one disease on one subset, once per seed (paper §IV-C.2, tables I-III, figure 5)."""
 
 import argparse
 import time
@@ -75,12 +75,8 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--encoder", required=True, help="its name")
     parser.add_argument("--target", required=True, help="disease")
     parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
-    parser.add_argument(
-        "--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size"
-    )
-    parser.add_argument(
-        "--output", type=Path, required=True, help="folder for predictions, metrics and result.json"
-    )
+    parser.add_argument("--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size")
+    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
     return parser.parse_args(argv)
 
 

@@ -1,4 +1,4 @@
-"""Find each subject's earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
+"""Join the visits and exclusion counts of all shards.
 
 Outputs: visits.parquet (eid, instance, ecg_path, cmr_path), and flow.csv (step, reason, n_in, n_out).
 """
@@ -6,33 +6,24 @@ Outputs: visits.parquet (eid, instance, ecg_path, cmr_path), and flow.csv (step,
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.data.cohort import index_cohort
-from cmr2ecg.data.flow import write_flow
+from cmr2ecg.data.cohort import join_shards
+from cmr2ecg.data.flow import read_flow, write_flow
 from cmr2ecg.files import atomic
-from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
-from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument(
-        "--ecg", nargs="*", default=[], help="folders with EID_20205_I_A.xml, or lists of paths"
-    )
-    parser.add_argument(
-        "--cmr", nargs="*", default=[], help="folders with EID_20209_I_A.zip, or lists of paths"
-    )
-    parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
+    parser.add_argument("--shard-visits", type=Path, nargs="+", required=True, help="visits of each shard")
+    parser.add_argument("--shard-flow", type=Path, nargs="+", required=True, help="their flows, in the same order")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
     args = parser.parse_args(argv)
     start(args)
-    visits, flow = index_cohort(
-        list_bulk(args.ecg, ECG_FIELD),
-        list_bulk(args.cmr, CMR_FIELD),
-        read_withdrawn(args.withdrawn),
-        args.settings["instances"],
-    )
+    shards = zip(map(pd.read_parquet, args.shard_visits), map(read_flow, args.shard_flow), strict=True)
+    visits, flow = join_shards(list(shards))
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)

@@ -15,9 +15,7 @@ from cmr2ecg.files import atomic
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument(
-        "--table", type=int, choices=sorted(LAYOUTS), required=True, help="the paper's number"
-    )
+    parser.add_argument("--table", type=int, choices=sorted(LAYOUTS), required=True, help="the paper's number")
     parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv of the step evaluate")
     parser.add_argument("--cohort", default="unnamed", help="what the caption calls the subjects")
     parser.add_argument("--csv", type=Path, required=True)

@@ -33,9 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         with atomic(path) as partial:
             table.to_parquet(partial, index=False)
     labels = tabular.labels.drop(columns="eid")
-    logging.info(
-        "%d subjects; %s", len(labels), ", ".join(f"{name} {labels[name].mean():.2%}" for name in labels)
-    )
+    logging.info("%d subjects; %s", len(labels), ", ".join(f"{name} {labels[name].mean():.2%}" for name in labels))
 
 
 if __name__ == "__main__":

@@ -18,13 +18,9 @@ log = logging.getLogger(__name__)
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--raw", type=Path, required=True, help="out: folder of the raw files")
-    parser.add_argument(
-        "--tabular", type=Path, required=True, help="out: csv of fields as ukbconv names them"
-    )
+    parser.add_argument("--tabular", type=Path, required=True, help="out: csv of fields as ukbconv names them")
     parser.add_argument("--withdrawn", type=Path, required=True, help="out: one eid a line")
-    parser.add_argument(
-        "--truth", type=Path, required=True, help="out: parquet of latents, geometry and risks"
-    )
+    parser.add_argument("--truth", type=Path, required=True, help="out: parquet of latents, geometry and risks")
     parser.add_argument("--files", type=Path, required=True, help="out: raw files written, one a line")
     args = parser.parse_args(argv)
     start(args)

@@ -21,16 +21,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="result.json of every training")
     parser.add_argument("--artifacts", type=Path, nargs="*", default=[], help="tables and figures to show")
     parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv of the step evaluate")
-    parser.add_argument(
-        "--database", type=Path, required=True, help="mlflow.db; kept and updated if it exists"
-    )
-    parser.add_argument(
-        "--artifact-root", type=Path, required=True, help="folder for the copies of the artifacts"
-    )
+    parser.add_argument("--database", type=Path, required=True, help="mlflow.db; kept and updated if it exists")
+    parser.add_argument("--artifact-root", type=Path, required=True, help="folder for the copies of the artifacts")
     parser.add_argument("--cohort", default="unnamed", help="first part of the experiments' names")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="tracked.json: how many runs were imported"
-    )
+    parser.add_argument("--output", type=Path, required=True, help="tracked.json: how many runs were imported")
     args = parser.parse_args(argv)
     start(args)
 

@@ -42,9 +42,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
         parser.add_argument(f"--{name}", type=Path, required=True, help=text)
     parser.add_argument("--target", required=True, help="disease")
     parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
-    parser.add_argument(
-        "--output", type=Path, required=True, help="folder for predictions, metrics and result.json"
-    )
+    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
     return parser.parse_args(argv)
 
 
@@ -66,9 +64,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     inputs = [args.covariates, args.split, args.subset, args.labels]
     owner = digest([args.settings, code_digest(MODULE), [sha256(path) for path in inputs]])
     name = f"tabular/{args.target}/{args.fraction}"
-    results = run_seeds(
-        args.settings["seeds"], fit, directory=args.output, owner=owner, label=f"train_tabular {name}"
-    )
+    results = run_seeds(args.settings["seeds"], fit, directory=args.output, owner=owner, label=f"train_tabular {name}")
     machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
     described = {
         "step": "train_tabular",

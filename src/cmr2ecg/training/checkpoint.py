@@ -32,9 +32,7 @@ def load_weights(path: Path, network: nn.Module) -> None:
         state = load_file(path)
         network.load_state_dict(state)
     except (SafetensorError, OSError) as error:
-        raise InputError(
-            f"{path}: not a readable safetensors file ({error}); delete it and run again"
-        ) from error
+        raise InputError(f"{path}: not a readable safetensors file ({error}); delete it and run again") from error
     except RuntimeError as error:
         first = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
         raise InputError(f"{path}: weights of another network; check config models: {first}") from error

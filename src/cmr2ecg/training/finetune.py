@@ -87,9 +87,7 @@ def train_epoch(
         total += loss.detach()
     mean = float(total) / steps
     if not math.isfinite(mean):
-        raise InputError(
-            f"the fine-tuning loss is not finite in epoch {epoch} of seed {seed}; lower finetune.base_lr"
-        )
+        raise InputError(f"the fine-tuning loss is not finite in epoch {epoch} of seed {seed}; lower finetune.base_lr")
     return mean
 
 
@@ -99,9 +97,7 @@ def training_view(ecg: Tensor, samples: int, settings: dict, generator: torch.Ge
     return augment_ecg(crop, settings["augment"], generator)
 
 
-def finetune(
-    model: EcgPredictor, train: Labelled, val: Labelled, settings: dict, *, seed: int, precision: str
-) -> Fit:
+def finetune(model: EcgPredictor, train: Labelled, val: Labelled, settings: dict, *, seed: int, precision: str) -> Fit:
     """Train until the validation AUROC has not risen for settings["patience"] epochs; the best weights are restored."""
     depth = len(model.encoder.blocks)
     groups = parameter_groups(

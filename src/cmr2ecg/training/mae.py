@@ -20,9 +20,7 @@ class MaeObjective(nn.Module):
         self.settings = settings
         self.autoencoder = MaskedAutoencoder(EcgEncoder(**models["ecg_encoder"]), **models["mae_decoder"])
 
-    def prepare(
-        self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool
-    ) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
         """Return crops (batch, 12, samples) and the noise (batch, patches) that decides their masks.
 
         Without `augment` the first samples of each record are used as they are.

@@ -25,9 +25,7 @@ class MmclObjective(nn.Module):
         self.ecg_projector = projector(self.ecg_encoder.embed_dim, **models["projector"])
         self.cmr_projector = projector(self.cmr_encoder.num_features, **models["projector"])
 
-    def prepare(
-        self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool
-    ) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
         """Return ECG crops (batch, 12, samples) and images (batch, 3, size, size)."""
         samples, images = self.ecg_encoder.samples, batch["cmr"].float()
         if augment:

@@ -60,9 +60,7 @@ def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(mixed)
 
 
-def train_epoch(
-    objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str
-) -> float:
+def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str) -> float:
     """Run one epoch and return the mean training loss.
 
     Raises:
@@ -89,9 +87,7 @@ def train_epoch(
         total += loss.detach()
     mean = float(total) / steps
     if not math.isfinite(mean):
-        raise InputError(
-            f"the training loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32"
-        )
+        raise InputError(f"the training loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32")
     return mean
 
 
@@ -141,9 +137,7 @@ def pretrain(
         train_loss = train_epoch(objective, train, optimizer, settings, epoch, precision)
         val_loss = validation_loss(objective, val, settings, precision)
         rate = max(group["lr"] for group in optimizer.param_groups)
-        course.history.append(
-            {"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss, "learning_rate": rate}
-        )
+        course.history.append({"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss, "learning_rate": rate})
         if val_loss < course.best_loss:
             course.best_epoch, course.best_loss = epoch, val_loss
             course.best_state = snapshot(objective) if settings["select"] == "best" else None

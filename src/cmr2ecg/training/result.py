@@ -21,6 +21,18 @@ def digest(value: object) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def peak_memory_mb() -> float:
+    """Return the largest resident memory of this process so far.
+
+    Linux's VmHWM starts anew with the process, unlike ru_maxrss, which can be the parent's.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
+        return int(line.split()[1]) / 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
 def git_commit() -> str:
     """Return the commit of the source tree, with "+changes" if it was edited, or "unknown" outside git."""
     try:
@@ -55,6 +67,6 @@ def provenance(module: str, inputs: Sequence[Path], started: float, **machine: o
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),
         "wall_seconds": round(time.monotonic() - started, 2),
-        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        "peak_memory_mb": round(peak_memory_mb(), 1),
         **machine,
     }

@@ -27,12 +27,8 @@ def pretrain_parser(description: str | None) -> argparse.ArgumentParser:
     parser = step_parser(description)
     parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5")
     parser.add_argument("--split", type=Path, required=True, help="split.csv")
-    parser.add_argument(
-        "--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size"
-    )
-    parser.add_argument(
-        "--output", type=Path, required=True, help="folder for weights, metrics and result.json"
-    )
+    parser.add_argument("--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size")
+    parser.add_argument("--output", type=Path, required=True, help="folder for weights, metrics and result.json")
     return parser
 
 
@@ -69,9 +65,7 @@ def run_pretraining(
     save_networks(objective, args.output)
     machine = {"device": device.type, "precision": precision, "threads": args.threads}
     result = describe(step, args, objective, course, len(train), len(val))
-    write_json(
-        args.output / "result.json", {**result, "provenance": provenance(module, inputs, started, **machine)}
-    )
+    write_json(args.output / "result.json", {**result, "provenance": provenance(module, inputs, started, **machine)})
     (args.output / "resume.pt").unlink(missing_ok=True)
 
 
@@ -96,9 +90,7 @@ def describe(
         "epochs": settings["epochs"],
         "best_epoch": course.best_epoch,
         "selected_epoch": chosen,
-        "learning_rate": absolute_rate(
-            settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]
-        ),
+        "learning_rate": absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]),
         "n_train": n_train,
         "n_val": n_val,
         "validation": {"loss": course.history[chosen]["val_loss"]},

@@ -5,7 +5,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cmr2ecg.ukb.rejection import Rejection
 
@@ -66,8 +66,8 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
     if len(members) > MAX_MEMBERS:
         raise Rejection("too many zip members", str(len(members)))
     for member in members:
-        place = PurePosixPath(member.filename.replace("\\", "/"))
-        if place.is_absolute() or ".." in place.parts or ":" in place.parts[0:1]:
+        parts = member.filename.replace("\\", "/").split("/")
+        if not parts[0] or parts[0].endswith(":") or ".." in parts:
             raise Rejection("zip member leads out of the archive")
         if member.file_size > MAX_MEMBER_BYTES:
             raise Rejection("zip member too large", f"{member.file_size} bytes")

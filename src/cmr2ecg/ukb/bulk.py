@@ -30,9 +30,7 @@ def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
     """
     setting = SETTINGS[field]
     if not folders:
-        raise InputError(
-            f"{setting} is empty: name the folder that holds the EID_{field}_I_A.{ENDINGS[field]} files"
-        )
+        raise InputError(f"{setting} is empty: name the folder that holds the EID_{field}_I_A.{ENDINGS[field]} files")
     pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.{ENDINGS[field]}", re.IGNORECASE)
     found: dict[tuple[int, int], tuple[int, int, str]] = {}
     for order, folder in enumerate(folders):

@@ -56,9 +56,7 @@ def _open_csv(path: Path, names: Sequence[str]) -> csv.CSVStreamingReader:
     header, delimiter = _csv_header(path)
     return csv.open_csv(
         path,
-        read_options=csv.ReadOptions(
-            use_threads=False, block_size=BLOCK_BYTES, column_names=header, skip_rows=1
-        ),
+        read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=header, skip_rows=1),
         parse_options=csv.ParseOptions(delimiter=delimiter),
         convert_options=csv.ConvertOptions(
             include_columns=list(names),
@@ -72,7 +70,5 @@ def _open_csv(path: Path, names: Sequence[str]) -> csv.CSVStreamingReader:
 
 def _as_text(column: pa.Array) -> pa.Array:
     if pa.types.is_list(column.type):
-        return pa.array(
-            [None if cell is None else "|".join(cell) for cell in column.to_pylist()], pa.string()
-        )
+        return pa.array([None if cell is None else "|".join(cell) for cell in column.to_pylist()], pa.string())
     return column.cast(pa.string())

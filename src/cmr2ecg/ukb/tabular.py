@@ -72,9 +72,7 @@ def read_tabular(
         InputError: if no file is given, or a field is in none of them; names the setting.
     """
     if not files:
-        raise InputError(
-            "raw.tabular is empty: name the tables with age, sex, weight, height and ICD-10 diagnoses"
-        )
+        raise InputError("raw.tabular is empty: name the tables with age, sex, weight, height and ICD-10 diagnoses")
     plans = [_plan(Path(file), fields, instance, icd10_fields) for file in files]
     _check_fields(plans, fields, icd10_fields)
     numbers, flags = _join([_read(plan, diseases) for plan in plans])
@@ -91,9 +89,7 @@ def _plan(path: Path, fields: Mapping[str, int], instance: int, icd10_fields: Se
     header = read_header(path)
     eid = eid_column(header)
     if eid is None:
-        raise InputError(
-            f"raw.tabular: {path} has no column eid; its first columns are {', '.join(header[:5])}"
-        )
+        raise InputError(f"raw.tabular: {path} has no column eid; its first columns are {', '.join(header[:5])}")
     numbers = {}
     for name, field in {**fields, **phenotype_fields()}.items():
         found = columns_of(header, field, None if name in ONE_INSTANCE else instance)

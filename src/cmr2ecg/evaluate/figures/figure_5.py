@@ -26,9 +26,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, Path]) -> Figure:
     table = pd.read_csv(inputs["intervals"])
     table = table[table["target"].isin(DISEASES) & (table["metric"] == "auroc")].dropna(subset=["mean"])
     if table.empty:
-        raise InputError(
-            f"{inputs['intervals']}: no AUROC on any disease, so there is nothing to draw in figure 5"
-        )
+        raise InputError(f"{inputs['intervals']}: no AUROC on any disease, so there is nothing to draw in figure 5")
     if table["n_train"].isna().any():
         raise InputError(f"{inputs['intervals']}: n_train is empty; run the step evaluate with --results")
     targets = [target for target in DISEASES if target in set(table["target"])]
@@ -42,14 +40,10 @@ def draw(settings: dict[str, Any], inputs: dict[str, Path]) -> Figure:
         panels[0].set_ylim(*_limits(table))
         panels[0].set_ylabel("Test ROC AUC [%]")
         figure.supxlabel("Fine-tuning subjects (share of the full balanced set)", fontsize=9)
-        panels[-1].annotate(
-            "chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4"
-        )
+        panels[-1].annotate("chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4")
         handles = {line.get_label(): line for panel in panels for line in panel.get_lines()}
         names = [MODELS[encoder] for encoder in reversed(encoders)]
-        figure.legend(
-            [handles[name] for name in names], names, loc="outside upper center", ncols=5, handlelength=3.2
-        )
+        figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=5, handlelength=3.2)
     return figure
 
 
