@@ -42,7 +42,7 @@ class MaskedAutoencoder(nn.Module):
         return visible, (restore >= kept).to(patches.dtype), restore
 
     def forward_encoder(self, ecg: Tensor, noise: Tensor, mask_ratio: float) -> tuple[Tensor, Tensor, Tensor]:
-        """Return the latent (batch, 1 + kept, dim), the mask and the restoring order of ECGs (batch, leads, samples)."""
+        """Return the latent (batch, 1 + kept, dim), the mask, and the order that restores the patches."""
         patches = self.encoder.embed_patches(ecg)
         visible, mask, restore = self.random_masking(patches, noise, mask_ratio)
         return self.encoder.norm(self.encoder.encode_tokens(visible)), mask, restore
