@@ -12,13 +12,18 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo test lint format bench ui check-ui report readme lock env
+.PHONY: help demo run config test lint format bench ui check-ui report readme lock env
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
-demo: env  ## run the whole study on the embedded cohort
-	snakemake --cores $(CORES) --configfile $(CONFIG)
+demo: config env  ## run the whole study on the embedded cohort
+	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
+
+run: demo  ## the same on your data: make run CONFIG=config/ukb.yaml
+
+config:
+	@test -r "$(CONFIG)" || { echo "there is no config file $(CONFIG): name one with make run CONFIG=config/ukb.yaml"; exit 1; }
 
 test: env  ## run the tests
 	pytest

@@ -5,8 +5,9 @@ Every complaint is one line that names the setting. Nothing heavy is imported: S
 
 import difflib
 import math
+import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,16 @@ def _targets(section: str, targets: list[str], diseases: dict[str, Any]) -> Iter
     for target in targets:
         if target not in diseases:
             yield f"{section}.targets names {target}; read_tabular.diseases holds only {', '.join(diseases)}"
+
+
+def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
+    """Stop if a folder or file named below `raw` (ecg, cmr, tabular, withdrawn) is not there.
+
+    Raises:
+        InputError: names the setting and the path.
+    """
+    for kind, paths in raw.items():
+        for path in paths:
+            if not os.path.exists(path):
+                what = "folder" if kind in ("ecg", "cmr") else "file"
+                raise InputError(f"raw.{kind}: there is no {what} {path}; correct the path in the config file")

@@ -1,7 +1,9 @@
 """Bad input ends with one clear line that says what to mend, and never with a traceback."""
 
+import subprocess
+
 import pytest
-from drive_snakemake import snakemake
+from drive_snakemake import ROOT, snakemake
 from test_reruns import real_data_config
 
 pytestmark = pytest.mark.slow
@@ -31,7 +33,7 @@ def test_the_unedited_ukb_config_says_what_to_fill_in(finished):
     [
         ("cohort: x\nsimulate_cohort: {enabled: true, subject: 3}\n", "unknown key simulate_cohort.subject"),
         ("cohort: x\n", "raw.ecg is empty"),
-        ("cohort: [unclosed\n", "not valid YAML"),
+        ("cohort: [unclosed\n", "not valid JSON or YAML"),
         ("cohort: x\nsimulate_cohort: {enabled: true, subjects: many}\n", "simulate_cohort.subjects"),
     ],
 )
@@ -41,15 +43,17 @@ def test_a_bad_config_is_explained(finished, tmp_path, content, said):
     assert said in refused(finished, "-n", "--configfile", str(config))
 
 
-def test_a_missing_config_is_named(finished):
-    assert "config/nowhere.yaml" in refused(finished, "-n", "--configfile", "config/nowhere.yaml")
+def test_make_names_a_missing_config():
+    command = ["make", "demo", "CONFIG=config/nowhere.yaml"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and "there is no config file config/nowhere.yaml" in done.stdout
 
 
 def test_no_subject_with_both_files(finished, tmp_path):
     (tmp_path / "empty").mkdir()
     config = real_data_config(finished, tmp_path / "c.yaml", cmr=f"[{tmp_path}/empty]")
     target = "results/download/index_cohort/visits.parquet"
-    text = refused(finished, "--configfile", str(config), target)
+    text = refused(finished, "--configfile", str(config), "--", target)
     assert "no subject has both an ECG" in text
 
 
@@ -60,7 +64,7 @@ def test_too_few_positives_name_the_setting_and_lose_nothing(finished, tmp_path)
     config.write_text(text.replace("fractions: [100, 10]", "fractions: [100, 10], minimum_pairs: 500"))
     before = sorted(path for path in (finished / "results").rglob("*.safetensors"))
     kept = (finished / "results/tiny/balance_subset/cad_10.csv").read_bytes()
-    said = refused(finished, "--configfile", str(config), "results/tiny/balance_subset/cad_10.csv")
+    said = refused(finished, "--configfile", str(config), "--", "results/tiny/balance_subset/cad_10.csv")
     assert "minimum_pairs" in said
     assert sorted(path for path in (finished / "results").rglob("*.safetensors")) == before
     (finished / "results/tiny/balance_subset/cad_10.csv").write_bytes(kept)

@@ -37,7 +37,7 @@ def test_editing_the_vit_reruns_training_but_no_cleaning(edited):
 
 
 def test_editing_the_figure_reruns_the_figure(edited):
-    folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", "import", "\nimport")
+    folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", '"""', '"""\n')
     assert set(planned(folder)) == {"make_figure", "track"}
 
 

@@ -15,13 +15,14 @@ os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH",
 os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
 
 from cmr2ecg.command import InputError
-from cmr2ecg.config import check
+from cmr2ecg.config import check, check_raw_paths
 from cmr2ecg.imports import reached_files
 from cmr2ecg.ukb.bulk import list_bulk
 from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 try:
     check(config, os.path.join(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+    check_raw_paths(config["raw"])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -82,8 +83,5 @@ def raw_files():
 
 def shard_digest(wildcards):
     """Return a digest of the raw files of one shard."""
-    try:
-        names = sorted(raw_files()[int(wildcards.shard)])
-    except InputError as error:
-        raise WorkflowError(str(error)) from None
+    names = sorted(raw_files()[int(wildcards.shard)])
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
