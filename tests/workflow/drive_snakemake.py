@@ -14,9 +14,8 @@ PARTS = ("Snakefile", "workflow", "config", "src", "profiles", "envs", TINY)
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder` as a user would, with the demo's settings replaced by the tiny ones unless told."""
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
-    if "--configfile" not in arguments:
-        command += ["--configfile", TINY]
+    settings = [] if "--configfile" in arguments else ["--configfile", TINY]
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", *settings, *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment |= {"XDG_CACHE_HOME": str(folder / ".cache"), "OMP_NUM_THREADS": "1"}
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=800)

@@ -11,8 +11,13 @@ from snakemake.exceptions import WorkflowError
 
 SOURCE = os.path.join(workflow.basedir, "src")
 sys.path.insert(0, SOURCE)
-os.environ["PYTHONPATH"] = os.pathsep.join([SOURCE, os.environ.get("PYTHONPATH", "")]).rstrip(os.pathsep)
-os.environ["PATH"] = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
+# Jobs find the package and this Python without being installed or activated.
+for variable, folder in (
+    ("PYTHONPATH", SOURCE),
+    ("PATH", os.path.dirname(sys.executable)),
+):
+    found = [folder, *filter(None, [os.environ.get(variable)])]
+    os.environ.update({variable: os.pathsep.join(found)})
 
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_raw_paths
@@ -40,11 +45,28 @@ if SIMULATED:
     }
 
 
+DATASET = "<results>/assemble_dataset/dataset.h5"
+SPLIT = "<results>/split_subjects/split.csv"
+MMCL_STARTS = {
+    "mmcl": "<results>/pretrain_mae/mae/encoder.safetensors",
+    "mmcl_without_mdm": [],
+}
+PRETRAINED = {
+    "supervised": [],
+    "mae": "<results>/pretrain_mae/mae/encoder.safetensors",
+    "mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/encoder.safetensors",
+    "mmcl": "<results>/pretrain_mmcl/mmcl/encoder.safetensors",
+}
+
+
 def code(step, *also):
     """Return the source files a step reaches; as inputs they make an edit rerun exactly the steps that use the file."""
     here = Path.cwd()
     found = reached_files(f"cmr2ecg.steps.{step}", *also)
-    files = [str(path.relative_to(here) if path.is_relative_to(here) else path) for path in found]
+    files = [
+        str(path.relative_to(here) if path.is_relative_to(here) else path)
+        for path in found
+    ]
     return [ancient(path) for path in files] if step in config["frozen"] else files
 
 
@@ -58,7 +80,12 @@ def settings(*keys, **more):
 
 def training_settings(method):
     """Return a training's settings with what the networks and the machine need, as JSON."""
-    whole = {"method": method, "models": config["models"], "device": config["device"], "precision": config["precision"]}
+    whole = {
+        "method": method,
+        "models": config["models"],
+        "device": config["device"],
+        "precision": config["precision"],
+    }
     return json.dumps(whole, sort_keys=True)
 
 
@@ -85,3 +112,24 @@ def shard_digest(wildcards):
     """Return a digest of the raw files of one shard."""
     names = sorted(raw_files()[int(wildcards.shard)])
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+def pretrainings(encoders):
+    """Return the folders of the pre-trainings that the fine-tuned encoders need."""
+    mmcl = [name for name in MMCL_STARTS if name in encoders]
+    folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
+    folders += ["<results>/pretrain_cmr/simclr"] if mmcl else []
+    folders += ["<results>/pretrain_mae/mae"] if {"mae", "mmcl"} & set(encoders) else []
+    return folders
+
+
+def finetune_settings(wildcards):
+    """Return the fine-tune settings of one encoder, its overrides applied, without the lists that only plan jobs."""
+    section = {
+        key: value
+        for key, value in config["finetune"].items()
+        if key not in ("encoders", "targets", "overrides")
+    }
+    return training_settings(
+        {**section, **config["finetune"]["overrides"].get(wildcards.encoder, {})}
+    )

@@ -12,14 +12,14 @@ rule simulate_cohort:
         withdrawn="<results>/simulate_cohort/withdrawn.csv",
         truth="<results>/simulate_cohort/truth.parquet",
         files="<results>/simulate_cohort/files.txt",
-    params:
-        settings=settings("simulate_cohort"),
-        raw=f"{RESULTS}/simulate_cohort/raw",
     log:
         "<results>/logs/simulate_cohort.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["simulate_cohort"]
+    params:
+        settings=settings("simulate_cohort"),
+        raw=f"{RESULTS}/simulate_cohort/raw",
     shell:
         "python -m cmr2ecg.steps.simulate_cohort --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --raw {params.raw:q} --tabular {output.tabular:q} --withdrawn {output.withdrawn:q}"
@@ -35,6 +35,11 @@ rule index_shard:
     output:
         visits="<results>/index_shard/{shard}.parquet",
         flow="<results>/index_shard/{shard}.flow.csv",
+    log:
+        "<results>/logs/index_shard/{shard}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
     params:
         settings=settings("index_cohort"),
         shards=len(SHARDS),
@@ -42,11 +47,6 @@ rule index_shard:
         cmr=RAW["cmr"],
         withdrawn=RAW["withdrawn"],
         files=shard_digest,
-    log:
-        "<results>/logs/index_shard/{shard}.log",
-    conda:
-        ENVIRONMENT
-    threads: config["threads"]["data"]
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
@@ -82,13 +82,13 @@ rule clean_ecg:
     output:
         ecg="<results>/clean_ecg/{shard}.h5",
         qc="<results>/clean_ecg/{shard}.qc.csv",
-    params:
-        settings=settings("clean_ecg"),
     log:
         "<results>/logs/clean_ecg/{shard}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("clean_ecg"),
     shell:
         "python -m cmr2ecg.steps.clean_ecg --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --visits {input.visits:q} --output {output.ecg:q} --qc {output.qc:q}"
@@ -102,13 +102,13 @@ rule crop_cmr:
     output:
         cmr="<results>/crop_cmr/{shard}.h5",
         qc="<results>/crop_cmr/{shard}.qc.csv",
-    params:
-        settings=settings("crop_cmr"),
     log:
         "<results>/logs/crop_cmr/{shard}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("crop_cmr"),
     shell:
         "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --visits {input.visits:q} --output {output.cmr:q} --qc {output.qc:q}"
@@ -124,13 +124,13 @@ rule read_tabular:
         covariates="<results>/read_tabular/covariates.parquet",
         labels="<results>/read_tabular/labels.parquet",
         phenotypes="<results>/read_tabular/phenotypes.parquet",
-    params:
-        settings=settings("read_tabular"),
     log:
         "<results>/logs/read_tabular.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("read_tabular"),
     shell:
         "python -m cmr2ecg.steps.read_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --tabular {input.tabular:q} --withdrawn {input.withdrawn:q}"
@@ -170,13 +170,13 @@ rule split_subjects:
         labels="<results>/read_tabular/labels.parquet",
     output:
         "<results>/split_subjects/split.csv",
-    params:
-        settings=settings("split_subjects"),
     log:
         "<results>/logs/split_subjects.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("split_subjects"),
     shell:
         "python -m cmr2ecg.steps.split_subjects --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --labels {input.labels:q} --output {output:q}"
@@ -190,13 +190,13 @@ rule balance_subset:
         labels="<results>/read_tabular/labels.parquet",
     output:
         "<results>/balance_subset/{target}_{fraction}.csv",
-    params:
-        settings=settings("balance_subset"),
     log:
         "<results>/logs/balance_subset/{target}_{fraction}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("balance_subset"),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --split {input.split:q} --labels {input.labels:q}"

@@ -1,18 +1,5 @@
 # Pre-trained encoders and balanced subsets to predictions.
 
-PRETRAINED = {
-    "supervised": [],
-    "mae": "<results>/pretrain_mae/mae/encoder.safetensors",
-    "mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/encoder.safetensors",
-    "mmcl": "<results>/pretrain_mmcl/mmcl/encoder.safetensors",
-}
-
-
-def finetune_settings(wildcards):
-    """Return the fine-tune settings of one encoder, its overrides applied, without the lists that only plan jobs."""
-    section = {key: value for key, value in config["finetune"].items() if key not in ("encoders", "targets", "overrides")}
-    return training_settings({**section, **config["finetune"]["overrides"].get(wildcards.encoder, {})})
-
 
 rule finetune:
     """Fine-tune one encoder for one disease on one subset with every seed (§IV-C.2)."""
@@ -27,10 +14,6 @@ rule finetune:
         predictions="<results>/finetune/{encoder}/{target}/{fraction}/predictions.parquet",
         metrics="<results>/finetune/{encoder}/{target}/{fraction}/metrics.jsonl",
         result="<results>/finetune/{encoder}/{target}/{fraction}/result.json",
-    params:
-        settings=finetune_settings,
-        folder=subpath(output.result, parent=True),
-        weights=lambda wildcards, input: f"--weights {input.weights}" if input.weights else "",
     log:
         "<results>/logs/finetune/{encoder}/{target}/{fraction}.log",
     conda:
@@ -38,6 +21,12 @@ rule finetune:
     threads: config["threads"]["finetune"]
     resources:
         mem_mb=config["memory_mb"],
+    params:
+        settings=finetune_settings,
+        folder=subpath(output.result, parent=True),
+        weights=lambda wildcards, input: (
+            f"--weights {input.weights}" if input.weights else ""
+        ),
     shell:
         "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --subset {input.subset:q}"
@@ -57,14 +46,14 @@ rule train_tabular:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
         result="<results>/train_tabular/{target}/{fraction}/result.json",
-    params:
-        settings=settings("train_tabular"),
-        folder=subpath(output.result, parent=True),
     log:
         "<results>/logs/train_tabular/{target}/{fraction}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("train_tabular"),
+        folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.train_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --covariates {input.covariates:q} --split {input.split:q} --labels {input.labels:q} --subset {input.subset:q}"

@@ -1,18 +1,5 @@
 # The dataset to pre-trained encoders.
 
-DATASET = "<results>/assemble_dataset/dataset.h5"
-SPLIT = "<results>/split_subjects/split.csv"
-MMCL_STARTS = {"mmcl": "<results>/pretrain_mae/mae/encoder.safetensors", "mmcl_without_mdm": []}
-
-
-def pretrainings(encoders):
-    """Return the folders of the pre-trainings that the fine-tuned encoders need."""
-    mmcl = [name for name in MMCL_STARTS if name in encoders]
-    folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
-    folders += ["<results>/pretrain_cmr/simclr"] if mmcl else []
-    folders += ["<results>/pretrain_mae/mae"] if {"mae", "mmcl"} & set(encoders) else []
-    return folders
-
 
 rule pretrain_mae:
     """Pre-train the ECG encoder by masked data modelling (§III-A)."""
@@ -25,9 +12,6 @@ rule pretrain_mae:
         autoencoder="<results>/pretrain_mae/mae/autoencoder.safetensors",
         metrics="<results>/pretrain_mae/mae/metrics.jsonl",
         result="<results>/pretrain_mae/mae/result.json",
-    params:
-        settings=training_settings(config["pretrain"]["mae"]),
-        folder=subpath(output.result, parent=True),
     log:
         "<results>/logs/pretrain_mae/mae.log",
     conda:
@@ -35,6 +19,9 @@ rule pretrain_mae:
     threads: config["threads"]["pretrain"]
     resources:
         mem_mb=config["memory_mb"],
+    params:
+        settings=training_settings(config["pretrain"]["mae"]),
+        folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
@@ -50,9 +37,6 @@ rule pretrain_cmr:
         encoder="<results>/pretrain_cmr/simclr/encoder.safetensors",
         metrics="<results>/pretrain_cmr/simclr/metrics.jsonl",
         result="<results>/pretrain_cmr/simclr/result.json",
-    params:
-        settings=training_settings(config["pretrain"]["cmr"]),
-        folder=subpath(output.result, parent=True),
     log:
         "<results>/logs/pretrain_cmr/simclr.log",
     conda:
@@ -60,6 +44,9 @@ rule pretrain_cmr:
     threads: config["threads"]["pretrain"]
     resources:
         mem_mb=config["memory_mb"],
+    params:
+        settings=training_settings(config["pretrain"]["cmr"]),
+        folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
@@ -80,19 +67,21 @@ rule pretrain_mmcl:
         image_projector="<results>/pretrain_mmcl/{name}/image_projector.safetensors",
         metrics="<results>/pretrain_mmcl/{name}/metrics.jsonl",
         result="<results>/pretrain_mmcl/{name}/result.json",
-    wildcard_constraints:
-        name="mmcl|mmcl_without_mdm",
-    params:
-        settings=training_settings(config["pretrain"]["mmcl"]),
-        folder=subpath(output.result, parent=True),
-        start=lambda wildcards, input: f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else "",
     log:
         "<results>/logs/pretrain_mmcl/{name}.log",
+    wildcard_constraints:
+        name="mmcl|mmcl_without_mdm",
     conda:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
         mem_mb=config["memory_mb"],
+    params:
+        settings=training_settings(config["pretrain"]["mmcl"]),
+        folder=subpath(output.result, parent=True),
+        start=lambda wildcards, input: (
+            f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""
+        ),
     shell:
         "python -m cmr2ecg.steps.pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"

@@ -6,10 +6,18 @@ FITS = expand(
     encoder=config["finetune"]["encoders"],
     target=config["finetune"]["targets"],
     fraction=FRACTIONS,
-) + expand("<results>/train_tabular/{target}/{fraction}", target=config["train_tabular"]["targets"], fraction=FRACTIONS)
+) + expand(
+    "<results>/train_tabular/{target}/{fraction}",
+    target=config["train_tabular"]["targets"],
+    fraction=FRACTIONS,
+)
 PRETRAININGS = pretrainings(config["finetune"]["encoders"])
-TABLES = expand("<results>/make_table/table_{table}.csv", table=config["make_table"]["tables"])
-FIGURES = expand("<results>/make_figure/figure_{figure}.png", figure=config["make_figure"]["figures"])
+TABLES = expand(
+    "<results>/make_table/table_{table}.csv", table=config["make_table"]["tables"]
+)
+FIGURES = expand(
+    "<results>/make_figure/figure_{figure}.png", figure=config["make_figure"]["figures"]
+)
 
 
 rule evaluate:
@@ -21,13 +29,13 @@ rule evaluate:
     output:
         metrics="<results>/evaluate/metrics.csv",
         intervals="<results>/evaluate/intervals.csv",
-    params:
-        settings=settings("evaluate"),
     log:
         "<results>/logs/evaluate.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("evaluate"),
     shell:
         "python -m cmr2ecg.steps.evaluate --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q}"
@@ -48,13 +56,13 @@ rule make_table:
             labels={"table": "{table}"},
         ),
         tex="<results>/make_table/table_{table}.tex",
-    params:
-        cohort=config["cohort"],
     log:
         "<results>/logs/make_table/table_{table}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        cohort=config["cohort"],
     shell:
         "python -m cmr2ecg.steps.make_table --threads {threads} --log {log:q} --cohort {params.cohort:q}"
         " --table {wildcards.table} --metrics {input.metrics:q}"
@@ -64,7 +72,9 @@ rule make_table:
 rule make_figure:
     """Draw one figure of the paper."""
     input:
-        code=lambda wildcards: code("make_figure", f"cmr2ecg.evaluate.figures.figure_{wildcards.figure}"),
+        code=lambda wildcards: code(
+            "make_figure", f"cmr2ecg.evaluate.figures.figure_{wildcards.figure}"
+        ),
         intervals="<results>/evaluate/intervals.csv",
     output:
         png=report(
@@ -74,13 +84,13 @@ rule make_figure:
             labels={"figure": "{figure}"},
         ),
         pdf="<results>/make_figure/figure_{figure}.pdf",
-    params:
-        settings=settings("make_figure"),
     log:
         "<results>/logs/make_figure/figure_{figure}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        settings=settings("make_figure"),
     shell:
         "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --figure {wildcards.figure} --intervals {input.intervals:q} --png {output.png:q} --pdf {output.pdf:q}"
@@ -96,15 +106,15 @@ rule track:
         artifacts=TABLES + [path.replace(".csv", ".md") for path in TABLES] + FIGURES,
     output:
         "<results>/track/tracked.json",
-    params:
-        cohort=config["cohort"],
-        database=f"{RESULTS}/mlflow.db",
-        artifacts=f"{RESULTS}/mlartifacts",
     log:
         "<results>/logs/track.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    params:
+        cohort=config["cohort"],
+        database=f"{RESULTS}/mlflow.db",
+        artifacts=f"{RESULTS}/mlartifacts",
     shell:
         "python -m cmr2ecg.steps.track --threads {threads} --log {log:q} --cohort {params.cohort:q}"
         " --runs {input.runs:q} --artifacts {input.artifacts:q} --metrics {input.metrics:q}"
