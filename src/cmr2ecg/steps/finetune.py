@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.command import run, start
 from cmr2ecg.data.labels import labels_of, require_both_classes, split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.files import sha256
@@ -21,7 +21,7 @@ from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.finetune import Labelled, finetune, probabilities
 from cmr2ecg.training.result import digest, provenance
 from cmr2ecg.training.schedule import absolute_rate
-from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome
+from cmr2ecg.training.seeds import SeedResult, fit_parser, prediction_rows, run_seeds, write_outcome
 
 MODULE = "cmr2ecg.steps.finetune"
 
@@ -63,20 +63,11 @@ def fit_seed(
 
 
 def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = step_parser(__doc__)
-    for name, text in {
-        "dataset": "dataset.h5",
-        "split": "split.csv",
-        "subset": "balanced training subset, csv with eid and label",
-        "labels": "labels.parquet",
-    }.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
+    parser = fit_parser(__doc__)
+    parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5")
     parser.add_argument("--weights", type=Path, help="pre-trained encoder; left out: random")
     parser.add_argument("--encoder", required=True, help="its name")
-    parser.add_argument("--target", required=True, help="disease")
-    parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
     parser.add_argument("--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size")
-    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
     return parser.parse_args(argv)
 
 

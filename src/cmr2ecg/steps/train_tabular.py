@@ -1,6 +1,5 @@
 """Train the tabular baseline for one disease on one balanced subset, once per seed (paper §IV-D.1, table I)."""
 
-import argparse
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.command import run, start
 from cmr2ecg.data.labels import labels_of, require_both_classes, rows_for, split_eids
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.training.boosting import fit_boosting
 from cmr2ecg.training.result import digest, provenance
-from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome
+from cmr2ecg.training.seeds import SeedResult, fit_parser, prediction_rows, run_seeds, write_outcome
 
 MODULE = "cmr2ecg.steps.train_tabular"
 
@@ -31,24 +30,11 @@ def fit_seed(folds: dict[str, tuple], settings: dict, target: str, *, seed: int,
     return pd.concat(rows), history, summary
 
 
-def parse(argv: Sequence[str] | None) -> argparse.Namespace:
-    parser = step_parser(__doc__)
-    for name, text in {
-        "covariates": "covariates.parquet",
-        "split": "split.csv",
-        "subset": "balanced training subset, csv with eid and label",
-        "labels": "labels.parquet",
-    }.items():
-        parser.add_argument(f"--{name}", type=Path, required=True, help=text)
-    parser.add_argument("--target", required=True, help="disease")
-    parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
-    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
-    return parser.parse_args(argv)
-
-
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
-    args = parse(argv)
+    parser = fit_parser(__doc__)
+    parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
+    args = parser.parse_args(argv)
     start(args)
     eids = {name: split_eids(args.split, name) for name in ("val", "test")}
     eids["train"] = pd.read_csv(args.subset)["eid"].to_numpy(np.int64)

@@ -10,14 +10,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
-from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.evaluate.auroc import auroc
 from cmr2ecg.models.classifier import EcgPredictor, layer_of
+from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.device import autocast
-from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
-from cmr2ecg.training.pretrain import epoch_order, seed_epoch
-from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
+from cmr2ecg.training.optimizer import adamw, parameter_groups
 
 log = logging.getLogger(__name__)
 EVALUATION_BATCH = 256
@@ -59,36 +57,19 @@ def probabilities(model: EcgPredictor, data: PairedData, precision: str) -> np.n
 def train_epoch(
     model: EcgPredictor, train: Labelled, optimizer, settings: dict, seed: int, epoch: int, precision: str
 ) -> float:
-    """Run one epoch of cross-entropy with label smoothing and return the mean loss.
-
-    Raises:
-        InputError: if the loss is not finite.
-    """
+    """Run one epoch of cross-entropy with label smoothing and return the mean loss."""
     device = next(model.parameters()).device
-    size = min(settings["batch_size"], len(train.labels))
-    order = epoch_order(len(train.labels), size, seed, epoch, full_batches=False)
-    steps = math.ceil(len(order) / size)
-    rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
-    warmup = settings["warmup_fraction"] * settings["epochs"]
-    generator = seed_epoch(seed, epoch, device)
-    model.train()
-    total = torch.zeros((), device=device)
-    for step, batch in enumerate(train.data.batches(order, size)):
-        now = epoch + step / steps
-        set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
-        ecg = training_view(batch["ecg"].to(device), model.encoder.samples, settings, generator)
-        labels = torch.from_numpy(train.labels[order[step * size : (step + 1) * size]]).to(device)
+    all_labels = torch.tensor(train.labels)
+
+    def loss_of(batch: dict[str, Tensor], positions: np.ndarray, generator: torch.Generator) -> Tensor:
+        ecg = training_view(batch["ecg"], model.encoder.samples, settings, generator)
         with autocast(device, precision):
             logits = model(ecg)
-        loss = cross_entropy(logits.float(), labels, label_smoothing=settings["label_smoothing"])
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach()
-    mean = float(total) / steps
-    if not math.isfinite(mean):
-        raise InputError(f"the fine-tuning loss is not finite in epoch {epoch} of seed {seed}; lower finetune.base_lr")
-    return mean
+        labels = all_labels[positions].to(device)
+        return cross_entropy(logits.float(), labels, label_smoothing=settings["label_smoothing"])
+
+    model.train()
+    return epochs.train_epoch(train.data, loss_of, optimizer, settings, seed=seed, epoch=epoch, full_batches=False)
 
 
 def training_view(ecg: Tensor, samples: int, settings: dict, generator: torch.Generator) -> Tensor:

@@ -15,14 +15,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.files import atomic
+from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
 from cmr2ecg.training.device import autocast
-from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
+from cmr2ecg.training.optimizer import adamw, parameter_groups
 from cmr2ecg.training.progress import Progress
-from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
 
 log = logging.getLogger(__name__)
 
@@ -37,72 +36,32 @@ class Course:
     best_state: dict[str, Tensor] | None = None
 
 
-def batch_size_for(subjects: int, settings: dict) -> int:
-    """Return the batch size: the setting, or all subjects where they are fewer."""
-    return min(settings["batch_size"], subjects)
-
-
-def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> np.ndarray:
-    """Return a random order of the subjects (n,); an incomplete last batch is left out if `full_batches`."""
-    order = np.random.default_rng([seed, epoch]).permutation(subjects)
-    return order[: subjects - subjects % batch_size] if full_batches else order
-
-
-def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:
-    """Copy a batch to the training device."""
-    return {name: value.to(device, non_blocking=True) for name, value in batch.items()}
-
-
-def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """Seed torch's own generator (drop path) and return one for masks and augmentation, the same after a resume."""
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
-    torch.manual_seed(mixed)
-    return torch.Generator(device).manual_seed(mixed)
-
-
 def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str) -> float:
-    """Run one epoch and return the mean training loss.
-
-    Raises:
-        InputError: if the loss is not finite.
-    """
+    """Run one epoch of an objective and return the mean training loss."""
     device = next(objective.parameters()).device
-    size = batch_size_for(len(data), settings)
-    order = epoch_order(len(data), size, settings["seed"], epoch, objective.needs_full_batches)
-    steps = math.ceil(len(order) / size)
-    warmup = settings["warmup_fraction"] * settings["epochs"]
-    rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
-    generator = seed_epoch(settings["seed"], epoch, device)
-    objective.train()
-    total = torch.zeros((), device=device)
-    for step, batch in enumerate(data.batches(order, size)):
-        now = epoch + step / steps
-        set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
-        prepared = objective.prepare(to_device(batch, device), generator, augment=True)
+
+    def loss_of(batch: dict[str, Tensor], _positions: np.ndarray, generator: torch.Generator) -> Tensor:
+        prepared = objective.prepare(batch, generator, augment=True)
         with autocast(device, precision):
-            loss = objective.loss(*prepared)
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        total += loss.detach()
-    mean = float(total) / steps
-    if not math.isfinite(mean):
-        raise InputError(f"the training loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32")
-    return mean
+            return objective.loss(*prepared)
+
+    objective.train()
+    run = {"seed": settings["seed"], "epoch": epoch, "full_batches": objective.needs_full_batches}
+    return epochs.train_epoch(data, loss_of, optimizer, settings, **run)
 
 
 @torch.no_grad()
 def validation_loss(objective: nn.Module, data: PairedData, settings: dict, precision: str) -> float:
     """Return the mean loss over the validation subjects, with the same masks and views in every epoch."""
     device = next(objective.parameters()).device
-    generator = seed_epoch(settings["seed"], 2**31, device)
+    generator = epochs.seed_epoch(settings["seed"], 2**31, device)
     objective.eval()
     losses, sizes = [], []
-    for batch in data.batches(np.arange(len(data)), batch_size_for(len(data), settings)):
+    for batch in data.batches(np.arange(len(data)), settings["batch_size"]):
         size = len(next(iter(batch.values())))
         if size == 1 and objective.needs_full_batches:
             continue
-        prepared = objective.prepare(to_device(batch, device), generator, augment=False)
+        prepared = objective.prepare(epochs.to_device(batch, device), generator, augment=False)
         with autocast(device, precision):
             losses.append(float(objective.loss(*prepared)))
         sizes.append(size)

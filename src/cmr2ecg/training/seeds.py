@@ -1,5 +1,6 @@
 """Several seeds in one job: each finished seed is kept beside the output until all are done."""
 
+import argparse
 import json
 import logging
 from collections.abc import Callable, Sequence
@@ -8,11 +9,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.command import step_parser
 from cmr2ecg.files import atomic, write_json
 
 log = logging.getLogger(__name__)
 
 SeedResult = tuple[pd.DataFrame, list[dict], dict]
+
+
+def fit_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the arguments every step takes that fits one model to one target's subset with several seeds."""
+    parser = step_parser(description)
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--subset", type=Path, required=True, help="balanced training subset, csv with eid and label")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
+    parser.add_argument("--target", required=True, help="disease")
+    parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
+    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
+    return parser
 
 
 def run_seeds(

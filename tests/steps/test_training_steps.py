@@ -1,0 +1,137 @@
+"""The training steps as processes: killed and run again, refused inputs, unchanged by the test labels."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from safetensors.torch import load_file
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def mae_settings(small_models, ecg_augment):
+    method = {
+        "seed": 0,
+        "epochs": 8,
+        "batch_size": 4,
+        "mask_ratio": 0.6,
+        "loss": "all_patches",
+        "ncc_weight": 0.0,
+        "base_lr": 1e-3,
+        "lr_reference_batch": 4,
+        "warmup_fraction": 0.1,
+        "weight_decay": 0.05,
+        "betas": [0.9, 0.95],
+        "select": "last",
+        "augment": ecg_augment,
+    }
+    return {"method": method, "models": small_models, "device": "cpu", "precision": "fp32"}
+
+
+def command(step: str, settings: dict, **arguments) -> list[str]:
+    values = [text for name, value in arguments.items() for text in (f"--{name}", str(value))]
+    return [sys.executable, "-m", f"cmr2ecg.steps.{step}", "--settings", json.dumps(settings), *values]
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+
+
+def test_a_killed_pre_training_goes_on_and_ends_the_same(small_dataset, mae_settings, tmp_path):
+    files = {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv"}
+    whole = command("pretrain_mae", mae_settings, **files, output=tmp_path / "whole")
+    subprocess.run(whole, env=environment(), check=True, timeout=120)
+
+    cut = command("pretrain_mae", mae_settings, **files, output=tmp_path / "cut", log=tmp_path / "cut.log")
+    process = subprocess.Popen(cut, env=environment())
+    metrics = tmp_path / "cut/metrics.jsonl"
+    while not (metrics.exists() and metrics.read_text().count("\n") >= 2):
+        assert process.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    assert (tmp_path / "cut/resume.pt").exists() and not (tmp_path / "cut/result.json").exists()
+    subprocess.run(cut, env=environment(), check=True, timeout=120)
+
+    assert "resuming after epoch" in (tmp_path / "cut.log").read_text()
+    assert not (tmp_path / "cut/resume.pt").exists()
+    assert metrics.read_text() == (tmp_path / "whole/metrics.jsonl").read_text()
+    for name in ("encoder", "autoencoder"):
+        a, b = (load_file(tmp_path / run / f"{name}.safetensors") for run in ("whole", "cut"))
+        assert all((a[key] == b[key]).all() for key in a)
+
+
+@pytest.fixture
+def finetune_run(small_dataset, small_models, ecg_augment, tmp_path):
+    """Run the fine-tuning step in this process on a labels file and return its predictions."""
+    from cmr2ecg.steps.finetune import main
+
+    method = {
+        "seeds": [0, 1],
+        "epochs": 2,
+        "warmup_fraction": 0.05,
+        "betas": [0.9, 0.999],
+        "patience": 2,
+        "batch_size": 8,
+        "layer_decay": 0.75,
+        "drop_path": 0.1,
+        "label_smoothing": 0.1,
+        "weight_decay": 0.1,
+        "base_lr": 1e-3,
+        "lr_reference_batch": 8,
+        "random_crop": False,
+        "augment": ecg_augment,
+    }
+    settings = {"method": method, "models": small_models, "device": "cpu", "precision": "fp32"}
+
+    def run(labels: Path, name: str) -> pd.DataFrame:
+        files = {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv", "labels": labels}
+        files |= {"subset": small_dataset / "subset.csv", "output": tmp_path / name}
+        main(command("finetune", settings, encoder="supervised", target="cad", fraction=100, **files)[3:])
+        return pd.read_parquet(tmp_path / name / "predictions.parquet")
+
+    return run
+
+
+def test_test_labels_change_no_score_and_runs_repeat_exactly(small_dataset, finetune_run, tmp_path):
+    """Poisoned test labels reach y_true of the test rows and nothing else."""
+    first = finetune_run(small_dataset / "labels.parquet", "first")
+    labels = pd.read_parquet(small_dataset / "labels.parquet")
+    test = pd.read_csv(small_dataset / "split.csv").query("split == 'test'")["eid"]
+    labels["cad"] = labels["cad"].where(~labels["eid"].isin(test), 1 - labels["cad"])
+    labels.to_parquet(tmp_path / "poisoned.parquet")
+    poisoned = finetune_run(tmp_path / "poisoned.parquet", "poisoned")
+    pd.testing.assert_frame_equal(first.drop(columns="y_true"), poisoned.drop(columns="y_true"))
+    flipped = first["y_true"] != poisoned["y_true"]
+    assert set(first.loc[flipped, "split"]) == {"test"} and flipped.sum() == (first["split"] == "test").sum()
+
+
+def test_an_encoder_of_another_size_is_refused_in_one_line(small_dataset, mae_settings, small_models, tmp_path):
+    from safetensors.torch import save_file
+    from torch import zeros
+
+    save_file({"cls_token": zeros(1, 1, 384)}, tmp_path / "big.safetensors")
+    mae_settings["method"] |= {"temperature": 0.1, "image_weight": 0.75, "drop_path": 0.0, "augment_probability": 1.0}
+    arguments = {
+        "dataset": small_dataset / "dataset.h5",
+        "split": small_dataset / "split.csv",
+        "output": tmp_path / "out",
+        "cmr-encoder": tmp_path / "big.safetensors",
+    }
+    done = subprocess.run(
+        command("pretrain_mmcl", mae_settings, **arguments),
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1 and len(done.stderr.strip().splitlines()) == 1
+    assert "weights of another network; check config models" in done.stderr
