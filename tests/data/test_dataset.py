@@ -76,3 +76,17 @@ def test_every_reason_is_counted_and_the_counts_chain():
 def test_nobody_left_is_an_error_that_says_why():
     with pytest.raises(InputError, match="flat lead: 2"):
         pair(qc("flat lead", "flat lead"), qc("", ""), np.array([1, 2]), Flow(2))
+
+
+def test_new_samples_in_a_shard_change_the_file_and_equal_ones_do_not(tmp_path):
+    """Snakemake compares this small file by its bytes, so it must tell when the samples behind it change."""
+    eids = np.sort(EIDS)
+
+    def bytes_of(value):
+        shards = {"ecg": write_shards(tmp_path, "ecg", 2, eids)}
+        with h5py.File(shards["ecg"][1], "r+") as file:
+            file["ecg"][3, 2] = value
+        write_dataset(tmp_path / "dataset.h5", tmp_path / "dataset.h5", eids, shards)
+        return (tmp_path / "dataset.h5").read_bytes()
+
+    assert bytes_of(1.0) == bytes_of(1.0) != bytes_of(2.0)

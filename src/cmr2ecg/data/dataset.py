@@ -1,5 +1,6 @@
 """Join the shards of both modalities to one data set of paired subjects, without copying a sample."""
 
+import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ import pandas as pd
 
 from cmr2ecg.command import InputError
 from cmr2ecg.data.flow import Flow
+from cmr2ecg.files import sha256
 
 STEP = "assemble_dataset"
 
@@ -50,6 +52,9 @@ def write_dataset(path: Path, final: Path, eids: np.ndarray, shards: Mapping[str
     irregular selection, however its subjects scatter over the rows: for 40,000 subjects in 40 shards a batch of 100
     rows is found in 4 ms, against 40 ms with one mapping for each run of rows.
 
+    The attribute `content` is a SHA-256 over the shards: without it this file would stay the same byte for byte when a
+    shard's samples change, and nothing after it would be seen as stale.
+
     Args:
         path: the file to write.
         final: where the file will lie in the end (steps write to a temporary name in the same folder).
@@ -58,8 +63,14 @@ def write_dataset(path: Path, final: Path, eids: np.ndarray, shards: Mapping[str
     """
     with h5py.File(path, "w") as file:
         file["eid"] = eids
+        file.attrs["content"] = content_digest([source for sources in shards.values() for source in sources])
         for name, sources in shards.items():
             file.create_virtual_dataset(name, _layout(name, sources, eids, final.parent))
+
+
+def content_digest(sources: Sequence[Path]) -> str:
+    """Return one SHA-256 over the content of several files, in their order."""
+    return hashlib.sha256("".join(sha256(source) for source in sources).encode()).hexdigest()
 
 
 def _layout(name: str, sources: Sequence[Path], eids: np.ndarray, folder: Path) -> h5py.VirtualLayout:
