@@ -51,7 +51,7 @@ rule make_table:
         csv="<results>/make_table/table_{table}.csv",
         md=report(
             "<results>/make_table/table_{table}.md",
-            caption="../report/table_{table}.rst",
+            caption="../report/table.rst",
             category="Tables",
             labels={"table": "{table}"},
         ),
@@ -79,7 +79,7 @@ rule make_figure:
     output:
         png=report(
             "<results>/make_figure/figure_{figure}.png",
-            caption="../report/figure_{figure}.rst",
+            caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
