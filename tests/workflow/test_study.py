@@ -7,6 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from drive_snakemake import snakemake
 
 pytestmark = pytest.mark.slow
 
@@ -97,3 +98,13 @@ def test_tables_figures_and_runs_are_there_without_any_participant(results):
 def test_no_resume_point_or_partial_file_is_left(results):
     leftovers = [path for path in results.rglob("*") if path.name == "resume.pt" or path.suffix == ".partial"]
     assert leftovers == []
+
+
+def test_the_report_holds_tables_and_figures_and_no_participant(finished, results):
+    done = snakemake(finished, "--report", "results/tiny/report.html")
+    assert done.returncode == 0, done.stderr
+    report = (results / "report.html").read_text()
+    (results / "report.html").unlink()
+    assert all(name in report for name in ("table_1.md", "table_3.md", "figure_5.png"))
+    eids = {str(eid) for eid in pd.read_parquet(results / "index_cohort/visits.parquet")["eid"]}
+    assert not set(re.findall(r"(?<!\d)9\d{6}(?!\d)", report)) & eids

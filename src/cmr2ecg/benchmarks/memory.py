@@ -53,7 +53,8 @@ def measure(folder: Path, subjects: int) -> dict[str, float]:
     """Run every data step on `subjects` subjects, one process each, and return the peaks in MB."""
     settings = yaml.safe_load((SOURCE.parent / "config/paper.yaml").read_text())
     write_raw(folder, subjects, settings["simulate_cohort"])
-    return {step: peak_of(step, settings.get(step, {}), arguments_of(step, folder)) for step in STEPS}
+    sections = {**settings, "index_shard": settings["index_cohort"]}
+    return {step: peak_of(step, sections.get(step, {}), arguments_of(step, folder)) for step in STEPS}
 
 
 def write_raw(folder: Path, subjects: int, settings: dict) -> None:
