@@ -9,6 +9,7 @@ from drive_snakemake import TINY, planned, snakemake
 pytestmark = pytest.mark.slow
 
 REPORT = {"evaluate", "make_table", "make_figure", "track"}
+MMCL = {"pretrain_mmcl", "finetune"} | REPORT
 TRAINING = {"pretrain_mae", "pretrain_mmcl", "finetune"}
 
 
@@ -54,6 +55,8 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
         ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101]\n  epochs: 3", {"finetune"} | REPORT),
         ("mmcl: {epochs: 1", "mmcl: {epochs: 2", {"pretrain_mmcl", "finetune"} | REPORT),
         ("rounds: 5", "rounds: 6", {"train_tabular"} | REPORT),
+        ("name: resnet10t, image_size: 32", "name: resnet10t, image_size: 40", {"pretrain_cmr"} | MMCL),
+        ("mae_decoder: {dim: 16", "mae_decoder: {dim: 32", {"pretrain_mae"} | MMCL),
         ("bootstrap: 50", "bootstrap: 60", REPORT),
         ("encoders: [supervised, mmcl]", "encoders: [mmcl]", REPORT),
         ("memory_mb: 1000", "memory_mb: 2000", set()),
@@ -63,6 +66,17 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
 def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, reruns):
     folder = edited(TINY, old, new)
     assert set(planned(folder)) == reruns
+
+
+def test_another_target_trains_that_target_only(edited):
+    folder = edited(TINY, "targets: [cad]", "targets: [cad, dm]")
+    plan = planned(folder)
+    assert (plan["balance_subset"], plan["finetune"]) == (2, 4) and "train_tabular" not in plan
+
+
+def test_another_fraction_makes_that_fraction_only(edited):
+    plan = planned(edited(TINY, "fractions: [100, 10]", "fractions: [100, 10, 50]"))
+    assert (plan["balance_subset"], plan["finetune"], plan["train_tabular"]) == (1, 2, 1)
 
 
 def test_frozen_steps_survive_an_edit(edited):

@@ -70,19 +70,22 @@ def code(step, *also):
     return [ancient(path) for path in files] if step in config["frozen"] else files
 
 
-def settings(*keys, **more):
+def settings(section):
     """Return one section of the config as JSON, so that a step reruns when its own settings change and only then."""
-    section = config
-    for key in keys:
-        section = section[key]
-    return json.dumps({**section, **more}, sort_keys=True)
+    return json.dumps(without_plans(config[section]), sort_keys=True)
 
 
-def training_settings(method):
-    """Return a training's settings with what the networks and the machine need, as JSON."""
+def without_plans(section):
+    """Return a section without the lists that say which jobs there are: one job more must not rerun the others."""
+    plans = ("encoders", "targets", "fractions", "tables", "figures", "overrides")
+    return {key: value for key, value in section.items() if key not in plans}
+
+
+def training_settings(method, *networks):
+    """Return a training's settings with the networks it uses and what the machine needs, as JSON."""
     whole = {
         "method": method,
-        "models": config["models"],
+        "models": {name: config["models"][name] for name in networks},
         "device": config["device"],
         "precision": config["precision"],
     }
@@ -124,12 +127,7 @@ def pretrainings(encoders):
 
 
 def finetune_settings(wildcards):
-    """Return the fine-tune settings of one encoder, its overrides applied, without the lists that only plan jobs."""
-    section = {
-        key: value
-        for key, value in config["finetune"].items()
-        if key not in ("encoders", "targets", "overrides")
-    }
-    return training_settings(
-        {**section, **config["finetune"]["overrides"].get(wildcards.encoder, {})}
-    )
+    """Return the fine-tune settings of one encoder as JSON, its overrides applied."""
+    section = config["finetune"]
+    overrides = section["overrides"].get(wildcards.encoder, {})
+    return training_settings({**without_plans(section), **overrides}, "ecg_encoder")

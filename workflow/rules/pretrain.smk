@@ -20,7 +20,9 @@ rule pretrain_mae:
     resources:
         mem_mb=config["memory_mb"],
     params:
-        settings=training_settings(config["pretrain"]["mae"]),
+        settings=training_settings(
+            config["pretrain"]["mae"], "ecg_encoder", "mae_decoder"
+        ),
         folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -45,7 +47,7 @@ rule pretrain_cmr:
     resources:
         mem_mb=config["memory_mb"],
     params:
-        settings=training_settings(config["pretrain"]["cmr"]),
+        settings=training_settings(config["pretrain"]["cmr"], "cmr_encoder"),
         folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -77,7 +79,9 @@ rule pretrain_mmcl:
     resources:
         mem_mb=config["memory_mb"],
     params:
-        settings=training_settings(config["pretrain"]["mmcl"]),
+        settings=training_settings(
+            config["pretrain"]["mmcl"], "ecg_encoder", "cmr_encoder", "projector"
+        ),
         folder=subpath(output.result, parent=True),
         start=lambda wildcards, input: (
             f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""

@@ -22,7 +22,7 @@ from cmr2ecg.training.schedule import absolute_rate
 def pretrain_parser(description: str | None) -> argparse.ArgumentParser:
     """Return the arguments every pre-training step takes.
 
-    --settings holds {"method": ..., "models": ..., "device": ..., "precision": ...}.
+    --settings holds {"method": ..., "models": {the networks it uses}, "device": ..., "precision": ...}.
     """
     parser = step_parser(description)
     parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5")
@@ -71,7 +71,7 @@ def run_pretraining(
 
 def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> PairedData:
     """Return the ECGs and images of one split, each split within half of the memory limit."""
-    image_size = args.settings["models"]["cmr_encoder"]["image_size"]
+    image_size = args.settings["models"].get("cmr_encoder", {}).get("image_size")
     eids = split_eids(args.split, name)
     return PairedData(args.dataset, eids, fields, memory_mb=args.memory_mb / 2, image_size=image_size)
 
