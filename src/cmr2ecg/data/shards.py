@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.files import atomic
+from cmr2ecg.progress import Progress
 from cmr2ecg.ukb.rejection import Rejection
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ def process_shard(
         table = csv.DictWriter(qc_file, columns, restval="", lineterminator="\n")
         table.writeheader()
         accepted = 0
+        progress = Progress(f"{output.parent.name} {output.stem}", len(subjects))
         for eid, path in subjects:
             row, verdict = _judge(work, path)
             table.writerow({"eid": eid, **verdict})
@@ -80,6 +82,8 @@ def process_shard(
             if row is not None:
                 _write(data, accepted, {"eid": eid, **row})
                 accepted += 1
+            progress.step(accepted=accepted)
+        progress.close()
         for name in data:
             data[name].resize(accepted, axis=0)
     _report(reasons)

@@ -1,6 +1,5 @@
 """A synthetic cohort as a UK Biobank download: raw files, tables, and beside them the planted truth."""
 
-import logging
 import math
 import multiprocessing
 import shutil
@@ -15,6 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cmr2ecg.command import InputError
+from cmr2ecg.progress import Progress
 from cmr2ecg.simulate.raw_files import BROKEN, write_cmr, write_ecg
 from cmr2ecg.simulate.subject import EIDS, draw_subject, truth_of
 from cmr2ecg.simulate.tables import tabular_row
@@ -34,7 +34,6 @@ NEEDED = (
     "broken",
     "withdrawn",
 )
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -79,13 +78,13 @@ def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
     files: list[str] = []
     rows: list[list[str]] = []
     truth: list[dict[str, Any]] = []
-    report = max(1, len(tasks) // 10)
-    for done, (written, row, known) in enumerate(_run(settings, raw, tasks, workers), start=1):
+    progress = Progress("simulate_cohort", len(tasks))
+    for written, row, known in _run(settings, raw, tasks, workers):
         files += written
         rows.append(row)
         truth.append(known)
-        if done % report == 0 or done == len(tasks):
-            log.info("simulated %d of %d subjects", done, len(tasks))
+        progress.step()
+    progress.close()
     frame = pd.DataFrame(truth).sort_values("eid", ignore_index=True)
     withdrawn = frame.loc[frame["withdrawn"], "eid"].tolist()
     return Cohort(sorted(files), sorted(rows, key=lambda row: int(row[0])), frame, withdrawn)

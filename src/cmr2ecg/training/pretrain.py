@@ -17,11 +17,11 @@ from torch import Tensor, nn
 
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.files import atomic
+from cmr2ecg.progress import Progress
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.optimizer import adamw, parameter_groups
-from cmr2ecg.training.progress import Progress
 
 log = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ class Progress:
         if now - self.last >= self.every or self.done == self.total:
             self.last = now
             left = (now - self.started) / (self.done - self.skipped) * (self.total - self.done)
-            message = f"{self.label} {self.done}/{self.total}: {shown}, about {left:.0f} s left"
+            message = f"{self.label} {self.done}/{self.total}, about {left:.0f} s left{shown and ': '}{shown}"
             self._write(message)
 
     def _write(self, message: str) -> None:
