@@ -1,6 +1,6 @@
 # cmr2ecg: `make demo` runs the whole study on the embedded cohort, `make test` the tests. Both set up what they need.
 
-PYTHON ?= $(or $(firstword $(shell command -v python3.11 python3 python 2>/dev/null)),python3.11)
+PYTHON ?= $(or $(firstword $(foreach name,python3.11 python3 python,$(shell command -v $(name) 2>/dev/null))),python3.11)
 VENV := .venv
 STAMP := $(VENV)/.installed
 CORES ?= all
