@@ -7,6 +7,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmr2ecg.benchmarks.settings import paper_settings
+
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
 
@@ -62,24 +64,10 @@ def small_models() -> dict:
 @pytest.fixture(scope="session")
 def ecg_augment() -> dict:
     """ECG augmentation strengths of the paper."""
-    return {
-        "surrogate": 0.1,
-        "surrogate_probability": 0.5,
-        "noise": 0.25,
-        "noise_kind": "additive",
-        "rescale": 0.5,
-    }
+    return paper_settings()["pretrain"]["mae"]["augment"]
 
 
 @pytest.fixture(scope="session")
 def cmr_augment() -> dict:
     """CMR augmentation strengths of the paper."""
-    return {
-        "flip": 0.5,
-        "rotate_degrees": 45,
-        "rotate_probability": 0.5,
-        "brightness": 0.5,
-        "contrast": 0.5,
-        "saturation": 0.25,
-        "crop_scale": 0.6,
-    }
+    return paper_settings()["pretrain"]["mmcl"]["cmr_augment"]

@@ -10,16 +10,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from cmr2ecg.augment.cmr import affine, apply_affine, apply_jitter, augment_cmr, draw_affine, draw_crop
+from cmr2ecg.benchmarks.settings import paper_settings
 
-SETTINGS = {
-    "flip": 0.5,
-    "rotate_degrees": 45,
-    "rotate_probability": 0.5,
-    "brightness": 0.5,
-    "contrast": 0.5,
-    "saturation": 0.25,
-    "crop_scale": 0.6,
-}
+SETTINGS = paper_settings()["pretrain"]["mmcl"]["cmr_augment"]
 OFF = dict.fromkeys(SETTINGS, 0.0) | {"crop_scale": 1.0}
 WHOLE = torch.ones(1, 2), torch.zeros(1, 2)  # size and centre of a crop that keeps everything
 

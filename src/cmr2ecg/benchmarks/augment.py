@@ -11,24 +11,11 @@ from torchvision.transforms import InterpolationMode, v2
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
+from cmr2ecg.benchmarks.settings import paper_settings
 
 BATCH, SAMPLES, IMAGE_SIZE = 128, 2500, 64
-ECG = {
-    "surrogate": 0.1,
-    "surrogate_probability": 1.0,
-    "noise": 0.25,
-    "noise_kind": "additive",
-    "rescale": 0.5,
-}
-CMR = {
-    "flip": 0.5,
-    "rotate_degrees": 45,
-    "rotate_probability": 0.5,
-    "brightness": 0.5,
-    "contrast": 0.5,
-    "saturation": 0.25,
-    "crop_scale": 0.6,
-}
+MMCL = paper_settings()["pretrain"]["mmcl"]
+ECG, CMR = MMCL["ecg_augment"], MMCL["cmr_augment"]
 
 
 def run() -> list[dict[str, Any]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import yaml
 
+from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
@@ -51,7 +51,7 @@ def run() -> list[dict]:
 
 def measure(folder: Path, subjects: int) -> dict[str, float]:
     """Run every data step on `subjects` subjects, one process each, and return the peaks in MB."""
-    settings = yaml.safe_load((SOURCE.parent / "config/paper.yaml").read_text())
+    settings = paper_settings()
     write_raw(folder, subjects, settings["simulate_cohort"])
     sections = {**settings, "index_shard": settings["index_cohort"]}
     return {step: peak_of(step, sections.get(step, {}), arguments_of(step, folder)) for step in STEPS}
