@@ -26,3 +26,4 @@ rule all:
         TABLES,
         FIGURES,
         "<results>/track/tracked.json",
+        "<results>/audit_withdrawn/audit.json",

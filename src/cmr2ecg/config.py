@@ -24,6 +24,7 @@ KINDS = {
     "integer": "a whole number",
     "number": "a number",
     "boolean": "true or false",
+    "null": "null",
 }
 BOUNDS = {
     "minimum": "at least {}",
@@ -120,7 +121,8 @@ def _explain_type(path: str, error: ValidationError) -> str:
     value, wanted = error.instance, error.validator_value
     kind = {str: "text", bool: "true or false", type(None): "nothing", dict: "a map", list: "a list"}
     shown = _is(path, error) + f" ({kind.get(type(value), type(value).__name__)})"
-    return f"{shown}, {KINDS[wanted]} is wanted{_type_hint(value, wanted)}"
+    kinds = wanted if isinstance(wanted, list) else [wanted]
+    return f"{shown}, {' or '.join(KINDS[kind] for kind in kinds)} is wanted{_type_hint(value, kinds[0])}"
 
 
 def _type_hint(value: Any, wanted: str) -> str:
@@ -220,7 +222,7 @@ def _targets(section: str, targets: list[str], diseases: dict[str, Any]) -> Iter
 
 
 def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
-    """Stop if a folder or file named below `raw` (ecg, cmr, tabular, withdrawn) is not there.
+    """Stop if a folder or file named below `raw` is not there.
 
     Raises:
         InputError: names the setting and the path.
@@ -228,5 +230,5 @@ def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
     for kind, paths in raw.items():
         for path in paths:
             if not os.path.exists(path):
-                what = "folder" if kind in ("ecg", "cmr") else "file"
+                what = "folder" if kind in ("ecg", "cmr", "segmentations") else "file"
                 raise InputError(f"raw.{kind}: there is no {what} {path}; correct the path in the config file")

@@ -91,7 +91,7 @@ def visits(path: Path, files: dict[str, list[Path]]) -> Path:
     """Write visits.parquet with one subject for each file, eids from FIRST on."""
     size = max(map(len, files.values()))
     columns = {name: [str(p) for p in paths] for name, paths in files.items()}
-    pd.DataFrame({"eid": np.arange(FIRST, FIRST + size), "instance": 2, **columns}).to_parquet(path)
+    pd.DataFrame({"eid": np.arange(FIRST, FIRST + size), "instance": 2, "segmentation": "", **columns}).to_parquet(path)
     return path
 
 

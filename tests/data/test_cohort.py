@@ -13,8 +13,8 @@ def files(*keys):
 def test_each_exclusion_is_counted_once(tmp_path):
     ecg = files((1, 2), (1, 3), (2, 2), (3, 2), (5, 2), (6, 3), (7, 2))
     cmr = files((1, 2), (1, 3), (3, 3), (4, 2), (5, 2), (6, 3))
-    table, flow = join_shards([index_shard(ecg, cmr, {5, 2, 99}, [2, 3])])
-    assert table.to_numpy().tolist() == [[1, 2, "1_2", "1_2"], [6, 3, "6_3", "6_3"]]
+    table, flow = join_shards([index_shard(ecg, cmr, {}, {5, 2, 99}, [2, 3])])
+    assert table.to_numpy().tolist() == [[1, 2, "1_2", "1_2", ""], [6, 3, "6_3", "6_3", ""]]
     assert flow.rows == [
         ("index_cohort", "with an ECG or a CMR file", 7, 7),
         ("index_cohort", "no ECG file", 7, 6),
@@ -26,9 +26,22 @@ def test_each_exclusion_is_counted_once(tmp_path):
     assert read_flow(tmp_path / "flow.csv") == flow
 
 
+def test_a_segmentation_belongs_to_its_visit_or_to_any():
+    both = files((1, 2), (1, 3), (2, 2), (3, 3), (4, 2))
+    segmented = {(1, 2): "one", (1, None): "other", (2, 3): "of a later visit", (3, None): "three"}
+    visits, _ = index_shard(both, both, segmented, set(), [2, 3])
+    assert visits["segmentation"].tolist() == ["one", "", "three", ""]
+
+
+def test_the_visit_the_config_names_is_used():
+    both = files((1, 2), (1, 3), (2, 2), (3, 3))
+    visits, _ = index_shard(both, both, {}, set(), [3])
+    assert visits[["eid", "instance"]].to_numpy().tolist() == [[1, 3], [3, 3]]
+
+
 def test_no_subject_with_both_is_an_error():
     with pytest.raises(InputError, match=r"raw\.ecg.*raw\.cmr.*index_cohort\.instances"):
-        join_shards([index_shard(files((1, 2)), files((2, 2)), set(), [2, 3])])
+        join_shards([index_shard(files((1, 2)), files((2, 2)), {}, set(), [2, 3])])
 
 
 def test_a_flow_cannot_lose_more_than_it_has():
@@ -42,9 +55,9 @@ def test_shards_add_up_to_the_whole():
     parts = []
     for shard in range(3):
         mine = [{key: path for key, path in found.items() if key[0] % 3 == shard} for found in (ecg, cmr)]
-        parts.append(index_shard(*mine, {5}, [2, 3]))
+        parts.append(index_shard(*mine, {}, {5}, [2, 3]))
     visits, flow = join_shards(parts)
-    whole, whole_flow = join_shards([index_shard(ecg, cmr, {5}, [2, 3])])
+    whole, whole_flow = join_shards([index_shard(ecg, cmr, {}, {5}, [2, 3])])
     pd.testing.assert_frame_equal(visits, whole)
     assert flow == whole_flow
 

@@ -15,7 +15,7 @@ def test_subjects_come_in_order_of_eid(tmp_path):
 
 def work(path):
     if path == "bad":
-        raise Rejection("flat lead", "V1")
+        raise Rejection("flat lead", "V1", {"size": 7})
     if path == "worse":
         raise KeyError("surprise")
     return {"x": np.full(3, float(path))}, {"size": len(path)}
@@ -44,6 +44,7 @@ def test_a_bad_subject_is_rejected_and_the_others_are_unharmed(tmp_path):
     assert qc["status"].tolist() == ["accepted", "rejected", "accepted", "rejected"]
     assert qc["reason"].fillna("").tolist() == ["", "flat lead", "", "unexpected error"]
     assert qc["detail"].fillna("").tolist() == ["", "V1", "", "KeyError"]
+    assert qc["size"].tolist()[:3] == [2, 7, 2]
     assert reasons == {"": 2, "flat lead": 1, "unexpected error": 1}
 
 

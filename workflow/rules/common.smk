@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shlex
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +24,7 @@ from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_raw_paths
 from cmr2ecg.imports import reached_files
 from cmr2ecg.ukb.bulk import list_bulk
+from cmr2ecg.ukb.segmentation import list_segmentations
 from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 try:
@@ -42,11 +44,14 @@ if SIMULATED:
         "cmr": [f"{folder}/raw/cmr"],
         "tabular": [f"{folder}/tabular.csv"],
         "withdrawn": [f"{folder}/withdrawn.csv"],
+        "segmentations": [],
+        "boxes": [],
     }
 
 
 DATASET = "<results>/assemble_dataset/dataset.h5"
 SPLIT = "<results>/split_subjects/split.csv"
+AUDIT = "<results>/audit_leakage/audit.json"
 MMCL_STARTS = {
     "mmcl": "<results>/pretrain_mae/mae/encoder.safetensors",
     "mmcl_without_mdm": [],
@@ -77,7 +82,7 @@ def settings(section):
 
 def without_plans(section):
     """Return a section without the lists that say which jobs there are: one job more must not rerun the others."""
-    plans = ("encoders", "targets", "fractions", "tables", "figures", "overrides")
+    plans = ("encoders", "targets", "fractions", "tables", "figures", "quality_figures", "overrides")
     return {key: value for key, value in section.items() if key not in plans}
 
 
@@ -108,6 +113,9 @@ def raw_files():
         for (eid, _), path in list_bulk(RAW[kind], field).items():
             if eid not in withdrawn and f"{kind}/{Path(path).name}" not in written:
                 shards[eid % len(SHARDS)].append(str(path))
+    for (eid, _), path in list_segmentations(RAW["segmentations"]).items():
+        if eid not in withdrawn:
+            shards[eid % len(SHARDS)].append(str(path))
     return shards
 
 
@@ -115,6 +123,48 @@ def shard_digest(wildcards):
     """Return a digest of the raw files of one shard."""
     names = sorted(raw_files()[int(wildcards.shard)])
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+
+
+FIGURE_INPUTS = {
+    "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
+    "exclusion_flow": {"flow": "<results>/assemble_dataset/flow.csv", "split": SPLIT},
+    "ecg_sheet": {"dataset": DATASET, "split": SPLIT},
+    "cmr_sheet": {
+        "dataset": DATASET,
+        "split": SPLIT,
+        "visits": "<results>/index_cohort/visits.parquet",
+        "cmr": expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+    },
+    "distributions": {
+        "split": SPLIT,
+        "covariates": "<results>/read_tabular/covariates.parquet",
+        "labels": "<results>/read_tabular/labels.parquet",
+        "phenotypes": "<results>/read_tabular/phenotypes.parquet",
+    },
+}
+
+
+def figure_arguments(wildcards, input):
+    """Return a figure's files as `name=path` for the command line."""
+    names = FIGURE_INPUTS[wildcards.figure]
+    paths = {name: input[name] for name in names}
+    return " ".join(
+        shlex.quote(f"{name}={path}")
+        for name, files in paths.items()
+        for path in ([files] if isinstance(files, str) else files)
+    )
+
+
+def figure_settings(wildcards):
+    """Return the settings one figure uses as JSON."""
+    section = config["make_figure"]
+    used = {"dpi": section["dpi"]}
+    if wildcards.figure.endswith("_sheet"):
+        used |= {key: section[key] for key in ("sheet_subjects", "seed")}
+    if wildcards.figure == "cmr_sheet":
+        limits = ("minimum_slices", "minimum_frames", "max_missing_frames")
+        used["read"] = {key: config["crop_cmr"][key] for key in limits}
+    return json.dumps(used, sort_keys=True)
 
 
 def pretrainings(encoders):

@@ -45,13 +45,14 @@ rule index_shard:
         shards=len(SHARDS),
         ecg=RAW["ecg"],
         cmr=RAW["cmr"],
+        segmentations=RAW["segmentations"],
         withdrawn=RAW["withdrawn"],
         files=shard_digest,
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards}"
-        " --ecg {params.ecg:q} --cmr {params.cmr:q} --withdrawn {params.withdrawn:q}"
-        " --visits {output.visits:q} --flow {output.flow:q}"
+        " --ecg {params.ecg:q} --cmr {params.cmr:q} --segmentations {params.segmentations:q}"
+        " --withdrawn {params.withdrawn:q} --visits {output.visits:q} --flow {output.flow:q}"
 
 
 rule index_cohort:
@@ -99,6 +100,7 @@ rule crop_cmr:
     input:
         code=code("crop_cmr"),
         visits="<results>/index_shard/{shard}.parquet",
+        boxes=RAW["boxes"],
     output:
         cmr="<results>/crop_cmr/{shard}.h5",
         qc="<results>/crop_cmr/{shard}.qc.csv",
@@ -111,18 +113,19 @@ rule crop_cmr:
         settings=settings("crop_cmr"),
     shell:
         "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --visits {input.visits:q} --output {output.cmr:q} --qc {output.qc:q}"
+        " --visits {input.visits:q} --boxes {input.boxes:q} --output {output.cmr:q} --qc {output.qc:q}"
 
 
 rule read_tabular:
-    """Read covariates, ICD-10 labels and the 61 CMR phenotypes (§IV-B)."""
+    """Read the indexed subjects' covariates, ICD-10 labels with dates, and 61 CMR phenotypes (§IV-B)."""
     input:
         code=code("read_tabular"),
         tabular=RAW["tabular"],
-        withdrawn=RAW["withdrawn"],
+        visits="<results>/index_cohort/visits.parquet",
     output:
         covariates="<results>/read_tabular/covariates.parquet",
         labels="<results>/read_tabular/labels.parquet",
+        dates="<results>/read_tabular/dates.parquet",
         phenotypes="<results>/read_tabular/phenotypes.parquet",
     log:
         "<results>/logs/read_tabular.log",
@@ -133,8 +136,8 @@ rule read_tabular:
         settings=settings("read_tabular"),
     shell:
         "python -m cmr2ecg.steps.read_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --tabular {input.tabular:q} --withdrawn {input.withdrawn:q}"
-        " --covariates {output.covariates:q} --labels {output.labels:q} --phenotypes {output.phenotypes:q}"
+        " --tabular {input.tabular:q} --visits {input.visits:q} --covariates {output.covariates:q}"
+        " --labels {output.labels:q} --dates {output.dates:q} --phenotypes {output.phenotypes:q}"
 
 
 rule assemble_dataset:
@@ -201,3 +204,50 @@ rule balance_subset:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --split {input.split:q} --labels {input.labels:q}"
         " --target {wildcards.target} --fraction {wildcards.fraction} --output {output:q}"
+
+
+rule audit_leakage:
+    """Stop before any training if a subject, a repeat visit or a recording crosses the splits."""
+    input:
+        code=code("audit_leakage"),
+        dataset=DATASET,
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        visits="<results>/index_cohort/visits.parquet",
+    output:
+        AUDIT,
+    log:
+        "<results>/logs/audit_leakage.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        settings=settings("audit_leakage"),
+        duplicates=f"{RESULTS}/audit_leakage/duplicates.csv",
+    shell:
+        "python -m cmr2ecg.steps.audit_leakage --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --visits {input.visits:q}"
+        " --output {output:q} --duplicates {params.duplicates:q}"
+
+
+rule audit_subsets:
+    """Stop before fine-tuning if a target's subsets are not nested, balanced and drawn from train alone."""
+    input:
+        code=code("audit_subsets"),
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        subsets=expand(
+            "<results>/balance_subset/{{target}}_{fraction}.csv",
+            fraction=config["balance_subset"]["fractions"],
+        ),
+    output:
+        "<results>/audit_subsets/{target}.json",
+    log:
+        "<results>/logs/audit_subsets/{target}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    shell:
+        "python -m cmr2ecg.steps.audit_subsets --threads {threads} --log {log:q}"
+        " --target {wildcards.target} --split {input.split:q} --labels {input.labels:q} --subsets {input.subsets:q}"
+        " --output {output:q}"

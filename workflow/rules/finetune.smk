@@ -9,6 +9,7 @@ rule finetune:
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
         subset="<results>/balance_subset/{target}_{fraction}.csv",
+        audits=[AUDIT, "<results>/audit_subsets/{target}.json"],
         weights=lambda wildcards: PRETRAINED[wildcards.encoder],
     output:
         predictions="<results>/finetune/{encoder}/{target}/{fraction}/predictions.parquet",
@@ -42,6 +43,7 @@ rule train_tabular:
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
         subset="<results>/balance_subset/{target}_{fraction}.csv",
+        audits=[AUDIT, "<results>/audit_subsets/{target}.json"],
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",

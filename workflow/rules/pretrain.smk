@@ -7,6 +7,7 @@ rule pretrain_mae:
         code=code("pretrain_mae"),
         dataset=DATASET,
         split=SPLIT,
+        audit=AUDIT,
     output:
         encoder="<results>/pretrain_mae/mae/encoder.safetensors",
         autoencoder="<results>/pretrain_mae/mae/autoencoder.safetensors",
@@ -35,6 +36,7 @@ rule pretrain_cmr:
         code=code("pretrain_cmr"),
         dataset=DATASET,
         split=SPLIT,
+        audit=AUDIT,
     output:
         encoder="<results>/pretrain_cmr/simclr/encoder.safetensors",
         metrics="<results>/pretrain_cmr/simclr/metrics.jsonl",
@@ -60,6 +62,7 @@ rule pretrain_mmcl:
         code=code("pretrain_mmcl"),
         dataset=DATASET,
         split=SPLIT,
+        audit=AUDIT,
         cmr_encoder="<results>/pretrain_cmr/simclr/encoder.safetensors",
         ecg_encoder=lambda wildcards: MMCL_STARTS[wildcards.name],
     output:

@@ -16,7 +16,9 @@ TABLES = expand(
     "<results>/make_table/table_{table}.csv", table=config["make_table"]["tables"]
 )
 FIGURES = expand(
-    "<results>/make_figure/figure_{figure}.png", figure=config["make_figure"]["figures"]
+    "<results>/make_figure/{figure}.png",
+    figure=[f"figure_{number}" for number in config["make_figure"]["figures"]]
+    + config["make_figure"]["quality_figures"],
 )
 
 
@@ -70,30 +72,31 @@ rule make_table:
 
 
 rule make_figure:
-    """Draw one figure of the paper."""
+    """Draw one figure of the paper, or of the data's quality."""
     input:
+        unpack(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
         code=lambda wildcards: code(
-            "make_figure", f"cmr2ecg.evaluate.figures.figure_{wildcards.figure}"
+            "make_figure", f"cmr2ecg.evaluate.figures.{wildcards.figure}"
         ),
-        intervals="<results>/evaluate/intervals.csv",
     output:
         png=report(
-            "<results>/make_figure/figure_{figure}.png",
+            "<results>/make_figure/{figure}.png",
             caption="../report/figure.rst",
             category="Figures",
             labels={"figure": "{figure}"},
         ),
-        pdf="<results>/make_figure/figure_{figure}.pdf",
+        pdf="<results>/make_figure/{figure}.pdf",
     log:
-        "<results>/logs/make_figure/figure_{figure}.log",
+        "<results>/logs/make_figure/{figure}.log",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
     params:
-        settings=settings("make_figure"),
+        settings=figure_settings,
+        inputs=figure_arguments,
     shell:
         "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --figure {wildcards.figure} --intervals {input.intervals:q} --png {output.png:q} --pdf {output.pdf:q}"
+        " --figure {wildcards.figure} --inputs {params.inputs} --png {output.png:q} --pdf {output.pdf:q}"
 
 
 rule track:
@@ -119,3 +122,23 @@ rule track:
         "python -m cmr2ecg.steps.track --threads {threads} --log {log:q} --cohort {params.cohort:q}"
         " --runs {input.runs:q} --artifacts {input.artifacts:q} --metrics {input.metrics:q}"
         " --database {params.database:q} --artifact-root {params.artifacts:q} --output {output:q}"
+
+
+rule audit_withdrawn:
+    """Stop if a withdrawn subject is left in any file of the results."""
+    input:
+        code=code("audit_withdrawn"),
+        withdrawn=RAW["withdrawn"],
+        everything=["<results>/track/tracked.json", *TABLES, *FIGURES],
+    output:
+        "<results>/audit_withdrawn/audit.json",
+    log:
+        "<results>/logs/audit_withdrawn.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        results=RESULTS,
+    shell:
+        "python -m cmr2ecg.steps.audit_withdrawn --threads {threads} --log {log:q}"
+        " --results {params.results:q} --withdrawn {input.withdrawn:q} --output {output:q}"

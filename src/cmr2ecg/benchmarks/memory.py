@@ -72,7 +72,9 @@ def write_raw(folder: Path, subjects: int, settings: dict) -> None:
     columns = ["31-0.0", "21003-2.0", "21002-2.0", "50-2.0"]
     table = pd.DataFrame({"eid": eids, **dict.fromkeys(columns, 60), "24100-2.0": 150.0})
     table["41270-0.0"] = np.where(np.arange(subjects) % 3 == 0, "I251", "I10")
-    table["40001-0.0"] = table["40002-0.0"] = None
+    table["53-2.0"] = table["41280-0.0"] = "2016-05-04"
+    for field in (41202, 41262, 41204, 40000, 40001, 40002):
+        table[f"{field}-0.0"] = None
     table.to_csv(folder / "tabular.csv", index=False)
 
 
@@ -83,8 +85,8 @@ def arguments_of(step: str, folder: Path) -> Sequence[str]:
         "index_cohort": "--shard-visits {0}/s.parquet --shard-flow {0}/s.csv --visits {0}/v.parquet --flow {0}/v.csv",
         "clean_ecg": "--visits {0}/s.parquet --output {0}/ecg.h5 --qc {0}/ecg.csv",
         "crop_cmr": "--visits {0}/s.parquet --output {0}/cmr.h5 --qc {0}/cmr.csv",
-        "read_tabular": "--tabular {0}/tabular.csv --covariates {0}/c.parquet --labels {0}/l.parquet "
-        "--phenotypes {0}/p.parquet",
+        "read_tabular": "--tabular {0}/tabular.csv --visits {0}/v.parquet --covariates {0}/c.parquet "
+        "--labels {0}/l.parquet --dates {0}/d.parquet --phenotypes {0}/p.parquet",
         "assemble_dataset": "--index-flow {0}/v.csv --ecg {0}/ecg.h5 --ecg-qc {0}/ecg.csv --cmr {0}/cmr.h5 "
         "--cmr-qc {0}/cmr.csv --labels {0}/l.parquet --output {0}/dataset.h5 --flow {0}/flow.csv",
         "split_subjects": "--dataset {0}/dataset.h5 --labels {0}/l.parquet --output {0}/split.csv",

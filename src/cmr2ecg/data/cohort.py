@@ -9,14 +9,24 @@ from cmr2ecg.data.flow import Flow, add_flows
 from cmr2ecg.ukb.bulk import earliest_pairs
 
 STEP = "index_cohort"
+COLUMNS = {"eid": "int64", "instance": "int64", "ecg_path": "str", "cmr_path": "str", "segmentation": "str"}
+
 Files = Mapping[tuple[int, int], str]  # (eid, instance) -> path
 
 
-def index_shard(ecg: Files, cmr: Files, withdrawn: set[int], instances: Sequence[int]) -> tuple[pd.DataFrame, Flow]:
-    """Return one row a subject (eid, instance, ecg_path, cmr_path), in order of eid, and the exclusions.
+def index_shard(
+    ecg: Files,
+    cmr: Files,
+    segmented: Mapping[tuple[int, int | None], str],
+    withdrawn: set[int],
+    instances: Sequence[int],
+) -> tuple[pd.DataFrame, Flow]:
+    """Return one row a subject (eid, instance, ecg_path, cmr_path, segmentation), in order of eid, and the exclusions.
 
     Args:
         ecg, cmr: the files of these subjects.
+        segmented: folders with a segmentation of the cine, by eid and instance; instance None stands for any visit.
+            `segmentation` is empty where there is none.
         withdrawn: eids that must not appear anywhere.
         instances: visits looked at; the earliest one with both files counts.
     """
@@ -30,9 +40,11 @@ def index_shard(ecg: Files, cmr: Files, withdrawn: set[int], instances: Sequence
     flow.exclude(STEP, "no CMR file", len(with_ecg - with_cmr))
     flow.exclude(STEP, "no visit with both", len(both) - len(pairs))
     flow.exclude(STEP, "withdrawn", len(pairs) - len(kept))
-    rows = [(eid, instance, ecg[eid, instance], cmr[eid, instance]) for eid, instance in kept.items()]
-    visits = pd.DataFrame(rows, columns=["eid", "instance", "ecg_path", "cmr_path"])
-    return visits.astype({"eid": "int64", "instance": "int64", "ecg_path": "str", "cmr_path": "str"}), flow
+    rows = [
+        (*visit, ecg[visit], cmr[visit], segmented.get(visit) or segmented.get((visit[0], None), ""))
+        for visit in kept.items()
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
 
 
 def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import h5py
 import numpy as np
@@ -21,7 +21,8 @@ from cmr2ecg.ukb.rejection import Rejection
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[str], tuple[Mapping[str, Any], Mapping[str, Any]]]
+Item = TypeVar("Item")
+Work = Callable[[Item], tuple[Mapping[str, Any], Mapping[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def paths_of(visits: Path, column: str) -> list[tuple[int, str]]:
 
 
 def process_shard(
-    subjects: Sequence[tuple[int, str]],
-    work: Work,
+    subjects: Sequence[tuple[int, Item]],
+    work: Work[Item],
     *,
     fields: Mapping[str, Field],
     attributes: Mapping[str, Any],
@@ -48,11 +49,11 @@ def process_shard(
     output: Path,
     qc: Path,
 ) -> Counter:
-    """Run `work` on every subject's file; write what passes to `output` and a verdict on each to `qc`.
+    """Run `work` on every subject; write what passes to `output` and a verdict on each to `qc`.
 
     Args:
-        subjects: eid and path.
-        work: path -> (row, measures); raises Rejection for a file that cannot be used.
+        subjects: eid and whatever `work` needs of the subject, such as a path; never the eid itself.
+        work: item -> (row, measures); raises Rejection for a file that cannot be used.
         fields: the row's entries, by the name of their HDF5 dataset; `eid` is added.
         attributes: HDF5 attributes of the file.
         measures: the QC table's columns beside eid, status (accepted or rejected), reason and detail.
@@ -75,8 +76,8 @@ def process_shard(
         table.writeheader()
         accepted = 0
         progress = Progress(f"{output.parent.name} {output.stem}", len(subjects))
-        for eid, path in subjects:
-            row, verdict = _judge(work, path)
+        for eid, item in subjects:
+            row, verdict = _judge(work, item)
             table.writerow({"eid": eid, **verdict})
             reasons[verdict["reason"]] += 1
             if row is not None:
@@ -90,12 +91,12 @@ def process_shard(
     return reasons
 
 
-def _judge(work: Work, path: str) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
+def _judge(work: Work[Item], item: Item) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
     """Return a subject's row, or None, and the QC entries; whatever goes wrong stays with this subject."""
     try:
-        row, measures = work(path)
+        row, measures = work(item)
     except Rejection as error:
-        return None, {"status": "rejected", "reason": error.reason, "detail": error.detail}
+        return None, {"status": "rejected", "reason": error.reason, "detail": error.detail, **error.measures}
     except Exception as error:
         log.warning("a file led to an unexpected %s", type(error).__name__, exc_info=log.isEnabledFor(logging.DEBUG))
         return None, {"status": "rejected", "reason": "unexpected error", "detail": type(error).__name__}

@@ -1,6 +1,6 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
-Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path), and a flow table (step, reason, n_in, n_out).
+Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason, n_in, n_out).
 """
 
 from collections.abc import Sequence
@@ -11,6 +11,7 @@ from cmr2ecg.data.cohort import index_shard
 from cmr2ecg.data.flow import write_flow
 from cmr2ecg.files import atomic
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
+from cmr2ecg.ukb.segmentation import list_segmentations
 from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 
@@ -20,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--shards", type=int, required=True, help="number of shards")
     parser.add_argument("--ecg", nargs="*", default=[], help="folders with EID_20205_I_A.xml, or lists of paths")
     parser.add_argument("--cmr", nargs="*", default=[], help="folders with EID_20209_I_A.zip, or lists of paths")
+    parser.add_argument("--segmentations", nargs="*", default=[], help="folders with segmented short axes")
     parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
@@ -29,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         {key: path for key, path in list_bulk(folders, field).items() if key[0] % args.shards == args.shard}
         for folders, field in ((args.ecg, ECG_FIELD), (args.cmr, CMR_FIELD))
     )
-    visits, flow = index_shard(ecg, cmr, read_withdrawn(args.withdrawn), args.settings["instances"])
+    segmented = list_segmentations(args.segmentations)
+    visits, flow = index_shard(ecg, cmr, segmented, read_withdrawn(args.withdrawn), args.settings["instances"])
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)

@@ -1,7 +1,11 @@
 """Weights as safetensors, and resume points that only the run which wrote them takes up again."""
 
+import hashlib
+import io
 import logging
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -13,12 +17,17 @@ from cmr2ecg.command import InputError
 from cmr2ecg.files import atomic
 
 log = logging.getLogger(__name__)
+DIGITS = 64  # of a SHA-256, at the head of a resume point
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
-    """Write a network's state as safetensors."""
+    """Write a network's state as safetensors.
+
+    Raises:
+        InputError: if the disk is full or the file cannot be written.
+    """
     state = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
-    with atomic(path) as partial:
+    with _written(path) as partial:
         save_file(state, partial)
 
 
@@ -39,30 +48,50 @@ def load_weights(path: Path, network: nn.Module) -> None:
 
 
 def save_resume(path: Path, owner: str, state: dict) -> None:
-    """Write a resume point that carries its owner's digest."""
-    with atomic(path) as partial:
-        torch.save({"owner": owner, **state}, partial)
+    """Write a resume point that carries its owner's digest and a checksum, or leave the older one as it is.
+
+    Raises:
+        InputError: if the disk is full or the file cannot be written.
+    """
+    buffer = io.BytesIO()
+    torch.save({"owner": owner, **state}, buffer)
+    with _written(path) as partial, open(partial, "wb") as handle:
+        handle.write(hashlib.sha256(buffer.getbuffer()).hexdigest().encode())
+        handle.write(buffer.getbuffer())
 
 
 def load_resume(path: Path, owner: str, device: torch.device) -> dict | None:
-    """Return the state saved under the same owner, or None; a damaged or foreign file is refused with a line."""
+    """Return the state saved under the same owner, or None; a damaged or foreign file is refused with a line.
+
+    The checksum comes first, since torch reads a file with a flipped bit without a word; only then is anything
+    decoded, and only tensors and plain values (weights_only).
+    """
     if not path.exists():
         return None
+    content = path.read_bytes()
+    digest, payload = content[:DIGITS], memoryview(content)[DIGITS:]
+    if hashlib.sha256(payload).hexdigest().encode() != digest:
+        log.warning("%s: damaged (wrong checksum); starting from the first epoch", path.name)
+        return None
     try:
-        state = torch.load(path, map_location=device, weights_only=True)
+        state = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
         found = state["owner"]
-    except (
-        pickle.UnpicklingError,
-        RuntimeError,
-        EOFError,
-        KeyError,
-        TypeError,
-        ValueError,
-        OSError,
-    ) as error:
-        log.warning("%s: damaged (%s); starting from the first epoch", path.name, type(error).__name__)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
+        log.warning("%s: not a resume point (%s); starting from the first epoch", path.name, type(error).__name__)
         return None
     if found != owner:
         log.warning("%s: belongs to other settings or inputs; starting from the first epoch", path.name)
         return None
     return state
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[Path]:
+    """Yield an atomic file's temporary path; a disk that takes no more ends in one line."""
+    try:
+        with atomic(path) as partial:
+            yield partial
+    except (OSError, SafetensorError) as error:
+        raise InputError(
+            f"{path}: could not be written ({error}); make room and run again, it goes on after the last finished epoch"
+        ) from error

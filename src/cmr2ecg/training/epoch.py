@@ -9,8 +9,15 @@ from torch import Tensor
 
 from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.training.distributed import average, average_gradients, rank, slice_of, world
 from cmr2ecg.training.optimizer import set_rate
 from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
+
+CHECK_EVERY = 50  # steps between looks at the losses: reading one makes a GPU wait
+
+
+class NotFinite(InputError):
+    """A loss is infinite or not a number; the message names epoch and step."""
 
 
 def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> np.ndarray:
@@ -19,9 +26,31 @@ def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batc
     return order[: subjects - subjects % batch_size] if full_batches else order
 
 
+def own_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> tuple[np.ndarray, int]:
+    """Return the positions this process trains on and its share of a batch: equal slices of the common batches.
+
+    Several processes leave out up to one subject each of an incomplete last batch.
+
+    Raises:
+        InputError: if there are fewer subjects than processes.
+    """
+    count = world()
+    size = min(batch_size, subjects)
+    size -= size % count
+    if size == 0:
+        raise InputError(f"config: {subjects} training subjects are too few for {count} processes; lower gpus")
+    order = epoch_order(subjects, size, seed, epoch, full_batches)
+    order = order[: len(order) - len(order) % count]
+    slices = [slice_of(order[start : start + size], rank(), count) for start in range(0, len(order), size)]
+    return np.concatenate(slices), size // count
+
+
 def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
-    """Seed torch's own generator (drop path) and return one for masks and augmentation, the same after a resume."""
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> 1)
+    """Seed torch's own generator (drop path) and return one for masks and augmentation, the same after a resume.
+
+    Each process has its own numbers; those of the first are those of a single process.
+    """
+    mixed = int(np.random.SeedSequence([seed, epoch, rank()]).generate_state(1, np.uint64)[0] >> 1)
     torch.manual_seed(mixed)
     return torch.Generator(device).manual_seed(mixed)
 
@@ -35,28 +64,30 @@ def train_epoch(
     seed: int,
     epoch: int,
     full_batches: bool,
+    after_step: Callable[[float], None] | None = None,
 ) -> float:
-    """Run one epoch and return the mean training loss.
+    """Run one epoch and return the mean training loss over all processes.
 
     Args:
         data: training subjects.
         loss_of: (batch on the training device, its positions in `data`, generator) -> scalar loss.
         optimizer: its groups carry lr_scale.
-        settings: batch_size, base_lr, lr_reference_batch, epochs, warmup_fraction.
+        settings: batch_size (of all processes together), base_lr, lr_reference_batch, epochs, warmup_fraction.
         seed, epoch: decide order and random numbers.
         full_batches: leave out an incomplete last batch.
+        after_step: called after each update with the share of the whole training that is done.
 
     Raises:
-        InputError: if the loss is not finite.
+        NotFinite: if a loss is not finite.
     """
-    device = optimizer.param_groups[0]["params"][0].device
-    size = min(settings["batch_size"], len(data))
-    order = epoch_order(len(data), size, seed, epoch, full_batches)
+    parameters = [value for group in optimizer.param_groups for value in group["params"]]
+    device = parameters[0].device
+    order, size = own_order(len(data), settings["batch_size"], seed, epoch, full_batches)
     steps = math.ceil(len(order) / size)
     rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
     warmup = settings["warmup_fraction"] * settings["epochs"]
     generator = seed_epoch(seed, epoch, device)
-    total = torch.zeros((), device=device)
+    losses = torch.zeros(steps, device=device)
     for step, batch in enumerate(data.batches(order, size)):
         now = epoch + step / steps
         set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
@@ -64,12 +95,32 @@ def train_epoch(
         loss = loss_of(to_device(batch, device), positions, generator)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
+        average_gradients(parameters)
         optimizer.step()
-        total += loss.detach()
-    mean = float(total) / steps
-    if not math.isfinite(mean):
-        raise InputError(f"the training loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32")
-    return mean
+        losses[step] = loss.detach()
+        if after_step:
+            after_step((epoch + (step + 1) / steps) / settings["epochs"])
+        if step % CHECK_EVERY == CHECK_EVERY - 1 or step == steps - 1:
+            check_finite(average(losses[: step + 1]), epoch)
+    return mean_loss(average(losses))
+
+
+def check_finite(losses: Tensor, epoch: int) -> None:
+    """Raise NotFinite with the first step whose loss (steps,) is not finite."""
+    wrong = (~losses.isfinite()).nonzero()
+    if len(wrong):
+        raise NotFinite(
+            f"the training loss is not finite in epoch {epoch}, step {int(wrong[0])}; "
+            "lower base_lr or use precision: fp32"
+        )
+
+
+def mean_loss(losses: Tensor) -> float:
+    """Return the mean of (steps,) losses, added one after the other in fp32."""
+    total = torch.zeros(())
+    for loss in losses.cpu():
+        total += loss
+    return float(total) / len(losses)
 
 
 def to_device(batch: dict[str, Tensor], device: torch.device) -> dict[str, Tensor]:

@@ -1,4 +1,4 @@
-"""AdamW with layer-wise learning rates; biases, norms and position embeddings have no weight decay."""
+"""AdamW with layer-wise learning rates (biases, norms, position embeddings without decay), and Adam with L2."""
 
 from collections.abc import Callable, Sequence
 
@@ -44,6 +44,22 @@ def parameter_groups(
 def adamw(groups: list[dict], rate: float, betas: Sequence[float]) -> torch.optim.AdamW:
     """Return AdamW over `groups`; its fused form updates all tensors in one call on CPU and GPU."""
     return torch.optim.AdamW(groups, lr=rate, betas=tuple(betas), fused=True)
+
+
+def pretraining_optimizer(model: nn.Module, settings: dict) -> torch.optim.Optimizer:
+    """Return the optimiser of a pre-training at rate 0: settings["optimizer"], weight_decay and betas.
+
+    "adamw" (also when absent; the paper's) decays matrices only and apart from the gradient. "adam_l2" (the authors'
+    MMCL) adds weight_decay x value to the gradient of every parameter, biases and norms too.
+    """
+    kind = settings.get("optimizer", "adamw")
+    if kind == "adamw":
+        return adamw(parameter_groups(model, settings["weight_decay"]), 0.0, settings["betas"])
+    if kind != "adam_l2":
+        raise ValueError(f"optimizer is {kind!r}; adamw or adam_l2 is wanted")
+    parameters = [value for value in model.parameters() if value.requires_grad]
+    group = {"params": parameters, "weight_decay": settings["weight_decay"], "lr_scale": 1.0}
+    return torch.optim.Adam([group], lr=0.0, betas=tuple(settings["betas"]), fused=True)
 
 
 def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

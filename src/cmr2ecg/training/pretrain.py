@@ -1,7 +1,20 @@
-"""The pre-training loop: epochs over all training subjects, a validation loss, a resume point after each epoch.
+"""The pre-training loop: epochs over all training subjects, validation, a resume point after each epoch.
 
-An objective is a module with `fields` (what it reads), `needs_full_batches` (contrastive losses do), `prepare`
-(augmentation, in fp32), `loss` (networks and loss, under autocast) and `networks` (what is saved, by file name).
+An objective is a module with
+- `fields`: what it reads, "ecg", "cmr" or both; `needs_full_batches`: contrastive losses do;
+- `prepare(batch, generator, *, augment)`: the inputs of one step, augmented in fp32;
+- `loss(*prepared)`: networks and loss, under autocast; contrastive losses `gather` (training/distributed.py) first;
+- `networks()`: what is saved, by file name;
+and, each where it makes sense,
+- `embeddings(*prepared)`: features by name, each (batch, d), row i from subject i, under autocast, without gradient in
+  validation. Those named in `pair` = (a, b) are the projections of positive pairs, which alignment, uniformity and
+  retrieval are measured on. Every other one is an encoder's output, which is judged for collapse. Not gathered.
+- `loss_from(embeddings)`: where `loss(*prepared)` is `loss_from(embeddings(*prepared))`; validation then needs one pass,
+  and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS.
+- `after_step(progress)`: called after each update with the share of the whole training that is done, in (0, 1].
+
+Settings read here: seed, epochs, batch_size (over all processes), base_lr, lr_reference_batch, warmup_fraction,
+weight_decay, betas, select, and `optimizer`: adamw (also when absent) or adam_l2.
 """
 
 import copy

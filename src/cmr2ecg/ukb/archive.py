@@ -1,17 +1,24 @@
 """Open a zip that came from outside: sizes bounded, nothing written to disk."""
 
+import os
+import stat
 import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 from cmr2ecg.ukb.rejection import Rejection
 
-MAX_DIRECTORY_BYTES = 4_000_000  # the zip's table of contents; a real one has 600 entries of 150 bytes
+MAX_DIRECTORY_BYTES = 1_000_000  # the zip's table of contents; a real one has 600 entries of 150 bytes
+END_BYTES = 22 + 65_536 + 76  # end record, longest comment, and the 64-bit records in front
 MAX_MEMBERS = 5_000
 MAX_MEMBER_BYTES = 16_000_000  # a frame of 1024 x 1024 pixels has 2 MB
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python inflates these in bounded pieces; bzip2 and lzma not
+ENCRYPTED = 0x1  # general purpose flag, zip specification 4.4.4
+PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: made on a system without Unix file types
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
 
 
@@ -20,16 +27,20 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
     """Yield a zip whose table of contents is sane; members may still be damaged.
 
     Raises:
-        Rejection: not a zip, too many members, a member that declares too many bytes, or one whose name leads out of
-            the archive (names are never used as paths; such a file was not made by UK Biobank).
+        Rejection: not a zip, too many members, or a member that is too large, encrypted, packed in another way than
+            stored or deflated, no plain file, listed twice, or named so that it leads out of the archive (names are
+            never used as paths; such a file was not made by UK Biobank).
     """
     try:
-        _check_directory_size(path)
+        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would block for ever
+            raise Rejection("file cannot be opened", "no plain file")
+        with open(path, "rb") as handle:
+            _check_directory_size(handle)
         archive = zipfile.ZipFile(path)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, PermissionError) as error:
         raise Rejection("file cannot be opened", type(error).__name__) from error
-    except DAMAGED as error:
-        raise Rejection("not a zip", str(error)) from error
+    except (*DAMAGED, struct.error) as error:
+        raise Rejection("not a zip", type(error).__name__) from error  # the message may hold the path, hence the eid
     with archive:
         _check_members(archive.infolist())
         yield archive
@@ -38,8 +49,10 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
 def read_member(archive: zipfile.ZipFile, name: str, limit: int | None = None) -> bytes:
     """Return the first `limit` bytes of a member, or all of it (with its checksum checked).
 
+    At most the declared size is inflated, which open_archive has bounded.
+
     Raises:
-        Rejection: if it is damaged, encrypted or packed in a way Python cannot read.
+        Rejection: if it is damaged.
     """
     try:
         with archive.open(name) as member:
@@ -48,18 +61,19 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int | None = None) -
         raise Rejection("damaged zip member", type(error).__name__) from error
 
 
-def _check_directory_size(path: Path | str) -> None:
-    """Read the size the table of contents declares (zip specification 4.3.16), before zipfile loads it."""
-    with open(path, "rb") as handle:
-        size = handle.seek(0, 2)
-        handle.seek(max(0, size - 65_557))
-        tail = handle.read()
-    start = tail.rfind(b"PK\x05\x06")
-    if start < 0 or len(tail) < start + 22:
+def _check_directory_size(handle: BinaryIO) -> None:
+    """Read the size the table of contents declares (zip specification 4.3.14 to 4.3.16), before zipfile loads it."""
+    size = handle.seek(0, 2)
+    handle.seek(max(0, size - END_BYTES))
+    tail = handle.read()
+    end = tail.rfind(b"PK\x05\x06")
+    if end < 0 or len(tail) < end + 22:
         raise zipfile.BadZipFile("no end record")
-    (directory,) = struct.unpack_from("<I", tail, start + 12)
-    if directory > MAX_DIRECTORY_BYTES:
-        raise Rejection("too many zip members", f"table of contents of {directory} bytes")
+    (declared,) = struct.unpack_from("<I", tail, end + 12)
+    if end >= 76 and tail.startswith(b"PK\x06\x07", end - 20) and tail.startswith(b"PK\x06\x06", end - 76):
+        (declared,) = struct.unpack_from("<Q", tail, end - 36)  # zipfile then believes the 64-bit record alone
+    if declared > MAX_DIRECTORY_BYTES:
+        raise Rejection("too many zip members", f"table of contents of {declared} bytes")
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
@@ -67,7 +81,15 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
         raise Rejection("too many zip members", str(len(members)))
     for member in members:
         parts = member.filename.replace("\\", "/").split("/")
-        if not parts[0] or parts[0].endswith(":") or ".." in parts:
+        if not parts[0] or parts[0][1:2] == ":" or ".." in parts:
             raise Rejection("zip member leads out of the archive")
         if member.file_size > MAX_MEMBER_BYTES:
             raise Rejection("zip member too large", f"{member.file_size} bytes")
+        if stat.S_IFMT(member.external_attr >> 16) not in PLAIN:
+            raise Rejection("zip member is no plain file")
+        if member.flag_bits & ENCRYPTED:
+            raise Rejection("encrypted zip member")
+        if member.compress_type not in PACKINGS:
+            raise Rejection("unsupported zip compression", str(member.compress_type))
+    if len({member.filename for member in members}) < len(members):
+        raise Rejection("zip member listed twice")

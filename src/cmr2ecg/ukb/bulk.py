@@ -1,5 +1,7 @@
 """Find UK Biobank bulk files by name: `EID_FIELD_INSTANCE_ARRAY.ending`, in folders of any depth.
 
+ECGs of other sources take part under the same names as WFDB records (`.hea`, its signal file beside it).
+
 Only the standard library is used, since the workflow imports this module while it is read.
 """
 
@@ -11,17 +13,21 @@ from pathlib import Path
 from cmr2ecg.command import InputError
 
 ECG_FIELD, CMR_FIELD = 20205, 20209
-ENDINGS = {ECG_FIELD: "xml", CMR_FIELD: "zip"}
+ENDINGS = {ECG_FIELD: ("xml", "hea"), CMR_FIELD: ("zip",)}
 SETTINGS = {ECG_FIELD: "raw.ecg", CMR_FIELD: "raw.cmr"}
+# `dx find data` prints state, time, size, path and id; a project's files lie under the mount point.
+DX_LINE = re.compile(r"(?:closed|closing|open)\s.*?\s(/.*\S)\s+\((?:[\w-]+:)?file-\w+\)")
+DX_MOUNT = "/mnt/project"
 
 
 def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
     """Return the path of every bulk file of one field, by (eid, instance).
 
     Args:
-        folders: folders searched to any depth, or text files with one path a line (as `find` prints), which
-            spares the listing of a slow mounted folder.
-        field: 20205 (12-lead ECG at rest, xml) or 20209 (short-axis CMR, zip).
+        folders: folders searched to any depth, or text files with one path a line, which spare the listing of a
+            slow mounted folder: as `find` prints them (a relative path starts at the text file's folder), or as
+            `dx find data` does (below /mnt/project).
+        field: 20205 (12-lead ECG at rest, xml or WFDB hea) or 20209 (short-axis CMR, zip).
 
     If a subject's file is there twice, the first folder counts, then the lower array index, then the path.
 
@@ -30,8 +36,8 @@ def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
     """
     setting = SETTINGS[field]
     if not folders:
-        raise InputError(f"{setting} is empty: name the folder that holds the EID_{field}_I_A.{ENDINGS[field]} files")
-    pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.{ENDINGS[field]}", re.IGNORECASE)
+        raise InputError(f"{setting} is empty: name the folder that holds the EID_{field}_I_A.{ENDINGS[field][0]} files")
+    pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.(?:{'|'.join(ENDINGS[field])})", re.IGNORECASE)
     found: dict[tuple[int, int], tuple[int, int, str]] = {}
     for order, folder in enumerate(folders):
         for path in _paths(folder, setting):
@@ -59,6 +65,21 @@ def _paths(folder: str, setting: str) -> Iterator[str]:
         for parent, _, names in os.walk(folder):
             yield from (os.path.join(parent, name) for name in names)
     elif os.path.isfile(folder):
-        yield from filter(None, map(str.strip, Path(folder).read_text().splitlines()))
+        yield from listed_paths(folder, setting)
     else:
         raise InputError(f"{setting}: there is no folder {folder}; correct the path in the config file")
+
+
+def listed_paths(file: str, setting: str) -> Iterator[str]:
+    """Yield the paths of a text file, one a line, as `find` or `dx find data` prints them.
+
+    Raises:
+        InputError: if it is no text; names the setting.
+    """
+    try:
+        lines = Path(file).read_text(encoding="utf-8-sig").splitlines()
+    except UnicodeDecodeError as error:
+        raise InputError(f"{setting}: {file} is neither a folder nor a text file with one path a line") from error
+    for line in filter(None, map(str.strip, lines)):
+        match = DX_LINE.fullmatch(line)
+        yield DX_MOUNT + match[1] if match else os.path.join(os.path.dirname(file), line)

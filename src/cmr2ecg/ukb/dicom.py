@@ -1,37 +1,53 @@
 """Read one DICOM frame of a cine from bytes that came from outside."""
 
-import struct
+import math
 from dataclasses import dataclass
-from io import BytesIO
 
 import numpy as np
-from pydicom import Dataset, dcmread
-from pydicom.filereader import read_partial
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    ExplicitVRBigEndian,
-    ExplicitVRLittleEndian,
-    ImplicitVRLittleEndian,
-    JPEGLossless,
-    JPEGLosslessSV1,
-)
 
+from cmr2ecg.ukb.dicom_elements import EXPLICIT_BIG, IMPLICIT_LITTLE, PIXELS, Elements, read_elements
+from cmr2ecg.ukb.jpeg import decode_lossless, join_fragments
 from cmr2ecg.ukb.rejection import Rejection
 
-SERIES_BYTES = 4_096  # SeriesDescription lies in front of this in all but odd files
-HEADER_BYTES = 65_536  # every tag looked at lies in front of this
 SIDE_PIXELS = (16, 1024)
 SPACING_MM = (0.2, 20.0)
-NATIVE = (ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian)
-JPEG = (JPEGLossless, JPEGLosslessSV1)
-_SERIES, _POSITION = 0x0008103E, 0x00200032
+NATIVE = (IMPLICIT_LITTLE, "1.2.840.10008.1.2.1", EXPLICIT_BIG)
+JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
+# Tags by their names in DICOM PS3.6.
+SERIES_DESCRIPTION, TRIGGER_TIME, CARDIAC_IMAGES = 0x0008103E, 0x00181060, 0x00181090
+SERIES_UID, INSTANCE, POSITION, ORIENTATION = 0x0020000E, 0x00200013, 0x00200032, 0x00200037
+SAMPLES, PHOTOMETRIC, NUMBER_OF_FRAMES = 0x00280002, 0x00280004, 0x00280008
+ROWS, COLUMNS, PIXEL_SPACING = 0x00280010, 0x00280011, 0x00280030
+ALLOCATED, STORED, SIGNED = 0x00280100, 0x00280101, 0x00280103
+RESCALE_INTERCEPT, RESCALE_SLOPE = 0x00281052, 0x00281053
+HEADER = frozenset((SERIES_DESCRIPTION, POSITION, ORIENTATION))
+FRAME = frozenset(
+    (SERIES_DESCRIPTION, TRIGGER_TIME, CARDIAC_IMAGES, SERIES_UID, INSTANCE, SAMPLES, PHOTOMETRIC, NUMBER_OF_FRAMES)
+    + (ROWS, COLUMNS, PIXEL_SPACING, ALLOCATED, STORED, SIGNED, RESCALE_INTERCEPT, RESCALE_SLOPE, PIXELS)
+)
+
+
+@dataclass(frozen=True)
+class Header:
+    """Where a frame belongs.
+
+    series: SeriesDescription, "" if absent.
+    position: ImagePositionPatient, mm (left, back, up); None if absent or unusable.
+    orientation: ImageOrientationPatient, directions (6,) of rows and columns; None if absent or unusable.
+    complete: False if the bytes ended before all of these; more bytes may hold them.
+    """
+
+    series: str
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    complete: bool
 
 
 @dataclass(frozen=True)
 class Frame:
     """One frame.
 
-    pixels: (rows, columns) integers.
+    pixels: (rows, columns) integers; rescale: slope and intercept that are still to be applied to them.
     spacing_mm: millimetres between rows, between columns.
     series: SeriesDescription; series_uid: SeriesInstanceUID.
     trigger_ms: TriggerTime or None; instance: InstanceNumber or None.
@@ -39,6 +55,7 @@ class Frame:
     """
 
     pixels: np.ndarray
+    rescale: tuple[float, float]
     spacing_mm: tuple[float, float]
     series: str
     series_uid: str
@@ -47,34 +64,20 @@ class Frame:
     frames: int | None
 
 
-def read_series(content: bytes) -> str:
-    """Return SeriesDescription from the first bytes of a file, "" if it is not among them.
+def read_header(content: bytes) -> Header:
+    """Read the series and the place of a frame from the first bytes of a file.
 
     Raises:
-        Rejection: if it is not DICOM.
+        Rejection: if it is not DICOM or malformed.
     """
-    return str(_until(content, _SERIES).get("SeriesDescription", ""))
-
-
-def read_position(content: bytes) -> tuple[float, float, float]:
-    """Return ImagePositionPatient in mm (left, back, up) from the first bytes of a file.
-
-    Raises:
-        Rejection: if it is not DICOM or has no position.
-    """
-    try:
-        x, y, z = _until(content, _POSITION).ImagePositionPatient
-        return float(x), float(y), float(z)
-    except (AttributeError, TypeError, ValueError) as error:
-        raise Rejection("no slice position") from error
-
-
-def _until(content: bytes, last: int) -> Dataset:
-    """Parse the tags up to `last`; the pixels are never reached."""
-    try:
-        return read_partial(BytesIO(content), stop_when=lambda tag, vr, length: tag > last)
-    except Exception as error:  # pydicom raises whatever a damaged file leads to
-        raise Rejection("not DICOM", type(error).__name__) from error
+    elements = read_elements(content, HEADER, ORIENTATION)
+    values = elements.values
+    return Header(
+        _text(values, SERIES_DESCRIPTION),
+        _finite(values, POSITION, 3),
+        _finite(values, ORIENTATION, 6),
+        elements.complete,
+    )
 
 
 def read_frame(content: bytes) -> Frame:
@@ -86,88 +89,96 @@ def read_frame(content: bytes) -> Frame:
         Rejection: not DICOM, unsupported compression, absurd size, no pixel spacing, or pixels that do not decode.
     """
     try:
-        if DeflatedExplicitVRLittleEndian.encode() in content:  # pydicom would inflate it without a limit
-            raise Rejection("unsupported DICOM compression", "deflated")
-        dataset = dcmread(BytesIO(content))
-        syntax = dataset.file_meta.TransferSyntaxUID
-        if syntax not in NATIVE + JPEG:
-            raise Rejection("unsupported DICOM compression", str(syntax))
-        shape = _shape(dataset, compressed=syntax in JPEG)
+        elements = read_elements(content, FRAME, PIXELS)
+        if elements.syntax not in NATIVE + JPEG_LOSSLESS:
+            raise Rejection("unsupported DICOM compression", elements.syntax)
+        values = elements.values
         return Frame(
-            pixels=dataset.pixel_array if syntax in JPEG else _native_pixels(dataset, shape),
-            spacing_mm=_spacing(dataset),
-            series=_text(dataset, "SeriesDescription"),
-            series_uid=_text(dataset, "SeriesInstanceUID"),
-            trigger_ms=_optional(dataset, "TriggerTime", float),
-            instance=_optional(dataset, "InstanceNumber", int),
-            frames=_optional(dataset, "CardiacNumberOfImages", int),
+            pixels=_pixels(elements, _shape(elements)),
+            rescale=_rescale(values),
+            spacing_mm=_spacing(values),
+            series=_text(values, SERIES_DESCRIPTION),
+            series_uid=_text(values, SERIES_UID),
+            trigger_ms=_float(values, TRIGGER_TIME),
+            instance=_integer(values, INSTANCE),
+            frames=_integer(values, CARDIAC_IMAGES),
         )
-    except Rejection:
-        raise
-    except Exception as error:  # pydicom and its decoders raise whatever a damaged file leads to
+    except (KeyError, ValueError) as error:
         raise Rejection("undecodable DICOM", type(error).__name__) from error
 
 
-def _shape(dataset: Dataset, compressed: bool) -> tuple[int, int]:
+def _shape(elements: Elements) -> tuple[int, int]:
     """Return rows, columns of one grey image, checked."""
-    shape = _short(dataset, "Rows"), _short(dataset, "Columns")
+    shape = _short(elements, ROWS), _short(elements, COLUMNS)
     low, high = SIDE_PIXELS
     if not all(low <= side <= high for side in shape):
         raise Rejection("absurd image size", f"{shape[0]} x {shape[1]}")
-    if (_optional(dataset, "NumberOfFrames", int) or 1) != 1 or _short(dataset, "SamplesPerPixel") != 1:
+    if (_integer(elements.values, NUMBER_OF_FRAMES) or 1) != 1 or _short(elements, SAMPLES) != 1:
         raise Rejection("not a single grey image")
-    kind, bits = _text(dataset, "PhotometricInterpretation"), _short(dataset, "BitsAllocated")
-    if kind != "MONOCHROME2" or bits not in (8, 16):
+    kind, bits, stored = _text(elements.values, PHOTOMETRIC), _short(elements, ALLOCATED), _short(elements, STORED)
+    if kind != "MONOCHROME2" or bits not in (8, 16) or not 1 <= stored <= bits:
         raise Rejection("not a single grey image", f"{kind}, {bits} bits")
-    if compressed and _jpeg_size(dataset.PixelData) != shape:
-        raise Rejection("absurd image size", "JPEG and DICOM headers disagree")
     return shape
 
 
-def _native_pixels(dataset: Dataset, shape: tuple[int, int]) -> np.ndarray:
-    """Return uncompressed pixels (rows, columns), equal to those of pydicom's general decoder but sooner."""
-    signed, size = _short(dataset, "PixelRepresentation"), _short(dataset, "BitsAllocated") // 8
-    kind = np.dtype(f"{'<' if _is_little(dataset) else '>'}{'i' if signed else 'u'}{size}")
-    return np.frombuffer(dataset.get_item("PixelData").value, kind, shape[0] * shape[1]).reshape(shape)
+def _pixels(elements: Elements, shape: tuple[int, int]) -> np.ndarray:
+    """Return pixels (rows, columns); bits beyond BitsStored, which old files used for overlays, are dropped."""
+    content, signed = elements.values[PIXELS], bool(_short(elements, SIGNED))
+    if elements.syntax in JPEG_LOSSLESS:
+        pixels = decode_lossless(join_fragments(content), shape)
+        bits = 8 * pixels.dtype.itemsize
+        pixels = pixels.view(f"i{bits // 8}") if signed else pixels
+    else:
+        bits = _short(elements, ALLOCATED)
+        kind = np.dtype(f"{'<' if elements.little else '>'}{'i' if signed else 'u'}{bits // 8}")
+        pixels = np.frombuffer(content, kind, shape[0] * shape[1]).reshape(shape)
+        pixels = pixels.astype(kind.newbyteorder("="), copy=False)
+    unused = max(0, bits - _short(elements, STORED))
+    if unused and (pixels.max() >> bits - unused - signed or (signed and pixels.min() < -(1 << bits - unused - 1))):
+        return pixels << unused >> unused
+    return pixels
 
 
-def _jpeg_size(data: bytes) -> tuple[int, int]:
-    """Return rows, columns of the first JPEG lossless frame header (marker FFC3) in encapsulated pixels."""
-    start = data.find(b"\xff\xc3")
-    return struct.unpack_from(">HH", data, start + 5) if start >= 0 else (0, 0)
+def _rescale(values: dict[int, bytes]) -> tuple[float, float]:
+    slope, intercept = _float(values, RESCALE_SLOPE), _float(values, RESCALE_INTERCEPT)
+    slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
+    if not (0 < slope < 1e6 and abs(intercept) < 1e6):
+        raise Rejection("absurd brightness scale", f"{slope}, {intercept}")
+    return slope, intercept
 
 
-def _spacing(dataset: Dataset) -> tuple[float, float]:
+def _spacing(values: dict[int, bytes]) -> tuple[float, float]:
     low, high = SPACING_MM
-    text = _text(dataset, "PixelSpacing") if "PixelSpacing" in dataset else ""
-    spacing = tuple(map(float, filter(None, text.split("\\"))))
-    if len(spacing) != 2 or not all(low <= value <= high for value in spacing):
-        raise Rejection("no pixel spacing", text)
+    spacing = _finite(values, PIXEL_SPACING, 2)
+    if spacing is None or not all(low <= value <= high for value in spacing):
+        raise Rejection("no pixel spacing", _text(values, PIXEL_SPACING)[:40])
     return spacing
 
 
-# Elements are read as they lie in the file: pydicom's conversion of a dozen of them takes longer than all the rest.
+def _text(values: dict[int, bytes], tag: int) -> str:
+    return values.get(tag, b"").decode("latin-1").strip(" \0")
 
 
-def _text(dataset: Dataset, tag: str) -> str:
-    value = dataset.get_item(tag).value
-    return value.decode("latin-1").strip(" \0") if isinstance(value, bytes) else str(value or "")
+def _short(elements: Elements, tag: int) -> int:
+    """Return a binary number of 16 bits."""
+    return int.from_bytes(elements.values[tag][:2], "little" if elements.little else "big")
 
 
-def _short(dataset: Dataset, tag: str) -> int:
-    value = dataset.get_item(tag).value
-    return (
-        int.from_bytes(value[:2], "little" if _is_little(dataset) else "big")
-        if isinstance(value, bytes)
-        else int(value)
-    )
+def _finite(values: dict[int, bytes], tag: int, size: int) -> tuple[float, ...] | None:
+    """Return numbers written as text, None unless there are `size` of them and all are finite."""
+    try:
+        numbers = tuple(map(float, values.get(tag, b"").strip(b" \0").split(b"\\")))
+    except ValueError:
+        return None
+    return numbers if len(numbers) == size and all(map(math.isfinite, numbers)) else None
 
 
-def _is_little(dataset: Dataset) -> bool:
-    return dataset.file_meta.TransferSyntaxUID.is_little_endian
+def _float(values: dict[int, bytes], tag: int) -> float | None:
+    found = _finite(values, tag, 1)
+    return found[0] if found else None
 
 
-def _optional(dataset: Dataset, tag: str, kind: type) -> float | int | None:
-    """Return a number written as text, None if it is absent or empty."""
-    text = _text(dataset, tag) if tag in dataset else ""
-    return kind(text) if text else None
+def _integer(values: dict[int, bytes], tag: int) -> int | None:
+    """Return a number written as text, None if it is absent or no whole number."""
+    number = _float(values, tag)
+    return int(number) if number is not None and number.is_integer() else None

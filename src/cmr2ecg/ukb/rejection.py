@@ -1,5 +1,8 @@
 """Why a subject's file cannot be used."""
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class Rejection(Exception):
     """One subject's file is unusable; the run goes on without the subject.
@@ -7,8 +10,9 @@ class Rejection(Exception):
     Args:
         reason: a short fixed phrase, the same for every subject it hits, so that reasons can be counted.
         detail: what was found, for the QC table; never holds an eid.
+        measures: what was measured before the verdict, by the QC table's columns.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", measures: Mapping[str, Any] | None = None) -> None:
         super().__init__(reason)
-        self.reason, self.detail = reason, detail
+        self.reason, self.detail, self.measures = reason, detail, dict(measures or {})

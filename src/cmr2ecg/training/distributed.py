@@ -1,0 +1,188 @@
+"""One training in several processes, started by torchrun: who is who, embeddings gathered, gradients averaged.
+
+The rule that makes W processes equal one: each takes an equal slice of every global batch, a loss is either the mean over
+the slice or a function of gathered embeddings, and parameter gradients are averaged over the processes.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+PATIENCE = timedelta(hours=2)  # the others wait while the first validates and writes
+
+_alone = False
+
+
+def world() -> int:
+    """Return the number of processes that train together."""
+    return dist.get_world_size() if dist.is_initialized() and not _alone else 1
+
+
+def rank() -> int:
+    """Return this process's number among them, from 0."""
+    return dist.get_rank() if dist.is_initialized() and not _alone else 0
+
+
+def started_rank() -> int:
+    """Return the number torchrun gave this process, also before `processes` has begun."""
+    return int(os.environ.get("RANK", "0"))
+
+
+@contextmanager
+def processes(device: torch.device) -> Iterator[None]:
+    """Join the processes that torchrun started (WORLD_SIZE above 1): NCCL on GPUs, Gloo on processors."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    try:
+        yield
+    finally:
+        dist.destroy_process_group()
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Make this process one of one within the block, so that nothing in it talks to the others."""
+    global _alone
+    before, _alone = _alone, True
+    try:
+        yield
+    finally:
+        _alone = before
+
+
+def slice_of(batch: Sequence, here: int, count: int) -> Sequence:
+    """Return the part of a global batch that process `here` of `count` takes; slices are equal and in rank order."""
+    size = len(batch) // count
+    return batch[here * size : (here + 1) * size]
+
+
+class _Gather(torch.autograd.Function):
+    """Concatenate over the processes; backward sums what every process says about this process's rows."""
+
+    @staticmethod
+    def forward(context, z: Tensor) -> Tensor:
+        context.rows = len(z)
+        parts = [torch.empty_like(z) for _ in range(dist.get_world_size())]
+        dist.all_gather(parts, z.contiguous())
+        return torch.cat(parts)
+
+    @staticmethod
+    def backward(context, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        start = dist.get_rank() * context.rows
+        return total[start : start + context.rows]
+
+
+def gather(z: Tensor) -> Tensor:
+    """Return the embeddings (W x B, ...) of all W processes in rank order, with gradient; `z` (B, ...) itself if W is 1.
+
+    Every process must pass the same shape. The gradient that comes back is W times that of one process with the whole
+    batch, since every process holds the whole loss; `average_gradients` divides by W.
+    """
+    return z if world() == 1 else _Gather.apply(z)
+
+
+class _Sum(torch.autograd.Function):
+    """Add over the processes, forwards and backwards."""
+
+    @staticmethod
+    def forward(_context, value: Tensor) -> Tensor:
+        total = value.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_context, gradient: Tensor) -> Tensor:
+        total = gradient.contiguous().clone()
+        dist.all_reduce(total)
+        return total
+
+
+def average_gradients(parameters: Sequence[nn.Parameter]) -> None:
+    """Replace every gradient by its mean over the processes, in one message; nothing happens in one process."""
+    if world() == 1:
+        return
+    gradients = [value.grad for value in parameters if value.grad is not None]
+    flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
+    dist.all_reduce(flat)
+    flat /= world()
+    for gradient, mean in zip(gradients, flat.split([gradient.numel() for gradient in gradients]), strict=True):
+        gradient.copy_(mean.view_as(gradient))
+
+
+def average(values: Tensor) -> Tensor:
+    """Return the mean of `values` over the processes."""
+    if world() == 1:
+        return values
+    total = values.clone()
+    dist.all_reduce(total)
+    return total / world()
+
+
+def from_first(value: Any) -> Any:
+    """Return the first process's value (plain Python, small) in every process; the others wait for it."""
+    if world() == 1:
+        return value
+    box = [value]
+    dist.broadcast_object_list(box, src=0)
+    return box[0]
+
+
+class SyncedBatchNorm(_BatchNorm):
+    """BatchNorm whose training statistics cover the batches of all processes.
+
+    torch's SyncBatchNorm does the same on GPUs only. State and names are those of BatchNorm1d and 2d.
+    """
+
+    def _check_input_dim(self, input: Tensor) -> None:
+        """Accept (batch, channels, ...)."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalise (batch, channels, ...) in fp32; the variance is taken about the common mean, as one process does."""
+        if world() == 1 or not self.training:
+            return super().forward(input)
+        x = input.float()
+        axes = [0, *range(2, x.ndim)]
+        shape = [1, -1, *[1] * (x.ndim - 2)]
+        count = x.numel() // x.shape[1] * world()
+        mean = _Sum.apply(x.sum(axes)) / count
+        centred = x - mean.view(shape)
+        variance = _Sum.apply(centred.square().sum(axes)) / count
+        self._update(mean.detach(), variance.detach() * count / (count - 1))
+        normal = centred * (variance + self.eps).rsqrt().view(shape)
+        if self.affine:
+            normal = normal * self.weight.view(shape) + self.bias.view(shape)
+        return normal.to(input.dtype)
+
+    def _update(self, mean: Tensor, variance: Tensor) -> None:
+        if not self.track_running_stats:
+            return
+        self.num_batches_tracked.add_(1)
+        share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance, share)
+
+
+def synchronise_batch_norm(module: nn.Module) -> nn.Module:
+    """Replace every BatchNorm below `module` by one that sees all processes' batches; parameters stay the same objects."""
+    if isinstance(module, _BatchNorm) and not isinstance(module, SyncedBatchNorm):
+        synced = SyncedBatchNorm(
+            module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
+        )
+        synced._parameters, synced._buffers = module._parameters, module._buffers
+        return synced.train(module.training)
+    for name, child in module.named_children():
+        setattr(module, name, synchronise_batch_norm(child))
+    return module
