@@ -1,0 +1,57 @@
+"""Find segmented short axes: a folder a subject with NIfTI label images, as ukbb_cardiac (Bai et al. 2018) writes them.
+
+Only the standard library is used at import, since the workflow imports this module while it is read.
+"""
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from cmr2ecg.command import InputError
+from cmr2ecg.ukb.bulk import listed_paths
+
+SETTING = "raw.segmentations"
+FOLDER = re.compile(r"(\d+)(?:_20209)?(?:_(\d+)(?:_\d+)?)?")  # EID, EID_2, EID_2_0, EID_20209_2_0
+CINES = ("seg_sa", "label_sa")  # labels of every frame; the second name is that of labels drawn by hand
+PHASES = {"ed": ("seg_sa_ED", "label_sa_ED"), "es": ("seg_sa_ES", "label_sa_ES")}
+ENDINGS = (".nii.gz", ".nii")
+NAMES = frozenset(stem + ending for stems in (CINES, *PHASES.values()) for stem in stems for ending in ENDINGS)
+
+Visit = tuple[int, int | None]
+
+
+def list_segmentations(folders: Sequence[str]) -> dict[Visit, str]:
+    """Return the folder of every segmented subject, by (eid, instance); instance None stands for any visit.
+
+    Args:
+        folders: folders searched to any depth, or text files with one path of a label image a line. A subject's folder
+            is named EID, EID_2, EID_2_0 or EID_20209_2_0 and holds seg_sa.nii.gz, seg_sa_ED.nii.gz or seg_sa_ES.nii.gz
+            (or label_sa..., or .nii).
+
+    If a subject's visit is there twice, the first of `folders` counts, then the path.
+
+    Raises:
+        InputError: if one of `folders` does not exist; names raw.segmentations.
+    """
+    found: dict[Visit, tuple[int, str]] = {}
+    for order, folder in enumerate(folders):
+        for path in _subject_folders(folder):
+            match = FOLDER.fullmatch(os.path.basename(path))
+            if match:
+                visit = int(match[1]), None if match[2] is None else int(match[2])
+                found[visit] = min(found.get(visit, (order, path)), (order, path))
+    return {visit: found[visit][1] for visit in sorted(found, key=lambda visit: (visit[0], visit[1] or -1))}
+
+
+def _subject_folders(folder: str) -> Iterator[str]:
+    """Yield every folder that holds a label image."""
+    if os.path.isdir(folder):
+        for parent, _, names in os.walk(os.path.normpath(folder)):
+            if NAMES.intersection(names):
+                yield parent
+    elif os.path.isfile(folder):
+        for path in listed_paths(folder, SETTING):
+            if os.path.basename(path) in NAMES:
+                yield os.path.dirname(path)
+    else:
+        raise InputError(f"{SETTING}: there is no folder {folder}; correct the path in the config file")
