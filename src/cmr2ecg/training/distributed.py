@@ -1,7 +1,7 @@
 """One training in several processes, started by torchrun: who is who, embeddings gathered, gradients averaged.
 
-The rule that makes W processes equal one: each takes an equal slice of every global batch, a loss is either the mean over
-the slice or a function of gathered embeddings, and parameter gradients are averaged over the processes.
+The rule that makes W processes equal one: each takes an equal slice of every global batch, a loss is either the mean
+over the slice or a function of gathered embeddings, and parameter gradients are averaged over the processes.
 """
 
 import os
@@ -86,7 +86,7 @@ class _Gather(torch.autograd.Function):
 
 
 def gather(z: Tensor) -> Tensor:
-    """Return the embeddings (W x B, ...) of all W processes in rank order, with gradient; `z` (B, ...) itself if W is 1.
+    """Return the embeddings (W x B, ...) of all W processes in rank order, with gradient; `z` (B, ...) if W is 1.
 
     Every process must pass the same shape. The gradient that comes back is W times that of one process with the whole
     batch, since every process holds the whole loss; `average_gradients` divides by W.
@@ -150,7 +150,7 @@ class SyncedBatchNorm(_BatchNorm):
         """Accept (batch, channels, ...)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (batch, channels, ...) in fp32; the variance is taken about the common mean, as one process does."""
+        """Normalise (batch, channels, ...) in fp32; the variance is about the common mean, as one process does."""
         if world() == 1 or not self.training:
             return super().forward(input)
         x = input.float()
@@ -176,7 +176,7 @@ class SyncedBatchNorm(_BatchNorm):
 
 
 def synchronise_batch_norm(module: nn.Module) -> nn.Module:
-    """Replace every BatchNorm below `module` by one that sees all processes' batches; parameters stay the same objects."""
+    """Replace every BatchNorm below `module` by one that sees all processes' batches; parameters stay the same."""
     if isinstance(module, _BatchNorm) and not isinstance(module, SyncedBatchNorm):
         synced = SyncedBatchNorm(
             module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats

@@ -1,7 +1,7 @@
 """Are embeddings spread out or collapsed? Measures on validation embeddings, which need no labels.
 
-The rule: an encoder counts as collapsed when its embeddings differ by less than a tenth of an even spread, or vary along
-fewer than two directions. Then no classifier can tell subjects apart, however low the loss is.
+The rule: an encoder counts as collapsed when its embeddings differ by less than a tenth of an even spread, or vary
+along fewer than two directions. Then no classifier can tell subjects apart, however low the loss is.
 """
 
 import math
@@ -28,7 +28,7 @@ def spread(z: Tensor) -> float:
 def effective_rank(z: Tensor) -> float:
     """Return exp of the entropy of the shares of variance along the principal directions of z (n, d).
 
-    Between 1, a line, and min(n - 1, d). Roy and Vetterli 2007 on the eigenvalues of the covariance; 0 if z is constant.
+    Between 1, a line, and min(n - 1, d); 0 if z is constant. Roy and Vetterli 2007, on the covariance's eigenvalues.
     """
     centred = (z - z.mean(dim=0)).double()
     variances = torch.linalg.eigvalsh(centred.T @ centred if z.shape[1] < len(z) else centred @ centred.T).clamp(min=0)
@@ -50,7 +50,7 @@ def alignment(a: Tensor, b: Tensor) -> float:
 def uniformity(z: Tensor) -> float:
     """Return log of the mean of exp(-2 squared distance) over pairs of different rows of z (n, d), on the unit sphere.
 
-    Wang and Isola 2020, equation 7 with t 2: 0 when all rows are the same, about -4 when spread evenly in many dimensions.
+    Wang and Isola 2020, equation 7 with t 2: 0 when all rows are the same, about -4 when spread in many dimensions.
     """
     z = normalize(z, dim=1)
     total = 0.0

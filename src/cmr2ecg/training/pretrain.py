@@ -9,8 +9,8 @@ and, each where it makes sense,
 - `embeddings(*prepared)`: features by name, each (batch, d), row i from subject i, under autocast, without gradient in
   validation. Those named in `pair` = (a, b) are the projections of positive pairs, which alignment, uniformity and
   retrieval are measured on. Every other one is an encoder's output, which is judged for collapse. Not gathered.
-- `loss_from(embeddings)`: where `loss(*prepared)` is `loss_from(embeddings(*prepared))`; validation then needs one pass,
-  and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS.
+- `loss_from(embeddings)`: where `loss(*prepared)` is `loss_from(embeddings(*prepared))`; validation then needs one
+  pass, and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS.
 - `after_step(progress)`: called after each update with the share of the whole training that is done, in (0, 1].
 
 Settings read here: seed, epochs, batch_size (over all processes), base_lr, lr_reference_batch, warmup_fraction,

@@ -36,7 +36,8 @@ def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
     """
     setting = SETTINGS[field]
     if not folders:
-        raise InputError(f"{setting} is empty: name the folder that holds the EID_{field}_I_A.{ENDINGS[field][0]} files")
+        name = f"EID_{field}_I_A.{ENDINGS[field][0]}"
+        raise InputError(f"{setting} is empty: name the folder that holds the {name} files")
     pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.(?:{'|'.join(ENDINGS[field])})", re.IGNORECASE)
     found: dict[tuple[int, int], tuple[int, int, str]] = {}
     for order, folder in enumerate(folders):

@@ -1,7 +1,7 @@
 """Walk through the elements of a DICOM file that came from outside, without recursion and in bounded time.
 
 Only the few elements that are asked for are kept; everything else is stepped over. On a short-axis frame this takes a
-tenth of the time of a general parser. Source: DICOM PS3.5, section 7 (elements, sequences) and PS3.10, section 7 (file).
+tenth of the time of a general parser. Source: DICOM PS3.5, section 7 (elements, sequences); PS3.10, section 7 (file).
 """
 
 import struct
