@@ -23,22 +23,29 @@ def step_parser(description: str | None) -> argparse.ArgumentParser:
 
 
 def start(args: argparse.Namespace) -> None:
-    """Send messages to --log, only warnings to stderr (without --log all), and keep libraries to --threads cores."""
+    """Send messages to --log, only warnings to stderr (without --log all), and keep libraries to --threads cores.
+
+    Of several processes that torchrun started, only the first writes messages (the others show errors), and all share
+    the cores.
+    """
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.WARNING if args.log else logging.INFO)
     handlers: list[logging.Handler] = [console]
-    if args.log:
+    if os.environ.get("RANK", "0") != "0":
+        console.setLevel(logging.ERROR)
+    elif args.log:
         args.log.parent.mkdir(parents=True, exist_ok=True)
         handlers.append(logging.FileHandler(args.log, mode="w"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    threads = max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
-        os.environ[name] = str(args.threads)
+        os.environ[name] = str(threads)
     if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(args.threads)
+        sys.modules["torch"].set_num_threads(threads)
     else:
         from threadpoolctl import threadpool_limits
 
-        threadpool_limits(args.threads)
+        threadpool_limits(threads)
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:

@@ -144,9 +144,9 @@ def test_best_epoch_is_restored(methods, folds, tmp_path, monkeypatch):
 
     def fake(model, *_):
         states.append(copy.deepcopy(model.state_dict()))
-        return next(values)
+        return {"val_loss": next(values)}
 
-    monkeypatch.setattr(loop, "validation_loss", fake)
+    monkeypatch.setattr(loop, "validate", fake)
     course = run(objective, settings, folds, tmp_path)
     assert course.best_epoch == 1
     for key, value in objective.state_dict().items():

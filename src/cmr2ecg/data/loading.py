@@ -1,6 +1,7 @@
 """ECGs and images of chosen subjects for training: held in memory where they fit, else read batch by batch."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TypeVar
@@ -15,6 +16,7 @@ from torch.nn.functional import interpolate
 from cmr2ecg.command import InputError
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class PairedData:
@@ -26,6 +28,8 @@ class PairedData:
         fields: "ecg", "cmr" or both.
         memory_mb: read everything at once if it takes no more than this, else leave it on disk.
         image_size: images are resized to this many pixels a side, with antialiasing; None keeps them.
+
+    `waited` counts the seconds that whoever iterates over `batches` spent waiting for them.
     """
 
     def __init__(
@@ -38,7 +42,7 @@ class PairedData:
         image_size: int | None = None,
     ) -> None:
         self.file = h5py.File(dataset, "r")
-        self.fields, self.image_size = tuple(fields), image_size
+        self.fields, self.image_size, self.waited = tuple(fields), image_size, 0.0
         self.rows = rows_of(self.file["eid"][:], eids, dataset)
         size_mb = len(self.rows) * sum(self._bytes_per_row(field) for field in self.fields) / 1e6
         self.memory: dict[str, Tensor] | None = None
@@ -77,11 +81,16 @@ class PairedData:
         return {field: values[chosen] for field, values in self.memory.items()}
 
     def batches(self, order: np.ndarray, batch_size: int) -> Iterator[dict[str, Tensor]]:
-        """Yield batches in the given order; the next one is read while this one is used."""
+        """Yield batches in the given order; from disk, the next one is read while this one is used."""
         pieces = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
-        if self.memory is not None:
-            return (self.batch(piece) for piece in pieces)
-        return read_ahead(self.batch, pieces)
+        ready = map(self.batch, pieces) if self.memory is not None else read_ahead(self.batch, pieces)
+        while True:
+            asked = time.perf_counter()
+            batch = next(ready, None)
+            self.waited += time.perf_counter() - asked
+            if batch is None:
+                return
+            yield batch
 
 
 def rows_of(all_eids: np.ndarray, eids: np.ndarray, source: Path) -> np.ndarray:
@@ -96,8 +105,8 @@ def rows_of(all_eids: np.ndarray, eids: np.ndarray, source: Path) -> np.ndarray:
     return positions
 
 
-def read_ahead(read, items: Iterable[Item]) -> Iterator:
-    """Yield read(item) for each item; one thread works one item ahead."""
+def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+    """Yield read(item) for each item; one thread works one item ahead, so two results are held at most."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting = None
         for item in items:

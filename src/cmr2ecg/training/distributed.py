@@ -15,7 +15,8 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-PATIENCE = timedelta(hours=2)  # the others wait while the first validates and writes
+PATIENCE = timedelta(minutes=30)  # the others wait while the first validates and writes; torchrun ends them at once
+# where one dies
 
 _alone = False
 
@@ -28,11 +29,6 @@ def world() -> int:
 def rank() -> int:
     """Return this process's number among them, from 0."""
     return dist.get_rank() if dist.is_initialized() and not _alone else 0
-
-
-def started_rank() -> int:
-    """Return the number torchrun gave this process, also before `processes` has begun."""
-    return int(os.environ.get("RANK", "0"))
 
 
 @contextmanager
@@ -150,7 +146,7 @@ class SyncedBatchNorm(_BatchNorm):
         """Accept (batch, channels, ...)."""
 
     def forward(self, input: Tensor) -> Tensor:
-        """Normalise (batch, channels, ...) in fp32; the variance is about the common mean, as one process does."""
+        """Normalise (batch, channels, ...) in fp32; the variance is about the common mean, as in one process."""
         if world() == 1 or not self.training:
             return super().forward(input)
         x = input.float()
@@ -176,7 +172,7 @@ class SyncedBatchNorm(_BatchNorm):
 
 
 def synchronise_batch_norm(module: nn.Module) -> nn.Module:
-    """Replace every BatchNorm below `module` by one that sees all processes' batches; parameters stay the same."""
+    """Replace every BatchNorm in `module` by one that sees all processes' batches; parameters stay the same objects."""
     if isinstance(module, _BatchNorm) and not isinstance(module, SyncedBatchNorm):
         synced = SyncedBatchNorm(
             module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats

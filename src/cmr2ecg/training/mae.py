@@ -47,6 +47,10 @@ class MaeObjective(nn.Module):
             signal_shape=encoder.grid,
         )
 
+    def embeddings(self, ecg: Tensor, _noise: Tensor) -> dict[str, Tensor]:
+        """Return what the encoder makes of whole ECGs, as fine-tuning uses it."""
+        return {"encoder": self.autoencoder.encoder(ecg)}
+
     def networks(self) -> dict[str, nn.Module]:
         """Return the encoder and the whole autoencoder, whose decoder draws reconstructions."""
         return {"encoder": self.autoencoder.encoder, "autoencoder": self.autoencoder}

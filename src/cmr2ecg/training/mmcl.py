@@ -9,6 +9,7 @@ from cmr2ecg.losses.clip import clip_loss
 from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.training.distributed import gather
 
 
 class MmclObjective(nn.Module):
@@ -16,6 +17,7 @@ class MmclObjective(nn.Module):
 
     fields = ("ecg", "cmr")
     needs_full_batches = True
+    pair = ("ecg", "cmr")
 
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()
@@ -37,14 +39,20 @@ class MmclObjective(nn.Module):
             ecg = batch["ecg"][..., :samples]
         return ecg, images.contiguous(memory_format=torch.channels_last)
 
-    def project(self, ecg: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the projections z_s, z_i (batch, out) of equation 3, not yet normalised."""
-        return self.ecg_projector(self.ecg_encoder(ecg)), self.cmr_projector(self.cmr_encoder(images))
+    def embeddings(self, ecg: Tensor, images: Tensor) -> dict[str, Tensor]:
+        """Return both encoders' outputs and the projections z_s, z_i (batch, out) of equation 3, not yet normalised."""
+        signals, pictures = self.ecg_encoder(ecg), self.cmr_encoder(images)
+        projections = {"ecg": self.ecg_projector(signals), "cmr": self.cmr_projector(pictures)}
+        return {"encoder": signals, "image_encoder": pictures, **projections}
+
+    def loss_from(self, embeddings: dict[str, Tensor]) -> Tensor:
+        """Return the CLIP loss of all processes' pairs (equation 6)."""
+        z_signal, z_image = (gather(embeddings[name].float()) for name in self.pair)
+        return clip_loss(z_image, z_signal, self.settings["temperature"], self.settings["image_weight"])
 
     def loss(self, ecg: Tensor, images: Tensor) -> Tensor:
-        """Return the CLIP loss of paired ECGs and images (equation 6)."""
-        z_signal, z_image = self.project(ecg, images)
-        return clip_loss(z_image, z_signal, self.settings["temperature"], self.settings["image_weight"])
+        """Return the loss of paired ECGs and images."""
+        return self.loss_from(self.embeddings(ecg, images))
 
     def networks(self) -> dict[str, nn.Module]:
         """Return both encoders and both projectors; the similarity maps of §III-C need all four."""

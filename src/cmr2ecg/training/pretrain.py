@@ -8,20 +8,19 @@ An objective is a module with
 and, each where it makes sense,
 - `embeddings(*prepared)`: features by name, each (batch, d), row i from subject i, under autocast, without gradient in
   validation. Those named in `pair` = (a, b) are the projections of positive pairs, which alignment, uniformity and
-  retrieval are measured on. Every other one is an encoder's output, which is judged for collapse. Not gathered.
+  retrieval are measured on. Every other one is an encoder's output, named as its file, which is judged for collapse.
+  Not gathered.
 - `loss_from(embeddings)`: where `loss(*prepared)` is `loss_from(embeddings(*prepared))`; validation then needs one
-  pass, and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS.
+  pass, and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS or a few more.
 - `after_step(progress)`: called after each update with the share of the whole training that is done, in (0, 1].
 
 Settings read here: seed, epochs, batch_size (over all processes), base_lr, lr_reference_batch, warmup_fraction,
 weight_decay, betas, select, and `optimizer`: adamw (also when absent) or adam_l2.
 """
 
-import copy
-import json
 import logging
 import math
-from dataclasses import dataclass, field
+import time
 from pathlib import Path
 
 import numpy as np
@@ -29,24 +28,19 @@ import torch
 from torch import Tensor, nn
 
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.files import atomic
 from cmr2ecg.progress import Progress
 from cmr2ecg.training import epoch as epochs
-from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
+from cmr2ecg.training.checkpoint import save_weights
+from cmr2ecg.training.course import Course, keep, resume, write_history
 from cmr2ecg.training.device import autocast
-from cmr2ecg.training.optimizer import adamw, parameter_groups
+from cmr2ecg.training.distributed import alone, from_first, rank
+from cmr2ecg.training.epoch import NotFinite
+from cmr2ecg.training.health import collapsed
+from cmr2ecg.training.optimizer import pretraining_optimizer
+from cmr2ecg.training.validation import validate
 
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class Course:
-    """How far a training has come."""
-
-    history: list[dict] = field(default_factory=list)
-    best_epoch: int = -1
-    best_loss: float = math.inf
-    best_state: dict[str, Tensor] | None = None
+LAST_GOOD = "last_good"
 
 
 def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str) -> float:
@@ -60,30 +54,9 @@ def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dic
 
     objective.train()
     run = {"seed": settings["seed"], "epoch": epoch, "full_batches": objective.needs_full_batches}
-    return epochs.train_epoch(data, loss_of, optimizer, settings, **run)
-
-
-@torch.no_grad()
-def validation_loss(objective: nn.Module, data: PairedData, settings: dict, precision: str) -> float:
-    """Return the mean loss over the validation subjects, with the same masks and views in every epoch."""
-    device = next(objective.parameters()).device
-    generator = epochs.seed_epoch(settings["seed"], 2**31, device)
-    objective.eval()
-    losses, sizes = [], []
-    for batch in data.batches(np.arange(len(data)), settings["batch_size"]):
-        size = len(next(iter(batch.values())))
-        if size == 1 and objective.needs_full_batches:
-            continue
-        prepared = objective.prepare(epochs.to_device(batch, device), generator, augment=False)
-        with autocast(device, precision):
-            losses.append(float(objective.loss(*prepared)))
-        sizes.append(size)
-    return float(np.average(losses, weights=sizes))
-
-
-def snapshot(objective: nn.Module) -> dict[str, Tensor]:
-    """Return a copy of the weights."""
-    return {name: value.detach().clone() for name, value in objective.state_dict().items()}
+    return epochs.train_epoch(
+        data, loss_of, optimizer, settings, **run, after_step=getattr(objective, "after_step", None)
+    )
 
 
 def pretrain(
@@ -99,56 +72,78 @@ def pretrain(
 ) -> Course:
     """Train `objective` for settings["epochs"], resuming from directory/resume.pt where that is `owner`'s.
 
-    Afterwards the objective holds the last epoch's weights, or the best by validation loss (settings["select"]).
+    Afterwards the objective holds the last epoch's weights, or in the first process the best by validation loss
+    (settings["select"]). Of several processes only the first validates and writes.
+
+    Raises:
+        NotFinite: names epoch, step and the folder with the last good weights.
     """
-    device = next(objective.parameters()).device
-    optimizer = adamw(parameter_groups(objective, settings["weight_decay"]), 0.0, settings["betas"])
-    course = resume(directory / "resume.pt", owner, objective, optimizer, device)
+    optimizer = pretraining_optimizer(objective, settings)
+    course = resume(directory / "resume.pt", owner, objective, optimizer)
     progress = Progress(label, settings["epochs"], done=len(course.history))
     for epoch in range(len(course.history), settings["epochs"]):
-        train_loss = train_epoch(objective, train, optimizer, settings, epoch, precision)
-        val_loss = validation_loss(objective, val, settings, precision)
-        rate = max(group["lr"] for group in optimizer.param_groups)
-        course.history.append({"epoch": epoch, "train_loss": train_loss, "val_loss": val_loss, "learning_rate": rate})
-        if val_loss < course.best_loss:
-            course.best_epoch, course.best_loss = epoch, val_loss
-            course.best_state = snapshot(objective) if settings["select"] == "best" else None
-        write_history(directory / "metrics.jsonl", course.history)
-        save_resume(directory / "resume.pt", owner, resume_state(objective, optimizer, course))
-        progress.step(train_loss=train_loss, val_loss=val_loss)
+        try:
+            row = one_epoch(objective, train, val, optimizer, settings, epoch, precision)
+        except NotFinite as error:
+            raise NotFinite(f"{error}; {last_good(objective, directory, owner)}") from error
+        course.add(row, objective, keep_best=settings["select"] == "best")
+        if rank() == 0:
+            write_history(directory / "metrics.jsonl", course.history)
+            keep(directory / "resume.pt", owner, objective, optimizer, course)
+            warn_of_collapse(row)
+            progress.step(train_loss=row["train_loss"], val_loss=row["val_loss"])
     progress.close()
     if course.best_state is not None:
         objective.load_state_dict(course.best_state)
     return course
 
 
-def resume_state(objective: nn.Module, optimizer: torch.optim.Optimizer, course: Course) -> dict:
-    """Return all that a later process needs to go on after the last finished epoch."""
+def one_epoch(
+    objective: nn.Module, train: PairedData, val: PairedData, optimizer, settings: dict, epoch: int, precision: str
+) -> dict[str, float]:
+    """Train and validate once and return the epoch's line of metrics.jsonl.
+
+    Raises:
+        NotFinite: if the training or the validation loss is not finite.
+    """
+    began, waited = time.perf_counter(), train.waited
+    train_loss = train_epoch(objective, train, optimizer, settings, epoch, precision)
+    seconds = time.perf_counter() - began
+    measures = {}
+    if rank() == 0:
+        with alone():
+            measures = validate(objective, val, settings, precision)
+    measures = from_first(measures)
+    if not math.isfinite(measures["val_loss"]):
+        raise NotFinite(f"the validation loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32")
     return {
-        "objective": objective.state_dict(),
-        "optimizer": optimizer.state_dict(),
-        "history": copy.deepcopy(course.history),
-        "best_epoch": course.best_epoch,
-        "best_loss": course.best_loss,
-        "best_state": course.best_state,
+        "epoch": epoch,
+        "train_loss": train_loss,
+        "learning_rate": max(group["lr"] for group in optimizer.param_groups),
+        **measures,
+        "epoch_seconds": round(seconds, 3),
+        "data_wait_share": round((train.waited - waited) / seconds, 4),
     }
 
 
-def resume(path: Path, owner: str, objective: nn.Module, optimizer, device: torch.device) -> Course:
-    """Load a resume point into objective and optimizer and return its course, or a fresh one."""
-    state = load_resume(path, owner, device)
-    if state is None:
-        return Course()
-    objective.load_state_dict(state["objective"])
-    optimizer.load_state_dict(state["optimizer"])
-    log.info("resuming after epoch %d", len(state["history"]))
-    return Course(state["history"], state["best_epoch"], state["best_loss"], state["best_state"])
+def warn_of_collapse(row: dict[str, float]) -> None:
+    """Log the collapsed encoders of an epoch."""
+    for name in collapsed(row):
+        spread, directions = row[f"{name}_spread"], row[f"{name}_effective_rank"]
+        log.warning(
+            "epoch %d: %s has collapsed: spread %.3f, effective rank %.1f", row["epoch"], name, spread, directions
+        )
 
 
-def write_history(path: Path, history: list[dict]) -> None:
-    """Write one JSON object a line."""
-    with atomic(path) as partial:
-        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
+def last_good(objective: nn.Module, directory: Path, owner: str) -> str:
+    """Write the weights of the last finished epoch beside the resume point and say where they are."""
+    course = resume(directory / "resume.pt", owner, objective)
+    if not course.history:
+        return "no epoch was finished"
+    folder = directory / LAST_GOOD
+    if rank() == 0:
+        save_networks(objective, folder)
+    return f"the weights after epoch {course.history[-1]['epoch']} are in {folder}, its resume point beside it"
 
 
 def save_networks(objective: nn.Module, directory: Path) -> None:

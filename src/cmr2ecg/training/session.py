@@ -1,6 +1,7 @@
-"""A whole pre-training as the steps run it: data in, loop, weights and result.json out."""
+"""A whole pre-training as the steps run it: data in, loop, weights and result.json out, in one process or several."""
 
 import argparse
+import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +14,15 @@ from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.files import sha256, write_json
 from cmr2ecg.imports import code_digest
+from cmr2ecg.training.course import Course
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.pretrain import Course, pretrain, save_networks
+from cmr2ecg.training.distributed import processes, rank, synchronise_batch_norm, world
+from cmr2ecg.training.health import collapsed
+from cmr2ecg.training.pretrain import LAST_GOOD, pretrain, save_networks
 from cmr2ecg.training.result import digest, provenance
 from cmr2ecg.training.schedule import absolute_rate
+
+NOT_MEASURES = ("epoch", "train_loss", "val_loss", "learning_rate", "epoch_seconds", "data_wait_share")
 
 
 def pretrain_parser(description: str | None) -> argparse.ArgumentParser:
@@ -41,6 +47,8 @@ def run_pretraining(
 ) -> None:
     """Train the objective that build(models, method settings) returns and write its folder.
 
+    Under torchrun all processes train together and the first one writes.
+
     Args:
         build: makes the objective after torch has been seeded.
         args: parsed by pretrain_parser.
@@ -52,28 +60,39 @@ def run_pretraining(
     device = pick_device(args.settings["device"])
     precision = pick_precision(args.settings["precision"], device)
     pick_attention(device, precision)
-    torch.manual_seed(settings["seed"])
-    objective = build(args.settings["models"], settings).to(device)
-    train, val = (load_split(args, name, objective.fields) for name in ("train", "val"))
     inputs = [args.dataset, args.split, *starts_from]
     owner = digest([args.settings, precision, code_digest(module), [sha256(path) for path in inputs]])
     args.output.mkdir(parents=True, exist_ok=True)
-    step = module.rsplit(".", 1)[-1]
-    course = pretrain(
-        objective, train, val, settings, directory=args.output, owner=owner, precision=precision, label=step
-    )
-    save_networks(objective, args.output)
-    machine = {"device": device.type, "precision": precision, "threads": args.threads}
-    result = describe(step, args, objective, course, len(train), len(val))
-    write_json(args.output / "result.json", {**result, "provenance": provenance(module, inputs, started, **machine)})
-    (args.output / "resume.pt").unlink(missing_ok=True)
+    with processes(device):
+        torch.manual_seed(settings["seed"])
+        objective = build(args.settings["models"], settings).to(device)
+        if world() > 1:
+            synchronise_batch_norm(objective)
+        train, val = (load_split(args, name, objective.fields) for name in ("train", "val"))
+        label = module.rsplit(".", 1)[-1]
+        course = pretrain(
+            objective, train, val, settings, directory=args.output, owner=owner, precision=precision, label=label
+        )
+        if rank() == 0:
+            machine = {"device": device.type, "precision": precision, "threads": args.threads, "processes": world()}
+            result = describe(label, args, objective, course, len(train), len(val))
+            origin = provenance(module, inputs, started, **machine)
+            finish(args.output, objective, {**result, "provenance": origin})
+
+
+def finish(directory: Path, objective: nn.Module, result: dict) -> None:
+    """Write weights and result.json, and remove what was only kept for a restart."""
+    save_networks(objective, directory)
+    write_json(directory / "result.json", result)
+    (directory / "resume.pt").unlink(missing_ok=True)
+    shutil.rmtree(directory / LAST_GOOD, ignore_errors=True)
 
 
 def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> PairedData:
-    """Return the ECGs and images of one split, each split within half of the memory limit."""
+    """Return the ECGs and images of one split, each split within half of this process's share of the memory limit."""
     image_size = args.settings["models"].get("cmr_encoder", {}).get("image_size")
     eids = split_eids(args.split, name)
-    return PairedData(args.dataset, eids, fields, memory_mb=args.memory_mb / 2, image_size=image_size)
+    return PairedData(args.dataset, eids, fields, memory_mb=args.memory_mb / 2 / world(), image_size=image_size)
 
 
 def describe(
@@ -82,6 +101,10 @@ def describe(
     """Return result.json without its provenance."""
     settings = args.settings["method"]
     chosen = course.best_epoch if settings["select"] == "best" else len(course.history) - 1
+    row = course.history[chosen]
+    seconds = sum(line["epoch_seconds"] for line in course.history)
+    waited = sum(line["epoch_seconds"] * line["data_wait_share"] for line in course.history)
+    measures = {name: value for name, value in row.items() if name not in NOT_MEASURES}
     return {
         "step": step,
         "name": args.output.name,
@@ -93,6 +116,9 @@ def describe(
         "learning_rate": absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]),
         "n_train": n_train,
         "n_val": n_val,
-        "validation": {"loss": course.history[chosen]["val_loss"]},
+        "validation": {"loss": row["val_loss"], **measures},
+        "collapsed": collapsed(row),
         "parameters": sum(value.numel() for value in objective.parameters() if value.requires_grad),
+        "epoch_seconds": round(seconds / len(course.history), 3),
+        "data_wait_share": round(waited / seconds, 4),
     }

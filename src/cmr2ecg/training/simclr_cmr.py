@@ -7,6 +7,7 @@ from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.losses.nt_xent import nt_xent_loss
 from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder
+from cmr2ecg.training.distributed import gather
 
 
 class CmrSimclrObjective(nn.Module):
@@ -14,6 +15,7 @@ class CmrSimclrObjective(nn.Module):
 
     fields = ("cmr",)
     needs_full_batches = True
+    pair = ("first_view", "second_view")
 
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()
@@ -30,10 +32,20 @@ class CmrSimclrObjective(nn.Module):
         views = torch.cat([augment_cmr(images, self.settings["augment"], generator) for _ in range(2)])
         return (views.contiguous(memory_format=torch.channels_last),)
 
-    def loss(self, views: Tensor) -> Tensor:
-        """Return the NT-Xent loss of the stacked views."""
-        first, second = self.projector(self.encoder(views)).chunk(2)
+    def embeddings(self, views: Tensor) -> dict[str, Tensor]:
+        """Return the encoder's output for the first views and the projections of both."""
+        features = self.encoder(views)
+        first, second = self.projector(features).chunk(2)
+        return {"encoder": features[: len(first)], "first_view": first, "second_view": second}
+
+    def loss_from(self, embeddings: dict[str, Tensor]) -> Tensor:
+        """Return the NT-Xent loss of all processes' views."""
+        first, second = (gather(embeddings[name].float()) for name in self.pair)
         return nt_xent_loss(first, second, self.settings["temperature"])
+
+    def loss(self, views: Tensor) -> Tensor:
+        """Return the loss of the stacked views."""
+        return self.loss_from(self.embeddings(views))
 
     def networks(self) -> dict[str, nn.Module]:
         """Return the image encoder."""
