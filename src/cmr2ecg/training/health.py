@@ -50,7 +50,7 @@ def alignment(a: Tensor, b: Tensor) -> float:
 def uniformity(z: Tensor) -> float:
     """Return log of the mean of exp(-2 squared distance) over pairs of different rows of z (n, d), on the unit sphere.
 
-    Wang and Isola 2020, equation 7 with t 2: 0 when all rows are the same, near -4 when spread evenly in many dimensions.
+    Wang and Isola 2020, equation 7 with t 2: 0 when all rows are the same, near -4 when spread evenly.
     """
     z = normalize(z, dim=1)
     total = 0.0
