@@ -1,0 +1,79 @@
+"""Prove that no withdrawn subject is left in the results: every file below the cohort's folder is searched.
+
+What an interrupted job left behind (partial files and resume points) and what no rule declares is deleted if it holds
+a withdrawn subject; a result that does ends the run. The simulated download is not searched, since it stands for the
+raw files. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
+
+Output: audit.json (withdrawn subjects, files searched, leftovers deleted).
+"""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.data.traces import files_below, holds
+from cmr2ecg.files import write_json
+from cmr2ecg.progress import Progress
+from cmr2ecg.ukb.withdrawn import read_withdrawn
+
+DOWNLOAD = "simulate_cohort"
+SHOWN = 10  # files named in the message
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--results", type=Path, required=True, help="the cohort's results folder")
+    parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
+    parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
+    args = parser.parse_args(argv)
+    start(args)
+    eids = np.array(sorted(read_withdrawn(args.withdrawn)), np.int64)
+    files = [path for path in files_below(args.results) if path.relative_to(args.results).parts[0] != DOWNLOAD]
+    found = traces(files, eids) if len(eids) else []
+    leftovers = [path for path in found if is_leftover(path)]
+    for path in leftovers:
+        path.unlink()
+    searched = {"withdrawn": len(eids), "files": len(files), "leftovers_deleted": len(leftovers)}
+    logging.info("withdrawn subjects, files searched, leftovers deleted: %d, %d, %d", *searched.values())
+    left = [path for path in found if path not in leftovers]
+    if left:
+        raise InputError(message(left, args.results))
+    write_json(args.output, searched)
+
+
+def traces(files: Sequence[Path], eids: np.ndarray) -> list[Path]:
+    """Return the files that hold one of `eids`."""
+    progress = Progress("audit_withdrawn", len(files))
+    found = []
+    for path in files:
+        found += [path] if holds(path, eids) else []
+        progress.step(found=len(found))
+    progress.close()
+    return found
+
+
+def is_leftover(path: Path) -> bool:
+    """Return whether a file is of an interrupted job or beside a rule's outputs, so that nothing is lost with it."""
+    return (
+        path.suffix == ".partial"
+        or path.parent.name == "partial"
+        or path.name == "resume.pt"
+        or path.parts[-2:] == ("audit_leakage", "duplicates.csv")
+    )
+
+
+def message(left: Sequence[Path], results: Path) -> str:
+    """Return one line that names the files without showing an eid in a name."""
+    names = ["".join("?" if sign.isdigit() else sign for sign in str(path.relative_to(results))) for path in left]
+    shown = ", ".join(names[:SHOWN]) + (f" and {len(left) - SHOWN} more" if len(left) > SHOWN else "")
+    return (
+        f"audit_withdrawn: {len(left)} files below {results} hold a withdrawn subject: {shown} (digits shown as ?). "
+        "This run makes its own files anew, so these are of an earlier configuration: delete them and run again"
+    )
+
+
+if __name__ == "__main__":
+    run(main)
