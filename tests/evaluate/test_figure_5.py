@@ -45,7 +45,7 @@ def lines(axes, encoder):
 
 
 def test_lines_are_the_means_over_the_real_sizes(intervals):
-    figure = draw({}, {"intervals": intervals})
+    figure = draw({}, {"intervals": [intervals]})
     assert [axes.get_title() for axes in figure.axes] == [
         "Coronary artery disease (CAD)",
         "Atrial fibrillation (AF)",
@@ -74,7 +74,7 @@ def test_same_bytes_again(intervals, kind):
     def picture():
         buffer = io.BytesIO()
         metadata = {"Software": None} if kind == "png" else {"CreationDate": None, "Producer": None}
-        draw({}, {"intervals": intervals}).savefig(buffer, format=kind, dpi=50, metadata=metadata)
+        draw({}, {"intervals": [intervals]}).savefig(buffer, format=kind, dpi=50, metadata=metadata)
         return buffer.getvalue()
 
     assert picture() == picture()
@@ -85,7 +85,7 @@ def test_sizes_that_coincide_share_a_tick_and_undefined_models_are_left_out(inte
     table.loc[table["fraction"] == 1, "n_train"] = 40
     table.loc[table["target"] == "dm", "mean"] = np.nan
     table.to_csv(intervals, index=False)
-    figure = draw({}, {"intervals": intervals})
+    figure = draw({}, {"intervals": [intervals]})
     assert len(figure.axes) == 2
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["40\n1, 10 %", "400\n100 %"]
 
@@ -94,4 +94,4 @@ def test_sizes_that_coincide_share_a_tick_and_undefined_models_are_left_out(inte
 def test_nothing_to_draw_is_said(intervals, column, message):
     pd.read_csv(intervals).assign(**{column: np.nan}).to_csv(intervals, index=False)
     with pytest.raises(InputError, match=message):
-        draw({}, {"intervals": intervals})
+        draw({}, {"intervals": [intervals]})

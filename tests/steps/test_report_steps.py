@@ -44,7 +44,8 @@ def study(tmp_path_factory):
         outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex")}
         make_table.main(words(table=table, metrics=files["metrics"], cohort="demo", **outputs))
     outputs = {kind: root / f"figure_5.{kind}" for kind in ("png", "pdf")}
-    make_figure.main(words(settings=SETTINGS, figure=5, intervals=files["intervals"], **outputs))
+    given = f"intervals={files['intervals']}"
+    make_figure.main(words(settings=SETTINGS, figure="figure_5", inputs=given, **outputs))
     return root
 
 

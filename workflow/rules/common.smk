@@ -161,7 +161,10 @@ def figure_settings(wildcards):
     used = {"dpi": section["dpi"]}
     if wildcards.figure.endswith("_sheet"):
         used |= {key: section[key] for key in ("sheet_subjects", "seed")}
+    if wildcards.figure == "ecg_sheet":
+        used["sampling_rate_hz"] = config["clean_ecg"]["sampling_rate_hz"]
     if wildcards.figure == "cmr_sheet":
+        used["channels"] = config["crop_cmr"]["channels"]
         limits = ("minimum_slices", "minimum_frames", "max_missing_frames")
         used["read"] = {key: config["crop_cmr"][key] for key in limits}
     return json.dumps(used, sort_keys=True)

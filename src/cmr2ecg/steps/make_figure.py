@@ -1,6 +1,7 @@
-"""Draw one of the paper's figures as png and pdf; the same inputs give the same bytes.
+"""Draw one figure as png and pdf; the same inputs give the same bytes.
 
-Each figure is a module of its own, found by its number, so that an edit of one figure draws that one again only.
+Each figure is a module of its own, cmr2ecg.evaluate.figures.<name>, with draw(settings, inputs) -> Figure, so that an
+edit of one figure draws that one again only.
 """
 
 import importlib
@@ -10,28 +11,44 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.files import atomic
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--figure", type=int, choices=[5], required=True, help="the paper's number")
-    parser.add_argument("--intervals", type=Path, required=True, help="intervals.csv of the step evaluate")
+    parser.add_argument("--figure", required=True, help="name of its module, such as figure_5 or exclusion_flow")
+    parser.add_argument("--inputs", nargs="*", default=[], metavar="NAME=PATH", help="the figure's files")
     parser.add_argument("--png", type=Path, required=True)
     parser.add_argument("--pdf", type=Path, required=True)
     args = parser.parse_args(argv)
     start(args)
 
-    module = importlib.import_module(f"cmr2ecg.evaluate.figures.figure_{args.figure}")
-    figure = module.draw(args.settings, {"intervals": args.intervals})
+    module = importlib.import_module(f"cmr2ecg.evaluate.figures.{args.figure}")
+    figure = module.draw(args.settings, named_inputs(args.inputs))
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph it embeds
     with rc_context(RC), atomic(args.png) as png, atomic(args.pdf) as pdf:
         figure.savefig(png, format="png", dpi=args.settings["dpi"], metadata={"Software": None})
         # A date in the file would make every run look like a change.
-        figure.savefig(pdf, format="pdf", metadata={"CreationDate": None, "Producer": None, "Creator": None})
-    logging.info("drew figure %d", args.figure)
+        metadata = {"CreationDate": None, "Producer": None, "Creator": None}
+        figure.savefig(pdf, format="pdf", dpi=args.settings["dpi"], metadata=metadata)
+    logging.info("drew %s", args.figure)
+
+
+def named_inputs(pairs: Sequence[str]) -> dict[str, list[Path]]:
+    """Return {name: paths} of words NAME=PATH; a name given more than once holds several files.
+
+    Raises:
+        InputError: if a word has no name.
+    """
+    inputs: dict[str, list[Path]] = {}
+    for pair in pairs:
+        name, equals, path = pair.partition("=")
+        if not (name and equals and path):
+            raise InputError(f"--inputs {pair}: expected NAME=PATH")
+        inputs.setdefault(name, []).append(Path(path))
+    return inputs
 
 
 if __name__ == "__main__":

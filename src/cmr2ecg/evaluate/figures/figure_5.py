@@ -17,18 +17,19 @@ from cmr2ecg.evaluate.names import DISEASES, MODELS
 MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
 
 
-def draw(settings: dict[str, Any], inputs: dict[str, Path]) -> Figure:
-    """Return the figure; inputs: {"intervals": intervals.csv of the step evaluate}.
+def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
+    """Return the figure; inputs: {"intervals": [intervals.csv of the step evaluate]}.
 
     Lines are means over seeds, shaded regions the 95 % bootstrap intervals. All panels share the AUROC axis.
     Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
     """
-    table = pd.read_csv(inputs["intervals"])
+    (path,) = inputs["intervals"]
+    table = pd.read_csv(path)
     table = table[table["target"].isin(DISEASES) & (table["metric"] == "auroc")].dropna(subset=["mean"])
     if table.empty:
-        raise InputError(f"{inputs['intervals']}: no AUROC on any disease, so there is nothing to draw in figure 5")
+        raise InputError(f"{path}: no AUROC on any disease, so there is nothing to draw in figure 5")
     if table["n_train"].isna().any():
-        raise InputError(f"{inputs['intervals']}: n_train is empty; run the step evaluate with --results")
+        raise InputError(f"{path}: n_train is empty; run the step evaluate with --results")
     targets = [target for target in DISEASES if target in set(table["target"])]
     encoders = [encoder for encoder in STYLE if encoder in set(table["encoder"])]
     with rc_context(RC):
