@@ -16,6 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from cmr2ecg.command import InputError
+from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
 
 KINDS = {
     "object": "a map of settings",
@@ -217,7 +218,7 @@ def _visible_tokens(encoder: dict[str, Any], mask_ratio: float) -> Iterator[str]
 
 def _targets(section: str, targets: list[str], diseases: dict[str, Any]) -> Iterator[str]:
     for target in targets:
-        if target not in diseases:
+        if target not in (*diseases, *PHENOTYPE_GROUPS):
             yield f"{section}.targets names {target}; read_tabular.diseases holds only {', '.join(diseases)}"
 
 

@@ -23,6 +23,7 @@ for variable, folder in (
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_raw_paths
 from cmr2ecg.imports import reached_files
+from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
 from cmr2ecg.ukb.bulk import list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
 from cmr2ecg.ukb.withdrawn import read_withdrawn
@@ -184,3 +185,45 @@ def finetune_settings(wildcards):
     section = config["finetune"]
     overrides = section["overrides"].get(wildcards.encoder, {})
     return training_settings({**without_plans(section), **overrides}, "ecg_encoder")
+
+
+def target_values(wildcards):
+    """Return the table that holds a target's values: labels of a disease, phenotypes of a group."""
+    table = "phenotypes" if wildcards.target in PHENOTYPE_GROUPS else "labels"
+    return f"<results>/read_tabular/{table}.parquet"
+
+
+def target_subset(wildcards):
+    """Return a disease's balanced subset; a group of phenotypes has none, it takes every training subject."""
+    if wildcards.target in PHENOTYPE_GROUPS:
+        return []
+    return f"<results>/balance_subset/{wildcards.target}_{wildcards.fraction}.csv"
+
+
+def target_audits(wildcards):
+    """Return the audits that must have passed before a target is trained on."""
+    subsets = (
+        []
+        if wildcards.target in PHENOTYPE_GROUPS
+        else [f"<results>/audit_subsets/{wildcards.target}.json"]
+    )
+    return [AUDIT, *subsets]
+
+
+def optional(name):
+    """Return a parameter that names an input on the command line as --NAME, if the job has it."""
+
+    def argument(wildcards, input):
+        path = input.get(name)
+        return f"--{name} {shlex.quote(str(path))}" if path else ""
+
+    return argument
+
+
+def fits_of(section):
+    """Return TARGET/FRACTION of a section's targets: diseases at every fraction, phenotypes at 100 %."""
+    return [
+        f"{target}/{fraction}"
+        for target in config[section]["targets"]
+        for fraction in ([100] if target in PHENOTYPE_GROUPS else config["balance_subset"]["fractions"])
+    ]

@@ -41,9 +41,9 @@ rule train_tabular:
         code=code("train_tabular"),
         covariates="<results>/read_tabular/covariates.parquet",
         split=SPLIT,
-        labels="<results>/read_tabular/labels.parquet",
-        subset="<results>/balance_subset/{target}_{fraction}.csv",
-        audits=[AUDIT, "<results>/audit_subsets/{target}.json"],
+        values=target_values,
+        subset=target_subset,
+        audits=target_audits,
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
@@ -56,7 +56,8 @@ rule train_tabular:
     params:
         settings=settings("train_tabular"),
         folder=subpath(output.result, parent=True),
+        subset=optional("subset"),
     shell:
         "python -m cmr2ecg.steps.train_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --covariates {input.covariates:q} --split {input.split:q} --labels {input.labels:q} --subset {input.subset:q}"
+        " --covariates {input.covariates:q} --split {input.split:q} --values {input.values:q} {params.subset}"
         " --target {wildcards.target} --fraction {wildcards.fraction} --output {params.folder:q}"

@@ -6,11 +6,7 @@ FITS = expand(
     encoder=config["finetune"]["encoders"],
     target=config["finetune"]["targets"],
     fraction=FRACTIONS,
-) + expand(
-    "<results>/train_tabular/{target}/{fraction}",
-    target=config["train_tabular"]["targets"],
-    fraction=FRACTIONS,
-)
+) + expand("<results>/train_tabular/{fit}", fit=fits_of("train_tabular"))
 PRETRAININGS = pretrainings(config["finetune"]["encoders"])
 TABLES = expand(
     "<results>/make_table/table_{table}.csv", table=config["make_table"]["tables"]

@@ -82,7 +82,7 @@ def forget_seeds(directory: Path) -> None:
 def write_outcome(directory: Path, results: Sequence[SeedResult], described: dict) -> None:
     """Write predictions.parquet (all seeds), metrics.jsonl and result.json, then drop the kept seeds.
 
-    result.json is `described` plus the validation AUROC, best epoch and number of parameters of each seed.
+    result.json is `described` plus the validation metric, best epoch and number of parameters of each seed.
     """
     with atomic(directory / "predictions.parquet") as partial:
         pd.concat([result[0] for result in results], ignore_index=True).to_parquet(partial, index=False)
@@ -90,8 +90,9 @@ def write_outcome(directory: Path, results: Sequence[SeedResult], described: dic
         lines = [json.dumps(row) + "\n" for result in results for row in result[1]]
         partial.write_text("".join(lines))
     summaries = [result[2] for result in results]
+    metric = next(name.removeprefix("val_") for name in summaries[0] if name.startswith("val_"))
     outcome = {
-        "validation": {"auroc": [summary["val_auroc"] for summary in summaries]},
+        "validation": {metric: [summary[f"val_{metric}"] for summary in summaries]},
         "best_epoch": [summary["best_epoch"] for summary in summaries],
         "parameters": summaries[0]["parameters"],
     }

@@ -1,0 +1,31 @@
+"""The choice of a sweep as a file, and the settings a final training takes from it."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+
+from cmr2ecg.command import InputError
+
+
+def apply_choice(settings: Mapping, selected: Path | None, encoder: str, target: str) -> dict:
+    """Return a training's settings with those that a sweep chose in place of the config's.
+
+    selected: select/{encoder}_{target}.json, or None where no sweep is configured.
+
+    Raises:
+        InputError: if the file is not the choice for this encoder and target.
+    """
+    if selected is None:
+        return dict(settings)
+    try:
+        choice = json.loads(selected.read_text())
+        whose, chosen = (choice["encoder"], choice["target"]), choice["chosen"]["settings"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise InputError(f"{selected}: not a choice of the select step; delete it and run again") from error
+    if whose != (encoder, target):
+        raise InputError(f"{selected}: is the choice for {whose[0]}/{whose[1]}, not for {encoder}/{target}")
+    unknown = sorted(set(chosen) - set(settings))
+    if unknown or not all(isinstance(value, int | float) and math.isfinite(value) for value in chosen.values()):
+        raise InputError(f"{selected}: holds settings that {encoder} has not; delete it and run again")
+    return {**settings, **chosen}

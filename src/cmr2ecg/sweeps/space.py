@@ -1,0 +1,91 @@
+"""What a sweep tries: the paper's grid, a random part of it, or a successive halving; and in which jobs (§IV-C.2).
+
+Standard library only: Snakemake plans its jobs from here each time the Snakefile is read.
+"""
+
+import hashlib
+import itertools
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+PHENOTYPE_GROUPS = ("lv", "rv", "wt", "ecc", "err")
+CLASSIFICATION_ONLY = ("label_smoothing",)  # a squared error has no labels to smooth
+Settings = Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """A round of a sweep: `trials` of them are trained up to `epochs`. A grid or random search has one round."""
+
+    epochs: int
+    trials: int
+
+
+def trial_id(settings: Settings) -> str:
+    """Return a name that depends on the values alone: not on their order, nor on how a number is written (0 or 0.0)."""
+    values = {axis: f"{float(value):.12g}" for axis, value in settings.items()}
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def axes_of(grid: Mapping[str, Sequence[float]], target: str) -> dict[str, Sequence[float]]:
+    """Return the axes that are swept for a target: an empty one is not, nor is label smoothing for phenotypes."""
+    dropped = CLASSIFICATION_ONLY if target in PHENOTYPE_GROUPS else ()
+    return {axis: values for axis, values in grid.items() if values and axis not in dropped}
+
+
+def combinations(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
+    """Return every combination of the axes' values."""
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def shuffled(trials: Sequence[Settings], seed: int) -> list[Settings]:
+    """Return the trials in an order drawn by `seed`, which other trials beside them do not change.
+
+    Each trial's place comes from a hash of the seed and its name. So the first n are a random n without replacement,
+    a larger n only adds, and neighbours differ in batch size, which levels the cost of the jobs.
+    """
+    return sorted(trials, key=lambda trial: hashlib.sha256(f"{seed}:{trial_id(trial)}".encode()).digest())
+
+
+def planned_trials(section: Mapping, target: str) -> list[Settings]:
+    """Return the trials of one sweep in the order in which they are packed into jobs.
+
+    section: config["sweep"], with grid, strategy, trials and seed. `trials` null takes the whole grid.
+    """
+    whole = shuffled(combinations(axes_of(section["grid"], target)), section["seed"])
+    return whole if section["strategy"] == "grid" else whole[: section["trials"]]
+
+
+def planned_rungs(section: Mapping, count: int, epochs: int) -> list[Rung]:
+    """Return the rounds of a sweep of `count` trials whose trainings have at most `epochs` epochs.
+
+    Successive halving (Jamieson and Talwalkar, AISTATS 2016) trains all trials for minimum_epochs, keeps the best
+    1/eta (rounded down, at least one), trains those eta times as long, and so on to `epochs`. It ends as soon as one
+    trial is left, for then nothing is left to choose.
+    """
+    if section["strategy"] != "halving":
+        return [Rung(epochs, count)]
+    eta, reached = section["eta"], min(section["minimum_epochs"], epochs)
+    rungs = [Rung(reached, count)]
+    while reached < epochs and count // eta > 1:
+        reached, count = min(reached * eta, epochs), count // eta
+        rungs.append(Rung(reached, count))
+    return rungs
+
+
+def pack_count(trials: int, trials_per_job: int) -> int:
+    """Return the number of jobs that so many trials need."""
+    return math.ceil(trials / trials_per_job)
+
+
+def pack_slice(pack: int, trials_per_job: int) -> slice:
+    """Return the places that job number `pack` takes in the order of the trials."""
+    return slice(pack * trials_per_job, (pack + 1) * trials_per_job)
+
+
+def epochs_trained(rungs: Sequence[Rung]) -> int:
+    """Return the most epochs a sweep trains over all trials, a trial going on where its last round ended."""
+    steps = zip(rungs, (0, *(rung.epochs for rung in rungs)), strict=False)
+    return sum(rung.trials * (rung.epochs - before) for rung, before in steps)

@@ -1,0 +1,73 @@
+"""Finished trials as lines of JSON beside a sweep's outputs: what a wider or interrupted sweep need not repeat."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from cmr2ecg.files import atomic
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One trial with one seed: its validation score after each epoch (the first is epoch 1), and seconds of training.
+
+    `whole`: it ended by itself (last epoch, no more patience, or a failure) and would not go on with more epochs.
+    `failure`: why a trial has no usable score, else empty.
+    """
+
+    trial: str
+    seed: int
+    scores: list[float | None]
+    seconds: float
+    whole: bool
+    failure: str = ""
+
+
+class Store:
+    """The finished trials of one sweep that have the same owner: data, weights, code and fixed settings.
+
+    Every job appends to its own file and reads all of them, so jobs may run side by side and be packed anew. A line
+    holds scores and names of trials, never a subject.
+    """
+
+    def __init__(self, folder: Path, own: str, owner: str) -> None:
+        self.folder, self.path, self.owner = folder, folder / f"{own}.jsonl", owner
+        self._forget_others()
+
+    def _forget_others(self) -> None:
+        """Drop what this job kept for another owner, and a last line that was cut off."""
+        if self.path.exists():
+            kept = [row for row in read_lines(self.path) if row.get("owner") == self.owner]
+            with atomic(self.path) as partial:
+                partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
+
+    def read(self) -> dict[tuple[str, int], Outcome]:
+        """Return the longest outcome of each (trial, seed)."""
+        found: dict[tuple[str, int], Outcome] = {}
+        for path in sorted(self.folder.glob("*.jsonl")):
+            for row in read_lines(path):
+                if row.pop("owner") != self.owner:
+                    continue
+                outcome = Outcome(**row)
+                known = found.get((outcome.trial, outcome.seed))
+                if known is None or len(outcome.scores) > len(known.scores):
+                    found[outcome.trial, outcome.seed] = outcome
+        return found
+
+    def add(self, outcome: Outcome) -> None:
+        """Keep one outcome at once."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with open(self.path, "a", encoding="utf-8") as handle:
+            handle.write(json.dumps({"owner": self.owner, **asdict(outcome)}) + "\n")
+
+
+def read_lines(path: Path) -> Iterable[dict]:
+    """Yield the whole lines of a file of JSON; one that a killed job cut off is left out."""
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue
+        if isinstance(row, dict) and "owner" in row:
+            yield row

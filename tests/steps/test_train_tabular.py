@@ -1,0 +1,121 @@
+"""The tabular baseline's step: diseases and phenotypes, gaps, what is left out, and nothing of the test labels."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.outputs import output_names
+from cmr2ecg.steps.train_tabular import main
+
+SETTINGS = {"seeds": [0, 7], "rounds": 4, "max_depth": 2, "learning_rate": 0.3, "subsample": 0.75}
+
+
+@pytest.fixture
+def cohort(tmp_path):
+    """A folder of 120 subjects, 80/20/20, whose disease and right ventricle follow age."""
+    rng, n = np.random.default_rng(0), 120
+    eids = 9000001 + np.arange(n)
+    age = rng.normal(60, 8, n)
+    table = pd.DataFrame({"eid": eids, "sex": rng.integers(0, 2, n), "age": age, "weight": 70.0, "height": 170.0})
+    table["weight"] = table["weight"].where(rng.random(n) > 0.2)
+    table.to_parquet(tmp_path / "covariates.parquet")
+    split = np.repeat(["train", "val", "test"], [80, 20, 20])
+    pd.DataFrame({"eid": eids, "split": split}).to_csv(tmp_path / "split.csv", index=False)
+    labels = pd.DataFrame({"eid": eids, "cad": (age + rng.normal(0, 4, n) > 60).astype(int)})
+    labels.to_parquet(tmp_path / "labels.parquet")
+    labels[:80].rename(columns={"cad": "label"}).to_csv(tmp_path / "subset.csv", index=False)
+    phenotypes = pd.DataFrame({name: 100 + age + rng.normal(0, 4, n) for name in output_names("rv")})
+    phenotypes = phenotypes.mask(rng.random((n, 1)).repeat(4, axis=1) < 0.3).assign(eid=eids)
+    phenotypes.to_parquet(tmp_path / "phenotypes.parquet")
+    return tmp_path
+
+
+def run(folder, target, name="out", settings=SETTINGS, **changed):
+    files = {"covariates": "covariates.parquet", "split": "split.csv"}
+    files |= (
+        {"values": "labels.parquet", "subset": "subset.csv"} if target == "cad" else {"values": "phenotypes.parquet"}
+    )
+    paths = {key: folder / value for key, value in files.items()} | changed
+    arguments = [text for key, value in paths.items() for text in (f"--{key}", str(value))]
+    output = folder / name
+    arguments += ["--target", target, "--fraction", "100", "--output", str(output)]
+    main(["--settings", json.dumps(settings), *arguments])
+    return pd.read_parquet(output / "predictions.parquet"), json.loads((output / "result.json").read_text())
+
+
+def test_a_disease(cohort):
+    predictions, result = run(cohort, "cad")
+    assert list(predictions) == ["seed", "eid", "split", "output", "y_true", "y_score"]
+    assert len(predictions) == 2 * 40 and set(predictions["output"]) == {"cad"}
+    assert predictions["y_score"].between(0, 1).all() and set(predictions["split"]) == {"val", "test"}
+    assert min(result["validation"]["auroc"]) > 0.6 and result["skipped_outputs"] == {}
+    rows = [json.loads(line) for line in (cohort / "out/metrics.jsonl").read_text().splitlines()]
+    assert len(rows) == 2 * 4 and set(rows[0]) == {"seed", "epoch", "val_loss", "val_auroc"}
+
+
+def test_phenotypes_are_in_their_unit_and_keep_subjects_without_them(cohort):
+    predictions, result = run(cohort, "rv")
+    assert len(predictions) == 2 * 40 * 4 and set(predictions["output"]) == set(output_names("rv"))
+    assert predictions["y_true"].isna().any() and predictions["y_score"].between(120, 200).all()
+    assert min(result["validation"]["r"]) > 0.3
+    phenotypes = pd.read_parquet(cohort / "phenotypes.parquet")
+    assert result["n_train"] == phenotypes[:80].drop(columns="eid").notna().any(axis=1).sum()
+    rows = [json.loads(line) for line in (cohort / "out/metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["val_r"] == pytest.approx(result["validation"]["r"][1], abs=1e-5)
+
+
+def test_two_runs_give_the_same_predictions(cohort):
+    first, second = run(cohort, "rv")[0], run(cohort, "rv", "again")[0]
+    pd.testing.assert_frame_equal(first, second, check_exact=True)
+
+
+@pytest.mark.parametrize("target", ["cad", "rv"])
+def test_poisoned_test_values_reach_the_truth_and_no_score(cohort, target):
+    first, result = run(cohort, target)
+    name = "labels.parquet" if target == "cad" else "phenotypes.parquet"
+    table = pd.read_parquet(cohort / name)
+    values = [column for column in table if column != "eid"]
+    table.loc[100:, values] = 1 - table.loc[100:, values]
+    table.to_parquet(cohort / "poisoned.parquet")
+    second, poisoned = run(cohort, target, "poisoned", values=cohort / "poisoned.parquet")
+    pd.testing.assert_frame_equal(first.drop(columns="y_true"), second.drop(columns="y_true"))
+    assert result["validation"] == poisoned["validation"]
+    assert not first.query("split == 'test'")["y_true"].equals(second.query("split == 'test'")["y_true"])
+
+
+def test_a_constant_phenotype_is_left_out_with_its_reason(cohort):
+    table = pd.read_parquet(cohort / "phenotypes.parquet")
+    table["RVEF"] = table["RVEF"].where(table["RVEF"].isna(), 55.0)
+    table.to_parquet(cohort / "constant.parquet")
+    predictions, result = run(cohort, "rv", values=cohort / "constant.parquet")
+    assert set(predictions["output"]) == set(output_names("rv")) - {"RVEF"}
+    assert "the same value" in result["skipped_outputs"]["RVEF"]
+
+
+def test_a_covariate_that_nobody_has_is_no_obstacle(cohort):
+    table = pd.read_parquet(cohort / "covariates.parquet").assign(weight=np.nan)
+    table.to_parquet(cohort / "weightless.parquet")
+    predictions, _ = run(cohort, "cad", covariates=cohort / "weightless.parquet")
+    assert np.isfinite(predictions["y_score"]).all()
+
+
+def test_a_sweeps_choice_replaces_the_settings(cohort):
+    choice = {"encoder": "tabular", "target": "cad", "chosen": {"settings": {"rounds": 2, "max_depth": 4}}}
+    (cohort / "choice.json").write_text(json.dumps(choice))
+    _, result = run(cohort, "cad", selected=cohort / "choice.json")
+    assert result["settings"] == SETTINGS | {"rounds": 2, "max_depth": 4}
+    with pytest.raises(InputError, match="is the choice for tabular/cad, not for tabular/rv"):
+        run(cohort, "rv", selected=cohort / "choice.json")
+
+
+def test_values_that_cannot_be_learnt_are_one_line(cohort):
+    labels = pd.read_parquet(cohort / "labels.parquet")
+    labels.loc[80:99, "cad"] = 0
+    labels.to_parquet(cohort / "healthy.parquet")
+    with pytest.raises(InputError, match="cad has the same value for all 20 subjects of the val set"):
+        run(cohort, "cad", values=cohort / "healthy.parquet")
+    with pytest.raises(InputError, match="--subset goes with a disease"):
+        run(cohort, "rv", subset=cohort / "subset.csv")
