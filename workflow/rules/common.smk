@@ -57,6 +57,21 @@ MMCL_STARTS = {
     "mmcl": "<results>/pretrain_mae/mae/encoder.safetensors",
     "mmcl_without_mdm": [],
 }
+MMCL_RATES = [f"{rate:g}" for rate in config["pretrain"]["mmcl"]["base_lrs"]]
+MMCL_FILES = [
+    *[
+        f"{part}.safetensors"
+        for part in ("encoder", "image_encoder", "projector", "image_projector")
+    ],
+    "metrics.jsonl",
+    "result.json",
+]
+# Several processes share one training; a change of their number alone reruns nothing, like one of threads.
+LAUNCH = (
+    "$(test {resources.processes} -gt 1 && echo torchrun --standalone --nproc_per_node {resources.processes}"
+    " || echo python) -m cmr2ecg.steps."
+)
+GPUS = config["processes"]["pretrain"] if config["device"] == "cuda" else 0
 PRETRAINED = {
     "supervised": [],
     "mae": "<results>/pretrain_mae/mae/encoder.safetensors",
@@ -83,7 +98,15 @@ def settings(section):
 
 def without_plans(section):
     """Return a section without the lists that say which jobs there are: one job more must not rerun the others."""
-    plans = ("encoders", "targets", "fractions", "tables", "figures", "quality_figures", "overrides")
+    plans = (
+        "encoders",
+        "targets",
+        "fractions",
+        "tables",
+        "figures",
+        "quality_figures",
+        "overrides",
+    )
     return {key: value for key, value in section.items() if key not in plans}
 
 
@@ -96,6 +119,13 @@ def training_settings(method, *networks):
         "precision": config["precision"],
     }
     return json.dumps(whole, sort_keys=True)
+
+
+def mmcl_candidate(rate):
+    """Return the settings of multimodal contrastive learning at one base learning rate of the sweep."""
+    section = dict(config["pretrain"]["mmcl"])
+    rates = dict(zip(MMCL_RATES, section.pop("base_lrs"), strict=True))
+    return {**section, "base_lr": rates[rate]}
 
 
 @lru_cache

@@ -20,13 +20,16 @@ rule pretrain_mae:
     threads: config["threads"]["pretrain"]
     resources:
         mem_mb=config["memory_mb"],
+        processes=config["processes"]["pretrain"],
+        gpu=GPUS,
     params:
         settings=training_settings(
             config["pretrain"]["mae"], "ecg_encoder", "mae_decoder"
         ),
         folder=subpath(output.result, parent=True),
     shell:
-        "python -m cmr2ecg.steps.pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH
+        + "pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
 
 
@@ -48,16 +51,22 @@ rule pretrain_cmr:
     threads: config["threads"]["pretrain"]
     resources:
         mem_mb=config["memory_mb"],
+        processes=config["processes"]["pretrain"],
+        gpu=GPUS,
     params:
         settings=training_settings(config["pretrain"]["cmr"], "cmr_encoder"),
         folder=subpath(output.result, parent=True),
     shell:
-        "python -m cmr2ecg.steps.pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH
+        + "pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
 
 
 rule pretrain_mmcl:
-    """Pre-train the ECG encoder against CMR images, from the MAE or ("without MDM") from random weights (§III-B)."""
+    """Pre-train the ECG encoder against CMR images at one base learning rate (§III-B).
+
+    It starts from the MAE or ("without MDM") from random weights.
+    """
     input:
         code=code("pretrain_mmcl"),
         dataset=DATASET,
@@ -66,30 +75,59 @@ rule pretrain_mmcl:
         cmr_encoder="<results>/pretrain_cmr/simclr/encoder.safetensors",
         ecg_encoder=lambda wildcards: MMCL_STARTS[wildcards.name],
     output:
-        encoder="<results>/pretrain_mmcl/{name}/encoder.safetensors",
-        image_encoder="<results>/pretrain_mmcl/{name}/image_encoder.safetensors",
-        projector="<results>/pretrain_mmcl/{name}/projector.safetensors",
-        image_projector="<results>/pretrain_mmcl/{name}/image_projector.safetensors",
-        metrics="<results>/pretrain_mmcl/{name}/metrics.jsonl",
-        result="<results>/pretrain_mmcl/{name}/result.json",
+        encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/encoder.safetensors",
+        image_encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/image_encoder.safetensors",
+        projector="<results>/pretrain_mmcl/{name}/candidates/{rate}/projector.safetensors",
+        image_projector="<results>/pretrain_mmcl/{name}/candidates/{rate}/image_projector.safetensors",
+        metrics="<results>/pretrain_mmcl/{name}/candidates/{rate}/metrics.jsonl",
+        result="<results>/pretrain_mmcl/{name}/candidates/{rate}/result.json",
     log:
-        "<results>/logs/pretrain_mmcl/{name}.log",
+        "<results>/logs/pretrain_mmcl/{name}/{rate}.log",
     wildcard_constraints:
-        name="mmcl|mmcl_without_mdm",
+        name="|".join(MMCL_STARTS),
     conda:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
         mem_mb=config["memory_mb"],
+        processes=config["processes"]["pretrain"],
+        gpu=GPUS,
     params:
-        settings=training_settings(
-            config["pretrain"]["mmcl"], "ecg_encoder", "cmr_encoder", "projector"
+        settings=lambda wildcards: training_settings(
+            mmcl_candidate(wildcards.rate), "ecg_encoder", "cmr_encoder", "projector"
         ),
         folder=subpath(output.result, parent=True),
         start=lambda wildcards, input: (
             f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""
         ),
     shell:
-        "python -m cmr2ecg.steps.pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH
+        + "pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
         " --cmr-encoder {input.cmr_encoder:q} {params.start}"
+
+
+rule select_mmcl:
+    """Take the candidate with the lowest validation loss (§IV-C.2: a sweep over base learning rates)."""
+    input:
+        code=code("select_mmcl"),
+        candidates=expand(
+            "<results>/pretrain_mmcl/{{name}}/candidates/{rate}/{file}",
+            rate=MMCL_RATES,
+            file=MMCL_FILES,
+        ),
+    output:
+        expand("<results>/pretrain_mmcl/{{name}}/{file}", file=MMCL_FILES),
+    log:
+        "<results>/logs/select_mmcl/{name}.log",
+    wildcard_constraints:
+        name="|".join(MMCL_STARTS),
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        folder=lambda wildcards, output: os.path.dirname(output[0]),
+        candidates=MMCL_RATES,
+    shell:
+        "python -m cmr2ecg.steps.select_mmcl --threads {threads} --log {log:q}"
+        " --output {params.folder:q} --candidates {params.candidates:q}"
