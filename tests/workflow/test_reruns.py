@@ -9,8 +9,8 @@ from drive_snakemake import TINY, planned, snakemake
 pytestmark = pytest.mark.slow
 
 REPORT = {"evaluate", "make_table", "make_figure", "track"}
-MMCL = {"pretrain_mmcl", "finetune"} | REPORT
-TRAINING = {"pretrain_mae", "pretrain_mmcl", "finetune"}
+MMCL = {"pretrain_mmcl", "select_mmcl", "finetune"} | REPORT
+TRAINING = {"pretrain_mae", "pretrain_mmcl", "select_mmcl", "finetune"}
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -53,7 +53,7 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
     ("old", "new", "reruns"),
     [
         ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101]\n  epochs: 3", {"finetune"} | REPORT),
-        ("mmcl: {epochs: 1", "mmcl: {epochs: 2", {"pretrain_mmcl", "finetune"} | REPORT),
+        ("mmcl: {epochs: 1", "mmcl: {epochs: 2", MMCL),
         ("rounds: 5", "rounds: 6", {"train_tabular"} | REPORT),
         ("name: resnet10t, image_size: 32", "name: resnet10t, image_size: 40", {"pretrain_cmr"} | MMCL),
         ("mae_decoder: {dim: 16", "mae_decoder: {dim: 32", {"pretrain_mae"} | MMCL),
@@ -61,6 +61,7 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
         ("encoders: [supervised, mmcl]", "encoders: [mmcl]", REPORT),
         ("memory_mb: 1000", "memory_mb: 2000", set()),
         ("threads: {data: 1", "threads: {data: 2", set()),
+        ("shards: 2", "shards: 2\nprocesses: {pretrain: 2}", set()),
     ],
 )
 def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, reruns):
@@ -77,6 +78,11 @@ def test_another_target_trains_that_target_only(edited):
 def test_another_fraction_makes_that_fraction_only(edited):
     plan = planned(edited(TINY, "fractions: [100, 10]", "fractions: [100, 10, 50]"))
     assert (plan["balance_subset"], plan["finetune"], plan["train_tabular"]) == (1, 2, 1)
+
+
+def test_another_learning_rate_trains_that_one_only(edited):
+    plan = planned(edited(TINY, "base_lrs: [1.0e-3]", "base_lrs: [1.0e-3, 3.0e-3]"))
+    assert (plan["pretrain_mmcl"], plan["select_mmcl"]) == (1, 1) and "pretrain_mae" not in plan
 
 
 def test_frozen_steps_survive_an_edit(edited):
