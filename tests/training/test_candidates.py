@@ -24,7 +24,7 @@ def test_the_lowest_loss_is_first_and_the_lower_rate_of_equals():
 
 
 def test_a_loss_that_is_not_finite_is_refused():
-    with pytest.raises(ValueError, match="base_lr 0.001"):
+    with pytest.raises(ValueError, match=r"base_lr 0\.001"):
         ranked([result(1e-3, float("nan")), result(1e-4, 1.0)])
 
 

@@ -6,53 +6,19 @@ import json
 import numpy as np
 import pytest
 import torch
+from small_objectives import OBJECTIVES, small_objective
 
 from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.training import pretrain as loop
 from cmr2ecg.training.checkpoint import load_resume, load_weights, save_weights
-from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.mmcl import MmclObjective
-from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
-
-
-def common(epochs: int) -> dict:
-    return {
-        "seed": 0,
-        "epochs": epochs,
-        "batch_size": 12,
-        "base_lr": 1e-3,
-        "lr_reference_batch": 12,
-        "warmup_fraction": 0.1,
-        "weight_decay": 0.01,
-        "betas": [0.9, 0.95],
-    }
 
 
 @pytest.fixture
-def methods(small_models, ecg_augment, cmr_augment):
+def methods(small_models):
     """Objective and settings of every pre-training."""
-    mae = {"mask_ratio": 0.6, "loss": "all_patches", "ncc_weight": 0.1, "augment": ecg_augment, "select": "last"}
-    cmr = {"temperature": 0.1, "projector": {"hidden": 16, "out": 8}, "augment": cmr_augment, "select": "best"}
-    mmcl = {
-        "temperature": 0.1,
-        "image_weight": 0.75,
-        "drop_path": 0.1,
-        "select": "best",
-        "augment_probability": 0.95,
-        "ecg_augment": ecg_augment,
-        "cmr_augment": cmr_augment,
-    }
-    classes = {"mae": (MaeObjective, mae), "cmr": (CmrSimclrObjective, cmr), "mmcl": (MmclObjective, mmcl)}
-
-    def make(name: str, epochs: int = 3):
-        build, extra = classes[name]
-        settings = {**common(epochs), **extra}
-        torch.manual_seed(0)
-        return build(small_models, settings), settings
-
-    return make
+    return lambda name, epochs=3: small_objective(name, small_models, epochs)
 
 
 @pytest.fixture
@@ -74,7 +40,7 @@ def run(objective, settings, folds, tmp_path, owner="me"):
     )
 
 
-@pytest.mark.parametrize("name", ["mae", "cmr", "mmcl"])
+@pytest.mark.parametrize("name", OBJECTIVES)
 def test_the_loss_falls(name, methods, folds, tmp_path):
     objective, settings = methods(name, epochs=6)
     course = run(objective, settings, folds, tmp_path)

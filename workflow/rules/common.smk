@@ -67,9 +67,10 @@ MMCL_FILES = [
     "result.json",
 ]
 # Several processes share one training; a change of their number alone reruns nothing, like one of threads.
+# Without "--" torchrun would take the step's --log for one of its own options.
 LAUNCH = (
-    "$(test {resources.processes} -gt 1 && echo torchrun --standalone --nproc_per_node {resources.processes}"
-    " || echo python) -m cmr2ecg.steps."
+    "$(test {resources.processes} -gt 1 && echo torchrun --standalone --nproc_per_node {resources.processes} -m --"
+    " || echo python -m) cmr2ecg.steps."
 )
 GPUS = config["processes"]["pretrain"] if config["device"] == "cuda" else 0
 PRETRAINED = {

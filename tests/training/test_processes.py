@@ -1,0 +1,124 @@
+"""Two real processes give the loss, gradients and statistics of one; only the first writes; none is left hanging."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from small_objectives import OBJECTIVES, small_settings
+from torch import nn
+
+from cmr2ecg.training.distributed import SyncedBatchNorm, gather, slice_of, synchronise_batch_norm
+from cmr2ecg.training.epoch import own_order
+
+ROOT = Path(__file__).resolve().parents[2]
+TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
+TORCHRUN_STEP = [*TORCHRUN, "-m", "--"]  # as LAUNCH in workflow/rules/common.smk
+CONTRASTIVE = sorted(set(OBJECTIVES) - {"mae"})
+
+
+def environment() -> dict[str, str]:
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{Path(__file__).parent}", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="module")
+def compared(small_models) -> dict:
+    """What compare_processes.py finds in two processes, for every objective."""
+    command = [*TORCHRUN, str(Path(__file__).with_name("compare_processes.py")), json.dumps(small_models)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    report = json.loads(done.stdout)
+    assert report["world"] == 2
+    return report["found"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_two_processes_equal_one(compared, name):
+    found = compared[name]
+    assert found["together"] == pytest.approx(found["whole"], rel=1e-5)
+    assert found["gradient_error"] < 1e-3
+    assert found["buffer_error"] < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", CONTRASTIVE)
+def test_the_comparison_would_notice_processes_that_do_not_talk(compared, name):
+    found = compared[name]
+    assert abs(found["separate"] - found["whole"]) > 1e-2
+    assert found["separate_gradient_error"] > 0.05
+
+
+def mae_command(small_dataset: Path, small_models: dict, output: Path, epochs: int) -> list[str]:
+    settings = {"method": small_settings("mae", epochs), "models": small_models, "device": "cpu", "precision": "fp32"}
+    step = ["cmr2ecg.steps.pretrain_mae", "--settings", json.dumps(settings), "--output", str(output)]
+    data = ["--dataset", str(small_dataset / "dataset.h5"), "--split", str(small_dataset / "split.csv")]
+    return [*TORCHRUN_STEP, *step, *data, "--threads", "2", "--log", str(output.with_suffix(".log"))]
+
+
+def children(parent: int) -> list[int]:
+    return [int(text) for text in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
+def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(small_dataset, small_models, tmp_path):
+    command = mae_command(small_dataset, small_models, tmp_path / "mae", epochs=25)
+    running = subprocess.Popen(command, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    metrics = tmp_path / "mae/metrics.jsonl"
+    deadline = time.monotonic() + 120
+    while not metrics.exists() and time.monotonic() < deadline:
+        assert running.poll() is None
+        time.sleep(0.02)
+    os.kill(children(running.pid)[1], signal.SIGKILL)
+    killed = time.monotonic()
+    assert running.wait(timeout=100) != 0
+    assert time.monotonic() - killed < 60
+    running.communicate()
+    assert (tmp_path / "mae/resume.pt").exists()
+    subprocess.run(command, env=environment(), check=True, capture_output=True, timeout=200)
+    log = (tmp_path / "mae.log").read_text()
+    assert log.count("resuming after epoch") == 1 and log.count("25/25") == 1
+    result = json.loads((tmp_path / "mae/result.json").read_text())
+    assert result["provenance"]["processes"] == 2 and len(metrics.read_text().splitlines()) == 25
+    assert sorted(path.name for path in (tmp_path / "mae").iterdir()) == [
+        "autoencoder.safetensors",
+        "encoder.safetensors",
+        "metrics.jsonl",
+        "result.json",
+    ]
+    assert all(value.isfinite().all() for value in load_file(tmp_path / "mae/encoder.safetensors").values())
+
+
+def test_one_process_gathers_nothing():
+    z = torch.randn(3, 2)
+    assert gather(z) is z
+
+
+def test_slices_are_equal_and_in_order():
+    assert [list(slice_of(range(7), here, 3)) for here in range(3)] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_one_process_takes_every_subject_once():
+    order, size = own_order(10, 4, 0, 0, full_batches=False)
+    assert (sorted(order), size) == (list(range(10)), 4)
+    order, size = own_order(10, 4, 0, 0, full_batches=True)
+    assert (len(order), size) == (8, 4)
+
+
+def test_synchronised_batch_norm_keeps_parameters_buffers_and_output():
+    plain = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Sequential(nn.BatchNorm2d(3)))
+    parameters, state = list(plain.parameters()), {key: value.clone() for key, value in plain.state_dict().items()}
+    x = torch.randn(4, 2, 5, 5)
+    wanted = plain.eval()(x)
+    synced = synchronise_batch_norm(plain)
+    assert isinstance(synced[1], SyncedBatchNorm) and isinstance(synced[2][0], SyncedBatchNorm)
+    assert all(a is b for a, b in zip(synced.parameters(), parameters, strict=True))
+    assert synced.state_dict().keys() == state.keys()
+    assert torch.equal(synced(x), wanted)
