@@ -13,10 +13,9 @@ import yaml
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, fourier_surrogate
-from cmr2ecg.data.clean import clean_ecg, prepare
 from cmr2ecg.data.crop import crop_heart
 from cmr2ecg.simulate.cohort import simulate
-from cmr2ecg.ukb.cardiosoft import read_cardiosoft
+from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.ukb.short_axis import read_middle_slice
 
 matplotlib.use("Agg")
@@ -43,10 +42,7 @@ def one_subject(config: dict, folder: Path) -> tuple[torch.Tensor, torch.Tensor]
     """Return the ECG (12, 5000) and the image (3, 210, 210) of a synthetic subject, read back from its files."""
     alone = {"subjects": 1, "broken": 0, "missing_modality": 0, "repeat_visits": 0, "withdrawn": 0}
     simulate(config["simulate_cohort"] | alone, folder, workers=1)
-    cleaning = config["clean_ecg"]
-    record = prepare(read_cardiosoft(next(folder.rglob("*.xml"))), cleaning["sampling_rate_hz"], cleaning["samples"])
-    baseline = {key: float(value) for key, value in cleaning["baseline"].items() if key != "iterations"}
-    ecg = clean_ecg(record, clip_std=cleaning["clip_std"], iterations=cleaning["baseline"]["iterations"], **baseline)
+    ecg = clean_file(next(folder.rglob("*.xml")), **config["clean_ecg"])[0]["ecg"]
     cropping = config["crop_cmr"]
     cine = read_middle_slice(next(folder.rglob("*.zip")), cropping["minimum_slices"])
     image = crop_heart(cine, size=cropping["size"], box_mm=cropping["box_mm"]).pixels

@@ -13,12 +13,13 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
 from data.raw_files import CLEAN, CROP  # noqa: E402
-from data.real_files import SAX_SPACING_MM, as_cardiosoft, real_cine, real_records  # noqa: E402
+from data.real_files import SAX_SPACING_MM, real_cine, real_records  # noqa: E402
 
-from cmr2ecg.data.clean import baseline, clean_ecg, prepare  # noqa: E402
+from cmr2ecg.data.clean import baseline, clean_ecg  # noqa: E402
 from cmr2ecg.data.crop import crop_heart  # noqa: E402
-from cmr2ecg.ukb.cardiosoft import LEADS, parse_cardiosoft  # noqa: E402
+from cmr2ecg.ukb.recording import LEADS  # noqa: E402
 from cmr2ecg.ukb.short_axis import Cine  # noqa: E402
+from cmr2ecg.ukb.wfdb_record import read_wfdb  # noqa: E402
 
 SHOWN = ("II", "aVF", "V2", "V5")
 
@@ -26,7 +27,7 @@ SHOWN = ("II", "aVF", "V2", "V5")
 def draw_ecg(path: Path) -> None:
     """Four leads of the real record with the largest share of slow wander, raw with its baseline and cleaned."""
     options = CLEAN["baseline"]
-    signals = {path: prepare(parse_cardiosoft(as_cardiosoft(path)), 500, 5000) for path in real_records()}
+    signals = {path: read_wfdb(path.with_suffix(".hea")).signal for path in real_records()}
     record = max(signals, key=lambda name: slow_share(signals[name]))
     raw = signals[record]
     clean = clean_ecg(raw, clip_std=CLEAN["clip_std"], **options)

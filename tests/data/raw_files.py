@@ -5,17 +5,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
+from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 FIRST = 9_000_001
-CLEAN = {
-    "sampling_rate_hz": 500,
-    "samples": 5000,
-    "clip_std": 4.0,
-    "baseline": {"lam": 1.0e7, "p": 0.3, "iterations": 5},
-}
+CLEAN = paper_settings()["clean_ecg"]
 CROP = {"size": 210, "box_mm": 142.0, "minimum_slices": 8}
 TABULAR = {
     "fields": {"sex": 31, "age": 21003, "weight": 21002, "height": 50},
@@ -37,8 +34,7 @@ def counts(seed: int = 0, samples: int = 5000) -> np.ndarray:
     size = rng.uniform(60, 300, (12, 1))
     wander = rng.uniform(20, 80, (12, 1)) * np.sin(2 * np.pi * rng.uniform(0.1, 0.3, (12, 1)) * time)
     signal = np.rint(size * beat + wander + rng.normal(0, 3, (12, samples))).astype(int)
-    signal[2] = signal[1] - signal[0]
-    return signal
+    return with_derived_leads(signal[[0, 1, *range(6, 12)]])
 
 
 def cine(

@@ -8,7 +8,7 @@ from data.raw_files import SHARED
 from PIL import Image
 
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
-from cmr2ecg.ukb.cardiosoft import LEADS
+from cmr2ecg.ukb.recording import LEADS
 
 ECG_FOLDER = SHARED / "data" / "ecg_wfdb"
 SAX_FOLDER = SHARED / "data" / "sax_png" / "SC-HF-I-09"

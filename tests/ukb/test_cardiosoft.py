@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
-from cmr2ecg.ukb.cardiosoft import LEADS, parse_cardiosoft, read_cardiosoft
+from cmr2ecg.ukb.cardiosoft import parse_cardiosoft, read_cardiosoft
+from cmr2ecg.ukb.recording import LEADS
 from cmr2ecg.ukb.rejection import Rejection
 
 COUNTS = counts(1)

@@ -34,7 +34,7 @@ def clean_ecg_vs_spsolve(records: int = 8) -> dict:
     signals = rng.normal(0, 0.02, (records, 12, 5000)).cumsum(axis=2)
     penalty = second_difference_penalty(5000)
     ours = rate(
-        lambda signal: clean_ecg(signal, clip_std=4.0, lam=LAM, p=P, iterations=ITERATIONS),
+        lambda signal: clean_ecg(signal, clip_std=4.0, method="asls", lam=LAM, p=P, iterations=ITERATIONS),
         signals,
         repeats=3,
     )

@@ -12,11 +12,11 @@ from typing import Any
 import numpy as np
 
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.data.clean import clean_ecg, flat_leads, prepare
+from cmr2ecg.data.clean import clean_ecg
+from cmr2ecg.data.prepare_ecg import MEASURES, prepare
 from cmr2ecg.data.shards import Field, paths_of, process_shard
-from cmr2ecg.ukb.cardiosoft import LEADS, read_cardiosoft
-
-MEASURES = ("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "flat_leads", "largest_mv")
+from cmr2ecg.ukb.ecg_file import read_ecg
+from cmr2ecg.ukb.recording import LEADS
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -39,19 +39,16 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def clean_file(
-    path: str, *, sampling_rate_hz: int, samples: int, clip_std: float, baseline: Mapping[str, float]
+    path: str | Path,
+    *,
+    sampling_rate_hz: int,
+    samples: int,
+    clip_std: float,
+    baseline: Mapping[str, Any],
+    quality: Mapping[str, Any],
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return the cleaned ECG of one CardioSoft XML file and what the QC table says about it."""
-    ecg = read_cardiosoft(path)
-    signal = prepare(ecg, sampling_rate_hz, samples)
-    measures = {
-        "sampling_rate_hz": f"{ecg.sampling_rate_hz:g}",
-        "resolution_uv": f"{ecg.resolution_uv:g}",
-        "samples": ecg.signal.shape[1],
-        "blank_samples": int(np.isnan(ecg.signal).sum()),
-        "flat_leads": " ".join(flat_leads(signal, ecg.resolution_uv)),
-        "largest_mv": f"{np.abs(signal).max():.3f}",
-    }
+    """Return the cleaned ECG of one file and what the QC table says about it."""
+    signal, measures = prepare(read_ecg(path), sampling_rate_hz=sampling_rate_hz, samples=samples, quality=quality)
     return {"ecg": clean_ecg(signal, clip_std=clip_std, **baseline)}, measures
 
 

@@ -1,34 +1,20 @@
 """Read the 12-lead ECG at rest of UK Biobank field 20205, a GE CardioSoft XML file."""
 
 import math
-from dataclasses import dataclass
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
 import numpy as np
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
+from defusedxml.ElementTree import XMLParser
 
+from cmr2ecg.ukb.plain_file import read_plain
+from cmr2ecg.ukb.recording import LEAD_KEYS, MAX_SAMPLES, Ecg, check_rate, lead_key, stack_leads
 from cmr2ecg.ukb.rejection import Rejection
 
-LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 MAX_BYTES = 20_000_000  # a real file has half a megabyte
-MAX_SAMPLES = 200_000  # per lead
-RATES_HZ = (50.0, 10_000.0)  # beyond these the rate is a damaged number
-
-
-@dataclass(frozen=True)
-class Ecg:
-    """One record.
-
-    signal: (12, n) float64 in mV, leads in the order of LEADS, NaN where a cell was blank.
-    sampling_rate_hz: samples a second.
-    resolution_uv: microvolts of one ADC count.
-    """
-
-    signal: np.ndarray
-    sampling_rate_hz: float
-    resolution_uv: float
+MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
+POOR_QUALITY = "poor data quality"  # a line of the automatic diagnosis
 
 
 def read_cardiosoft(path: Path | str) -> Ecg:
@@ -40,42 +26,57 @@ def read_cardiosoft(path: Path | str) -> Ecg:
     Raises:
         Rejection: if the file cannot be read as such; `reason` is one of a few fixed phrases.
     """
-    return parse_cardiosoft(_bytes_of(path))
+    return parse_cardiosoft(read_plain(path, MAX_BYTES))
 
 
 def parse_cardiosoft(content: bytes) -> Ecg:
     """Parse the bytes of a CardioSoft XML file (see `read_cardiosoft`)."""
-    strip = _root(content).find("StripData")
-    if strip is None:
-        raise Rejection("no StripData")
-    rate = _number(strip, "SampleRate", "Hz", "unknown sampling rate")
-    resolution = _number(strip, "Resolution", "uVperLsb", "unknown amplitude unit")
-    if not RATES_HZ[0] <= rate <= RATES_HZ[1]:
-        raise Rejection("unknown sampling rate", f"{rate:g} Hz")
-    return Ecg(_counts(strip) * (resolution / 1000), rate, resolution)
+    root = _root(content)
+    strips = root.findall("StripData")
+    if len(strips) != 1:
+        raise Rejection("more than one StripData" if strips else "no StripData")
+    rate = _number(strips[0], "SampleRate", "Hz", "unknown sampling rate")
+    resolution = _number(strips[0], "Resolution", "uVperLsb", "unknown amplitude unit")
+    check_rate(rate)
+    counts, missing = stack_leads(_counts(strips[0]))
+    declared = (strips[0].findtext("ChannelSampleCountTotal") or "").strip()
+    if declared not in ("", str(counts.shape[1])):
+        raise Rejection("sample count differs from the header", f"{counts.shape[1]} samples")
+    poor = any(POOR_QUALITY in (node.text or "").lower() for node in root.iterfind("Interpretation/*/DiagnosisText"))
+    return Ecg(counts * (resolution / 1000), rate, resolution, missing, poor)
 
 
-def _bytes_of(path: Path | str) -> bytes:
-    try:
-        with open(path, "rb") as handle:
-            content = handle.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise Rejection("file cannot be opened", type(error).__name__) from error
-    if len(content) > MAX_BYTES:
-        raise Rejection("file too large", f"more than {MAX_BYTES} bytes")
-    return content
+class _BoundedTree(TreeBuilder):
+    """A tree that refuses to grow or to nest beyond what an ECG needs, so that memory stays bounded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.elements = self.depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> Element:
+        self.elements += 1
+        self.depth += 1
+        if self.elements > MAX_ELEMENTS or self.depth > MAX_DEPTH:
+            raise Rejection("XML too large", f"more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> Element:
+        self.depth -= 1
+        return super().end(tag)
 
 
 def _root(content: bytes) -> Element:
     """Parse bytes, so that the encoding the file declares (ISO-8859-1) is honoured."""
     if not content.strip():
         raise Rejection("empty file")
+    parser = XMLParser(target=_BoundedTree(), forbid_dtd=True)
     try:
-        return fromstring(content, forbid_dtd=True)
+        parser.feed(content)
+        return parser.close()
     except DefusedXmlException as error:
         raise Rejection("XML with a DTD or entities", type(error).__name__) from error
     except (ParseError, ValueError, LookupError) as error:
-        raise Rejection("not XML", str(error)) from error
+        raise Rejection("not XML", str(error) if isinstance(error, ParseError) else type(error).__name__) from error
 
 
 def _number(strip: Element, tag: str, unit: str, reason: str) -> float:
@@ -91,25 +92,21 @@ def _number(strip: Element, tag: str, unit: str, reason: str) -> float:
     return value
 
 
-def _counts(strip: Element) -> np.ndarray:
-    """Return the ADC counts (12, n) of the leads in the order of LEADS."""
-    texts: dict[str, str] = {}
+def _counts(strip: Element) -> dict[str, np.ndarray]:
+    """Return the ADC counts (n,) by `lead_key`."""
+    leads: dict[str, np.ndarray] = {}
     for node in strip.findall("WaveformData"):
-        name = node.get("lead", "").strip().lower()
-        if name in texts:
+        name = lead_key(node.get("lead", ""))
+        if name not in LEAD_KEYS:
+            continue
+        if name in leads:
             raise Rejection("a lead is there twice", name)
-        texts[name] = node.text or ""
-    missing = [lead for lead in LEADS if lead.lower() not in texts]
-    if missing:
-        raise Rejection("missing lead", " ".join(missing))
-    leads = [_samples(texts[lead.lower()]) for lead in LEADS]
-    if len({lead.size for lead in leads}) > 1:
-        raise Rejection("leads of unequal length", " ".join(str(lead.size) for lead in leads))
-    return np.stack(leads)
+        leads[name] = _samples(node.text or "")
+    return leads
 
 
 def _samples(text: str) -> np.ndarray:
-    """Return comma-separated numbers (n,) as float64; a blank cell is NaN, a comma after the last is allowed."""
+    """Return comma-separated whole numbers (n,) as float64; a blank cell is NaN, a comma after the last is allowed."""
     text = text.strip().removesuffix(",")
     size = text.count(",") + 1
     if size > MAX_SAMPLES:
@@ -117,9 +114,17 @@ def _samples(text: str) -> np.ndarray:
     cells = text.split(",")
     try:
         # numpy.fromstring is faster, but turns a blank cell into -1 without a word
+        return np.array(list(map(int, cells)), np.float64) if "_" not in text else _tolerant(cells)
+    except (ValueError, OverflowError):
+        return _tolerant(cells)
+
+
+def _tolerant(cells: list[str]) -> np.ndarray:
+    """Return what a re-exported file may hold too: blank cells, NaN, and counts such as 12.0."""
+    try:
         values = np.array([float(cell) if cell and not cell.isspace() else np.nan for cell in cells])
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise Rejection("samples are not numbers") from error
-    if np.isinf(values).any():
+    if any("_" in cell for cell in cells) or np.isinf(values).any() or (values % 1 > 0).any():
         raise Rejection("samples are not numbers")
     return values
