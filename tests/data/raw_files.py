@@ -13,7 +13,7 @@ from cmr2ecg.simulate.sax_zip import write_sax_zip
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 FIRST = 9_000_001
 CLEAN = paper_settings()["clean_ecg"]
-CROP = {"size": 210, "box_mm": 142.0, "minimum_slices": 8}
+CROP = paper_settings()["crop_cmr"]
 TABULAR = {
     "fields": {"sex": 31, "age": 21003, "weight": 21002, "height": 50},
     "instance": 2,

@@ -1,54 +1,95 @@
 """Cut the heart out of a short-axis cine: three frames, a square box, values in [0, 1] (paper §IV-A)."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from cmr2ecg.data.frames import pick_frames
-from cmr2ecg.data.heart import find_heart
+from cmr2ecg.data.frames import PHASES, order_frames, pick_frames
+from cmr2ecg.data.heart import Heart, find_heart
+from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import Cine
+
+Box = tuple[float, float, float, float]  # row0, column0, height, width in pixels of the raw frame, edges
+
+SMALLEST_BOX = 8  # pixels of a box by hand that lie in the frame
 
 
 @dataclass(frozen=True)
 class HeartImage:
     """The image of one subject.
 
-    pixels: (3, size, size) float32 in [0, 1]; channels end-systole, end-diastole, mid-phase.
+    pixels: (3, size, size) float32 in [0, 1]; channels end-systole, end-diastole, mid-phase unless set otherwise.
     box: row0, column0, height, width in pixels of the raw frame (edges, not centres; may lie partly outside).
     frames: index in time of each channel.
-    centre: row, column of the left ventricle's middle in pixels of the raw frame; the box lies around it.
+    centre: row, column of the left ventricle's middle in pixels of the raw frame; a box by motion lies around it.
     areas_mm2: the left ventricle's blood pool at end-systole and end-diastole.
     """
 
     pixels: np.ndarray
-    box: tuple[float, float, float, float]
+    box: Box
     frames: tuple[int, int, int]
     centre: tuple[float, float]
     areas_mm2: tuple[float, float]
 
 
-def crop_heart(cine: Cine, *, size: int, box_mm: float) -> HeartImage:
+def crop_heart(
+    cine: Cine,
+    *,
+    size: int,
+    box_mm: float,
+    crop: str = "motion",
+    fixed_box: Mapping[str, float] | None = None,
+    channels: Sequence[str] = PHASES,
+    mid_phase: str = "halfway",
+    box_by_hand: Box | None = None,
+    segmented: Heart | None = None,
+) -> HeartImage:
     """Find the heart in a cine and return its image.
 
     Args:
         cine: the middle slice over one beat.
         size: pixels a side of the result.
         box_mm: side of the square around the heart.
+        crop: `motion`, a square around the heart, or `fixed`, the authors' place.
+        fixed_box: top, left and side as shares of the padded frame, for `fixed`.
+        channels, mid_phase: see `frames.order_frames`.
+        box_by_hand: a box that was drawn by hand; used in place of any other, and the heart is looked for in it alone.
+        segmented: the heart by a segmentation, which then need not be found.
 
     Raises:
         Rejection: if there is no beating heart to be found.
     """
     values = cine.pixels.astype(np.float32)
-    heart = find_heart(values, cine.spacing_mm)
-    chosen = pick_frames(heart.area)
-    box = square_box(heart.centre, cine.spacing_mm, box_mm)
+    heart = segmented or _find(values, cine.spacing_mm, box_by_hand)
+    systole, diastole = heart.phases or pick_frames(heart.area)
+    chosen = order_frames(systole, diastole, len(values), mid_phase, channels)
+    if box_by_hand is not None:
+        box = box_by_hand
+    elif crop == "fixed":
+        box = padded_box(values.shape[1:], size, **(fixed_box or {}))
+    else:
+        box = square_box(heart.centre, cine.spacing_mm, box_mm)
     return HeartImage(
         pixels=resample_box(min_max(values[list(chosen)]), box, size),
         box=box,
         frames=chosen,
         centre=heart.centre,
-        areas_mm2=(float(heart.area[chosen[0]]), float(heart.area[chosen[1]])),
+        areas_mm2=(float(heart.area[systole]), float(heart.area[diastole])),
     )
+
+
+def _find(values: np.ndarray, spacing_mm: tuple[float, float], within: Box | None) -> Heart:
+    """Find the heart in the whole frame or in a box of it."""
+    if within is None:
+        return find_heart(values, spacing_mm)
+    first = [max(0, int(start)) for start in within[:2]]
+    last = [max(0, int(np.ceil(start + length))) for start, length in zip(within[:2], within[2:], strict=True)]
+    part = values[:, first[0] : last[0], first[1] : last[1]]
+    if min(part.shape) < SMALLEST_BOX:
+        raise Rejection("box by hand outside the frame", f"{part.shape[1]} x {part.shape[2]} pixels within it")
+    heart = find_heart(np.ascontiguousarray(part), spacing_mm)
+    return replace(heart, centre=(heart.centre[0] + first[0], heart.centre[1] + first[1]))
 
 
 def min_max(frames: np.ndarray) -> np.ndarray:
@@ -57,15 +98,29 @@ def min_max(frames: np.ndarray) -> np.ndarray:
     return (frames - low) / max(high - low, np.finfo(np.float32).tiny)
 
 
-def square_box(
-    centre: tuple[float, float], spacing_mm: tuple[float, float], box_mm: float
-) -> tuple[float, float, float, float]:
+def square_box(centre: tuple[float, float], spacing_mm: tuple[float, float], box_mm: float) -> Box:
     """Return row0, column0, height, width in pixels of a square of `box_mm` around `centre` (a pixel's index)."""
     height, width = (box_mm / step for step in spacing_mm)
     return centre[0] + 0.5 - height / 2, centre[1] + 0.5 - width / 2, height, width
 
 
-def resample_box(frames: np.ndarray, box: tuple[float, float, float, float], size: int) -> np.ndarray:
+def padded_box(shape: tuple[int, ...], size: int, top: float, left: float, side: float) -> Box:
+    """Return the box at a fixed place of the frame, which is padded to a square of at least `size` pixels.
+
+    The authors cut int(0.21 S), int(0.325 S) and int(0.375 S) pixels of a square of S = 210.
+
+    Args:
+        shape: rows, columns of the raw frame.
+        size: pixels a side of the padded frame, unless the raw one is larger.
+        top, left, side: shares of the padded frame.
+    """
+    padded = max(size, *shape)
+    before = [(padded - length) // 2 for length in shape]
+    cut = float(max(1, int(side * padded)))
+    return float(int(top * padded) - before[0]), float(int(left * padded) - before[1]), cut, cut
+
+
+def resample_box(frames: np.ndarray, box: Box, size: int) -> np.ndarray:
     """Return the box of each frame, resized to (channels, size, size) by linear interpolation; 0 outside the frame.
 
     The paper pads to `size` with zeros, crops, and resizes. Cropping with zeros around the frame gives the same

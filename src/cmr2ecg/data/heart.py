@@ -34,11 +34,13 @@ class Heart:
     centre: row, column of the middle of the left ventricular blood pool, in pixels.
     pool: (rows, columns) bool, the left ventricular blood pool in the mean frame.
     area: (frames,) cross-section of the left ventricular blood pool over the beat, mm2.
+    phases: frames of end-systole and end-diastole where a segmentation says so, else None.
     """
 
     centre: tuple[float, float]
     pool: np.ndarray
     area: np.ndarray
+    phases: tuple[int, int] | None = None
 
 
 def find_heart(cine: np.ndarray, spacing_mm: Spacing) -> Heart:

@@ -1,7 +1,8 @@
 """Cut the heart out of the middle short-axis slice for one shard of subjects (paper §IV-A).
 
-Outputs: an HDF5 file with `eid` (n,), `cmr` (n, 3, size, size) float16 in [0, 1] (end-systole, end-diastole,
-mid-phase), `box` (n, 4), `frames` (n, 3) and `slice` (n,), and a QC table with a verdict on every subject.
+Outputs: an HDF5 file with `eid` (n,), `cmr` (n, 3, size, size) float16 in [0, 1] (end-systole, end-diastole and
+mid-phase in the order of crop_cmr.channels), `box` (n, 4), `frames` (n, 3) and `slice` (n,), and a QC table with a
+verdict on every subject.
 """
 
 from collections.abc import Sequence
@@ -9,28 +10,39 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.data.crop import crop_heart
-from cmr2ecg.data.shards import Field, paths_of, process_shard
+from cmr2ecg.data.boxes import read_boxes
+from cmr2ecg.data.crop import Box, crop_heart
+from cmr2ecg.data.segmented import segmented_heart
+from cmr2ecg.data.shards import Field, process_shard
+from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import read_middle_slice
 
+CHANNELS = {"es": "end-systole", "ed": "end-diastole", "mid": "mid-phase"}
+READ = ("minimum_slices", "minimum_frames", "max_missing_frames")
 MEASURES = (
     *("rows", "columns", "row_mm", "column_mm", "slices", "beat_frames", "missing_frames"),
-    *("heart_row", "heart_column", "area_es_mm2", "area_ed_mm2"),
+    *("heart_row", "heart_column", "area_es_mm2", "area_ed_mm2", "heart_by", "box_by", "notes"),
 )
+
+Subject = tuple[str, str, Box | None]  # zip, folder with a segmentation ("" if none), box by hand
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--visits", type=Path, required=True, help="the shard's visits, of index_shard")
+    parser.add_argument("--boxes", type=Path, nargs="*", default=[], help="csv files with boxes drawn by hand")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
     args = parser.parse_args(argv)
     start(args)
-    size = args.settings["size"]
+    settings = args.settings
+    size = settings["size"]
     process_shard(
-        paths_of(args.visits, "cmr_path"),
-        partial(crop_file, **args.settings),
+        subjects_of(args.visits, read_boxes(args.boxes)),
+        partial(crop_file, **settings),
         fields={
             "cmr": Field((3, size, size), "float16"),
             "box": Field((4,), "float32"),
@@ -38,8 +50,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "slice": Field((), "int16"),
         },
         attributes={
-            "channels": ["end-systole", "end-diastole", "mid-phase"],
-            "box_mm": args.settings["box_mm"],
+            "channels": [CHANNELS[name] for name in settings["channels"]],
+            "crop": settings["crop"],
+            "box_mm": settings["box_mm"],
         },
         measures=MEASURES,
         output=args.output,
@@ -47,14 +60,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def crop_file(path: str, *, size: int, box_mm: float, minimum_slices: int) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the heart image of one zip and what the QC table says about it."""
-    cine = read_middle_slice(path, minimum_slices)
-    image = crop_heart(cine, size=size, box_mm=box_mm)
+def subjects_of(visits: Path, boxes: dict[int, Box]) -> list[tuple[int, Subject]]:
+    """Return eid and files of every subject of a shard, in order of eid."""
+    table = pd.read_parquet(visits, columns=["eid", "cmr_path", "segmentation"]).sort_values("eid")
+    rows = zip(table["eid"].tolist(), table["cmr_path"], table["segmentation"], strict=True)
+    return [(eid, (path, segmentation, boxes.get(eid))) for eid, path, segmentation in rows]
+
+
+def crop_file(subject: Subject, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the heart image of one subject and what the QC table says about it.
+
+    A segmentation that cannot be used is noted and the heart is found in the cine.
+    """
+    path, segmentation, box = subject
+    cine = read_middle_slice(path, **{name: settings[name] for name in READ})
+    heart, notes = None, list(cine.notes)
+    if segmentation:
+        try:
+            heart = segmented_heart(segmentation, cine)
+        except Rejection as error:
+            notes.append(f"segmentation not used: {error.reason}")
+    choices = {name: value for name, value in settings.items() if name not in READ}
+    image = crop_heart(cine, **choices, box_by_hand=box, segmented=heart)
     frames, rows, columns = cine.pixels.shape
     values = (
         *(rows, columns, *cine.spacing_mm, cine.slices, frames, cine.missing),
         *(round(value, 1) for value in (*image.centre, *image.areas_mm2)),
+        "motion" if heart is None else "segmentation",
+        settings["crop"] if box is None else "hand",
+        "; ".join(notes),
     )
     row = {"cmr": image.pixels, "box": image.box, "frames": image.frames, "slice": cine.slice_index}
     return row, dict(zip(MEASURES, values, strict=True))

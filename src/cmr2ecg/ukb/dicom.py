@@ -95,6 +95,8 @@ def read_frame(content: bytes) -> Frame:
         elements = read_elements(content, FRAME, PIXELS)
         if elements.syntax not in NATIVE + JPEG_LOSSLESS:
             raise Rejection("unsupported DICOM compression", elements.syntax)
+        if not elements.ends_well():
+            raise Rejection("undecodable DICOM", "bytes behind the pixels")
         values = elements.values
         return Frame(
             pixels=_pixels(elements, _shape(elements)),
@@ -134,6 +136,9 @@ def _pixels(elements: Elements, shape: tuple[int, int]) -> np.ndarray:
     else:
         bits = _short(elements, ALLOCATED)
         kind = np.dtype(f"{'<' if elements.little else '>'}{'i' if signed else 'u'}{bits // 8}")
+        size = shape[0] * shape[1] * kind.itemsize
+        if len(content) != size + size % 2:  # values have an even length
+            raise Rejection("undecodable DICOM", "length of the pixels")
         pixels = np.frombuffer(content, kind, shape[0] * shape[1]).reshape(shape)
         pixels = pixels.astype(kind.newbyteorder("="), copy=False)
     unused = max(0, bits - _short(elements, STORED))

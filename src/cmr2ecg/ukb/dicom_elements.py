@@ -14,6 +14,7 @@ DEFLATED = "1.2.840.10008.1.2.1.99"
 PIXELS = 0x7FE00010
 MAX_ELEMENTS = 20_000  # a frame has about 150; a file of empty elements would take seconds
 UNDEFINED = 0xFFFFFFFF
+UNKNOWN = -1  # length of an element without a known representation
 _SYNTAX, _META_END = 0x00020010, 0x0002FFFF
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # their length has four bytes
@@ -25,12 +26,18 @@ class Elements(NamedTuple):
     syntax: TransferSyntaxUID; little: byte order of numbers.
     values: bytes of the elements asked for, by tag; those of encapsulated pixels still hold their items.
     complete: the walk came as far as it was asked to, not to the end of `content` only.
+    rest: bytes from there on.
     """
 
     syntax: str
     little: bool
     values: dict[int, bytes]
     complete: bool
+    rest: bytes
+
+    def ends_well(self) -> bool:
+        """Return whether nothing follows but whole elements behind the pixels, or padding; else bytes have shifted."""
+        return not any(self.rest) or _whole_elements(self.rest, _CODINGS.get(self.syntax, _EXPLICIT_LITTLE))
 
 
 class _Coding(NamedTuple):
@@ -68,7 +75,8 @@ def read_elements(content: bytes, wanted: frozenset[int], last: int) -> Elements
     if syntax == DEFLATED:  # would have to be inflated without knowing how far
         raise Rejection("unsupported DICOM compression", "deflated")
     values, at = _walk(content, at, _CODINGS.get(syntax, _EXPLICIT_LITTLE), wanted, last)
-    return Elements(syntax, syntax != EXPLICIT_BIG, values, at is not None)
+    rest = b"" if at is None else content[at:]
+    return Elements(syntax, syntax != EXPLICIT_BIG, values, at is not None, rest)
 
 
 def _walk(
@@ -81,6 +89,8 @@ def _walk(
         tag, vr, length, start = _element(content, at, coding)
         if tag > last:
             return values, at
+        if length == UNKNOWN:
+            raise Rejection("undecodable DICOM", "no value representation")
         if start > end:
             return values, None
         if tag == PIXELS and length == UNDEFINED:
@@ -98,7 +108,10 @@ def _walk(
 
 
 def _element(content: bytes, at: int, coding: _Coding) -> tuple[int, bytes, int, int]:
-    """Return tag, value representation, length and start of the value; a start behind the content if that ends here."""
+    """Return tag, value representation, length (or UNKNOWN) and start of the value.
+
+    The start lies behind the content if that ends here.
+    """
     if at + 8 > len(content):
         return 0, b"", 0, at + 8
     if not coding.explicit:
@@ -108,10 +121,20 @@ def _element(content: bytes, at: int, coding: _Coding) -> tuple[int, bytes, int,
     if vr in _SHORT:
         return group << 16 | number, vr, length, at + 8
     if vr not in _LONG:
-        raise Rejection("undecodable DICOM", "no value representation")
+        return group << 16 | number, vr, UNKNOWN, at + 8
     if at + 12 > len(content):
         return 0, b"", 0, at + 12
     return group << 16 | number, vr, coding.long.unpack_from(content, at + 8)[0], at + 12
+
+
+def _whole_elements(content: bytes, coding: _Coding) -> bool:
+    at = 0
+    while at < len(content):
+        tag, _, length, start = _element(content, at, coding)
+        if tag <= PIXELS or length in (UNKNOWN, UNDEFINED) or start + length > len(content):
+            return False
+        at = start + length
+    return True
 
 
 def _after_sequence(content: bytes, at: int, coding: _Coding) -> int:
@@ -131,6 +154,8 @@ def _after_sequence(content: bytes, at: int, coding: _Coding) -> int:
                 at += length
             continue
         _, vr, length, at = _element(content, at, nested[-1])
+        if length == UNKNOWN:
+            raise Rejection("undecodable DICOM", "no value representation")
         if length == UNDEFINED:
             nested.append(_CODINGS[IMPLICIT_LITTLE] if vr == b"UN" else nested[-1])
         else:

@@ -10,6 +10,7 @@ import numpy as np
 
 from cmr2ecg.ukb.rejection import Rejection
 
+SEQUENCE_END = b"\xfe\xff\xdd\xe0"
 LOSSLESS_FRAME, SCAN = 0xC3, 0xDA
 # Other kinds of frames and hierarchical images: what follows them could be larger than what was checked.
 OTHER_FRAMES = frozenset({*range(0xC0, 0xD0)} - {LOSSLESS_FRAME, 0xC4, 0xC8, 0xCC}) | {0xDC, 0xDE, 0xDF}
@@ -26,7 +27,7 @@ def join_fragments(content: bytes) -> bytes:
         (length,) = struct.unpack_from("<I", content, at + 4)
         at += 8 + length
         fragments.append(content[at - length : at])
-    if at > len(content) or len(fragments) < 2:
+    if not content.startswith(SEQUENCE_END, at) or len(fragments) < 2:
         raise Rejection("undecodable DICOM", "fragments of the pixels")
     return b"".join(fragments[1:])
 

@@ -1,11 +1,13 @@
 """Read the middle short-axis slice of UK Biobank field 20209, a zip of DICOM cines.
 
 A zip holds one series a slice, `CINE_segmented_SAX_b1` ... `bN`, a file a frame, beside series that must be left alone
-(`CINE_segmented_SAX_InlineVF` repeats frames with contours). Only the frames of the middle slice are decompressed.
+(`CINE_segmented_SAX_InlineVF` repeats frames with contours). One header a slice is looked at, and only the frames of
+the middle slice are decompressed.
 """
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from zipfile import ZipFile
@@ -13,24 +15,28 @@ from zipfile import ZipFile
 import numpy as np
 
 from cmr2ecg.ukb.archive import open_archive, read_member
-from cmr2ecg.ukb.dicom import HEADER_BYTES, SERIES_BYTES, Frame, read_frame, read_position, read_series
+from cmr2ecg.ukb.beat import fitting, join_pixels, one_beat
+from cmr2ecg.ukb.dicom import Frame, Header, read_frame, read_header
 from cmr2ecg.ukb.manifest import parse_manifest
 from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.ukb.stack import SAME_MM, Slice, depth_along, order_slices
 
-SLICE_SERIES = re.compile(r"cine_segmented_sax_b(\d+)_?[a-z]?")  # a rare letter follows the number
+SLICE_SERIES = re.compile(r"cine_segmented_sax_b(\d{1,3})_?[a-z]?")  # a rare letter follows the number
 MIXED_SERIES = "cine_segmented_sax"
-MIN_FRAMES = 10
-MAX_MISSING = 0.2  # share of a beat's frames that may be absent or undecodable
+HEADER_BYTES = (4_096, 65_536)  # what is looked at lies in front of the first in all but odd files
+HEADER_FILES = 3  # files of a slice whose header is tried
 
 
 @dataclass(frozen=True)
 class Cine:
     """The cine of one slice.
 
-    pixels: (frames, rows, columns) integers in order of time.
+    pixels: (frames, rows, columns) in order of time.
     spacing_mm: millimetres between rows, between columns.
-    slice_index: 0-based from b1 (the base) in the sorted stack; slices: size of the stack.
-    missing: frames of the beat that were absent or undecodable.
+    slice_index: 0-based from the base in the stack; slices: size of the stack.
+    missing: frames of the beat that were absent, undecodable or did not fit.
+    place: where the slice lies in the patient, None if unknown.
+    notes: what was unusual and how it was mended.
     """
 
     pixels: np.ndarray
@@ -38,14 +44,31 @@ class Cine:
     slice_index: int
     slices: int
     missing: int
+    place: Header | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a usable file has at least; see config/README.md, crop_cmr."""
+
+    slices: int = 8
+    frames: int = 10
+    missing_frames: float = 0.2
+
+    def enough(self, frames: int, expected: int) -> bool:
+        """Return whether so many of the expected frames make a usable beat."""
+        return frames >= self.frames and expected - frames <= self.missing_frames * expected
 
 
 class _ManifestError(Exception):
     """A header contradicts the manifest."""
 
 
-def read_middle_slice(path: Path | str, minimum_slices: int) -> Cine:
-    """Read the slice with index slices // 2 of the short-axis stack (paper §IV-A: the middle slice).
+def read_middle_slice(
+    path: Path | str, minimum_slices: int, minimum_frames: int = 10, max_missing_frames: float = 0.2
+) -> Cine:
+    """Read the middle slice of the short-axis stack (paper §IV-A), see `stack.order_slices`.
 
     The manifest says which file belongs to which series where it lists every file; each file used is checked
     against it by its own header. Otherwise the headers of all files are read.
@@ -53,18 +76,22 @@ def read_middle_slice(path: Path | str, minimum_slices: int) -> Cine:
     Args:
         path: the zip.
         minimum_slices: smaller stacks are rejected.
+        minimum_frames: shorter cines are rejected.
+        max_missing_frames: share of a beat's frames that may be absent or undecodable.
 
     Raises:
         Rejection: with a fixed reason, if there is no such slice to be read.
     """
+    limits = Limits(minimum_slices, minimum_frames, max_missing_frames)
     with open_archive(path) as archive:
         series = _series_by_manifest(archive)
         if series:
             try:
-                return _read(archive, series, minimum_slices)
+                return _read(archive, series, {}, limits)
             except _ManifestError:
                 pass
-        return _read(archive, _series_by_headers(archive), minimum_slices)
+        headers = _headers(archive)
+        return _read(archive, {name: header.series for name, header in headers.items()}, headers, limits)
 
 
 def slice_number(description: str) -> int | None:
@@ -93,83 +120,115 @@ def _series_by_manifest(archive: ZipFile) -> dict[str, str]:
     return {name: listed[name] for name in images} if complete else {}
 
 
-def _series_by_headers(archive: ZipFile) -> dict[str, str]:
-    """Return the series of each image whose header can be read."""
-    series = {}
-    for name in _images(archive):
-        try:
-            series[name] = read_series(read_member(archive, name, SERIES_BYTES)) or read_series(
-                read_member(archive, name, HEADER_BYTES)
-            )
-        except Rejection:
-            continue
-    if not series:
+def _headers(archive: ZipFile) -> dict[str, Header]:
+    """Return the header of each image that has one."""
+    found = {name: _header(archive, name) for name in _images(archive)}
+    headers = {name: header for name, header in found.items() if header is not None}
+    if not headers:
         raise Rejection("no DICOM file in the zip")
-    return series
+    return headers
 
 
-def _read(archive: ZipFile, series: dict[str, str], minimum_slices: int) -> Cine:
-    stack = _stack(archive, series)
-    if not stack:
+def _header(archive: ZipFile, name: str) -> Header | None:
+    """Return the header of one image from its first bytes, None if it cannot be read."""
+    try:
+        for size in HEADER_BYTES:
+            header = read_header(read_member(archive, name, size))
+            if header.complete:
+                break
+    except Rejection:
+        return None
+    return header
+
+
+def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Header], limits: Limits) -> Cine:
+    slices = _slices(archive, series, headers)
+    if not slices:
         raise Rejection("no short-axis series")
-    if len(stack) < minimum_slices:
-        raise Rejection("too few slices", str(len(stack)))
-    middle = len(stack) // 2
-    frames, failed = [], 0
-    for name in stack[middle]:
+    stack = order_slices(slices)
+    if len(stack.slices) < limits.slices:
+        raise Rejection("too few slices", str(len(stack.slices)))
+    middle = stack.slices[stack.middle]
+    frames, failed = _frames(archive, middle.names, series)
+    frames, expected, notes = one_beat(frames, failed, limits.enough)
+    pixels = join_pixels(frames)
+    fits = fitting(pixels)
+    if not fits.all():
+        notes = [*notes, f"{np.count_nonzero(~fits)} frames that do not fit left out"]
+        pixels = pixels[fits]
+        if not limits.enough(len(pixels), expected):
+            raise Rejection("too few frames", f"{len(pixels)} of {expected}")
+    return Cine(
+        pixels,
+        frames[0].spacing_mm,
+        stack.middle,
+        len(stack.slices),
+        expected - len(pixels),
+        middle.header,
+        (*stack.notes, *notes),
+    )
+
+
+def _slices(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Header]) -> list[Slice]:
+    """Return the slices by their numbers; if no series has a number, those of one mixed series by their positions."""
+    numbered: dict[int, list[str]] = defaultdict(list)
+    for name, description in series.items():
+        number = slice_number(description)
+        if number is not None:
+            numbered[number].append(name)
+    if numbered:
+        return [
+            Slice(number, _first_header(archive, names, series, headers), tuple(names))
+            for number, names in sorted(numbered.items())
+        ]
+    mixed = [name for name, description in series.items() if _normal(description) == MIXED_SERIES]
+    found = {name: headers.get(name) or _checked(_header(archive, name), series[name]) for name in mixed}
+    return _by_position({name: header for name, header in found.items() if header is not None})
+
+
+def _first_header(
+    archive: ZipFile, names: list[str], series: Mapping[str, str], headers: Mapping[str, Header]
+) -> Header | None:
+    for name in names[:HEADER_FILES]:
+        header = headers.get(name) or _checked(_header(archive, name), series[name])
+        if header is not None:
+            return header
+    return None
+
+
+def _checked(header: Header | None, description: str) -> Header | None:
+    """Return the header; raise if it contradicts the manifest."""
+    if header is not None and _normal(header.series) != _normal(description):
+        raise _ManifestError
+    return header
+
+
+def _by_position(headers: Mapping[str, Header]) -> list[Slice]:
+    """Group the frames of one mixed series by their depth in the stack."""
+    depths = {name: depth for name, header in headers.items() if (depth := depth_along(header)) is not None}
+    groups: list[list[str]] = []
+    last = -np.inf
+    for name in sorted(depths, key=depths.__getitem__):
+        if depths[name] - last >= SAME_MM:
+            groups.append([])
+        groups[-1].append(name)
+        last = depths[name]
+    return [Slice(None, headers[names[0]], tuple(names)) for names in groups]
+
+
+def _frames(archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str]) -> tuple[list[Frame], int]:
+    """Return the frames that decode, at least one, and how many files do not."""
+    frames: list[Frame] = []
+    failed: list[Rejection] = []
+    for name in names:
         try:
             frame = read_frame(read_member(archive, name))
         except Rejection as error:
-            failed, last = failed + 1, error
+            failed.append(error)
             continue
         if _normal(frame.series) != _normal(series[name]):
             raise _ManifestError
         frames.append(frame)
     if not frames:
-        raise last
-    return _cine(frames, middle, len(stack))
-
-
-def _stack(archive: ZipFile, series: dict[str, str]) -> list[list[str]]:
-    """Return the file names of each slice, b1 first."""
-    slices: dict[float, list[str]] = defaultdict(list)
-    for name, description in series.items():
-        number = slice_number(description)
-        if number is not None:
-            slices[number].append(name)
-    if not slices:
-        for name, description in series.items():
-            if _normal(description) == MIXED_SERIES:
-                slices[_depth(archive, name)].append(name)
-    return [slices[key] for key in sorted(slices)]
-
-
-def _depth(archive: ZipFile, name: str) -> float:
-    """Order slices of one mixed series: the base lies highest, and z grows towards the head; mm, rounded."""
-    return -round(read_position(read_member(archive, name, HEADER_BYTES))[2], 1)
-
-
-def _cine(frames: list[Frame], middle: int, slices: int) -> Cine:
-    frames = _latest_acquisition(frames)
-    frames = _in_order_of_time(frames)
-    expected = Counter(frame.frames for frame in frames).most_common(1)[0][0] or len(frames)
-    missing = max(0, expected - len(frames))
-    if len(frames) < MIN_FRAMES or missing > MAX_MISSING * expected:
-        raise Rejection("too few frames", f"{len(frames)} of {expected}")
-    if len({(frame.pixels.shape, frame.spacing_mm) for frame in frames}) > 1:
-        raise Rejection("frames of unequal size")
-    return Cine(np.stack([frame.pixels for frame in frames]), frames[0].spacing_mm, middle, slices, missing)
-
-
-def _latest_acquisition(frames: list[Frame]) -> list[Frame]:
-    """A slice taken again has a second SeriesInstanceUID; the last in sorted order counts, as Bai et al. do."""
-    latest = max(frame.series_uid for frame in frames)
-    return [frame for frame in frames if frame.series_uid == latest]
-
-
-def _in_order_of_time(frames: list[Frame]) -> list[Frame]:
-    """Sort by TriggerTime where every frame has its own, else by InstanceNumber."""
-    for times in ([frame.trigger_ms for frame in frames], [frame.instance for frame in frames]):
-        if None not in times and len(set(times)) == len(times):
-            return [frames[index] for index in np.argsort(times)]
-    raise Rejection("frames without an order in time")
+        raise failed[-1]
+    return frames, len(failed)
