@@ -1,7 +1,27 @@
-"""Two-dimensional sine-cosine position embedding for a grid of leads x time patches."""
+"""Position embeddings for a grid of leads x time patches: two-dimensional sine and cosine, or random."""
+
+from types import MappingProxyType
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+
+# The default of every ECG encoder: all pre-trainings then start from the same embedding.
+SINCOS = MappingProxyType({"init": "sincos", "trainable": False})
+
+
+def initialise(init: str, dim: int, leads: int, times: int) -> Tensor:
+    """Return the embedding (1, 1 + leads*times, dim) that a training starts from.
+
+    init: "sincos", or "random", a normal distribution of standard deviation 0.02 as timm and the authors have it.
+
+    Raises:
+        ValueError: for another init.
+    """
+    if init == "sincos":
+        return sincos_2d(dim, leads, times)[None]
+    if init == "random":
+        return nn.init.trunc_normal_(torch.empty(1, 1 + leads * times, dim), std=0.02)
+    raise ValueError(f"position_embedding.init is {init!r}; sincos or random is wanted")
 
 
 def sincos_1d(dim: int, positions: Tensor) -> Tensor:

@@ -1,10 +1,13 @@
 """The ECG encoder: timm's vision transformer over one-lead patches of a 12-lead ECG (paper §IV-C.1)."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
-from cmr2ecg.models.position_embedding import sincos_2d
+from cmr2ecg.models.position_embedding import SINCOS, initialise
 
 
 class EcgEncoder(VisionTransformer):
@@ -24,7 +27,7 @@ class EcgEncoder(VisionTransformer):
         heads: int = 6,
         mlp_ratio: float = 4.0,
         drop_path: float = 0.0,
-        trainable_position_embedding: bool = False,
+        position_embedding: Mapping[str, Any] = SINCOS,
     ) -> None:
         super().__init__(
             img_size=(leads, samples),
@@ -40,8 +43,12 @@ class EcgEncoder(VisionTransformer):
         )
         self.leads, self.samples, self.patch = leads, samples, patch
         self.grid = (leads, samples // patch)
-        self.pos_embed.data.copy_(sincos_2d(dim, *self.grid)[None])
-        self.pos_embed.requires_grad_(trainable_position_embedding)
+        self.set_position_embedding(**position_embedding)
+
+    def set_position_embedding(self, init: str, trainable: bool) -> None:
+        """Start the position embedding anew, "sincos" or "random", and say whether training changes it."""
+        self.pos_embed.data.copy_(initialise(init, self.embed_dim, *self.grid))
+        self.pos_embed.requires_grad_(trainable)
 
     def embed_patches(self, ecg: Tensor) -> Tensor:
         """Return patch tokens (batch, leads*times, dim) of ECGs (batch, leads, samples), position added."""
@@ -59,6 +66,12 @@ class EcgEncoder(VisionTransformer):
     def forward(self, ecg: Tensor) -> Tensor:
         """Return embeddings (batch, dim) of ECGs (batch, leads, samples): the normalised mean patch token."""
         return self.norm(self.forward_patches(ecg).mean(dim=1))
+
+    def forward_leads(self, ecg: Tensor, leads: Sequence[int]) -> Tensor:
+        """Return embeddings (batch, len(leads), dim) of single leads, each encoded as if the others were not there."""
+        patches = self.embed_patches(ecg).unflatten(1, self.grid)[:, list(leads)]
+        tokens = self.encode_tokens(patches.flatten(0, 1))[:, 1:]
+        return self.norm(tokens.mean(dim=1)).unflatten(0, (len(ecg), len(leads)))
 
 
 def patchify(ecg: Tensor, patch: int) -> Tensor:
