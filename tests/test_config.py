@@ -172,7 +172,7 @@ def test_readme_gives_every_setting_with_its_value():
         ("balance_subset.fractions", [101], "balance_subset.fractions[0] is 101; at most 100 is wanted"),
         ("balance_subset.fractions", [], "balance_subset.fractions is []; a list of at least 1 is wanted"),
         ("finetune.seeds", [1, 1], "finetune.seeds is [1, 1]; an entry stands there twice"),
-        ("finetune.encoders", ["mae", "bert"], "finetune.encoders[1] is 'bert'; one of supervised, mae, "),
+        ("finetune.encoders", ["mae", "bert"], "finetune.encoders[1] is 'bert'; one of supervised, simclr, "),
         ("finetune.betas", [0.9], "finetune.betas is [0.9]; a list of at least 2 is wanted"),
         (
             "read_tabular.diseases.cad",

@@ -176,6 +176,9 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     yield from _source(config["simulate_cohort"]["enabled"], config["raw"])
     yield from _shares(config["split_subjects"])
     yield from _sizes(config["models"], config["clean_ecg"]["samples"])
+    yield from _views(
+        config["pretrain"]["contrastive"], config["models"]["ecg_encoder"], config["clean_ecg"]["samples"]
+    )
     yield from _visible_tokens(config["models"]["ecg_encoder"], config["pretrain"]["mae"]["mask_ratio"])
     for section in ("finetune", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
@@ -214,6 +217,20 @@ def _visible_tokens(encoder: dict[str, Any], mask_ratio: float) -> Iterator[str]
     tokens = encoder["leads"] * (encoder["samples"] // encoder["patch"])
     if int(tokens * (1 - mask_ratio)) < 1:
         yield f"pretrain.mae.mask_ratio is {mask_ratio}; it leaves none of the {tokens} tokens visible"
+
+
+def _views(baselines: dict[str, Any], encoder: dict[str, Any], recorded: int) -> Iterator[str]:
+    samples, contrast = encoder["samples"], baselines["clocs"]["contrast"]
+    if contrast != "cmlc" and 2 * samples > recorded:
+        yield (
+            f"pretrain.contrastive.clocs.contrast is {contrast}, which takes two pieces of {samples} samples "
+            f"(models.ecg_encoder.samples) from a record; clean_ecg.samples is only {recorded}"
+        )
+    for name, settings in baselines.items():
+        window = settings["augment"]["spectrogram_window"]
+        if window > samples:
+            path = f"pretrain.contrastive.{name}.augment.spectrogram_window"
+            yield f"{path} is {window}; at most models.ecg_encoder.samples ({samples}) is wanted"
 
 
 def _targets(section: str, targets: list[str], diseases: dict[str, Any]) -> Iterator[str]:

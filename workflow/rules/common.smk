@@ -73,8 +73,13 @@ LAUNCH = (
     " || echo python -m) cmr2ecg.steps."
 )
 GPUS = config["processes"]["pretrain"] if config["device"] == "cuda" else 0
+BASELINES = sorted(config["pretrain"]["contrastive"])
 PRETRAINED = {
     "supervised": [],
+    **{
+        name: f"<results>/pretrain_contrastive/{name}/encoder.safetensors"
+        for name in BASELINES
+    },
     "mae": "<results>/pretrain_mae/mae/encoder.safetensors",
     "mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/encoder.safetensors",
     "mmcl": "<results>/pretrain_mmcl/mmcl/encoder.safetensors",
@@ -207,6 +212,11 @@ def pretrainings(encoders):
     mmcl = [name for name in MMCL_STARTS if name in encoders]
     folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
     folders += ["<results>/pretrain_cmr/simclr"] if mmcl else []
+    folders += [
+        f"<results>/pretrain_contrastive/{name}"
+        for name in BASELINES
+        if name in encoders
+    ]
     folders += ["<results>/pretrain_mae/mae"] if {"mae", "mmcl"} & set(encoders) else []
     return folders
 

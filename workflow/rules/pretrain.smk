@@ -33,6 +33,40 @@ rule pretrain_mae:
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
 
 
+rule pretrain_contrastive:
+    """Pre-train the ECG encoder with a contrastive baseline: SimCLR, BYOL, Barlow Twins or CLOCS (§IV-D.1)."""
+    input:
+        code=code("pretrain_contrastive"),
+        dataset=DATASET,
+        split=SPLIT,
+        audit=AUDIT,
+    output:
+        encoder="<results>/pretrain_contrastive/{baseline}/encoder.safetensors",
+        metrics="<results>/pretrain_contrastive/{baseline}/metrics.jsonl",
+        result="<results>/pretrain_contrastive/{baseline}/result.json",
+    log:
+        "<results>/logs/pretrain_contrastive/{baseline}.log",
+    wildcard_constraints:
+        baseline="|".join(BASELINES),
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["pretrain"]
+    resources:
+        mem_mb=config["memory_mb"],
+        processes=config["processes"]["pretrain"],
+        gpu=GPUS,
+    params:
+        settings=lambda wildcards: training_settings(
+            config["pretrain"]["contrastive"][wildcards.baseline], "ecg_encoder"
+        ),
+        folder=subpath(output.result, parent=True),
+    shell:
+        LAUNCH
+        + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+        " --baseline {wildcards.baseline}"
+
+
 rule pretrain_cmr:
     """Pre-train the CMR encoder with SimCLR (§IV-C.1)."""
     input:

@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.losses.masked_reconstruction import reconstruction_loss
 from cmr2ecg.models.mae import MaskedAutoencoder
+from cmr2ecg.models.position_embedding import SINCOS
 from cmr2ecg.models.vit import EcgEncoder, patchify
 
 
@@ -18,7 +19,9 @@ class MaeObjective(nn.Module):
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()
         self.settings = settings
-        self.autoencoder = MaskedAutoencoder(EcgEncoder(**models["ecg_encoder"]), **models["mae_decoder"])
+        position = settings.get("position_embedding", SINCOS)
+        encoder = EcgEncoder(**{**models["ecg_encoder"], "position_embedding": position})
+        self.autoencoder = MaskedAutoencoder(encoder, **models["mae_decoder"])
 
     def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
         """Return crops (batch, 12, samples) and the noise (batch, patches) that decides their masks.
