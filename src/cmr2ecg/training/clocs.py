@@ -9,7 +9,7 @@ from cmr2ecg.losses.clocs import clocs_loss
 from cmr2ecg.models.projector import projector
 from cmr2ecg.training.distributed import gather
 from cmr2ecg.training.ecg_views import EcgViewsObjective
-from cmr2ecg.ukb.cardiosoft import LEADS
+from cmr2ecg.ukb.recording import LEADS
 
 
 class ClocsObjective(EcgViewsObjective):
