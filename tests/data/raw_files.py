@@ -16,8 +16,14 @@ CLEAN = paper_settings()["clean_ecg"]
 CROP = paper_settings()["crop_cmr"]
 TABULAR = {
     "fields": {"sex": 31, "age": 21003, "weight": 21002, "height": 50},
-    "instance": 2,
-    "icd10_fields": [41270, 40001, 40002],
+    "visit_date": 53,
+    "diagnoses": {
+        "hospital": {"codes": 41270, "dates": 41280, "use": True},
+        "hospital_main": {"codes": 41202, "dates": 41262, "use": True},
+        "hospital_secondary": {"codes": 41204, "dates": None, "use": True},
+        "death_underlying": {"codes": 40001, "dates": 40000, "use": True},
+        "death_contributory": {"codes": 40002, "dates": 40000, "use": True},
+    },
     "diseases": {
         "cad": ["I20", "I21", "I22", "I23", "I24", "I25"],
         "af": ["I48"],

@@ -60,6 +60,8 @@ def write_raw(folder: Path) -> None:
         "21002-2.0": 70,
         "50-2.0": 170,
         "24100-2.0": 150,
+        "53-2.0": "2016-05-04",
+        **{f"{field}-0.0": None for field in (41280, 41202, 41262, 41204, 40000)},
     }.items():
         table[column] = value
     number = np.arange(len(table))
@@ -85,8 +87,8 @@ def results(tmp_path_factory):
         for name, settings in (("clean_ecg", CLEAN), ("crop_cmr", CROP)):
             files = {"output": out / f"{name}/{shard}.h5", "qc": out / f"{name}/{shard}.qc.csv"}
             step(name, settings, visits=parts[shard]["visits"], **files)
-    tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "phenotypes")}
-    step("read_tabular", TABULAR, tabular=raw / "tabular.csv", withdrawn=withdrawn, **tables)
+    tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "dates", "phenotypes")}
+    step("read_tabular", TABULAR, tabular=raw / "tabular.csv", visits=index["visits"], **tables)
     step(
         "assemble_dataset",
         {},
@@ -99,7 +101,7 @@ def results(tmp_path_factory):
         output=out / "dataset/dataset.h5",
         flow=out / "dataset/flow.csv",
     )
-    shares = {"train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
+    shares = {"method": "stratified", "train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
     split = out / "split.csv"
     step("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
     for fraction in (100, 10, 1):

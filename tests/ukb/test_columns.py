@@ -1,6 +1,6 @@
 import pytest
 
-from cmr2ecg.ukb.columns import columns_of, eid_column, parse_column
+from cmr2ecg.ukb.columns import at_visit, columns_by_field, eid_column, parse_column
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,7 @@ from cmr2ecg.ukb.columns import columns_of, eid_column, parse_column
         ("p31", (31, None, None)),
         ("p21003_i2", (21003, 2, None)),
         ("p40002_i0_a14", (40002, 0, 14)),
+        ("p41280_a7", (41280, None, 7)),
         ("participant.p41270", (41270, None, None)),
         ("31", (31, None, None)),
     ],
@@ -28,12 +29,15 @@ def test_what_is_no_field(name):
     assert parse_column(name) is None
 
 
-def test_columns_are_chosen_by_visit_and_sorted():
+def test_columns_are_sorted_by_field_and_chosen_by_visit():
     header = ["eid", "41270-0.10", "41270-0.2", "21003-3.0", "21003-2.0", "p50_i2", "p31"]
-    assert columns_of(header, 21003, 2) == ["21003-2.0"]
-    assert columns_of(header, 21003, 0) == []
-    assert columns_of(header, 31, 2) == ["p31"]
-    assert columns_of(header, 41270) == ["41270-0.2", "41270-0.10"]
+    found = columns_by_field(header)
+    assert list(found) == [41270, 21003, 50, 31]
+    assert [column.name for column in found[41270]] == ["41270-0.2", "41270-0.10"]
+    assert at_visit(found[21003], 2).name == "21003-2.0"
+    assert at_visit(found[21003], 3).name == "21003-3.0"
+    assert at_visit(found[21003], 0) is None
+    assert at_visit(found[31], 2).name == "p31"
 
 
 @pytest.mark.parametrize("name", ["eid", "f.eid", '"eid"', "participant.eid", "EID"])

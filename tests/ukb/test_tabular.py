@@ -1,3 +1,5 @@
+"""Every form in which UK Biobank's tables come gives the same covariates, labels, dates and phenotypes."""
+
 import gzip
 import json
 
@@ -10,107 +12,296 @@ from cmr2ecg.command import InputError
 from cmr2ecg.ukb.tabular import read_tabular
 
 EIDS = [9000001, 9000002, 9000003, 9000004]
-CODES = [["I251", "J45"], ["I489"], [], ["E119", "I48"]]
+VISITS = pd.DataFrame({"eid": EIDS, "instance": [2, 3, 2, 2]})
+CODES = [["I251", "J45"], ["I489"], [], ["E119", "I48", "I48"]]
+CODE_DATES = [["2010-01-02", "2001-01-01"], ["2018-03-04"], [], ["2012-01-01", "2019-09-09", "2017-07-07"]]
 LABELS = [[1, 0, 0], [0, 1, 0], [0, 0, 0], [0, 1, 1]]
-COVARIATES = {
-    31: [0, 1, 1, 0],
-    21003: [60, 71, np.nan, 55],
-    21002: [70.5, 80, 90, 61],
-    50: [165, 180, 175, np.nan],
+# field -> values at visit 2 and at visit 3; those of subject two must come from visit 3
+NUMBERS = {
+    31: ([0, 1, 1, 0], None),
+    21003: ([60, 71, np.nan, 55], [62, 74, 70, 57]),
+    21002: ([70.5, 80, 90, 61], [71, 82.5, np.nan, 60]),
+    50: ([165, 180, 175, np.nan], [165, 181, 175, 160]),
+    24100: ([150.5, 99, np.nan, 120], [151, 98, 77, 121]),
+    22420: ([1, 2, 3, 4], [1, 2, 3, 4]),  # the same title as 24103, another field
+}
+CHOSEN = {
+    "sex": [0, 1, 1, 0],
+    "age": [60, 74, np.nan, 55],
+    "weight": [70.5, 82.5, 90, 61],
+    "height": [165, 181, 175, np.nan],
+}
+VISIT_DATES = {2: ["2016-05-04"] * 4, 3: ["2019-06-05"] * 4}
+FORMS = {
+    "ukbconv": "{f}-{i}.{a}",
+    "r": "f.{f}.{i}.{a}",
+    "mangled": "X{f}.{i}.{a}",
+    "rap": "p{f}",
+    "participant": "participant.p{f}",
+}
+EID = {"ukbconv": "eid", "r": "f.eid", "mangled": "eid", "rap": "eid", "participant": "participant.eid"}
+CELLS = {
+    "json": json.dumps,
+    "python": repr,
+    "pipe": "|".join,
+    "decoded": lambda codes: "|".join(f"{code[:3]}.{code[3:]} Some disease, not specified" for code in codes),
+    "decoded list": lambda codes: repr([f"{code[:3]}.{code[3:]} Some disease, it's so" for code in codes]),
 }
 
 
-def table(form: str) -> pd.DataFrame:
-    """The same four subjects in one of UK Biobank's forms."""
-    names = {
-        "ukbconv": "{f}-{i}.{a}".format,
-        "r": "f.{f}.{i}.{a}".format,
-        "rap": "p{f}_i{i}".format,
-        "participant": "participant.p{f}_i{i}".format,
-    }[form]
-    eid = {"ukbconv": "eid", "r": "f.eid", "rap": "eid", "participant": "participant.eid"}[form]
-    frame = {eid: EIDS}
-    rap = form in ("rap", "participant")
-    for field, values in COVARIATES.items():
-        name = names(f=field, i=0 if field == 31 else 2, a=0)
-        frame[name.removesuffix("_i0") if field == 31 else name] = values
-        if field == 21003:
-            frame[names(f=field, i=0, a=0)] = [1, 2, 3, 4]
-    prefix = "participant." if form == "participant" else ""
-    if rap:
-        frame[f"{prefix}p41270"] = [json.dumps(codes) if form == "rap" else "|".join(codes) for codes in CODES]
-        frame[f"{prefix}p40001_i0"] = frame[f"{prefix}p40002_i0_a1"] = None
-    else:
-        for array in range(2):
-            column = [codes[array] if array < len(codes) else None for codes in CODES]
-            frame[names(f=41270, i=0, a=array)] = column
-        frame[names(f=40001, i=0, a=0)] = frame[names(f=40002, i=0, a=3)] = None
-    frame[names(f=24100, i=2, a=0)] = [150.5, None, None, 120]
-    frame[names(f=22420, i=2, a=0)] = [1, 2, 3, 4]
+def name(form: str, field: int, instance: int | None = None, array: int | None = None) -> str:
+    """The name of a column; on the Research Analysis Platform without the parts that are None."""
+    if form not in ("rap", "participant"):
+        return FORMS[form].format(f=field, i=instance or 0, a=array or 0)
+    parts = "" if instance is None else f"_i{instance}"
+    return FORMS[form].format(f=field) + parts + ("" if array is None else f"_a{array}")
+
+
+def table(form: str, cells: str | None = None, sex=(0, 1)) -> pd.DataFrame:
+    """The same four subjects in one of UK Biobank's forms; codes in lists of the form `cells`, or wide."""
+    frame = {EID[form]: EIDS}
+    for field, (two, three) in NUMBERS.items():
+        frame[name(form, field, None if three is None else 2)] = two
+        if three is not None:
+            frame[name(form, field, 3)] = three
+    frame[name(form, 31)] = [sex[value] for value in NUMBERS[31][0]]
+    frame[name(form, 21003, 0)] = [1, 2, 3, 4]
+    for instance, days in VISIT_DATES.items():
+        frame[name(form, 53, instance)] = days
+    if cells:
+        frame[name(form, 41270)] = [CELLS[cells](codes) if codes else None for codes in CODES]
+    for array in range(3):
+        for field, values in ((41270, CODES), (41280, CODE_DATES)):
+            if field == 41280 or not cells:
+                frame[name(form, field, None, array)] = [row[array] if array < len(row) else None for row in values]
+    for field in (41202, 41262, 41204):
+        frame[name(form, field, None, 0)] = None
+    frame[name(form, 40000, 0)] = frame[name(form, 40001, 0)] = frame[name(form, 40002, 0, 3)] = None
     return pd.DataFrame(frame)
 
 
 def check(result):
-    assert result.covariates["eid"].tolist() == EIDS == result.labels["eid"].tolist()
-    assert list(result.covariates) == ["eid", "sex", "age", "weight", "height"]
-    for name, field in TABULAR["fields"].items():
-        np.testing.assert_array_equal(result.covariates[name], COVARIATES[field])
+    for part in (result.covariates, result.labels, result.dates, result.phenotypes):
+        assert part["eid"].tolist() == EIDS and part["eid"].dtype == np.int64
+    assert list(result.covariates) == ["eid", *CHOSEN]
+    for covariate, values in CHOSEN.items():
+        np.testing.assert_array_equal(result.covariates[covariate], values)
     assert result.labels[["cad", "af", "dm"]].to_numpy().tolist() == LABELS
     assert set(result.labels.dtypes.astype(str)) == {"int64", "int8"}
+    dates = result.dates.drop(columns="eid").astype(str).fillna("NaT")
+    assert dates["visit_date"].tolist() == ["2016-05-04", "2019-06-05", "2016-05-04", "2016-05-04"]
+    assert dates["cad_date"].tolist() == ["2010-01-02", "NaT", "NaT", "NaT"]
+    assert dates["af_date"].tolist() == ["NaT", "2018-03-04", "NaT", "2017-07-07"]
+    assert dates["dm_date"].tolist() == ["NaT", "NaT", "NaT", "2012-01-01"]
     assert result.phenotypes.shape == (4, 62)
-    np.testing.assert_array_equal(result.phenotypes["LVEDV"], [150.5, np.nan, np.nan, 120])
-    assert result.phenotypes["Err_Global"].isna().all()
+    np.testing.assert_array_equal(result.phenotypes["LVEDV"], [150.5, 98, np.nan, 120])
+    assert result.phenotypes["LVEF"].isna().all()
 
 
-@pytest.mark.parametrize("form", ["ukbconv", "r", "rap", "participant"])
-@pytest.mark.parametrize("ending", ["csv", "quoted.csv", "tsv", "csv.gz", "parquet"])
-def test_every_form_gives_the_same_tables(tmp_path, form, ending):
-    path, frame = tmp_path / f"table.{ending}", table(form)
-    if ending == "parquet":
-        frame.to_parquet(path)
-    else:
-        quoting = 1 if "quoted" in ending else 0
-        text = frame.to_csv(index=False, sep="\t" if ending == "tsv" else ",", quoting=quoting)
-        path.write_bytes(gzip.compress(text.encode()) if ending.endswith("gz") else text.encode())
-    check(read_tabular([path], **TABULAR))
+def write(path, frame, quoting=0, missing=""):
+    separator = "\t" if path.name.split(".")[1] in ("tsv", "tab", "txt") else ","
+    text = frame.to_csv(index=False, sep=separator, quoting=quoting, na_rep=missing)
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    return path
 
 
-def test_several_files_are_joined_and_decoded_labels_understood(tmp_path):
-    frame = table("rap")
-    frame["p31"] = ["Female", "Male", "Male", "Female"]
-    frame["p41270"] = ["I25.1 Atherosclerotic heart disease|J45 Asthma", "I48.9 x", None, "E11.9 y|I48 z"]
-    one, two = tmp_path / "one.csv", tmp_path / "two.csv"
-    diagnoses = [name for name in frame if name.startswith(("p41270", "p4000"))]
-    frame.drop(columns=diagnoses).iloc[::-1].to_csv(one, index=False)
-    frame[["eid", *diagnoses]].to_csv(two, index=False)
-    check(read_tabular([one, two], **TABULAR))
+@pytest.mark.parametrize(
+    ("form", "cells", "file", "options"),
+    [
+        ("ukbconv", None, "quoted.csv", {"quoting": 1}),
+        ("ukbconv", None, "bare.csv", {}),
+        ("ukbconv", None, "bare.txt", {"missing": "NA"}),
+        ("ukbconv", None, "zipped.csv.gz", {"quoting": 1}),
+        ("r", None, "ukb1.tab", {"missing": "NA"}),
+        ("r", None, "ukb1.tab.gz", {"missing": "NA"}),
+        ("mangled", None, "r.csv", {"missing": "NA"}),
+        ("participant", "json", "extract.csv", {}),
+        ("participant", "python", "extract.csv", {}),
+        ("rap", "json", "exporter.tsv", {}),
+        ("rap", "pipe", "exporter.csv", {}),
+        ("rap", "pipe", "exporter.csv.gz", {}),
+        ("rap", None, "wide.csv", {}),
+    ],
+)
+def test_every_form_of_text_gives_the_same(tmp_path, form, cells, file, options):
+    check(read_tabular([write(tmp_path / file, table(form, cells), **options)], VISITS, **TABULAR))
 
 
-def test_withdrawn_subjects_are_in_no_table(tmp_path):
+@pytest.mark.parametrize("cells", ["decoded", "decoded list"])
+def test_decoded_labels_are_understood(tmp_path, cells):
+    frame = table("rap", cells, sex=("Female", "Male"))
+    check(read_tabular([write(tmp_path / "labels.csv", frame)], VISITS, **TABULAR))
+
+
+@pytest.mark.parametrize("kind", ["numbers and text", "typed", "lists", "all text"])
+def test_parquet_of_any_types(tmp_path, kind):
+    frame = table("rap", "json")
+    if kind == "typed":
+        frame["p41270"] = frame["p41270"].astype("category")
+        frame["p31"] = frame["p31"].astype("float32")
+        frame["eid"] = frame["eid"].astype("float64")
+        for column in [column for column in frame if column.startswith(("p53", "p41280"))]:
+            frame[column] = pd.to_datetime(frame[column])
+    if kind == "lists":
+        frame["p41270"] = [codes or None for codes in CODES]
+    if kind == "all text":
+        frame = frame.astype(object).where(frame.notna(), "NA").astype(str)
+    frame.to_parquet(tmp_path / "table.parquet")
+    check(read_tabular([tmp_path / "table.parquet"], VISITS, **TABULAR))
+
+
+def test_several_files_are_joined_on_eid_in_any_order_and_form(tmp_path):
+    frame = table("rap", "json")
+    diagnoses = [column for column in frame if column.startswith(("p41", "p400"))]
+    covariates = write(tmp_path / "one.csv", frame.drop(columns=diagnoses).iloc[::-1])
+    halves = [frame[["eid", *diagnoses]].iloc[:2], frame[["eid", *diagnoses]].iloc[2:]]
+    files = [covariates, write(tmp_path / "a.tsv", halves[1])]
+    halves[0].to_parquet(tmp_path / "b.parquet")
+    check(read_tabular([*files, tmp_path / "b.parquet"], VISITS, **TABULAR))
+    check(read_tabular([tmp_path / "b.parquet", *files[::-1]], VISITS, **TABULAR))
+
+
+def test_line_ends_byte_order_mark_and_order_of_columns_do_not_matter(tmp_path):
     path = tmp_path / "table.csv"
-    table("ukbconv").to_csv(path, index=False)
-    result = read_tabular([path], **TABULAR, withdrawn={9000002, 9999999})
-    for frame in (result.covariates, result.labels, result.phenotypes):
-        assert frame["eid"].tolist() == [9000001, 9000003, 9000004]
+    text = table("ukbconv").iloc[:, ::-1].to_csv(index=False, lineterminator="\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    check(read_tabular([path], VISITS, **TABULAR))
 
 
-def test_errors_name_the_setting_and_the_field(tmp_path):
-    path, frame = tmp_path / "table.csv", table("ukbconv")
-    for drop, message in [
-        ("21002-2.0", r"read_tabular\.fields\.weight: field 21002"),
-        ("40001-0.0", r"read_tabular\.icd10_fields: field 40001"),
-        ("eid", r"raw\.tabular: .*no column eid"),
-    ]:
-        frame.drop(columns=drop).to_csv(path, index=False)
-        with pytest.raises(InputError, match=message):
-            read_tabular([path], **TABULAR)
-    frame.assign(**{"50-2.0": "tall"}).to_csv(path, index=False)
-    with pytest.raises(InputError, match=r"raw\.tabular: .*text where a number belongs"):
-        read_tabular([path], **TABULAR)
-    with pytest.raises(InputError, match=r"raw\.tabular is empty"):
-        read_tabular([], **TABULAR)
-    with pytest.raises(InputError, match=r"raw\.tabular: there is no file"):
-        read_tabular([tmp_path / "absent.csv"], **TABULAR)
-    path.write_text("eid,31-0.0\n9000001\n")
+def test_only_indexed_subjects_are_read(tmp_path):
+    """Others, withdrawn ones under negative ids among them, may hold anything."""
+    frame = pd.concat([table("ukbconv"), table("ukbconv").assign(eid=[-5, -6, 9000077, 9000078])]).astype(object)
+    frame.loc[frame["eid"] == 9000077, "50-2.0"] = "tall"
+    frame.loc[frame["eid"] == 9000078, "41280-0.0"] = "never"
+    check(read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR))
+
+
+def test_a_subject_without_a_row_for_every_source_is_left_out(tmp_path):
+    frame = table("ukbconv")
+    death = [column for column in frame if column.startswith("4000")]
+    files = [
+        write(tmp_path / "a.csv", frame.drop(columns=death)),
+        write(tmp_path / "b.csv", frame[["eid", *death]][:3]),
+    ]
+    result = read_tabular(files, VISITS, **TABULAR)
+    for part in (result.covariates, result.labels, result.dates, result.phenotypes):
+        assert part["eid"].tolist() == EIDS[:3]
+
+
+def switched(**use):
+    diagnoses = {name: {**source, "use": use.get(name, True)} for name, source in TABULAR["diagnoses"].items()}
+    return {**TABULAR, "diagnoses": diagnoses}
+
+
+FIELDS = {"hospital": 41270, "hospital_main": 41202, "hospital_secondary": 41204}
+FIELDS |= {"death_underlying": 40001, "death_contributory": 40002}
+
+
+@pytest.mark.parametrize("source", FIELDS)
+def test_each_source_counts_and_can_be_switched_off(tmp_path, source):
+    """Subject three has a code in this source alone."""
+    frame = table("ukbconv")
+    column = next(column for column in frame if column.startswith(f"{FIELDS[source]}-"))
+    frame[column] = frame[column].astype(object)
+    frame.loc[2, column] = "I209"
+    path = write(tmp_path / "table.csv", frame)
+    assert read_tabular([path], VISITS, **TABULAR).labels["cad"].tolist() == [1, 0, 1, 0]
+    off = read_tabular([path], VISITS, **switched(**{source: False})).labels
+    assert off.loc[2, ["cad", "af", "dm"]].sum() == 0
+    frame.drop(columns=[c for c in frame if c.startswith(f"{FIELDS[source]}-")]).to_csv(path, index=False)
+    with pytest.raises(InputError, match=rf"diagnoses\.{source}\.codes: field {FIELDS[source]}.*{source}\.use"):
+        read_tabular([path], VISITS, **TABULAR)
+    assert read_tabular([path], VISITS, **switched(**{source: False})).labels.equals(off)
+
+
+def test_dates_can_be_done_without(tmp_path):
+    frame = table("ukbconv")
+    frame = frame.drop(columns=[c for c in frame if c.startswith(("53-", "41280-", "41262-", "40000-"))])
+    path = write(tmp_path / "table.csv", frame)
+    with pytest.raises(InputError, match=r"read_tabular\.visit_date: field 53 .*write null"):
+        read_tabular([path], VISITS, **TABULAR)
+    with pytest.raises(InputError, match=r"read_tabular\.diagnoses\.hospital\.dates: field 41280 .*write null"):
+        read_tabular([path], VISITS, **{**TABULAR, "visit_date": None})
+    undated = {name: {**source, "dates": None} for name, source in TABULAR["diagnoses"].items()}
+    result = read_tabular([path], VISITS, **{**TABULAR, "visit_date": None, "diagnoses": undated})
+    assert result.labels[["cad", "af", "dm"]].to_numpy().tolist() == LABELS
+    assert result.dates.drop(columns="eid").isna().all(axis=None)
+
+
+def test_a_visit_without_a_covariate_is_said(tmp_path, caplog):
+    frame = table("ukbconv").drop(columns="50-3.0")
+    result = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR)
+    assert np.isnan(result.covariates["height"][1]) and result.covariates["height"][0] == 165
+    assert "field 50 (height) is in no table for the visit of 1 subjects" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("drop", "message"),
+    [
+        (["21002-2.0", "21002-3.0"], r"read_tabular\.fields\.weight: field 21002"),
+        (["31-0.0"], r"read_tabular\.fields\.sex: field 31"),
+        (["eid"], r"raw\.tabular: .*no column eid"),
+    ],
+)
+def test_a_field_nobody_has_is_named(tmp_path, drop, message):
+    path = write(tmp_path / "table.csv", table("ukbconv").drop(columns=drop))
+    with pytest.raises(InputError, match=message):
+        read_tabular([path], VISITS, **TABULAR)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("50-2.0", "tall", "text where a number belongs, in the column of height"),
+        ("50-2.0", "inf", "cannot be, in the column of height"),
+        ("31-0.0", "2", "cannot be, in the column of sex"),
+        ("53-2.0", "May 2016", "where a date such as 2016-05-04"),
+        ("eid", "nine", "the column eid holds"),
+        ("eid", "9000001.5", "the column eid holds"),
+        ("eid", "9000002", "1 rows repeat a subject"),
+    ],
+)
+def test_a_cell_that_cannot_be_read_is_an_error_without_its_content(tmp_path, column, value, message):
+    frame = table("ukbconv").astype(object)
+    frame.loc[0, column] = value
+    path = write(tmp_path / "table.csv", frame)
+    with pytest.raises(InputError, match=rf"^raw\.tabular: .*{message}") as error:
+        read_tabular([path], VISITS, **TABULAR)
+    assert "900000" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("a.csv", b""),
+        ("a.csv", b"eid,31-0.0\n9000001\n"),
+        ("a.csv", bytes(range(256))),
+        ("a.csv.gz", b"not gzip"),
+        ("a.csv.gz", gzip.compress(b"eid,31-0.0\n" * 1000)[:-20]),
+        ("a.parquet", b"PAR1 and no more"),
+    ],
+)
+def test_what_is_no_table_is_an_error(tmp_path, file, content):
+    (tmp_path / file).write_bytes(content)
     with pytest.raises(InputError):
-        read_tabular([path], **TABULAR)
+        read_tabular([tmp_path / file], VISITS, **TABULAR)
+
+
+def test_a_row_of_the_wrong_length_is_an_error_that_quotes_nothing(tmp_path):
+    path = write(tmp_path / "table.csv", table("ukbconv"))
+    path.write_text(path.read_text() + "9000099,1,2\n")
+    with pytest.raises(InputError, match=r"raw\.tabular: .*Expected \d+ columns, got 3") as error:
+        read_tabular([path], VISITS, **TABULAR)
+    assert "9000099" not in str(error.value)
+
+
+def test_nothing_to_read_is_an_error(tmp_path):
+    path = write(tmp_path / "table.csv", table("ukbconv"))
+    with pytest.raises(InputError, match=r"raw\.tabular is empty"):
+        read_tabular([], VISITS, **TABULAR)
+    with pytest.raises(InputError, match=r"raw\.tabular: there is no file"):
+        read_tabular([tmp_path / "absent.csv"], VISITS, **TABULAR)
+    with pytest.raises(InputError, match="use is false everywhere"):
+        read_tabular([path], VISITS, **switched(**dict.fromkeys(TABULAR["diagnoses"], False)))
+    with pytest.raises(InputError, match=r"raw\.tabular: no table has a row"):
+        read_tabular([path], VISITS.assign(eid=VISITS["eid"] + 500), **TABULAR)

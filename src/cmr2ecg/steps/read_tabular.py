@@ -1,39 +1,47 @@
-"""Read covariates, disease labels and CMR phenotypes from UK Biobank's tables (paper §IV-B).
+"""Read covariates, disease labels with dates, and CMR phenotypes from UK Biobank's tables (paper §IV-B).
 
-Outputs, parquet, one row a subject: covariates (eid, sex, age, weight, height), labels (eid, cad, af, dm; 0 or 1) and
-phenotypes (eid and 61 columns, NaN where absent).
+Outputs, parquet, one row for each indexed subject in the tables: covariates (eid, sex, age, weight, height), labels
+(eid, cad, af, dm; 0 or 1), dates (eid, visit_date, cad_date, ... of the first record), phenotypes (eid and 61 columns).
 """
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.files import atomic
-from cmr2ecg.ukb.tabular import read_tabular
-from cmr2ecg.ukb.withdrawn import read_withdrawn
+from cmr2ecg.ukb.tabular import Tabular, read_tabular
+
+TABLES = ("covariates", "labels", "dates", "phenotypes")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--tabular", type=Path, nargs="*", default=[], help="tables with an eid column")
-    parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
-    parser.add_argument("--covariates", type=Path, required=True, help="parquet file to write")
-    parser.add_argument("--labels", type=Path, required=True, help="parquet file to write")
-    parser.add_argument("--phenotypes", type=Path, required=True, help="parquet file to write")
+    parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
+    for name in TABLES:
+        parser.add_argument(f"--{name}", type=Path, required=True, help="parquet file to write")
     args = parser.parse_args(argv)
     start(args)
-    tabular = read_tabular(args.tabular, withdrawn=read_withdrawn(args.withdrawn), **args.settings)
-    outputs = {
-        args.covariates: tabular.covariates,
-        args.labels: tabular.labels,
-        args.phenotypes: tabular.phenotypes,
-    }
-    for path, table in outputs.items():
-        with atomic(path) as partial:
-            table.to_parquet(partial, index=False)
-    labels = tabular.labels.drop(columns="eid")
-    logging.info("%d subjects; %s", len(labels), ", ".join(f"{name} {labels[name].mean():.2%}" for name in labels))
+    visits = pd.read_parquet(args.visits, columns=["eid", "instance"])
+    tabular = read_tabular(args.tabular, visits, **args.settings)
+    for name in TABLES:
+        with atomic(getattr(args, name)) as partial:
+            getattr(tabular, name).to_parquet(partial, index=False)
+    report(tabular, len(visits))
+
+
+def report(tabular: Tabular, indexed: int) -> None:
+    """Log how many subjects have each disease, and whether before or after the visit."""
+    labels, dates = tabular.labels, tabular.dates
+    logging.info("%d of %d indexed subjects are in the tables", len(labels), indexed)
+    for name in labels.columns.drop("eid"):
+        first = dates[f"{name}_date"]
+        before, after = (first <= dates["visit_date"]).sum(), (first > dates["visit_date"]).sum()
+        counts = (labels[name].sum(), 100 * labels[name].mean(), before, after, labels[name].sum() - before - after)
+        logging.info("%s: %d (%.2f %%), of these %d by the visit, %d after it, %d undated", name, *counts)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Column:
 
 def parse_column(name: str) -> Column | None:
     """Return what a column's name says, None if it names no field."""
-    bare = name.strip().strip('"').strip()
+    bare = _bare(name)
     for form in _FORMS:
         match = form.fullmatch(bare)
         if match:
@@ -35,18 +35,23 @@ def parse_column(name: str) -> Column | None:
 
 def eid_column(names: Iterable[str]) -> str | None:
     """Return the name of the subject column as written, None if there is none."""
-    return next((name for name in names if name.strip().strip('"').strip().lower() in EID_NAMES), None)
+    return next((name for name in names if _bare(name).lower() in EID_NAMES), None)
 
 
-def columns_of(names: Iterable[str], field: int, instance: int | None = None) -> list[str]:
-    """Return the columns of a field in order of instance and array index.
+def columns_by_field(names: Iterable[str]) -> dict[int, list[Column]]:
+    """Return the columns of a header by field id, each field's in order of instance and array index."""
+    found: dict[int, list[Column]] = {}
+    for column in filter(None, map(parse_column, names)):
+        found.setdefault(column.field, []).append(column)
+    for columns in found.values():
+        columns.sort(key=lambda column: (column.instance or 0, column.array or 0))
+    return found
 
-    Args:
-        names: a table's header.
-        field: field id.
-        instance: only this visit, or a name without an instance; None takes all.
-    """
-    found = [column for column in map(parse_column, names) if column and column.field == field]
-    if instance is not None:
-        found = [column for column in found if column.instance in (instance, None)]
-    return [column.name for column in sorted(found, key=lambda c: (c.instance or 0, c.array or 0))]
+
+def at_visit(columns: Iterable[Column], instance: int) -> Column | None:
+    """Return a field's first column at one visit, or one whose name has no instance; None if there is neither."""
+    return next((column for column in columns if column.instance in (instance, None)), None)
+
+
+def _bare(name: str) -> str:
+    return name.strip().strip('"').strip()

@@ -2,10 +2,13 @@
 
 import csv as text_csv
 import gzip
+import re
+import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pyarrow import csv
 
@@ -13,6 +16,7 @@ from cmr2ecg.command import InputError
 
 MISSING = ["", "NA", "NaN", "nan", "NULL"]
 BLOCK_BYTES = 8_000_000  # of csv text held at a time; a row of 3,000 columns has some 20,000
+LONGEST_HEADER = 4_000_000  # bytes; all fields of UK Biobank together need 400,000
 
 
 def read_header(path: Path) -> list[str]:
@@ -27,8 +31,16 @@ def read_header(path: Path) -> list[str]:
         if path.suffix == ".parquet":
             return pq.read_schema(path).names
         return _csv_header(path)[0]
-    except (pa.ArrowException, OSError, StopIteration, UnicodeDecodeError) as error:
-        raise InputError(f"raw.tabular: {path} cannot be read as a table ({error})") from error
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        zlib.error,
+        StopIteration,
+        UnicodeDecodeError,
+        text_csv.Error,
+    ) as error:
+        raise InputError(f"raw.tabular: {path} cannot be read as a table ({explain(error)})") from None
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
@@ -39,15 +51,25 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
                 yield pa.table([_as_text(column) for column in batch.columns], names=batch.schema.names)
         else:
             yield from (pa.table(batch) for batch in _open_csv(path, names))
-    except pa.ArrowException as error:
-        raise InputError(f"raw.tabular: {path} cannot be read as a table ({error})") from error
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"raw.tabular: {path} cannot be read as a table ({explain(error)})") from None
+
+
+def explain(error: Exception) -> str:
+    """Return why a table cannot be read, without the row's content, which a parser's own message may quote."""
+    match = re.search(r"(?:Row #\d+: )?Expected \d+ columns, got \d+", str(error))
+    if match:
+        return match[0]
+    if "UTF" in str(error).upper() or isinstance(error, UnicodeDecodeError):
+        return "not UTF-8"
+    return "damaged or of another kind"
 
 
 def _csv_header(path: Path) -> tuple[list[str], str]:
     """Return the names in the first line, and the delimiter: a tab if there is one in it, else a comma."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as handle:
-        line = handle.readline()
+        line = handle.readline(LONGEST_HEADER)
     delimiter = "\t" if "\t" in line else ","
     return next(text_csv.reader([line], delimiter=delimiter)), delimiter
 
@@ -69,6 +91,9 @@ def _open_csv(path: Path, names: Sequence[str]) -> csv.CSVStreamingReader:
 
 
 def _as_text(column: pa.Array) -> pa.Array:
-    if pa.types.is_list(column.type):
-        return pa.array([None if cell is None else "|".join(cell) for cell in column.to_pylist()], pa.string())
-    return column.cast(pa.string())
+    if pa.types.is_list(column.type) or pa.types.is_large_list(column.type):
+        cells = ("|".join("" if part is None else str(part) for part in cell) for cell in column.to_pylist() if cell)
+        joined = [None if not cell else next(cells) for cell in column.to_pylist()]
+        return pa.array(joined, pa.string())
+    text = column.cast(pa.string())
+    return pc.if_else(pc.is_in(text, pa.array(MISSING)), None, text)

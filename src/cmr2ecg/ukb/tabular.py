@@ -1,154 +1,172 @@
-"""Covariates, disease labels and CMR phenotypes from UK Biobank's main tables (paper §IV-B)."""
+"""Covariates, disease labels with dates, and CMR phenotypes from UK Biobank's main tables (paper §IV-B)."""
 
-import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from cmr2ecg.command import InputError
-from cmr2ecg.ukb.columns import columns_of, eid_column
-from cmr2ecg.ukb.icd10 import disease_flags
+from cmr2ecg.ukb.cells import to_dates, to_eids, to_numbers
+from cmr2ecg.ukb.diagnoses import Diseases, disease_records
 from cmr2ecg.ukb.phenotypes import phenotype_fields
-from cmr2ecg.ukb.tables import read_columns, read_header
+from cmr2ecg.ukb.plan import Diagnoses, Plan, check_fields, make_plan, warn_of_visits
+from cmr2ecg.ukb.tables import read_columns
 
-log = logging.getLogger(__name__)
-
-ONE_INSTANCE = ("sex",)  # asked once; every other covariate is taken at the imaging visit
-SEX = {"Female": "0", "Male": "1"}  # coding 9
+ROWS = 10_000  # subjects whose cells are looked at together
 
 
 @dataclass(frozen=True)
 class Tabular:
-    """All tables have one row a subject, in order of eid.
+    """All tables have one row a subject, the same subjects, in order of eid.
 
     covariates: eid and the fields asked for, float64, NaN where absent.
     labels: eid and 0 or 1 (int8) for each disease.
+    dates: eid, visit_date and <disease>_date of the first record, NaT where unknown.
     phenotypes: eid and 61 columns, float64, NaN where absent.
     """
 
     covariates: pd.DataFrame
     labels: pd.DataFrame
+    dates: pd.DataFrame
     phenotypes: pd.DataFrame
-
-
-@dataclass(frozen=True)
-class _Plan:
-    """The columns to take from one file: eid, name -> column, and the columns with ICD-10 codes."""
-
-    path: Path
-    eid: str
-    numbers: dict[str, str]
-    codes: list[str]
 
 
 def read_tabular(
     files: Sequence[Path],
+    visits: pd.DataFrame,
     *,
     fields: Mapping[str, int],
-    instance: int,
-    icd10_fields: Sequence[int],
-    diseases: Mapping[str, Sequence[str]],
-    withdrawn: Iterable[int] = (),
+    visit_date: int | None,
+    diagnoses: Diagnoses,
+    diseases: Diseases,
 ) -> Tabular:
-    """Read the needed columns of all files, join them on eid, and drop withdrawn subjects.
+    """Read the needed columns of all files for the subjects of `visits` and join them on eid.
 
-    Labels are given to every subject of the files that hold diagnoses: 1 for any code, past or future, that starts with
-    one of the disease's prefixes, else 0 (§IV-B).
+    A subject is labelled if every source of diagnoses has a row for it, in whichever file: 1 for any code, past or
+    future, that starts with one of the disease's prefixes, else 0 (§IV-B). Others are in no table of the result.
 
     Args:
         files: csv, tab-separated, gzipped or parquet.
+        visits: eid and instance, the imaging visit whose covariates, date and phenotypes are taken.
         fields: covariate -> field id.
-        instance: imaging visit of the covariates and phenotypes.
-        icd10_fields: field ids of diagnoses and causes of death.
+        visit_date: field id of the visit's date, None to go without.
+        diagnoses: source -> {codes: field id, dates: field id or None, use: bool}.
         diseases: disease -> ICD-10 prefixes without dots.
-        withdrawn: eids to drop.
 
     Raises:
-        InputError: if no file is given, or a field is in none of them; names the setting.
+        InputError: if no file is given, a field is in none of them, or a cell cannot be read; names the setting.
     """
     if not files:
         raise InputError("raw.tabular is empty: name the tables with age, sex, weight, height and ICD-10 diagnoses")
-    plans = [_plan(Path(file), fields, instance, icd10_fields) for file in files]
-    _check_fields(plans, fields, icd10_fields)
-    numbers, flags = _join([_read(plan, diseases) for plan in plans])
-    gone = set(withdrawn)
-    numbers, flags = (table[~table.index.isin(gone) & (table.index > 0)] for table in (numbers, flags))
-    return Tabular(
-        covariates=numbers.reindex(columns=list(fields)).reset_index(),
-        labels=flags[list(diseases)].astype("int8").reset_index(),
-        phenotypes=numbers.reindex(columns=list(phenotype_fields())).reset_index(),
-    )
+    used = {name: source for name, source in diagnoses.items() if source["use"]}
+    if not used:
+        raise InputError("read_tabular.diagnoses: use is false everywhere; labels need at least one field of codes")
+    instance = visits.set_index("eid")["instance"].sort_index()
+    wanted = {**fields, **phenotype_fields()}
+    instances = sorted(instance.unique().tolist())
+    plans = [make_plan(Path(file), instances, wanted, visit_date, used) for file in files]
+    check_fields(plans, fields, visit_date, used)
+    warn_of_visits(plans, fields, instance)
+    parts = [part for plan in plans for part in read_file(plan, instance, diseases)]
+    if not parts:
+        raise InputError("raw.tabular: no table has a row for any subject with an ECG and a CMR; check its column eid")
+    numbers, records, seen = (pd.concat([getattr(part, name) for part in parts]) for name in PARTS)
+    return _join(numbers, records, seen, list(used), list(fields), list(diseases))
 
 
-def _plan(path: Path, fields: Mapping[str, int], instance: int, icd10_fields: Sequence[int]) -> _Plan:
-    header = read_header(path)
-    eid = eid_column(header)
-    if eid is None:
-        raise InputError(f"raw.tabular: {path} has no column eid; its first columns are {', '.join(header[:5])}")
-    numbers = {}
-    for name, field in {**fields, **phenotype_fields()}.items():
-        found = columns_of(header, field, None if name in ONE_INSTANCE else instance)
-        if found:
-            numbers[name] = found[0]
-    codes = [column for field in icd10_fields for column in columns_of(header, field)]
-    return _Plan(path, eid, numbers, codes)
+@dataclass(frozen=True)
+class Part:
+    """What one piece of a file says of the wanted subjects: values by eid, records of diseases, sources with a row."""
+
+    numbers: pd.DataFrame
+    records: pd.DataFrame
+    seen: pd.DataFrame
 
 
-def _check_fields(plans: Sequence[_Plan], fields: Mapping[str, int], icd10_fields: Sequence[int]) -> None:
-    names = {name for plan in plans for name in plan.numbers}
-    there = " or ".join(str(plan.path) for plan in plans)
-    for name, field in fields.items():
-        if name not in names:
-            raise InputError(
-                f"read_tabular.fields.{name}: field {field} is not in {there} at read_tabular.instance; add the table "
-                "that holds it to raw.tabular or correct the field id"
-            )
-    codes = [column for plan in plans for column in plan.codes]
-    for field in icd10_fields:
-        if not columns_of(codes, field):
-            raise InputError(
-                f"read_tabular.icd10_fields: field {field} is not in {there}; add the table that holds it to "
-                "raw.tabular or take the field off the list"
-            )
-    absent = len(phenotype_fields().keys() - names)
-    if absent:
-        log.warning("%d of 61 CMR phenotypes (category 157) are in no table and left empty", absent)
+PARTS = ("numbers", "records", "seen")
 
 
-def _read(plan: _Plan, diseases: Mapping[str, Sequence[str]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return numbers and disease flags of one file, indexed by eid; no flags if it holds no diagnoses."""
-    numbers, flags = [], []
-    for piece in read_columns(plan.path, [plan.eid, *dict.fromkeys(plan.numbers.values()), *plan.codes]):
-        eid = pd.Index(_number(piece[plan.eid], pa.int64(), plan), name="eid")
-        values = {name: _number(piece[column], pa.float64(), plan) for name, column in plan.numbers.items()}
-        numbers.append(pd.DataFrame(values, index=eid))
-        if plan.codes:
-            cells = np.column_stack([piece[column].to_numpy() for column in plan.codes])
-            flags.append(disease_flags(cells, diseases).set_index(eid))
-    empty = pd.DataFrame(index=pd.Index([], dtype="int64", name="eid"))
-    return pd.concat(numbers or [empty]), pd.concat(flags or [empty])
+def read_file(plan: Plan, instance: pd.Series, diseases: Diseases) -> Iterator[Part]:
+    """Yield what each piece of a file says of the subjects of `instance` (visit by eid).
+
+    Raises:
+        InputError: if a cell cannot be read; names the file.
+    """
+    eids = []
+    for piece in chosen_rows(plan, instance.index):
+        eids.append(to_eids(piece[plan.eid]))
+        try:
+            yield _read_piece(piece, eids[-1], plan, instance, diseases)
+        except InputError as error:
+            raise InputError(f"raw.tabular: {plan.path}: {error}") from None
+    repeated = pd.Index(np.concatenate(eids)).duplicated().sum() if eids else 0
+    if repeated:
+        raise InputError(f"raw.tabular: {plan.path}: {repeated} rows repeat a subject; a table has one row for each")
 
 
-def _number(column: pa.ChunkedArray, kind: pa.DataType, plan: _Plan) -> np.ndarray:
-    text = pc.utf8_trim_whitespace(column)
-    for label, code in SEX.items():
-        text = pc.if_else(pc.equal(text, label), code, text)
-    try:
-        return text.cast(kind).to_numpy()
-    except pa.ArrowInvalid as error:
-        raise InputError(
-            f"raw.tabular: {plan.path} has text where a number belongs; see its columns "
-            "for read_tabular.fields, the eid and the phenotypes"
-        ) from error
+def chosen_rows(plan: Plan, eids: pd.Index) -> Iterator[pa.Table]:
+    """Yield the rows of the wanted subjects, some thousands at a time, since each piece costs some work a column.
+
+    Raises:
+        InputError: if an eid cannot be read; names the file.
+    """
+    kept: list[pa.Table] = []
+    for piece in read_columns(plan.path, plan.columns()):
+        try:
+            rows = np.flatnonzero(np.isin(to_eids(piece[plan.eid]), eids))
+        except InputError as error:
+            raise InputError(f"raw.tabular: {plan.path}: {error}") from None
+        if len(rows):
+            kept.append(piece.take(pa.array(rows)))
+        if sum(map(len, kept)) >= ROWS:
+            yield pa.concat_tables(kept).combine_chunks()
+            kept = []
+    if kept:
+        yield pa.concat_tables(kept).combine_chunks()
 
 
-def _join(tables: Sequence[tuple[pd.DataFrame, pd.DataFrame]]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Join files on eid: the first value that is there counts, and a disease in any file."""
-    numbers = pd.concat([table for table, _ in tables]).groupby(level="eid").first()
-    flags = pd.concat([flags for _, flags in tables if len(flags.columns)]).groupby(level="eid").any()
-    return numbers, flags
+def _read_piece(piece: pa.Table, eids: np.ndarray, plan: Plan, instance: pd.Series, diseases: Diseases) -> Part:
+    visit = instance.loc[eids].to_numpy()
+    values: dict[str, np.ndarray] = {}
+    for name, columns in plan.numbers.items():
+        values[name] = np.full(len(eids), np.nan)
+        for number, column in columns.items():
+            here = np.flatnonzero(visit == number)
+            values[name][here] = to_numbers(piece[column].take(pa.array(here)), name)
+    values["visit_date"] = np.full(len(eids), np.datetime64("NaT"), "datetime64[s]")
+    for number, column in plan.visit_dates.items():
+        here = np.flatnonzero(visit == number)
+        values["visit_date"][here] = to_dates(piece[column].take(pa.array(here)))
+    index = pd.Index(eids, name="eid")
+    records = [disease_records(piece, source, diseases) for source in plan.sources]
+    records = pd.concat([NO_RECORDS, *(table for table in records if len(table))])
+    seen = pd.DataFrame({source.name: True for source in plan.sources}, index=index)
+    return Part(pd.DataFrame(values, index=index), records.assign(eid=eids[records["row"].to_numpy(int)]), seen)
+
+
+NO_RECORDS = pd.DataFrame({"row": np.empty(0, int), "disease": np.empty(0, str), "date": np.empty(0, "datetime64[s]")})
+
+
+def _join(
+    numbers: pd.DataFrame,
+    records: pd.DataFrame,
+    seen: pd.DataFrame,
+    sources: Sequence[str],
+    fields: Sequence[str],
+    diseases: Sequence[str],
+) -> Tabular:
+    """Join files on eid: the first value that is there counts, a disease in any file, the earliest date of all."""
+    complete = seen.reindex(columns=sources).notna().groupby(level="eid").any().all(axis=1)
+    eids = complete.index[complete]
+    values = numbers.groupby(level="eid").first().reindex(eids)
+    labels = pd.DataFrame(index=eids)
+    dates = pd.DataFrame({"visit_date": values["visit_date"].astype("datetime64[s]")}, index=eids)
+    for disease in diseases:
+        first = records[records["disease"] == disease].groupby("eid")["date"].min()
+        labels[disease] = eids.isin(first.index).astype("int8")
+        dates[f"{disease}_date"] = first.reindex(eids).astype("datetime64[s]")
+    tables = values.reindex(columns=fields), labels, dates, values.reindex(columns=list(phenotype_fields()))
+    return Tabular(*(table.rename_axis(index="eid").reset_index() for table in tables))

@@ -1,0 +1,67 @@
+"""Numbers and dates from cells of text. Errors name neither the file nor the cell's content."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from cmr2ecg.command import InputError
+
+SEX = {"Female": "0", "Male": "1"}  # coding 9
+DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
+
+
+def to_eids(column: pa.ChunkedArray) -> np.ndarray:
+    """Return eids as int64, 0 where the cell is empty.
+
+    Raises:
+        InputError: if a cell is no whole number.
+    """
+    try:
+        numbers = pc.fill_null(pc.utf8_trim_whitespace(column).cast(pa.float64()), 0).to_numpy()
+    except pa.ArrowInvalid:
+        numbers = np.array([np.nan])
+    if not (np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all()):
+        raise InputError("the column eid holds something that is no whole number")
+    return numbers.astype(np.int64)
+
+
+def to_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
+    """Return a column as float64, NaN where empty; Female and Male as 0 and 1.
+
+    Raises:
+        InputError: if a cell is text or infinite, or a sex neither 0 nor 1; names the covariate or phenotype.
+    """
+    text = pc.utf8_trim_whitespace(column)
+    if name == "sex":
+        for label, code in SEX.items():
+            text = pc.if_else(pc.equal(text, label), code, text)
+    try:
+        numbers = text.cast(pa.float64()).to_numpy()
+    except pa.ArrowInvalid:
+        raise InputError(f"text where a number belongs, in the column of {name}") from None
+    if np.isinf(numbers).any() or (name == "sex" and not np.isin(numbers[~np.isnan(numbers)], (0, 1)).all()):
+        raise InputError(f"a value that cannot be, in the column of {name}")
+    return numbers
+
+
+def to_dates(cells: pa.ChunkedArray) -> np.ndarray:
+    """Return text such as 2016-05-04 or 2016-05-04T10:11:12 as datetime64[s], NaT where empty.
+
+    Raises:
+        InputError: if a cell is something else; without naming the file.
+    """
+    encoded = pd.Categorical(cells.to_pandas())
+    days = np.array([_day(cell) for cell in encoded.categories] + [np.datetime64("NaT")], "datetime64[s]")
+    return days[encoded.codes]
+
+
+def _day(cell: str) -> np.datetime64:
+    try:
+        if DATE.fullmatch(cell.strip()):
+            return np.datetime64(cell.strip()[:10])
+    except ValueError:
+        pass
+    raise InputError("text stands where a date such as 2016-05-04 belongs")

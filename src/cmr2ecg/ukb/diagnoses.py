@@ -1,0 +1,102 @@
+"""Diseases and the dates of their first records from the diagnosis fields of UK Biobank's tables."""
+
+import logging
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from cmr2ecg.command import InputError
+from cmr2ecg.ukb.cells import to_dates
+from cmr2ecg.ukb.columns import Column
+from cmr2ecg.ukb.icd10 import codes_in
+
+log = logging.getLogger(__name__)
+
+ONE_DATE = (40000,)  # date of death: one for all its causes; every other field has a date for each code
+LOOKS_LIKE_A_CODE = re.compile(r"[A-Z]\d[0-9A-Z]")
+Diseases = Mapping[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One field of codes in one table: its columns, and those with the dates by (instance, array index)."""
+
+    name: str
+    codes: list[Column]
+    dates: dict[tuple[int, int], str]
+    one_date: bool
+
+    def date_column(self, code: Column, position: int) -> str | None:
+        """Return the column with the date of a code, given its place within the cell."""
+        index = 0 if self.one_date else (code.array or 0) + position
+        return self.dates.get((code.instance or 0, index))
+
+    def columns(self) -> list[str]:
+        """Return all columns that must be read."""
+        return [column.name for column in self.codes] + list(self.dates.values())
+
+
+def source_of(name: str, codes: Sequence[Column], dates: Sequence[Column], date_field: int | None) -> Source:
+    """Return a table's source of diagnoses from its columns of codes and dates."""
+    by_place = {(column.instance or 0, column.array or 0): column.name for column in dates}
+    return Source(name, list(codes), by_place, date_field in ONE_DATE)
+
+
+def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> pd.DataFrame:
+    """Return one row a record of a wanted disease: row of the piece, disease, date (NaT where there is none).
+
+    Args:
+        piece: columns of text.
+        source: what to read from it.
+        diseases: name -> ICD-10 prefixes without dots, such as I20.
+
+    Raises:
+        InputError: if most cells hold no ICD-10 code or a date is none; without naming the file.
+    """
+    found, strange, filled = [], 0, 0
+    for column in source.codes:
+        cells = piece[column.name]
+        if cells.null_count < len(cells):
+            places, odd = _in_column(pd.Categorical(cells.to_pandas()), column, source, diseases)
+            found.append(places)
+            strange, filled = strange + odd, filled + len(cells) - cells.null_count
+    check_codes(strange, filled, source)
+    places = pd.concat(found, ignore_index=True) if found else _in_column(pd.Categorical([]), None, source, diseases)[0]
+    dates = np.full(len(places), np.datetime64("NaT"), "datetime64[s]")
+    for column, rows in places.groupby("date_column").indices.items():
+        dates[rows] = to_dates(piece[column])[places["row"].to_numpy()[rows]]
+    return places[["row", "disease"]].assign(date=dates)
+
+
+def check_codes(strange: int, filled: int, source: Source) -> None:
+    """Stop if most cells hold something else than ICD-10 codes; say so if a few do.
+
+    Raises:
+        InputError: names the field.
+    """
+    if not strange:
+        return
+    field = source.codes[0].field
+    if strange > filled / 2:
+        raise InputError(f"field {field}: {strange} of {filled} cells hold no ICD-10 code such as I251 or I25.1 Angina")
+    log.warning("field %d: %d of %d cells hold text that is no ICD-10 code; it is passed over", field, strange, filled)
+
+
+def _in_column(
+    cells: pd.Categorical, column: Column | None, source: Source, diseases: Diseases
+) -> tuple[pd.DataFrame, int]:
+    """Return row, disease and date_column of each wanted code in one column, and how many cells hold no codes."""
+    hits, strange = [], np.zeros(len(cells.categories) + 1, bool)  # the last stands for empty cells
+    for kind, cell in enumerate(cells.categories):
+        for position, code in enumerate(codes_in(cell)):
+            strange[kind] |= bool(code) and not LOOKS_LIKE_A_CODE.match(code)
+            for disease, prefixes in diseases.items():
+                if code.startswith(tuple(prefixes)):
+                    hits.append((kind, disease, source.date_column(column, position)))
+    kinds = pd.DataFrame(hits, columns=["kind", "disease", "date_column"]).astype({"kind": int})
+    rows = pd.DataFrame({"row": np.arange(len(cells)), "kind": cells.codes.astype(int)})
+    return rows.merge(kinds, on="kind")[["row", "disease", "date_column"]], int(strange[cells.codes].sum())
