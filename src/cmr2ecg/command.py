@@ -1,12 +1,15 @@
 """What every step's command line shares: arguments, logging, threads, and errors of one line."""
 
 import argparse
+import errno
 import json
 import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class InputError(ValueError):
@@ -49,12 +52,15 @@ def start(args: argparse.Namespace) -> None:
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Run a step's main; an InputError or a missing file ends it with one line and exit code 1."""
+    """Run a step's main; an InputError, a missing file or a full disk ends it with one line and exit code 1."""
     try:
         main(None)
     except (InputError, FileNotFoundError) as error:
         logging.getLogger().error("error: %s", " ".join(str(error).split()))
         sys.exit(1)
-    except Exception:
-        logging.getLogger().exception("error: unexpected")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            logging.getLogger().error("error: %s; make room and run again", error)
+        else:
+            logging.getLogger().exception("error: unexpected")
         sys.exit(1)

@@ -2,6 +2,7 @@
 
 import copy
 import json
+import resource
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.training import pretrain as loop
-from cmr2ecg.training.checkpoint import load_resume, load_weights, save_weights
+from cmr2ecg.training.checkpoint import load_resume, load_weights, save_resume, save_weights
+from cmr2ecg.training.health import collapsed
 
 
 @pytest.fixture
@@ -77,7 +79,7 @@ def test_resuming_gives_the_same_weights_bit_for_bit(name, methods, folds, tmp_p
         assert torch.equal(value, again.state_dict()[key]), key
 
 
-@pytest.mark.parametrize("damage", ["truncated", "foreign", "not torch"])
+@pytest.mark.parametrize("damage", ["truncated", "foreign", "not torch", "one bit", "empty"])
 def test_a_damaged_or_foreign_resume_point_is_refused(damage, methods, folds, tmp_path, caplog):
     objective, settings = methods("mae", epochs=1)
     run(objective, settings, folds, tmp_path)
@@ -86,6 +88,12 @@ def test_a_damaged_or_foreign_resume_point_is_refused(damage, methods, folds, tm
         path.write_bytes(path.read_bytes()[:1000])
     if damage == "not torch":
         path.write_text("hello")
+    if damage == "one bit":
+        content = bytearray(path.read_bytes())
+        content[len(content) // 2] ^= 1
+        path.write_bytes(content)
+    if damage == "empty":
+        path.write_bytes(b"")
     owner = "other" if damage == "foreign" else "me"
     assert load_resume(path, owner, torch.device("cpu")) is None
     assert "starting from the first epoch" in caplog.text
@@ -119,11 +127,92 @@ def test_best_epoch_is_restored(methods, folds, tmp_path, monkeypatch):
         assert torch.equal(value, states[1][key]), key
 
 
-def test_a_loss_that_is_not_finite_stops_with_a_line(methods, folds, tmp_path):
+def test_a_loss_that_is_not_finite_stops_with_epoch_and_step(methods, folds, tmp_path):
     objective, settings = methods("mae", epochs=2)
-    settings["base_lr"] = 1e30
-    with pytest.raises(InputError, match="not finite in epoch"):
+    settings |= {"base_lr": 1e30, "warmup_fraction": 0.0}
+    with pytest.raises(InputError, match=r"training loss is not finite in epoch 0, step 1.*no epoch was finished"):
         run(objective, settings, folds, tmp_path)
+    assert not (tmp_path / "resume.pt").exists()
+
+
+@pytest.mark.parametrize("where", ["training", "validation"])
+def test_the_last_good_weights_stay_usable_after_a_loss_that_is_not_finite(
+    where, methods, folds, tmp_path, monkeypatch
+):
+    """The third epoch fails; the weights after the second are those of a training that went well."""
+    sound, settings = methods("mmcl", epochs=4)
+    seen = []
+    real = loop.validate
+
+    def fail(model, *rest):
+        seen.append({key: value.clone() for key, value in model.ecg_encoder.state_dict().items()})
+        measures = real(model, *rest)
+        return measures | {"val_loss": float("nan")} if where == "validation" and len(seen) == 3 else measures
+
+    real_loss = type(sound).loss
+
+    def loss(model, *prepared):
+        return real_loss(model, *prepared) * (float("inf") if where == "training" and len(seen) == 2 else 1)
+
+    monkeypatch.setattr(loop, "validate", fail)
+    monkeypatch.setattr(type(sound), "loss", loss)
+    with pytest.raises(InputError, match=rf"{where} loss is not finite in epoch 2.*after epoch 1 are in .*last_good"):
+        run(sound, settings, folds, tmp_path)
+    kept, _ = methods("mmcl")
+    load_weights(tmp_path / "last_good/encoder.safetensors", kept.ecg_encoder)
+    for key, value in kept.ecg_encoder.state_dict().items():
+        assert torch.equal(value, seen[1][key]), key
+    monkeypatch.undo()
+    again, _ = methods("mmcl", epochs=4)
+    assert len(run(again, settings, folds, tmp_path).history) == 4
+
+
+@pytest.fixture
+def disk_of():
+    """A way to let this process write no file beyond some bytes, as a full disk would."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_leaves_the_older_files_and_says_so(disk_of, tmp_path):
+    save_resume(tmp_path / "resume.pt", "me", {"history": [1]})
+    save_weights(tmp_path / "encoder.safetensors", torch.nn.Linear(2, 2))
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    disk_of(10_000)
+    with pytest.raises(InputError, match=r"resume\.pt: could not be written .*make room"):
+        save_resume(tmp_path / "resume.pt", "me", {"weights": torch.zeros(10_000)})
+    with pytest.raises(InputError, match=r"encoder\.safetensors: could not be written .*make room"):
+        save_weights(tmp_path / "encoder.safetensors", torch.nn.Linear(100, 100))
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert load_resume(tmp_path / "resume.pt", "me", torch.device("cpu"))["history"] == [1]
+
+
+def test_health_and_retrieval_are_measured_in_every_epoch(methods, folds, tmp_path):
+    objective, settings = methods("mmcl", epochs=1)
+    row = run(objective, settings, folds, tmp_path).history[0]
+    ways = [f"{way}_{at}" for way in ("ecg_to_cmr", "cmr_to_ecg") for at in ("r1", "r5", "r10", "median_rank")]
+    health = [f"{name}_{what}" for name in ("encoder", "image_encoder") for what in ("spread", "effective_rank")]
+    assert {*ways, *health, "alignment", "uniformity", "data_wait_share"} <= row.keys()
+    assert (row["chance_r1"], row["chance_r10"], row["chance_median_rank"]) == (1 / 12, 10 / 12, 6.5)
+    assert 0 <= row["data_wait_share"] < 1
+
+
+def test_an_encoder_that_ignores_its_input_is_reported_as_collapsed(methods, folds, tmp_path, caplog):
+    objective, settings = methods("cmr", epochs=1)
+    objective.encoder = torch.nn.Sequential(objective.encoder, torch.nn.Linear(512, 512))
+    torch.nn.init.zeros_(objective.encoder[1].weight)
+    settings["base_lr"] = 0.0
+    course = run(objective, settings, folds, tmp_path)
+    assert collapsed(course.history[0]) == ["encoder"]
+    assert "epoch 0: encoder has collapsed" in caplog.text
+
+
+def test_too_few_validation_subjects_are_an_input_error(methods, folds, small_dataset, tmp_path):
+    objective, settings = methods("cmr", epochs=1)
+    one = PairedData(small_dataset / "dataset.h5", np.array([9000030]), ("cmr",), memory_mb=100, image_size=32)
+    with pytest.raises(InputError, match="1 validation subjects are too few"):
+        run(objective, settings, lambda fields: (folds(fields)[0], one), tmp_path)
 
 
 def test_streaming_equals_memory(folds):
