@@ -1,23 +1,32 @@
-"""Predictions of fine-tuned models: read, checked, and arranged as one matrix a model."""
+"""Predictions of fitted models: read, checked, and arranged as one matrix an output."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from cmr2ecg.command import InputError
+from cmr2ecg.ukb.phenotypes import GROUPS
 
 COLUMNS = ["seed", "eid", "split", "output", "y_true", "y_score"]
+FITS = ("finetune", "probe", "train_tabular")  # steps that write predictions; a fit's folder is below its step's
+TABULAR = "tabular"
+AGAIN = "delete the file and run its step again"
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """One model's predictions of one output in one split: eid (n,), y_true (n,), seeds (s,), scores (s, n)."""
+    """One model's predictions of one output in one split: eid (n,), y_true (n,), seeds (s,), scores (s, n).
+
+    fit: the step that made them, one of FITS. y_true of a phenotype is NaN where the subject has none.
+    """
 
     path: Path
+    fit: str
     encoder: str
     target: str
     fraction: int
@@ -28,62 +37,109 @@ class Predictions:
     seeds: NDArray[np.int64]
     scores: NDArray[np.float64]
 
+    @property
+    def model(self) -> tuple[str, str, str, int]:
+        """What tells one model from another: (fit, encoder, target, fraction)."""
+        return self.fit, self.encoder, self.target, self.fraction
 
-def identify(path: Path) -> tuple[str, str, int]:
-    """Return (encoder, target, fraction in percent) from finetune/{encoder}/{target}/{fraction}/FILE.
+
+def identify(path: Path) -> tuple[str, str, str, int]:
+    """Return (fit, encoder, target, fraction in percent) from {finetune,probe}/{encoder}/{target}/{fraction}/FILE.
 
     train_tabular/{target}/{fraction}/FILE gives the encoder "tabular". Raises InputError for any other path.
     """
     parts = path.parts
     if len(parts) >= 4 and parts[-4] == "train_tabular":
-        encoder = "tabular"
-    elif len(parts) >= 5 and parts[-5] == "finetune":
-        encoder = parts[-4]
+        fit, encoder = parts[-4], TABULAR
+    elif len(parts) >= 5 and parts[-5] in ("finetune", "probe"):
+        fit, encoder = parts[-5], parts[-4]
     else:
         raise InputError(
-            f"{path}: expected .../finetune/ENCODER/TARGET/FRACTION/ or .../train_tabular/TARGET/FRACTION/"
+            f"{path}: expected .../finetune/ENCODER/TARGET/FRACTION/, .../probe/ENCODER/TARGET/FRACTION/ or "
+            ".../train_tabular/TARGET/FRACTION/"
         )
     if not parts[-2].isdigit():
         raise InputError(f"{path}: the folder {parts[-2]!r} must be the fraction in percent, e.g. 100")
-    return encoder, parts[-3], int(parts[-2])
+    return fit, encoder, parts[-3], int(parts[-2])
+
+
+def is_regression(target: str) -> bool:
+    """Say whether a target is a group of phenotypes rather than a disease."""
+    return target in GROUPS
 
 
 def read_predictions(path: Path) -> list[Predictions]:
     """Return the predictions in a parquet file, one entry a split and output, subjects sorted by eid.
 
-    Raises InputError if a column is absent, a score is not a number, or the seeds differ in subjects or labels.
+    Raises:
+        InputError: a column is absent, a score is not a number, a label is absent, the seeds differ in subjects or labels,
+            or a subject is in two splits.
     """
-    encoder, target, fraction = identify(path)
-    table = pd.read_parquet(path)
-    absent = [name for name in COLUMNS if name not in table]
-    if absent:
-        raise InputError(f"{path}: no column {', '.join(absent)}; delete the file and run its step again")
-    if table.empty:
-        raise InputError(f"{path}: holds no predictions; delete the file and run its step again")
-    if not np.isfinite(table["y_score"]).all():
+    model = identify(path)
+    columns = _columns(path)
+    if not np.isfinite(columns["y_score"]).all():
         raise InputError(f"{path}: y_score holds NaN or infinity, so the training diverged; lower its base_lr")
-    if len(table.drop_duplicates(["eid", "split"])) > table["eid"].nunique():
-        raise InputError(f"{path}: some subjects are both in val and in test; delete the file and run its step again")
-    return [
-        Predictions(path, encoder, target, fraction, str(split), str(output), *_matrix(path, rows))
-        for (split, output), rows in table.groupby(["split", "output"], sort=True)
-    ]
+    if not is_regression(model[2]) and np.isnan(columns["y_true"]).any():
+        raise InputError(f"{path}: y_true holds NaN; {AGAIN}")
+    entries = list(_entries(path, model, columns))
+    seen: dict[str, NDArray] = {}
+    for entry in entries:
+        seen.setdefault(entry.split, entry.eid)
+    splits = list(seen.values())
+    if any(np.intersect1d(a, b).size for i, a in enumerate(splits) for b in splits[:i]):
+        raise InputError(f"{path}: some subjects are both in val and in test; {AGAIN}")
+    return entries
 
 
-def _matrix(path: Path, rows: pd.DataFrame) -> tuple[NDArray, NDArray, NDArray, NDArray]:
+def _columns(path: Path) -> dict[str, NDArray]:
+    """Return the columns as arrays, split and output as codes beside `split_names` and `output_names`."""
+    table = pq.read_table(path)
+    absent = [name for name in COLUMNS if name not in table.column_names]
+    if absent:
+        raise InputError(f"{path}: no column {', '.join(absent)}; {AGAIN}")
+    if table.num_rows == 0:
+        raise InputError(f"{path}: holds no predictions; {AGAIN}")
+    columns = {name: table[name].to_numpy() for name in ("seed", "eid")}
+    columns |= {name: table[name].to_numpy().astype(np.float64) for name in ("y_true", "y_score")}
+    for name in ("split", "output"):
+        codes = table[name].cast(pa.string()).combine_chunks().dictionary_encode()
+        columns[name] = codes.indices.to_numpy()
+        columns[f"{name}_names"] = np.array(codes.dictionary.to_pylist())
+    return columns
+
+
+def _entries(path: Path, model: tuple[str, str, str, int], columns: dict[str, NDArray]) -> Iterator[Predictions]:
+    """Yield one entry a split and output, in order of their names."""
+    names = {kind: columns[f"{kind}_names"].tolist() for kind in ("split", "output")}
+    for split in sorted(names["split"]):
+        for output in sorted(names["output"]):
+            here = (columns["split"] == names["split"].index(split)) & (
+                columns["output"] == names["output"].index(output)
+            )
+            rows = np.flatnonzero(here)
+            if rows.size:
+                matrix = _matrix(path, *(columns[name][rows] for name in ("seed", "eid", "y_true", "y_score")))
+                yield Predictions(path, *model, split, output, *matrix)
+
+
+def _matrix(
+    path: Path, seed: NDArray, eid: NDArray, y_true: NDArray, y_score: NDArray
+) -> tuple[NDArray, NDArray, NDArray, NDArray]:
     """Return (eid, y_true, seeds, scores) of rows that must hold each subject once in every seed."""
-    rows = rows.sort_values(["seed", "eid"])
-    seeds = rows["seed"].unique()
-    if len(rows) % len(seeds):
-        raise InputError(f"{path}: the seeds hold different subjects; delete the file and run its step again")
-    shape = (len(seeds), -1)
-    eid = rows["eid"].to_numpy().reshape(shape)
-    y_true = rows["y_true"].to_numpy(np.float64).reshape(shape)
-    if (eid != eid[0]).any() or (y_true != y_true[0]).any():
-        raise InputError(f"{path}: the seeds hold different subjects or labels; delete the file and run its step again")
+    order = np.lexsort([eid, seed])
+    seeds = np.unique(seed)
+    if len(order) % len(seeds):
+        raise InputError(f"{path}: the seeds hold different subjects; {AGAIN}")
+    seed, eid, y_true, y_score = (values[order].reshape(len(seeds), -1) for values in (seed, eid, y_true, y_score))
+    if (
+        (seed != seeds[:, None]).any()
+        or (eid != eid[0]).any()
+        or not np.array_equal(y_true, np.broadcast_to(y_true[0], y_true.shape), equal_nan=True)
+    ):
+        raise InputError(f"{path}: the seeds hold different subjects or labels; {AGAIN}")
     if (np.diff(eid[0]) == 0).any():
-        raise InputError(f"{path}: a subject occurs twice in one seed; delete the file and run its step again")
-    return eid[0], y_true[0], seeds, rows["y_score"].to_numpy(np.float64).reshape(shape)
+        raise InputError(f"{path}: a subject occurs twice in one seed; {AGAIN}")
+    return eid[0], y_true[0], seeds, y_score
 
 
 def check_same_subjects(predictions: Iterable[Predictions]) -> None:
@@ -93,7 +149,7 @@ def check_same_subjects(predictions: Iterable[Predictions]) -> None:
         known = first.setdefault((entry.target, entry.split, entry.output), entry)
         for what, same in (
             ("subjects", np.array_equal(known.eid, entry.eid)),
-            ("labels", np.array_equal(known.y_true, entry.y_true)),
+            ("labels", np.array_equal(known.y_true, entry.y_true, equal_nan=True)),
         ):
             if not same:
                 raise InputError(

@@ -1,53 +1,149 @@
 """Score every model's predictions: the one step that reads the test rows (§IV-D.2).
 
-Writes one AUROC a model, split and seed, and, for the test split, mean, std over seeds and a 95 % interval from
-resampled subjects. Models that were tested on different subjects stop the step.
+Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv (mean, std
+over seeds, 95 % interval from resampled subjects and seeds), comparisons.csv (paired differences, bootstrap and DeLong,
+with Holm's correction), analyses.csv (by sex and age, beyond age, sex and body size, prevalent and incident disease),
+calibration.csv and calibration_curve.csv (risks with the prior put right), and skipped.csv (fits that could not be made).
+Models that were tested on different subjects stop the step.
 """
 
 import json
 import logging
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import pandas as pd
+
 from cmr2ecg.command import InputError, run, start, step_parser
-from cmr2ecg.evaluate.predictions import check_same_subjects, identify, read_predictions
-from cmr2ecg.evaluate.scores import interval_table, seed_metrics
+from cmr2ecg.data.labels import rows_for, split_eids
+from cmr2ecg.evaluate.analyses import ANALYSIS_COLUMNS, analyse
+from cmr2ecg.evaluate.bootstrap import resample
+from cmr2ecg.evaluate.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
+from cmr2ecg.evaluate.predictions import check_same_subjects, identify, is_regression, read_predictions
+from cmr2ecg.evaluate.scores import (
+    COMPARISON_COLUMNS,
+    METRIC_COLUMNS,
+    MODEL_COLUMNS,
+    comparison_table,
+    group_outputs,
+    interval_row,
+    seed_metrics,
+)
 from cmr2ecg.files import atomic
+from cmr2ecg.progress import Progress
+
+COLUMNS = {
+    "metrics": METRIC_COLUMNS,
+    "intervals": [
+        *MODEL_COLUMNS,
+        "split",
+        "metric",
+        "mean",
+        "std",
+        "low",
+        "high",
+        "n_seeds",
+        "n",
+        "n_positive",
+        "n_train",
+    ],
+    "comparisons": [*COMPARISON_COLUMNS, "p_bootstrap_holm", "p_delong_holm"],
+    "analyses": ANALYSIS_COLUMNS,
+    "calibration": CALIBRATION_COLUMNS,
+    "calibration_curve": CURVE_COLUMNS,
+    "skipped": [*MODEL_COLUMNS, "reason"],
+}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--predictions", type=Path, nargs="+", required=True, help="predictions.parquet files")
-    parser.add_argument("--results", type=Path, nargs="*", default=[], help="result.json of each, in the same order")
-    parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv: one row a model, split and seed")
-    parser.add_argument("--intervals", type=Path, required=True, help="intervals.csv: one row a model")
+    parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of each, in the same order")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
+    parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
+    parser.add_argument("--dates", type=Path, required=True, help="dates.parquet")
+    parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args(argv)
     start(args)
 
-    n_train = training_sizes(args.predictions, args.results)
-    predictions = [entry for path in args.predictions for entry in read_predictions(path)]
+    sizes, skipped = read_results(args.predictions, args.results)
+    by_target: dict[str, list[Path]] = defaultdict(list)
+    for path in args.predictions:
+        if identify(path) in sizes:
+            by_target[identify(path)[2]].append(path)
+    sides = {"covariates": args.covariates, "dates": args.dates, "labels": args.labels, "split": args.split}
+    found: dict[str, list] = defaultdict(list)
+    progress = Progress("evaluate", len(by_target))
+    for target, paths in sorted(by_target.items()):
+        for name, table in score_target(target, paths, sizes, sides, args.settings).items():
+            found[name].append(table)
+        progress.step()
+    progress.close()
+    found["skipped"] = [skipped]
+    write_tables(args.output, found)
+    logging.info("scored %d models on the test split, %d could not be made", len(sizes), len(skipped))
+
+
+def score_target(
+    target: str, paths: Sequence[Path], sizes: Mapping[tuple, int], sides: Mapping[str, Path], settings: dict
+) -> dict[str, pd.DataFrame]:
+    """Return the tables of all models of one target."""
+    predictions = [entry for path in paths for entry in read_predictions(path)]
     check_same_subjects(predictions)
-    metrics = seed_metrics(predictions)
-    intervals = interval_table(predictions, n_train, args.settings["bootstrap"], args.settings["seed"])
-    for table, path in ((metrics, args.metrics), (intervals, args.intervals)):
-        with atomic(path) as partial:
-            table.to_csv(partial, index=False)
-    logging.info("scored %d models on the test split", len(intervals))
-    if undefined := int(intervals["mean"].isna().sum()):
-        logging.warning("%d of them have no AUROC: their test split holds one class only", undefined)
+    val, test = (group_outputs(predictions, split) for split in ("val", "test"))
+    eids, seed = test[0].first.eid, settings["seed"]
+    counts = resample(len(eids), settings["bootstrap"], seed)
+    covariates, dates = (rows_for(sides[name], eids) for name in ("covariates", "dates"))
+    draws = {model.first.model: model.draws(counts, seed) for model in test}
+    by_model = {model.first.model: model for model in test}
+    analyses = [
+        row
+        for model in test
+        for row in analyse(model, counts, covariates, dates, age_bands=settings["age_bands"], seed=seed)
+    ]
+    tables = {
+        "metrics": seed_metrics([*val, *test]),
+        "intervals": pd.DataFrame([interval_row(model, draws[key], sizes[key]) for key, model in by_model.items()]),
+        "comparisons": comparison_table(by_model, draws),
+        "analyses": pd.DataFrame(analyses, columns=ANALYSIS_COLUMNS),
+    }
+    if not is_regression(target):
+        prevalence = train_prevalence(sides, target)
+        tables["calibration"], tables["calibration_curve"] = calibrate(test, prevalence, settings["calibration_bins"])
+    return tables
 
 
-def training_sizes(predictions: Sequence[Path], results: Sequence[Path]) -> dict[tuple[str, str, int], int]:
-    """Return {(encoder, target, fraction): n_train} from result.json files that lie beside the predictions."""
-    if results and len(results) != len(predictions):
+def train_prevalence(sides: Mapping[str, Path], target: str) -> float:
+    """Return the share of the train split that has a disease: the prior of the population the models are used in."""
+    return float(rows_for(sides["labels"], split_eids(sides["split"], "train"))[target].mean())
+
+
+def read_results(predictions: Sequence[Path], results: Sequence[Path]) -> tuple[dict[tuple, int], pd.DataFrame]:
+    """Return {model: number of training subjects}, and the fits that could not be made with the reason."""
+    if len(results) != len(predictions):
         raise InputError(f"--results: {len(results)} files for {len(predictions)} files in --predictions")
-    sizes = {}
-    for path, result in zip(predictions, results, strict=False):
+    sizes, skipped = {}, []
+    for path, file in zip(predictions, results, strict=True):
         model = identify(path)
-        if identify(result) != model:
-            raise InputError(f"--results: {result} does not belong to {path}; give both lists in the same order")
-        sizes[model] = int(json.loads(result.read_text())["n_train"])
-    return sizes
+        if identify(file) != model:
+            raise InputError(f"--results: {file} does not belong to {path}; give both lists in the same order")
+        result = json.loads(file.read_text())
+        if result.get("skipped"):
+            skipped.append((*model, result["skipped"]))
+        else:
+            sizes[model] = int(result["n_train"])
+    return sizes, pd.DataFrame(skipped, columns=COLUMNS["skipped"])
+
+
+def write_tables(folder: Path, found: Mapping[str, Sequence[pd.DataFrame]]) -> None:
+    """Write every table, also one without rows, as <name>.csv."""
+    for name, columns in COLUMNS.items():
+        parts = [table for table in found[name] if len(table)]
+        table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+        with atomic(folder / f"{name}.csv") as partial:
+            table.reindex(columns=columns).to_csv(partial, index=False, float_format="%.10g")
 
 
 if __name__ == "__main__":
