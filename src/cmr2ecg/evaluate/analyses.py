@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def _subgroups(model: Scored, counts: NDArray, covariates: pd.DataFrame, age_ban
     groups = [("sex", name, covariates["sex"].to_numpy() == code) for code, name in SEX.items()]
     age = covariates["age"].to_numpy(float)
     borders = [-np.inf, *age_bands, np.inf]
-    for low, high in zip(borders[:-1], borders[1:], strict=True):
+    for low, high in pairwise(borders):
         groups.append(("age", band_name(low, high), (age >= low) & (age < high)))
     for analysis, name, subjects in groups:
         if subjects.any():
@@ -82,7 +83,7 @@ def band_name(low: float, high: float) -> str:
 
 
 def _adjusted(model: Scored, counts: NDArray, covariates: pd.DataFrame) -> Iterator[Part]:
-    """Yield phenotypes and predictions less what age, sex, weight and height explain: r is then the partial correlation.
+    """Yield phenotypes and predictions less what age, sex, weight and height explain; r is then a partial correlation.
 
     Subjects with a missing covariate are left out.
     """

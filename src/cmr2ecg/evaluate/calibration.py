@@ -23,7 +23,7 @@ SMALLEST = 1e-6  # risks are kept this far from 0 and 1 before their log odds ar
 
 @dataclass(frozen=True)
 class Calibration:
-    """AUPRC, Brier score; slope and intercept of the log odds are 1 and 0 if well calibrated (MEASURES, in their order)."""
+    """MEASURES in their order; slope and intercept of the log odds are 1 and 0 if well calibrated."""
 
     auprc: float
     brier: float
@@ -77,10 +77,10 @@ def calibration(y_true: NDArray, risk: NDArray, prevalence: float) -> Calibratio
 
 
 def logistic_recalibration(y_true: NDArray, risk: NDArray) -> tuple[float, float]:
-    """Return the slope of a logistic regression of y_true on the log odds of the risk (Cox 1958), and the intercept at slope 1.
+    """Return the slope of y_true on the log odds of the risk (logistic, Cox 1958), and the intercept at slope 1.
 
-    The intercept ("calibration in the large") is above 0 where risks are too low on average. The slope is NaN if the risk
-    is constant or separates the classes, for then no finite one exists.
+    The intercept ("calibration in the large") is above 0 where risks are too low on average. The slope is NaN if the
+    risk is constant or separates the classes, for then no finite one exists.
     """
     odds, positive = log_odds(risk), y_true == 1
     intercept = brentq(lambda shift: expit(odds + shift).sum() - positive.sum(), -60, 60)
@@ -92,7 +92,7 @@ def logistic_recalibration(y_true: NDArray, risk: NDArray) -> tuple[float, float
 
 
 def calibration_curve(y_true: NDArray, risk: NDArray, bins: int) -> pd.DataFrame:
-    """Return predicted and observed share of positives in `bins` equally large groups of rising risk (mean of each, n)."""
+    """Return mean predicted and observed risk, and n, of `bins` equally large groups of rising risk."""
     groups = np.array_split(np.argsort(risk, kind="stable"), min(bins, len(risk)))
     rows = [{"predicted": risk[g].mean(), "observed": y_true[g].mean(), "n": len(g)} for g in groups]
     return pd.DataFrame(rows, columns=["predicted", "observed", "n"])

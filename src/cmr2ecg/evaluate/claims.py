@@ -12,7 +12,7 @@ UNIMODAL = ("simclr", "clocs", "byol", "barlow_twins")  # contrastive, from the 
 
 @dataclass(frozen=True)
 class Claim:
-    """`better` outperforms `worse` on `target`, fine-tuned on `fraction` percent; `section` says where the paper claims it.
+    """`better` outperforms `worse` on `target`, fine-tuned on `fraction` percent, as `section` of the paper claims.
 
     Both are encoders of fine-tuned models, or "tabular".
     """

@@ -28,8 +28,8 @@ def delong_test(y_true: NDArray, a: NDArray, b: NDArray) -> Comparison:
         a, b: (seeds, n), higher means more likely positive; the numbers of seeds may differ.
 
     Returns:
-        NaN throughout if a class has fewer than two subjects; p is 1 where nothing differs and 0 where the difference is
-        certain.
+        NaN throughout if a class has fewer than two subjects; p is 1 where nothing differs, 0 where the difference
+        is certain.
 
     Reference: DeLong, DeLong and Clarke-Pearson, Biometrics 44 (1988) 837-845; midranks: Sun and Xu, IEEE Signal
     Processing Letters 21 (2014) 1389-1393.

@@ -7,17 +7,17 @@ FEWEST = 3  # pairs of values; two always lie on a line
 
 
 def pearson(y_true: NDArray, y_score: NDArray) -> float:
-    """Return Pearson's r of the pairs whose y_true (n,) is there; NaN for fewer than three or a constant side (§IV-D.2)."""
+    """Return Pearson's r where y_true (n,) is there (§IV-D.2); NaN for fewer than three pairs or a constant side."""
     known = ~np.isnan(y_true)
     counts = np.ones((1, len(y_true)))
     return float(resampled_pearson(y_true, y_score[None], counts)[0, 0]) if known.sum() >= FEWEST else float("nan")
 
 
 def resampled_pearson(y_true: NDArray, scores: NDArray, counts: NDArray) -> NDArray[np.float64]:
-    """Return r (draws, seeds) of y_true (n,) with each row of scores (seeds, n), subjects weighted by counts (draws, n).
+    """Return r (draws, seeds) of y_true (n,) with scores (seeds, n), subjects weighted by counts (draws, n).
 
-    Subjects without y_true are left out of every draw. Values are centred first, so that sums of squares keep their digits.
-    NaN where a draw holds a constant or fewer than three subjects.
+    Subjects without y_true are left out of every draw. Values are centred first, so that sums of squares keep their
+    digits. NaN where a draw holds a constant or fewer than three subjects.
     """
     known = ~np.isnan(y_true)
     y, s, weights = y_true[known], scores[:, known], np.asarray(counts[:, known], np.float64)

@@ -72,8 +72,8 @@ def read_predictions(path: Path) -> list[Predictions]:
     """Return the predictions in a parquet file, one entry a split and output, subjects sorted by eid.
 
     Raises:
-        InputError: a column is absent, a score is not a number, a label is absent, the seeds differ in subjects or labels,
-            or a subject is in two splits.
+        InputError: a column or label is absent, a score is not a number, the seeds differ in subjects or labels, or a
+            subject is in two splits.
     """
     model = identify(path)
     columns = _columns(path)

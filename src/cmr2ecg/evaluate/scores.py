@@ -1,4 +1,4 @@
-"""From the predictions of one target to numbers: every model's metric, its spread and interval, and paired differences."""
+"""From one target's predictions to numbers: every model's metric, its spread and interval, paired differences."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -153,10 +153,10 @@ def _tests(a: Scored, b: Scored, resampled: Difference) -> dict[str, float]:
 
 
 def _pairs(models: Sequence[tuple]) -> list[tuple[tuple, tuple, str]]:
-    """Return (first, second, family): MMCL with every model of its kind, target and fraction, then the claims' pairs."""
+    """Return (first, second, family): MMCL with every model of its kind and fraction, then the claims' pairs."""
     pairs = []
     for model in models:
-        fit, encoder, target, fraction = model
+        fit, _, target, fraction = model
         kind = "probe" if fit == "probe" else "finetune"
         reference = (kind, REFERENCE, target, fraction)
         if model != reference and reference in models:
