@@ -9,11 +9,15 @@ import pandas as pd
 
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.paper_values import PAPER
-from cmr2ecg.evaluate.scores import METRIC_COLUMNS
+from cmr2ecg.evaluate.scores import MEAN_OUTPUT, METRIC_COLUMNS
 from cmr2ecg.evaluate.table_layouts import Layout
 
 NOT_RUN = "not run"
-ONE_CLASS = "undefined: the test split holds one class only"
+UNDEFINED = {
+    "auroc": "undefined: the test split holds one class only",
+    "r": "undefined: a phenotype of the group is constant, or known for fewer than three test subjects",
+}
+FITS = ("finetune", "train_tabular")  # the paper's models; linear probes stand in a table of their own
 DASH = "–"
 
 
@@ -31,25 +35,33 @@ class Cell:
     note: str = ""
 
 
-def make_cells(layout: Layout, metrics: pd.DataFrame) -> list[list[Cell]]:
+def make_cells(layout: Layout, metrics: pd.DataFrame, skipped: pd.DataFrame | None = None) -> list[list[Cell]]:
     """Return the cells of every row and target of a table, from the test rows of metrics.csv.
 
     std is the sample standard deviation over seeds (ddof=1); the paper does not say which it used. Models that were
-    not run get an empty cell with a note. Raises InputError if the metrics lack a column.
+    not run, or could not be made (`skipped`, of skipped.csv), get an empty cell with a note.
+
+    Raises InputError if the metrics lack a column.
     """
     absent = [name for name in METRIC_COLUMNS if name not in metrics]
     if absent:
         raise InputError(f"metrics.csv has no column {', '.join(absent)}; run the step evaluate again")
     test = metrics[
-        (metrics["split"] == "test") & (metrics["metric"] == layout.metric) & (metrics["fraction"] == layout.fraction)
+        (metrics["split"] == "test")
+        & (metrics["metric"] == layout.metric)
+        & (metrics["fraction"] == layout.fraction)
+        & metrics["fit"].isin(FITS)
+        & ((metrics["output"] == metrics["target"]) | (metrics["output"] == MEAN_OUTPUT))
     ]
     by_model = {key: rows for key, rows in test.groupby(["encoder", "target"])}
+    reasons = _reasons(layout, skipped)
     table = [
-        [_cell(layout, row.encoder, target, by_model.get((row.encoder, target))) for target in layout.targets]
+        [_cell(layout, row.encoder, target, by_model.get((row.encoder, target)), reasons) for target in layout.targets]
         for row in layout.rows
     ]
     table = _note_seeds(table)
-    columns = [_mark(column, layout.digits) for column in zip(*table, strict=True)]
+    competing = [not row.reference for row in layout.rows]
+    columns = [_mark(column, competing, layout.digits) for column in zip(*table, strict=True)]
     return [list(row) for row in zip(*columns, strict=True)]
 
 
@@ -66,10 +78,20 @@ def number(value: float, std: float, digits: int) -> str:
     return f"{value:.{digits}f}" + ("" if np.isnan(std) else f"±{std:.{digits}f}")
 
 
-def _cell(layout: Layout, encoder: str, target: str, rows: pd.DataFrame | None) -> Cell:
+def _reasons(layout: Layout, skipped: pd.DataFrame | None) -> dict[tuple[str, str], str]:
+    """Return {(encoder, target): why the fit could not be made}."""
+    if skipped is None:
+        return {}
+    here = skipped[(skipped["fraction"] == layout.fraction) & skipped["fit"].isin(FITS)]
+    return dict(zip(zip(here["encoder"], here["target"], strict=True), here["reason"], strict=True))
+
+
+def _cell(
+    layout: Layout, encoder: str, target: str, rows: pd.DataFrame | None, reasons: dict[tuple[str, str], str]
+) -> Cell:
     paper = PAPER.get(encoder, {}).get(target)
     if rows is None:
-        return Cell(paper=paper, note=NOT_RUN)
+        return Cell(paper=paper, note=reasons.get((encoder, target), NOT_RUN))
     values = rows["value"].to_numpy(float) * layout.scale
     undefined = bool(np.isnan(values).any())
     return Cell(
@@ -77,9 +99,9 @@ def _cell(layout: Layout, encoder: str, target: str, rows: pd.DataFrame | None) 
         std=float(values.std(ddof=1)) if len(values) > 1 else float("nan"),
         n_seeds=len(values),
         n=int(rows["n"].iloc[0]),
-        n_positive=int(rows["n_positive"].iloc[0]),
+        n_positive=0 if pd.isna(rows["n_positive"].iloc[0]) else int(rows["n_positive"].iloc[0]),
         paper=paper,
-        note=ONE_CLASS if undefined else "",
+        note=UNDEFINED[layout.metric] if undefined else "",
     )
 
 
@@ -95,9 +117,12 @@ def _note_seeds(table: list[list[Cell]]) -> list[list[Cell]]:
     return [[noted(cell) for cell in row] for row in table]
 
 
-def _mark(column: Sequence[Cell], digits: int) -> list[Cell]:
+def _mark(column: Sequence[Cell], competing: Sequence[bool], digits: int) -> list[Cell]:
     """Mark the best and the second best printed value; equal values share a mark, a lone value gets none."""
-    shown = [round(cell.mean, digits) for cell in column]
+    shown = [
+        round(cell.mean, digits) if takes_part else float("nan")
+        for cell, takes_part in zip(column, competing, strict=True)
+    ]
     values = sorted({value for value in shown if not np.isnan(value)}, reverse=True)
     if sum(not np.isnan(value) for value in shown) < 2:
         return list(column)

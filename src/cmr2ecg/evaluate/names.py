@@ -1,6 +1,6 @@
 """What tables and figures call the targets and models."""
 
-TARGETS = {"cad": "CAD", "af": "AF", "dm": "DM"}
+TARGETS = {"cad": "CAD", "af": "AF", "dm": "DM", "lv": "LV", "rv": "RV", "wt": "WT", "ecc": "Ecc", "err": "Err"}
 
 DISEASES = {
     "cad": "Coronary artery disease (CAD)",
@@ -21,4 +21,5 @@ MODELS = {
     "cmr_mmcl_without_mdm": "MMCL w/o MDM (CMR)",
     "cmr_mmcl": "MMCL (CMR)",
     "tabular": "XGBoost (tabular)",
+    "random": "Random ViT",
 }

@@ -2,7 +2,7 @@
 
 import itertools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pandas as pd
 
@@ -38,7 +38,7 @@ def to_csv(layout: Layout, cells: list[list[Cell]], cohort: str) -> pd.DataFrame
                 "std": round(cell.std, layout.digits + 2),
                 "n_seeds": cell.n_seeds,
                 "n": cell.n,
-                "n_positive": cell.n_positive,
+                "n_positive": cell.n_positive if layout.metric == "auroc" else None,
                 "mark": cell.mark,
                 "paper_mean": cell.paper[0] if cell.paper else None,
                 "paper_std": cell.paper[1] if cell.paper else None,
@@ -53,12 +53,14 @@ def to_csv(layout: Layout, cells: list[list[Cell]], cohort: str) -> pd.DataFrame
 def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     """Return what the table shows, of whom, and how to read it, as plain text."""
     seeds = usual_seeds(cells)
-    over = f"mean ± std over {seeds} seeds" if seeds > 1 else "one seed" if seeds else "no model was run"
+    mean = "mean ± std" if layout.spread else "mean"
+    over = f"{mean} over {seeds} seeds" if seeds > 1 else "one seed" if seeds else "no model was run"
     sizes = []
     for target, column in zip(layout.targets, zip(*cells, strict=True), strict=True):
         known = next((cell for cell in column if cell.n), None)
         if known:
-            sizes.append(f"{known.n_positive} of {known.n} with {TARGETS[target]}")
+            with_disease = f"{known.n_positive} of {known.n} with {TARGETS[target]}"
+            sizes.append(with_disease if layout.metric == "auroc" else f"{known.n} with {TARGETS[target]}")
     tested = f" Test subjects: {', '.join(sizes)}." if sizes else ""
     return (
         f"{layout.title} {layout.metric_name} on the test split, {over}; best in bold, second best underlined; "
@@ -73,11 +75,11 @@ def to_markdown(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     head = [heading for _, heading in layout.left]
     for target in layout.targets:
         head += [TARGETS[target], f"{TARGETS[target]}, paper"]
-    lines = [f"**Table {layout.roman}.** {_markdown(caption(layout, cells, cohort))}", ""]
-    lines += [_pipes(head), _pipes(["---"] * len(layout.left) + ["---:"] * 2 * len(layout.targets))]
+    lines = [f"**Table {layout.roman}.** {escape_markdown(caption(layout, cells, cohort))}", ""]
+    lines += [pipes(head), pipes(["---"] * len(layout.left) + ["---:"] * 2 * len(layout.targets))]
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [_pair(cell, layout.digits, style, "<sup>{}</sup>", letters) for cell in line]
-        lines.append(_pipes([*row.words, *itertools.chain(*values)]))
+        values = [_pair(cell, layout, style, "<sup>{}</sup>", letters) for cell in line]
+        lines.append(pipes([*row.words, *itertools.chain(*values)]))
     if letters:
         lines += ["", "; ".join(f"<sup>{letter}</sup> {note}" for note, letter in letters.items())]
     return "\n".join(lines) + "\n"
@@ -90,7 +92,7 @@ def to_latex(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     left, right = len(layout.left), 2 * len(layout.targets)
     body = []
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [_pair(cell, layout.digits, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
+        values = [_pair(cell, layout, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
         body.append(" & ".join([*map(latex, row.words), *itertools.chain(*values)]) + r" \\")
     notes = "; ".join(rf"\textsuperscript{{{letter}}}\,{latex(note)}" for note, letter in letters.items())
     return "\n".join(
@@ -143,17 +145,18 @@ def _latex_head(layout: Layout) -> list[str]:
 
 def _pair(
     cell: Cell,
-    digits: int,
+    layout: Layout,
     style: dict[str, str],
     superscript: str,
     letters: dict[str, str],
     escape: Callable[[str], str] = str,
 ) -> tuple[str, str]:
     """Return our value, marked and with the letter of its footnote, and the paper's."""
-    ours = style[cell.mark].format(escape(number(cell.mean, cell.std, digits)))
+    std = cell.std if layout.spread else float("nan")
+    ours = style[cell.mark].format(escape(number(cell.mean, std, layout.digits)))
     if cell.note:
         ours += superscript.format(letters[cell.note])
-    paper = number(*cell.paper, digits) if cell.paper else DASH
+    paper = number(*cell.paper, layout.digits) if cell.paper else DASH
     return ours, escape(paper)
 
 
@@ -163,10 +166,11 @@ def _letters(cells: list[list[Cell]]) -> dict[str, str]:
     return dict(zip(notes, "abcdefghijklmnopqrstuvwxyz", strict=False))
 
 
-def _pipes(words: list[str]) -> str:
+def pipes(words: Iterable[str]) -> str:
+    """Return one line of a Markdown table."""
     return f"| {' | '.join(words)} |"
 
 
-def _markdown(text: str) -> str:
+def escape_markdown(text: str) -> str:
     """Return plain text with the signs Markdown reads as layout written so that they are printed."""
     return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)

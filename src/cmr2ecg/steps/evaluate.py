@@ -1,8 +1,8 @@
 """Score every model's predictions: the one step that reads the test rows (§IV-D.2).
 
-Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv (mean,
-std over seeds, 95 % interval from resampled subjects and seeds), comparisons.csv (paired differences, bootstrap and
-DeLong, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and body size, prevalent and incident
+Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv
+(mean, std over seeds, 95 % interval from resampled subjects and seeds), comparisons.csv (paired differences, bootstrap
+and DeLong, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and body size, prevalent and incident
 disease), calibration.csv and calibration_curve.csv (risks with the prior put right), and skipped.csv (fits that could
 not be made).
 Models that were tested on different subjects stop the step.

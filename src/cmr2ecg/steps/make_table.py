@@ -1,5 +1,6 @@
-"""Write one of the paper's tables, our numbers beside the published ones, as csv, Markdown and LaTeX."""
+"""Write one table as csv, Markdown and LaTeX: one of the paper's, our numbers beside the published ones, or a further one."""
 
+import argparse
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,30 +10,48 @@ import pandas as pd
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.cells import NOT_RUN, make_cells
 from cmr2ecg.evaluate.render import to_csv, to_latex, to_markdown
+from cmr2ecg.evaluate.sheet_text import sheet_latex, sheet_markdown
+from cmr2ecg.evaluate.supplements import SUPPLEMENTS
 from cmr2ecg.evaluate.table_layouts import LAYOUTS
 from cmr2ecg.files import atomic
+
+EVALUATED = ("metrics", "intervals", "comparisons", "analyses", "calibration", "skipped")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--table", type=int, choices=sorted(LAYOUTS), required=True, help="the paper's number")
-    parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv of the step evaluate")
+    names = [*map(str, sorted(LAYOUTS)), *SUPPLEMENTS]
+    parser.add_argument("--table", choices=names, required=True, help="the paper's number, or a further table's name")
+    parser.add_argument("--evaluated", type=Path, required=True, help="folder of the step evaluate")
     parser.add_argument("--cohort", default="unnamed", help="what the caption calls the subjects")
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--md", type=Path, required=True)
     parser.add_argument("--tex", type=Path, required=True)
     args = parser.parse_args(argv)
     start(args)
-
-    layout = LAYOUTS[args.table]
-    cells = make_cells(layout, pd.read_csv(args.metrics))
+    tables = {name: pd.read_csv(args.evaluated / f"{name}.csv") for name in EVALUATED}
+    data, markdown, tex = paper_table(args, tables) if args.table.isdigit() else further_table(args, tables)
     with atomic(args.csv) as partial:
-        to_csv(layout, cells, args.cohort).to_csv(partial, index=False)
-    for path, render in ((args.md, to_markdown), (args.tex, to_latex)):
+        data.to_csv(partial, index=False)
+    for path, text in ((args.md, markdown), (args.tex, tex)):
         with atomic(path) as partial:
-            partial.write_text(render(layout, cells, args.cohort), encoding="utf-8")
+            partial.write_text(text, encoding="utf-8")
+
+
+def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, str, str]:
+    """Return a table of the paper as csv, Markdown and LaTeX."""
+    layout = LAYOUTS[int(args.table)]
+    cells = make_cells(layout, tables["metrics"], tables["skipped"])
     missing = sum(cell.note == NOT_RUN for row in cells for cell in row)
     logging.info("table %s: %d cells, %d not run", layout.roman, sum(map(len, cells)), missing)
+    return tuple(render(layout, cells, args.cohort) for render in (to_csv, to_markdown, to_latex))
+
+
+def further_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, str, str]:
+    """Return a supplementary table as csv, Markdown and LaTeX."""
+    sheet = SUPPLEMENTS[args.table](tables)
+    logging.info("table %s: %d rows", args.table, len(sheet.rows))
+    return sheet.data, *(render(args.table, sheet, args.cohort) for render in (sheet_markdown, sheet_latex))
 
 
 if __name__ == "__main__":
