@@ -7,6 +7,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_names
+
 SEEDS = (0, 101, 202)
 FIRST_EID = 9_000_101
 
@@ -19,17 +21,23 @@ def write_study(
     subjects: int = 40,
     epochs: int = 3,
 ) -> list[Path]:
-    """Write predictions.parquet, result.json and metrics.jsonl for every model; return the predictions' paths."""
+    """Write predictions.parquet, result.json and metrics.jsonl for every model; return the predictions' paths.
+
+    Encoders named probe/NAME are linear probes. A phenotype group as target gives one output a phenotype.
+    """
     paths = []
     for target in targets:
         rng = np.random.default_rng(len(target))
         labels = (np.arange(2 * subjects) % 5 == 0).astype(float)
         for encoder in encoders:
             for fraction in fractions:
-                stage = ("train_tabular",) if encoder == "tabular" else ("finetune", encoder)
+                stage = ("finetune", encoder)
+                if encoder == "tabular" or encoder.startswith("probe/"):
+                    stage = ("train_tabular",) if encoder == "tabular" else tuple(encoder.split("/"))
                 folder = root.joinpath(*stage, target, str(fraction))
                 folder.mkdir(parents=True)
-                predictions(labels, target, rng).to_parquet(folder / "predictions.parquet", index=False)
+                made = phenotypes(labels, target, rng) if target in GROUPS else predictions(labels, target, rng)
+                made.to_parquet(folder / "predictions.parquet", index=False)
                 (folder / "result.json").write_text(json.dumps(result(encoder, target, fraction)))
                 (folder / "metrics.jsonl").write_text(curves(epochs))
                 paths.append(folder / "predictions.parquet")
@@ -53,6 +61,46 @@ def predictions(labels: np.ndarray, target: str, rng: np.random.Generator) -> pd
     )
 
 
+def phenotypes(labels: np.ndarray, target: str, rng: np.random.Generator) -> pd.DataFrame:
+    """One output a phenotype, every third value missing."""
+    parts = []
+    for output in phenotype_names(target):
+        truth = 100 + 10 * rng.normal(size=len(labels))
+        part = predictions(labels, output, rng)
+        part["y_score"] = np.tile(truth, len(SEEDS)) + 10 * rng.normal(size=len(part))
+        part["y_true"] = np.tile(np.where(np.arange(len(labels)) % 3 == 0, np.nan, truth), len(SEEDS))
+        parts.append(part)
+    return pd.concat(parts)
+
+
+def write_sides(root: Path, subjects: int = 40) -> dict[str, Path]:
+    """Write split, labels, covariates and dates of the study's subjects and as many more for training."""
+    n = 3 * subjects
+    rng = np.random.default_rng(0)
+    eid = FIRST_EID + np.arange(n)
+    paths = {name: root / f"{name}.parquet" for name in ("labels", "covariates", "dates")} | {
+        "split": root / "split.csv"
+    }
+    pd.DataFrame({"eid": eid, "split": np.repeat(["val", "test", "train"], subjects)}).to_csv(
+        paths["split"], index=False
+    )
+    disease = (np.arange(n) % 5 == 0).astype(int)
+    pd.DataFrame({"eid": eid, "cad": disease, "af": disease, "dm": disease}).to_parquet(paths["labels"])
+    body = {
+        "sex": np.arange(n) % 2 * 1.0,
+        "age": rng.uniform(45, 80, n),
+        "weight": rng.normal(80, 9, n),
+        "height": 170.0,
+    }
+    pd.DataFrame({"eid": eid, **body}).to_parquet(paths["covariates"])
+    visit = pd.Timestamp("2016-05-04")
+    first = [visit + pd.Timedelta(days=int(days)) for days in rng.integers(-900, 900, n)]
+    dates = pd.DataFrame({"eid": eid, "visit_date": visit} | {f"{name}_date": first for name in ("cad", "af", "dm")})
+    dates.loc[disease == 0, ["cad_date", "af_date", "dm_date"]] = pd.NaT
+    dates.to_parquet(paths["dates"])
+    return paths
+
+
 def curves(epochs: int) -> str:
     lines = [
         {"epoch": epoch, "seed": seed, "train_loss": 1 / (epoch + 1), "val_auroc": 0.5 + seed / 1000}
@@ -64,9 +112,9 @@ def curves(epochs: int) -> str:
 
 def result(encoder: str, target: str, fraction: int) -> dict:
     return {
-        "step": "train_tabular" if encoder == "tabular" else "finetune",
+        "step": {"tabular": "train_tabular"}.get(encoder, "probe" if encoder.startswith("probe/") else "finetune"),
         "name": f"{encoder}/{target}/{fraction}",
-        "encoder": encoder,
+        "encoder": encoder.removeprefix("probe/"),
         "target": target,
         "fraction": fraction,
         "settings": {"epochs": 3, "betas": [0.9, 0.999], "augment": {"noise": 0.2}},

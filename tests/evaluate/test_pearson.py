@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy.stats import pearsonr
 
 from cmr2ecg.evaluate.bootstrap import resample
-from cmr2ecg.evaluate.pearson import pearson, residuals, resampled_pearson
+from cmr2ecg.evaluate.pearson import pearson, resampled_pearson, residuals
 
 
 @given(st.integers(0, 10**6), st.floats(0.1, 1e4), st.floats(-1e5, 1e5))

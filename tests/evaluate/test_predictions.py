@@ -8,8 +8,9 @@ import pytest
 from evaluate.report_cohort import SEEDS, write_study
 
 from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.bootstrap import resample
 from cmr2ecg.evaluate.predictions import check_same_subjects, identify, read_predictions
-from cmr2ecg.evaluate.scores import interval_table, seed_metrics
+from cmr2ecg.evaluate.scores import group_outputs, interval_row, seed_metrics
 
 
 @pytest.fixture
@@ -24,8 +25,9 @@ def change(path, edit):
 
 
 def test_path_says_which_model():
-    assert identify(Path("r/finetune/mmcl/cad/10/predictions.parquet")) == ("mmcl", "cad", 10)
-    assert identify(Path("r/train_tabular/af/1/result.json")) == ("tabular", "af", 1)
+    assert identify(Path("r/finetune/mmcl/cad/10/predictions.parquet")) == ("finetune", "mmcl", "cad", 10)
+    assert identify(Path("r/probe/random/lv/100/predictions.parquet")) == ("probe", "random", "lv", 100)
+    assert identify(Path("r/train_tabular/af/1/result.json")) == ("train_tabular", "tabular", "af", 1)
     for wrong in ("predictions.parquet", "r/mmcl/cad/10/p.parquet", "r/finetune/mmcl/cad/all/p.parquet"):
         with pytest.raises(InputError, match=wrong):
             identify(Path(wrong))
@@ -47,7 +49,8 @@ EDITS = {
     "no predictions": lambda table: table.iloc[:0],
     "different subjects": lambda table: table.iloc[1:],
     "subjects or labels": lambda table: table.assign(y_true=table["y_true"].where(table.index > 0, 0.0)),
-    "NaN": lambda table: table.assign(y_score=table["y_score"].where(table.index > 0)),
+    "y_true holds NaN": lambda table: table.assign(y_true=table["y_true"].where(table["eid"] != 9_000_101)),
+    "y_score holds NaN": lambda table: table.assign(y_score=table["y_score"].where(table.index > 0)),
     "both in val and in test": lambda table: table.assign(eid=table["eid"].replace(9_000_180, 9_000_101)),
     "twice in one seed": lambda table: table.assign(eid=table["eid"].replace(9_000_180, 9_000_179)),
 }
@@ -73,9 +76,10 @@ def test_models_of_other_subjects_or_labels_are_refused(paths, column):
 def test_a_test_split_of_one_class_gives_nan(paths):
     change(paths[0], lambda table: table.assign(y_true=table["y_true"].where(table["split"] == "val", 0.0)))
     predictions = read_predictions(paths[0])
-    metrics = seed_metrics(predictions)
+    val, test = (group_outputs(predictions, split) for split in ("val", "test"))
+    metrics = seed_metrics([*val, *test])
     assert metrics[metrics["split"] == "test"]["value"].isna().all()
     assert metrics[metrics["split"] == "val"]["value"].notna().all()
-    row = interval_table(predictions, {}, draws=20, seed=0).iloc[0]
-    assert np.isnan(row[["mean", "std", "low", "high"]].to_numpy(float)).all()
+    row = interval_row(test[0], test[0].draws(resample(40, 20, seed=0), seed=0), n_train=None)
+    assert np.isnan([row[name] for name in ("mean", "std", "low", "high")]).all()
     assert (row["n"], row["n_positive"], row["n_seeds"]) == (40, 0, 3)

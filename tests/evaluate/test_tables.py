@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cmr2ecg.command import InputError
-from cmr2ecg.evaluate.cells import NOT_RUN, ONE_CLASS, make_cells, number, usual_seeds
+from cmr2ecg.evaluate.cells import NOT_RUN, UNDEFINED, make_cells, number, usual_seeds
 from cmr2ecg.evaluate.render import latex, to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.table_layouts import LAYOUTS
 
@@ -23,7 +23,17 @@ def metrics(values: dict[str, list[float]], targets=("cad", "af", "dm")) -> pd.D
     rows += [("mmcl", "cad", 10, 0, "test", "auroc", 0.99, 6007, 438)]
     rows += [("mmcl", "cad", 100, 0, "val", "auroc", 0.99, 6007, 438)]
     columns = ["encoder", "target", "fraction", "seed", "split", "metric", "value", "n", "n_positive"]
-    return pd.DataFrame(rows, columns=columns)
+    table = pd.DataFrame(rows, columns=columns)
+    fit = table["encoder"].map({"tabular": "train_tabular"}).fillna("finetune")
+    return table.assign(fit=fit, output=table["target"])
+
+
+def of_layout(layout) -> pd.DataFrame:
+    """Return metrics.csv in which every model of a table was run and the last that competes is best."""
+    names = [row.encoder for row in layout.rows if not row.reference]
+    values = {name: [0.6, 0.62] for name in names} | {names[-1]: [0.74, 0.76], "reference": [0.9, 0.9]}
+    table = metrics(values, layout.targets).assign(metric=layout.metric)
+    return table.assign(output="mean") if layout.metric == "r" else table
 
 
 FULL = {
@@ -59,7 +69,7 @@ def test_a_lone_value_is_not_called_best():
 def test_missing_undefined_and_fewer_seeds_are_footnotes():
     values = {"supervised": [0.6, 0.7], "tabular": [0.7], "mmcl": [0.7, float("nan")]}
     cells = make_cells(LAYOUTS[1], metrics(values))
-    assert [row[0].note for row in cells] == ["", "one seed", NOT_RUN, ONE_CLASS]
+    assert [row[0].note for row in cells] == ["", "one seed", NOT_RUN, UNDEFINED["auroc"]]
     text = to_markdown(LAYOUTS[1], cells, "demo (synthetic)")
     assert "| Tabular | **70.00**<sup>a</sup> | 71.97±0.14 |" in text
     assert "| CMR | –<sup>b</sup> | 71.88±0.64 |" in text
@@ -104,7 +114,7 @@ def test_markdown_signs_in_the_cohorts_name_are_printed():
 @pytest.mark.parametrize("table", sorted(LAYOUTS))
 def test_latex_is_balanced_and_every_row_has_all_columns(table):
     layout = LAYOUTS[table]
-    text = to_latex(layout, make_cells(layout, metrics(FULL)), "ukb_2024 & 50 % {x} #1 $ ~ ^ \\")
+    text = to_latex(layout, make_cells(layout, of_layout(layout)), "ukb_2024 & 50 % {x} #1 $ ~ ^ \\")
     assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)[::-1]
     bare = re.sub(r"\\[\\{}]", "", text)
     assert bare.count("{") == bare.count("}")
@@ -114,7 +124,7 @@ def test_latex_is_balanced_and_every_row_has_all_columns(table):
             spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
             cells = len(re.findall(r"(?<!\\)&", line)) + 1
             assert cells - len(spans) + sum(spans) == columns, line
-    assert r"\textbf{75.00$\pm$1.41}" in text
+    assert (r"\textbf{75.00$\pm$1.41}" if layout.spread else r"\textbf{0.75}") in text
     assert re.search(r"[^\x00-\x7f]", text) is None
 
 
@@ -135,3 +145,35 @@ def test_csv_is_tidy():
 def test_metrics_without_a_column_are_refused():
     with pytest.raises(InputError, match="n_positive"):
         make_cells(LAYOUTS[1], metrics(FULL).drop(columns="n_positive"))
+
+
+def test_the_reference_row_of_table_iv_takes_no_part_in_who_is_best():
+    layout = LAYOUTS[4]
+    table = of_layout(layout)
+    table.loc[table["encoder"] == "reference", "encoder"] = "cmr_supervised"
+    marks = {
+        row.encoder: {cell.mark for cell in line}
+        for row, line in zip(layout.rows, make_cells(layout, table), strict=True)
+    }
+    assert marks["mmcl"] == {"best"} and marks["cmr_supervised"] == {""}
+    text = to_markdown(layout, make_cells(layout, table), "demo")
+    assert "| **0.75** | 0.63 |" in text and "±" not in text
+
+
+def test_single_phenotypes_and_probes_are_no_cells_of_the_papers_tables():
+    layout = LAYOUTS[4]
+    table = of_layout(layout)
+    single = table.assign(output="LVEDV", value=0.99)
+    probe = table.assign(fit="probe", value=0.99)
+    assert make_cells(layout, pd.concat([single, table, probe])) == make_cells(layout, table)
+
+
+def test_the_reason_of_a_fit_that_could_not_be_made_is_its_footnote():
+    reason = "cad has 1 positive in the 1 % subset"
+    skipped = pd.DataFrame(
+        [("finetune", "mae", "cad", 100, reason)], columns=["fit", "encoder", "target", "fraction", "reason"]
+    )
+    values = {name: rows for name, rows in FULL.items() if name != "mae"}
+    cells = make_cells(LAYOUTS[3], metrics(values), skipped)
+    assert [cell.note for cell in cells[1]] == [reason, NOT_RUN, NOT_RUN]
+    assert reason in to_markdown(LAYOUTS[3], cells, "demo")

@@ -7,14 +7,19 @@ from contextlib import closing
 
 import pandas as pd
 import pytest
-from evaluate.report_cohort import FIRST_EID, provenance, write_study
+from evaluate.report_cohort import FIRST_EID, provenance, write_sides, write_study
 
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate import check_ui
 from cmr2ecg.evaluate.browser import missing_program
+from cmr2ecg.evaluate.supplements import SUPPLEMENTS
+from cmr2ecg.evaluate.table_layouts import LAYOUTS
 from cmr2ecg.steps import evaluate, make_figure, make_table, track
 
-SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "dpi": 60})
+SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "age_bands": [60], "calibration_bins": 5})
+
+
+TABLES = [*LAYOUTS, *SUPPLEMENTS]
 
 
 def words(**options):
@@ -38,11 +43,10 @@ def study(tmp_path_factory):
     (pretrained / "result.json").write_text(json.dumps(result))
     (pretrained / "metrics.jsonl").write_text('{"epoch": 0, "train_loss": 1.5, "val_loss": 2.0}\n')
     results = [path.with_name("result.json") for path in paths]
-    files = {"metrics": root / "metrics.csv", "intervals": root / "intervals.csv"}
-    evaluate.main(words(settings=SETTINGS, predictions=paths, results=results, **files))
-    for table in (1, 3):
+    evaluate.main(words(settings=SETTINGS, predictions=paths, results=results, output=root, **write_sides(root)))
+    for table in TABLES:
         outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex")}
-        make_table.main(words(table=table, metrics=files["metrics"], cohort="demo", **outputs))
+        make_table.main(words(table=table, evaluated=root, cohort="demo", **outputs))
     outputs = {kind: root / f"figure_5.{kind}" for kind in ("png", "pdf")}
     given = f"intervals={files['intervals']}"
     make_figure.main(words(settings=SETTINGS, figure="figure_5", inputs=given, **outputs))

@@ -109,6 +109,7 @@ def without_plans(section):
         "targets",
         "fractions",
         "tables",
+        "supplements",
         "figures",
         "quality_figures",
         "overrides",

@@ -8,8 +8,21 @@ FITS = expand(
     fraction=FRACTIONS,
 ) + expand("<results>/train_tabular/{fit}", fit=fits_of("train_tabular"))
 PRETRAININGS = pretrainings(config["finetune"]["encoders"])
+EVALUATED = {
+    name: f"<results>/evaluate/{name}.csv"
+    for name in (
+        "metrics",
+        "intervals",
+        "comparisons",
+        "analyses",
+        "calibration",
+        "calibration_curve",
+        "skipped",
+    )
+}
 TABLES = expand(
-    "<results>/make_table/table_{table}.csv", table=config["make_table"]["tables"]
+    "<results>/make_table/table_{table}.csv",
+    table=config["make_table"]["tables"] + config["make_table"]["supplements"],
 )
 FIGURES = expand(
     "<results>/make_figure/{figure}.png",
@@ -24,9 +37,12 @@ rule evaluate:
         code=code("evaluate"),
         predictions=expand("{fit}/predictions.parquet", fit=FITS),
         results=expand("{fit}/result.json", fit=FITS),
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        covariates="<results>/read_tabular/covariates.parquet",
+        dates="<results>/read_tabular/dates.parquet",
     output:
-        metrics="<results>/evaluate/metrics.csv",
-        intervals="<results>/evaluate/intervals.csv",
+        **EVALUATED,
     log:
         "<results>/logs/evaluate.log",
     conda:
@@ -34,17 +50,19 @@ rule evaluate:
     threads: config["threads"]["data"]
     params:
         settings=settings("evaluate"),
+        folder=subpath(output.metrics, parent=True),
     shell:
         "python -m cmr2ecg.steps.evaluate --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --predictions {input.predictions:q} --results {input.results:q}"
-        " --metrics {output.metrics:q} --intervals {output.intervals:q}"
+        " --predictions {input.predictions:q} --results {input.results:q} --split {input.split:q}"
+        " --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
+        " --output {params.folder:q}"
 
 
 rule make_table:
-    """Set one table of the paper, ours beside the paper's."""
+    """Set one table of the paper, ours beside the paper's, or one that goes beyond it."""
     input:
+        **EVALUATED,
         code=code("make_table"),
-        metrics="<results>/evaluate/metrics.csv",
     output:
         csv="<results>/make_table/table_{table}.csv",
         md=report(
@@ -61,9 +79,10 @@ rule make_table:
     threads: config["threads"]["data"]
     params:
         cohort=config["cohort"],
+        folder=subpath(input.metrics, parent=True),
     shell:
         "python -m cmr2ecg.steps.make_table --threads {threads} --log {log:q} --cohort {params.cohort:q}"
-        " --table {wildcards.table} --metrics {input.metrics:q}"
+        " --table {wildcards.table} --evaluated {params.folder:q}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q}"
 
 

@@ -42,8 +42,10 @@ def residuals(values: NDArray, covariates: NDArray) -> NDArray[np.float64]:
     The correlation of two such remainders is the partial correlation, given the covariates. No value may be missing.
     """
     design = np.column_stack([np.ones(len(covariates)), _standard(covariates.T).T])
-    weights = np.linalg.lstsq(design, values.T, rcond=None)[0]
-    return values - (design @ weights).T
+    centred = values - values.mean(axis=-1, keepdims=True)
+    left = centred - (design @ np.linalg.lstsq(design, centred.T, rcond=None)[0]).T
+    explained = left.std(axis=-1, keepdims=True) <= 1e-9 * centred.std(axis=-1, keepdims=True)
+    return np.where(explained, 0.0, left)  # what rounding leaves of a value that is explained in full is no remainder
 
 
 def _standard(values: NDArray) -> NDArray[np.float64]:

@@ -1,6 +1,6 @@
 """Tables beyond the paper's five: every phenotype, claims, tests, controls, calibration, subgroups.
 
-Each is a function of the tables that the step evaluate wrote and returns what is printed and, as csv, the numbers behind it.
+Each is a function of the tables that the step evaluate wrote; it returns what is printed, and the numbers behind it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table to print: `head` and `rows` of text, the number of `left` columns that hold words, and `data` for the csv."""
+    """A table to print: `head` and `rows` of text, how many columns at the `left` hold words, `data` for the csv."""
 
     title: str
     head: Sequence[str]
@@ -72,9 +72,9 @@ def claims_table(tables: Tables) -> Sheet:
     counts = data["verdict"].value_counts()
     summary = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
     title = (
-        "The paper's claims that one model outperforms another: difference on our test split (percentage points of ROC AUC, "
-        "or r) with its 95 % interval from a paired bootstrap over subjects and seeds, the paper's own difference, and the "
-        f"verdict: confirmed if the interval lies above 0, reversed if below. {summary}."
+        "The paper's claims that one model outperforms another: difference on our test split (percentage points "
+        "of ROC AUC, or r) with its 95 % interval from a paired bootstrap over subjects and seeds, the paper's "
+        f"own difference, and the verdict: confirmed if the interval lies above 0, reversed if below. {summary}."
     )
     head = ["Section", "Claim", "Target, training set", "Ours [95 %]", "Paper", "Verdict"]
     return Sheet(title, head, rows, data, left=3)
@@ -94,15 +94,16 @@ def comparisons(tables: Tables) -> Sheet:
         tests = [p_value(row[name]) for name in ("p_bootstrap_holm", "p_delong_holm")]
         rows.append([TARGETS[row["target"]], MODELS[row["other_encoder"]], ours, *tests])
     title = (
-        "MMCL minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % interval, and "
-        "two-sided p-values of the paired bootstrap and of DeLong's test, corrected by Holm's method within a target."
+        "MMCL minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % "
+        "interval, and two-sided p-values of the paired bootstrap and of DeLong's test, corrected by Holm's "
+        "method within a target."
     )
     head = ["Target", "MMCL minus", "Difference [95 %]", "p, bootstrap", "p, DeLong"]
     return Sheet(title, head, rows, data, left=2)
 
 
 def controls(tables: Tables) -> Sheet:
-    """Return linear probes of the frozen encoders, the random one among them, and the tabular model, on every target."""
+    """Return linear probes of frozen encoders, the random one among them, and the tabular model, on every target."""
     data = tables["intervals"]
     probes = data["fit"] == "probe"
     data = data[(probes | (data["fit"] == "train_tabular")) & (data["fraction"] == WHOLE)]
@@ -114,8 +115,8 @@ def controls(tables: Tables) -> Sheet:
         cells = [_interval_cell(by_target.loc[name]) if name in by_target.index else DASH for name in targets]
         rows.append([MODELS[encoder], kind, *cells])
     title = (
-        "Controls: linear probes of frozen encoders (`random`: never trained) and the tabular model. ROC AUC in percent for "
-        "diseases, mean r for phenotype groups, with 95 % intervals."
+        "Controls: linear probes of frozen encoders (`random`: never trained) and the tabular model. ROC AUC in "
+        "percent for diseases, mean r for phenotype groups, with 95 % intervals."
     )
     return Sheet(title, ["Encoder", "Model", *(TARGETS[name] for name in targets)], rows, data, left=2)
 
@@ -135,8 +136,9 @@ def calibration(tables: Tables) -> Sheet:
         for _, row in shown.iterrows()
     ]
     title = (
-        "Risks after the prior of the balanced training set was corrected to the train split's prevalence, mean over seeds. "
-        "Slope 1 and intercept 0: risks mean what they say. Brier score: lower is better than that of the prevalence alone."
+        "Risks after the prior of the balanced training set was corrected to the train split's prevalence, mean "
+        "over seeds. Slope 1 and intercept 0: risks mean what they say. Brier score: lower is better than that of"
+        " the prevalence alone."
     )
     head = ["Disease", "Model", "AUPRC", "Brier", "Brier of prevalence", "Slope", "Intercept"]
     return Sheet(title, head, rows, data, left=2)
@@ -157,8 +159,9 @@ def adjusted(tables: Tables) -> Sheet:
 def onset(tables: Tables) -> Sheet:
     """Return the AUROC of the healthy against cases recorded before and after the visit."""
     title = (
-        "Cases first recorded up to the imaging visit (prevalent) and after it (incident), each against the test subjects "
-        "without the disease: ROC AUC in percent with 95 % intervals. Cases without a date are in neither."
+        "Cases first recorded up to the imaging visit (prevalent) and after it (incident), each against the test "
+        "subjects without the disease: ROC AUC in percent with 95 % intervals. Cases without a date are in "
+        "neither."
     )
     return _analysis(tables, ("onset",), title)
 

@@ -1,4 +1,4 @@
-"""Write one table as csv, Markdown and LaTeX: one of the paper's, our numbers beside the published ones, or a further one."""
+"""Write a table as csv, Markdown and LaTeX: one of the paper's with the published numbers beside ours, or a further one."""
 
 import argparse
 import logging
