@@ -64,8 +64,8 @@ def predictions(labels: np.ndarray, target: str, rng: np.random.Generator) -> pd
 def phenotypes(labels: np.ndarray, target: str, rng: np.random.Generator) -> pd.DataFrame:
     """One output a phenotype, every third value missing."""
     parts = []
-    for output in phenotype_names(target):
-        truth = 100 + 10 * rng.normal(size=len(labels))
+    for seed, output in enumerate(phenotype_names(target)):
+        truth = 100 + 10 * np.random.default_rng(seed).normal(size=len(labels))  # the same for every encoder
         part = predictions(labels, output, rng)
         part["y_score"] = np.tile(truth, len(SEEDS)) + 10 * rng.normal(size=len(part))
         part["y_true"] = np.tile(np.where(np.arange(len(labels)) % 3 == 0, np.nan, truth), len(SEEDS))
@@ -75,6 +75,7 @@ def phenotypes(labels: np.ndarray, target: str, rng: np.random.Generator) -> pd.
 
 def write_sides(root: Path, subjects: int = 40) -> dict[str, Path]:
     """Write split, labels, covariates and dates of the study's subjects and as many more for training."""
+    root.mkdir(exist_ok=True)
     n = 3 * subjects
     rng = np.random.default_rng(0)
     eid = FIRST_EID + np.arange(n)

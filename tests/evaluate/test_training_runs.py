@@ -16,7 +16,7 @@ METRICS = pd.DataFrame(
         ("mmcl", "cad", 10, 0, "test", "auroc", 0.1, 40, 8),
     ],
     columns=["encoder", "target", "fraction", "seed", "split", "metric", "value", "n", "n_positive"],
-)
+).assign(fit="finetune", output="cad")
 
 
 @pytest.fixture

@@ -206,7 +206,7 @@ def _difference(found: pd.DataFrame, better: str, worse: str, target: str, fract
 
 def _paper_difference(better: str, worse: str, target: str) -> float | None:
     values = [PAPER[name].get(target) for name in (better, worse)]
-    return values[0][0] - values[1][0] if all(values) else None
+    return round(values[0][0] - values[1][0], 2) if all(values) else None
 
 
 def _interval_cell(row: pd.Series) -> str:

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.scores import MEAN_OUTPUT
 
-STAGES = {"finetune": "finetune", "train_tabular": "baseline"}  # every other step is a pre-training
+STAGES = {"finetune": "finetune", "probe": "probe", "train_tabular": "baseline"}  # other steps are pre-trainings
 PROVENANCE_NUMBERS = ("wall_seconds", "peak_memory_mb")
 SHARED = "learning_rate"  # the schedule is the same for every seed, so one curve says it all
 
@@ -120,10 +121,12 @@ def _numbers(result: dict[str, Any], metrics: pd.DataFrame) -> dict[str, float]:
 def _test_numbers(result: dict[str, Any], metrics: pd.DataFrame) -> dict[str, float]:
     """Return {"test_auroc": mean over seeds, "test_auroc_std": sample standard deviation}, in 0..1."""
     test = metrics[
-        (metrics["encoder"] == result["encoder"])
+        (metrics["fit"] == result["step"])
+        & (metrics["encoder"] == result["encoder"])
         & (metrics["target"] == result["target"])
         & (metrics["fraction"] == result["fraction"])
         & (metrics["split"] == "test")
+        & metrics["output"].isin([result["target"], MEAN_OUTPUT])
     ]
     numbers = {}
     for name, values in test.groupby("metric")["value"]:

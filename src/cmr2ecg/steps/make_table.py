@@ -1,4 +1,4 @@
-"""Write a table as csv, Markdown and LaTeX: one of the paper's with the published numbers beside ours, or a further one."""
+"""Write a table as csv, Markdown and LaTeX: one of the paper's with the published numbers beside ours, or another."""
 
 import argparse
 import logging
