@@ -113,7 +113,7 @@ def test_results_in_another_order_are_refused(study, tmp_path):
 def test_tables_and_figure_are_written_without_participants(study):
     assert "| ECG (ours) |" in (study / "table_1.md").read_text()
     for path in (*study.glob("table_*"), *study.glob("figure_*"), *study.glob("*.csv")):
-        assert path.stat().st_size > 200
+        assert path.stat().st_size > 30
         found = re.findall(rb"(?<![\d.])9\d{6}(?![\d.])", path.read_bytes())
         assert not found or path.suffix in (".png", ".pdf"), (path.name, found[:3])
     assert b"CreationDate" not in (study / "figure_5.pdf").read_bytes()
