@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from cmr2ecg.evaluate.figures.sheets import drawn_subjects, grid_shape, read_rows
 from cmr2ecg.evaluate.figures.style import RC
-from cmr2ecg.ukb.cardiosoft import LEADS
+from cmr2ecg.ukb.recording import LEADS
 
 STEP_SD = 9.0  # distance of two leads; few R waves are higher, after the clamp at 4 SD of the record
 BAR_SD = 5.0
