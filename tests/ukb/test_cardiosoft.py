@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from data.raw_files import counts
@@ -81,6 +83,18 @@ def test_blank_cells_become_nan_and_a_comma_at_the_end_is_no_cell():
         (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t1,')), "leads of unequal length"),
         (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\tx')), "samples are not numbers"),
         (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t1e999,')), "samples are not numbers"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t0.5,')), "samples are not numbers"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t1_0,')), "samples are not numbers"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t' + b"9" * 4000 + b",")), "samples are not numbers"),
+        (edited((b"Total>5000", b"Total>4999")), "sample count differs from the header"),
+        (edited((b"<StripData>", b"<StripData></StripData><StripData>")), "more than one StripData"),
+        (edited((b"<StripData>", b"<Strip><StripData>"), (b"</StripData>", b"</StripData></Strip>")), "no StripData"),
+        (b"<a>" * 1000 + b"</a>" * 1000, "XML too large"),
+        (b"<a>" + b"<b/>" * 100_000 + b"</a>", "XML too large"),
+        (b"<a>" * 3_000_000, "XML too large"),
+        (edited((b'lead="I">\r\n\t\t', b'lead="I">' + b"1," * 1_000_000)), "file too large"),
+        (b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>', "XML with a DTD or entities"),
+        (b"<a>&lol;</a>", "not XML"),
     ],
 )
 def test_bad_files_are_rejected_with_a_reason(content, reason):
@@ -102,6 +116,34 @@ def test_a_missing_and_a_huge_file_are_rejected(tmp_path):
         handle.truncate(3_000_000_000)
     with pytest.raises(Rejection, match="too large"):
         read_cardiosoft(huge)
+
+
+def test_full_disclosure_is_left_alone():
+    disclosure = "\r\n".join(",".join(map(str, row[:500])) + "," for row in COUNTS[::-1]).encode()
+    filled = edited((b"<FullDisclosureData>", b"<FullDisclosureData>" + disclosure))
+    np.testing.assert_allclose(parse_cardiosoft(filled).signal, COUNTS * 0.005)
+    without = XML[: XML.index(b"<FullDisclosure>")] + b"</CardiologyXML>"
+    np.testing.assert_allclose(parse_cardiosoft(without).signal, COUNTS * 0.005)
+
+
+def test_absent_limb_leads_are_blank_and_named():
+    ecg = parse_cardiosoft(edited((b'lead="aVF"', b'lead="Z"'), (b'lead="III"', b'lead="Y"')))
+    assert ecg.missing == ("III", "aVF") and np.isnan(ecg.signal[[2, 5]]).all()
+    assert np.isfinite(np.delete(ecg.signal, [2, 5], axis=0)).all()
+
+
+def test_the_device_s_verdict_is_read():
+    assert not parse_cardiosoft(XML).poor_quality
+    assert parse_cardiosoft(cardiosoft_xml(COUNTS, diagnosis=["---", "*** Poor data quality, ***"])).poor_quality
+
+
+def test_links_and_pipes_are_refused(tmp_path):
+    (tmp_path / "x.xml").write_bytes(XML)
+    (tmp_path / "link.xml").symlink_to("x.xml")
+    os.mkfifo(tmp_path / "pipe.xml")
+    for name in ("link.xml", "pipe.xml", "."):
+        with pytest.raises(Rejection, match="cannot be opened"):
+            read_cardiosoft(tmp_path / name)
 
 
 @settings(max_examples=60, deadline=None)

@@ -1,4 +1,4 @@
-"""Read a small file that came from outside."""
+"""Small files that came from outside: plain ones of a bounded size."""
 
 import os
 import stat
@@ -10,23 +10,32 @@ from cmr2ecg.ukb.rejection import Rejection
 def read_plain(path: Path | str, max_bytes: int) -> bytes:
     """Return the content of a plain file of at most `max_bytes`.
 
-    A symbolic link could lead anywhere and a pipe would block for ever; both are refused.
-
     Raises:
-        Rejection: absent, unreadable, no plain file, or too large.
+        Rejection: see `check_plain`, or the file cannot be read.
     """
+    check_plain(path, max_bytes)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError as error:
-        kind = "a symbolic link" if os.path.islink(path) else type(error).__name__
-        raise Rejection("file cannot be opened", kind) from error
-    with open(descriptor, "rb") as handle:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Rejection("file cannot be opened", "no plain file")
-        try:
+        with open(path, "rb") as handle:
             content = handle.read(max_bytes + 1)
-        except OSError as error:
-            raise Rejection("file cannot be opened", type(error).__name__) from error
-    if len(content) > max_bytes:
+    except OSError as error:
+        raise Rejection("file cannot be opened", type(error).__name__) from error
+    if len(content) > max_bytes:  # it grew meanwhile
         raise Rejection("file too large", f"more than {max_bytes} bytes")
     return content
+
+
+def check_plain(path: Path | str, max_bytes: int) -> None:
+    """Raise Rejection unless `path` is a plain file of at most `max_bytes`; nothing is read.
+
+    A symbolic link could lead anywhere and a pipe would block for ever; both are refused.
+    """
+    try:
+        status = os.lstat(path)
+    except OSError as error:
+        raise Rejection("file cannot be opened", type(error).__name__) from error
+    if stat.S_ISLNK(status.st_mode):
+        raise Rejection("file cannot be opened", "a symbolic link")
+    if not stat.S_ISREG(status.st_mode):
+        raise Rejection("file cannot be opened", "no plain file")
+    if status.st_size > max_bytes:
+        raise Rejection("file too large", f"more than {max_bytes} bytes")

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.ukb.plain_file import read_plain
+from cmr2ecg.ukb.plain_file import check_plain, read_plain
 from cmr2ecg.ukb.recording import LEAD_KEYS, MAX_SAMPLES, Ecg, check_rate, lead_key, stack_leads
 from cmr2ecg.ukb.rejection import Rejection
 
 MAX_HEADER_BYTES = 64_000  # a real one has 1 kB
-MAX_SIGNAL_BYTES = 50_000_000  # a real one has 120 kB
-MAX_SIGNALS = 64
+MAX_SIGNAL_BYTES = 20_000_000  # a real one has 120 kB
+MAX_SIGNALS = 32
 FORMATS = frozenset({8, 16, 24, 32, 61, 80, 160, 212, 310, 311})
 MV_OF_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 NAME = re.compile(r"[-\w]+(\.\w+)?", re.ASCII)  # of a signal file; the header's own folder, nothing else
@@ -45,13 +45,15 @@ def read_wfdb(path: Path | str) -> Ecg:
     """
     rate, samples, signals = parse_header(read_plain(path, MAX_HEADER_BYTES))
     for name in sorted({signal.file for signal in signals}):
-        read_plain(Path(path).with_name(name), MAX_SIGNAL_BYTES)
+        check_plain(Path(path).with_name(name), MAX_SIGNAL_BYTES)
     wanted = [index for index, signal in enumerate(signals) if signal.lead in LEAD_KEYS]
     names = [signals[index].lead for index in wanted]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
         raise Rejection("a lead is there twice", " ".join(sorted(twice)))
-    values = _values(Path(path), samples, wanted) if wanted else np.zeros((0, 0))
+    if not wanted:
+        raise Rejection("missing lead", "no lead has a known name")
+    values = _values(Path(path), samples, wanted, [signals[index].gain for index in wanted])
     leads = {name: row * signals[index].mv_per_unit for name, row, index in zip(names, values, wanted, strict=True)}
     signal, missing = stack_leads(leads)
     resolution = max(1000 * signals[index].mv_per_unit / signals[index].gain for index in wanted)
@@ -112,7 +114,7 @@ def _signal(line: str) -> Signal:
     return Signal(fields[0], scale, float(gain["gain"]), lead_key(fields[8]) if len(fields) > 8 else "")
 
 
-def _values(path: Path, samples: int, channels: list[int]) -> np.ndarray:
+def _values(path: Path, samples: int, channels: list[int], gains: list[float]) -> np.ndarray:
     """Return the channels (channels, samples) in the header's units, NaN where a sample is marked as invalid."""
     from wfdb import rdrecord  # a third of a second that XML files do not need
 
@@ -122,6 +124,8 @@ def _values(path: Path, samples: int, channels: list[int]) -> np.ndarray:
     try:
         record = rdrecord(place, physical=False, channels=channels)
         digital = record.d_signal
+        if list(record.adc_gain) != gains:
+            raise Rejection("not a WFDB header", "a signal line can be read in two ways")
         if digital.shape != (samples, len(channels)):
             raise Rejection("sample count differs from the header", f"{len(digital)} of {samples}")
         _check_sums(digital, record.checksum)
