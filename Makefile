@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run config test lint format bench ui check-ui report readme lock env
+.PHONY: help demo run config test lint format bench ui check-ui report verify readme lock env
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
 
 report: env  ## write Snakemake's HTML report of a finished run
 	snakemake --configfile $(CONFIG) --report results/$(COHORT)/report.html
+
+verify: env  ## recompute a finished run's tables from its predictions and compare
+	python -m cmr2ecg.evaluate.verify --provenance results/$(COHORT)/trace_numbers/provenance.json
 
 readme: env  ## put the finished demo's tables and figure into README.md
 	python docs/update_readme.py

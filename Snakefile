@@ -26,4 +26,5 @@ rule all:
         TABLES,
         FIGURES,
         "<results>/track/tracked.json",
+        "<results>/trace_numbers/provenance.json",
         "<results>/audit_withdrawn/audit.json",

@@ -86,6 +86,34 @@ rule make_table:
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q}"
 
 
+rule trace_numbers:
+    """Write down for each number in each table the predictions, seeds, settings and code it came from."""
+    input:
+        code=code("trace_numbers"),
+        predictions=expand("{fit}/predictions.parquet", fit=FITS),
+        results=expand("{fit}/result.json", fit=FITS),
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        covariates="<results>/read_tabular/covariates.parquet",
+        dates="<results>/read_tabular/dates.parquet",
+        tables=TABLES,
+    output:
+        "<results>/trace_numbers/provenance.json",
+    log:
+        "<results>/logs/trace_numbers.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        settings=settings("evaluate"),
+        cohort=config["cohort"],
+    shell:
+        "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --predictions {input.predictions:q} --results {input.results:q} --tables {input.tables:q}"
+        " --split {input.split:q} --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
+        " --cohort {params.cohort:q} --output {output:q}"
+
+
 rule make_figure:
     """Draw one figure of the paper, or of the data's quality."""
     input:

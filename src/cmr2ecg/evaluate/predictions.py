@@ -63,6 +63,11 @@ def identify(path: Path) -> tuple[str, str, str, int]:
     return fit, encoder, parts[-3], int(parts[-2])
 
 
+def fit_of(encoder: str) -> str:
+    """Return the step that fits the paper's model of an encoder, or of the tabular baseline."""
+    return "train_tabular" if encoder == TABULAR else "finetune"
+
+
 def is_regression(target: str) -> bool:
     """Say whether a target is a group of phenotypes rather than a disease."""
     return target in GROUPS

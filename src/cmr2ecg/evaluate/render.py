@@ -8,6 +8,7 @@ import pandas as pd
 
 from cmr2ecg.evaluate.cells import DASH, Cell, number, usual_seeds
 from cmr2ecg.evaluate.names import TARGETS
+from cmr2ecg.evaluate.predictions import fit_of
 from cmr2ecg.evaluate.table_layouts import NO, YES, Layout
 
 _TEX = {
@@ -29,6 +30,7 @@ def to_csv(layout: Layout, cells: list[list[Cell]], cohort: str) -> pd.DataFrame
             {
                 "table": layout.number,
                 "cohort": cohort,
+                "fit": fit_of(row.encoder),
                 "encoder": row.encoder,
                 **{heading.lower(): word for (_, heading), word in zip(layout.left, row.words, strict=True)},
                 "target": target,

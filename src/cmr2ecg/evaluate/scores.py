@@ -13,7 +13,7 @@ from cmr2ecg.evaluate.bootstrap import Difference, compare, holm, interval, over
 from cmr2ecg.evaluate.claims import claims
 from cmr2ecg.evaluate.delong import Comparison, delong_test
 from cmr2ecg.evaluate.pearson import pearson, resampled_pearson
-from cmr2ecg.evaluate.predictions import Predictions, is_regression
+from cmr2ecg.evaluate.predictions import Predictions, fit_of, is_regression
 
 REFERENCE = "mmcl"  # every other model is compared with this one
 MEAN_OUTPUT = "mean"  # the name of a phenotype group's mean over its phenotypes
@@ -170,7 +170,7 @@ def _pairs(models: Sequence[tuple]) -> list[tuple[tuple, tuple, str]]:
 
 
 def _fine_tuned(encoder: str, target: str, fraction: int) -> tuple[str, str, str, int]:
-    return ("train_tabular" if encoder == "tabular" else "finetune", encoder, target, fraction)
+    return fit_of(encoder), encoder, target, fraction
 
 
 def _named(first: tuple, second: tuple) -> dict[str, object]:
