@@ -136,3 +136,35 @@ def test_layers_are_numbered_from_the_input():
     assert {layers["encoder.cls_token"], layers["encoder.patch_embed.proj.weight"]} == {0}
     assert layers["encoder.blocks.0.attn.qkv.weight"] == 1 and layers["encoder.blocks.1.mlp.fc1.bias"] == 2
     assert {layers["encoder.norm.weight"], layers["attention_pool.proj.weight"], layers["head.bias"]} == {3}
+
+
+def test_every_encoder_starts_from_the_same_fixed_position_embedding_unless_told_otherwise():
+    small = {"patch": 500, "dim": 16, "depth": 1, "heads": 2}
+    fixed = EcgEncoder(**small)
+    assert fixed.pos_embed[0].equal(sincos_2d(16, 12, 5)) and not fixed.pos_embed.requires_grad
+    learnt = EcgEncoder(**small, position_embedding={"init": "sincos", "trainable": True})
+    assert learnt.pos_embed.equal(fixed.pos_embed) and learnt.pos_embed.requires_grad
+    random = EcgEncoder(**small, position_embedding={"init": "random", "trainable": True})
+    assert random.pos_embed.std().item() == pytest.approx(0.02, rel=0.15)
+    with pytest.raises(ValueError, match="sincos or random is wanted"):
+        EcgEncoder(**small, position_embedding={"init": "learned", "trainable": True})
+
+
+def test_loading_a_masked_autoencoders_encoder_brings_its_position_embedding():
+    """The authors' confounder: from MDM a trainable embedding starts as sine and cosine, without it at random."""
+    small = {"patch": 500, "dim": 16, "depth": 1, "heads": 2}
+    fine = EcgEncoder(**small, position_embedding={"init": "random", "trainable": True})
+    fine.load_state_dict(EcgEncoder(**small).state_dict())
+    assert fine.pos_embed[0].equal(sincos_2d(16, 12, 5)) and fine.pos_embed.requires_grad
+
+
+@pytest.mark.parametrize("trainable", [False, True])
+def test_a_training_step_moves_the_position_embedding_only_if_it_is_trainable(trainable):
+    encoder = EcgEncoder(
+        patch=500, dim=16, depth=1, heads=2, position_embedding={"init": "random", "trainable": trainable}
+    )
+    before = encoder.pos_embed.detach().clone()
+    optimizer = torch.optim.SGD([value for value in encoder.parameters() if value.requires_grad], lr=0.1)
+    encoder(torch.randn(2, 12, 2500)).square().sum().backward()
+    optimizer.step()
+    assert encoder.pos_embed.equal(before) != trainable

@@ -45,6 +45,8 @@ def on_share(x: Tensor, probability: float, generator: torch.Generator, change: 
 
     Only the chosen samples are computed: half the work where the probability is one half.
     """
+    if len(x) == 0:
+        return x
     if probability >= 1:
         return change(x)
     rows = (uniform((len(x),), generator, x.device) < probability).nonzero().squeeze(1)
