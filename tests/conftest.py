@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.ukb.phenotypes import phenotype_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -25,7 +26,7 @@ def golden() -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with dataset.h5, split.csv, labels.parquet, covariates.parquet and subset.csv of 48 made-up subjects.
+    """A folder with dataset.h5, split.csv, labels, covariates, phenotypes and training subsets of 48 made-up subjects.
 
     The disease "cad" is a faster rhythm in the ECG and a brighter image, so that every method can learn it.
     """
@@ -46,8 +47,20 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pd.DataFrame({"eid": eids, "cad": labels}).to_parquet(folder / "labels.parquet")
     covariates = pd.DataFrame({"eid": eids, "sex": labels, "age": 60.0 + 5 * labels, "weight": 70.0, "height": 170.0})
     covariates.to_parquet(folder / "covariates.parquet")
-    pd.DataFrame({"eid": eids[:24], "label": labels[:24]}).to_csv(folder / "subset.csv", index=False)
+    subset = pd.DataFrame({"eid": eids[:24], "label": labels[:24]})
+    for name, rows in {"subset": subset, "cad_100": subset, "cad_10": subset[:8]}.items():
+        rows.to_csv(folder / f"{name}.csv", index=False)
+    write_phenotypes(folder / "phenotypes.parquet", eids, labels, rng)
     return folder
+
+
+def write_phenotypes(path: Path, eids: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
+    """Write the 61 phenotypes, which follow the class; a third of the subjects has none, some values more are absent."""
+    names = list(phenotype_fields())
+    values = 50 + np.arange(len(names)) + 10 * labels[:, None] + rng.standard_normal((len(eids), len(names)))
+    values[rng.random(values.shape) < 0.1] = np.nan
+    values[::3] = np.nan
+    pd.DataFrame(values, columns=names).assign(eid=eids).to_parquet(path)
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from finetune_setups import SETTINGS
 from safetensors.torch import load_file
 
 pytestmark = pytest.mark.slow
@@ -93,29 +94,18 @@ def finetune_run(small_dataset, small_models, ecg_augment, tmp_path):
     """Run the fine-tuning step in this process on a labels file and return its predictions."""
     from cmr2ecg.steps.finetune import main
 
-    method = {
-        "seeds": [0, 1],
-        "epochs": 2,
-        "warmup_fraction": 0.05,
-        "betas": [0.9, 0.999],
-        "patience": 2,
-        "batch_size": 8,
-        "layer_decay": 0.75,
-        "drop_path": 0.1,
-        "label_smoothing": 0.1,
-        "weight_decay": 0.1,
-        "base_lr": 1e-3,
-        "lr_reference_batch": 8,
-        "random_crop": False,
-        "augment": ecg_augment,
-    }
+    method = {**SETTINGS, "epochs": 2, "augment": ecg_augment}
     settings = {"method": method, "models": small_models, "device": "cpu", "precision": "fp32"}
 
     def run(labels: Path, name: str) -> pd.DataFrame:
         files = {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv", "labels": labels}
-        files |= {"subset": small_dataset / "subset.csv", "output": tmp_path / name}
-        main(command("finetune", settings, encoder="supervised", target="cad", fraction=100, **files)[3:])
-        return pd.read_parquet(tmp_path / name / "predictions.parquet")
+        files |= {
+            "subsets": small_dataset,
+            "phenotypes": small_dataset / "phenotypes.parquet",
+            "output": tmp_path / name,
+        }
+        main(command("finetune", settings, encoder="supervised", fits="cad/100", **files)[3:])
+        return pd.read_parquet(tmp_path / name / "cad/100/predictions.parquet")
 
     return run
 

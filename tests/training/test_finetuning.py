@@ -1,108 +1,127 @@
-"""Fine-tuning overfits what it should, stops early, repeats exactly, and keeps finished seeds."""
+"""Fine-tuning overfits what it should, stops early, repeats exactly, pauses and goes on."""
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
+from finetune_setups import SETTINGS, fold, setup_of
 
 from cmr2ecg.command import InputError
-from cmr2ecg.data.labels import require_both_classes
-from cmr2ecg.data.loading import PairedData
-from cmr2ecg.models.classifier import EcgPredictor
-from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.training import finetune as module
-from cmr2ecg.training.finetune import Labelled, finetune, probabilities
-from cmr2ecg.training.seeds import prediction_rows, run_seeds
+from cmr2ecg.training.finetune import Fit, copy_state, fit_all
 
 
 @pytest.fixture
-def settings(ecg_augment):
-    return {
-        "epochs": 12,
-        "batch_size": 8,
-        "base_lr": 3e-3,
-        "lr_reference_batch": 8,
-        "warmup_fraction": 0.05,
-        "weight_decay": 0.05,
-        "betas": [0.9, 0.999],
-        "layer_decay": 0.9,
-        "label_smoothing": 0.1,
-        "patience": 12,
-        "random_crop": False,
-        "augment": {**ecg_augment, "noise": 0.05, "rescale": 0.05},
-    }
+def setup(small_dataset, small_models):
+    return setup_of(small_models, fold(small_dataset, 0, 16), fold(small_dataset, 24, 12))
 
 
-def fold(small_dataset, first, count):
-    eids = 9000001 + np.arange(first, first + count)
-    data = PairedData(small_dataset / "dataset.h5", eids, ("ecg",), memory_mb=100)
-    return Labelled(data, eids, np.arange(first, first + count) % 2)
+@pytest.mark.parametrize(
+    ("encoder", "pooling"), [("supervised", "clip"), ("supervised", "authors"), ("cmr_supervised", "clip")]
+)
+def test_overfits_sixteen_subjects(small_dataset, small_models, encoder, pooling):
+    field = "cmr" if encoder.startswith("cmr") else "ecg"
+    train = fold(small_dataset, 0, 16, field, image_size=32)
+    settings = {**SETTINGS, "epochs": 40, "pooling": pooling}
+    fit = Fit(setup_of(small_models, train, train, encoder), settings, 0)
+    while fit.best_score < 1 and not fit.finished:
+        fit.advance(len(fit.history) + 1)
+    assert fit.best_score == 1.0
 
 
-def model(small_models, seed=0):
-    torch.manual_seed(seed)
-    return EcgPredictor(EcgEncoder(**small_models["ecg_encoder"]), 2)
-
-
-def test_overfits_sixteen_subjects(small_dataset, small_models, settings):
-    train = fold(small_dataset, 0, 16)
-    settings["epochs"] = settings["patience"] = 40
-    outcome = finetune(model(small_models), train, train, settings, seed=0, precision="fp32")
-    assert outcome.best_auroc == 1.0
-
-
-def test_same_seed_same_predictions(small_dataset, small_models, settings):
-    train, val = fold(small_dataset, 0, 16), fold(small_dataset, 24, 12)
-    settings["epochs"] = 2
-    scores = [
-        probabilities(
-            finetune(model(small_models), train, val, settings, seed=seed, precision="fp32").model, val.data, "fp32"
-        )
-        for seed in (5, 5, 6)
-    ]
+def test_same_seed_same_predictions(setup):
+    scores = [fit.predict(setup.val) for fit in fit_all(setup, [(SETTINGS, 5), (SETTINGS, 5), (SETTINGS, 6)], until=2)]
     assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[0], scores[2])
 
 
-def test_stops_after_patience_and_restores_the_best(small_dataset, small_models, settings, monkeypatch):
-    train, val = fold(small_dataset, 0, 16), fold(small_dataset, 24, 12)
-    settings["patience"], states = 2, []
-    values = iter([0.5, 0.9, 0.7, 0.9, 0.8])
-
-    def fake(_labels, _scores):
-        states.append(module.copy_state(current))
-        return next(values)
-
-    monkeypatch.setattr(module, "auroc", fake)
-    current = model(small_models)
-    outcome = finetune(current, train, val, settings, seed=0, precision="fp32")
-    assert outcome.best_epoch == 1 and len(outcome.history) == 4
-    for key, value in outcome.model.state_dict().items():
-        assert torch.equal(value, states[1][key])
+def test_fits_that_take_turns_end_as_if_alone(setup):
+    alone = Fit(setup, SETTINGS, 1).advance()
+    one, other = Fit(setup, SETTINGS, 1), Fit(setup, SETTINGS, 2)
+    for epoch in range(1, 5):
+        other.advance(epoch)
+        one.advance(epoch)
+    assert one.history == alone.history
+    assert np.array_equal(one.predict(setup.val), alone.predict(setup.val))
 
 
-def test_one_class_in_validation_is_an_input_error():
-    with pytest.raises(InputError, match="0 of 3 subjects are positive"):
-        require_both_classes(np.zeros(3), "cad, val split")
+def test_a_restored_fit_ends_the_same(setup):
+    whole = Fit(setup, SETTINGS, 1).advance()
+    first = Fit(setup, SETTINGS, 1).advance(2)
+    second = Fit(setup, SETTINGS, 1)
+    second.restore(first.state())
+    assert second.advance().history == whole.history
+    assert np.array_equal(second.predict(setup.val), whole.predict(setup.val))
 
 
-def seed_result(seed):
-    return prediction_rows(seed, [9000001], "val", "cad", [1], [0.5]), [{"seed": seed}], {"val_auroc": 0.5}
+def scores_of(monkeypatch, values):
+    """Let the validation metric be these values, and keep the weights that each was given for."""
+    left, seen = iter(values), []
+
+    def fake(task, y_true, y_score):
+        seen.append(y_score)
+        return next(left)
+
+    monkeypatch.setattr(module, "score", fake)
+    return seen
 
 
-def test_finished_seeds_are_not_trained_again(tmp_path):
-    trained = []
+def test_stops_after_patience_and_predicts_with_the_best_weights(setup, monkeypatch):
+    seen = scores_of(monkeypatch, [0.5, 0.9, 0.7, 0.9, 0.8])
+    fit = Fit(setup, {**SETTINGS, "epochs": 20, "patience": 2}, 0).advance()
+    assert fit.finished and fit.best_epoch == 1 and len(fit.history) == 4
+    assert np.array_equal(fit.predict(setup.val), seen[1]) and not np.array_equal(seen[1], seen[3])
 
-    def fit(seed):
-        if seed == 2 and trained.count(2) == 0:
-            trained.append(2)
-            raise RuntimeError("killed")
-        trained.append(seed)
-        return seed_result(seed)
 
-    with pytest.raises(RuntimeError):
-        run_seeds([1, 2, 3], fit, directory=tmp_path, owner="a", label="x")
-    results = run_seeds([1, 2, 3], fit, directory=tmp_path, owner="a", label="x")
-    assert trained == [1, 2, 2, 3]
-    assert pd.concat([table for table, _, _ in results])["seed"].tolist() == [1, 2, 3]
-    run_seeds([1], fit, directory=tmp_path, owner="other settings", label="x")
-    assert trained[-1] == 1
+def test_a_score_within_the_authors_tolerance_starts_the_count_anew(setup, monkeypatch):
+    scores_of(monkeypatch, [0.5, 0.9, 0.7, 0.898, 0.8, 0.8, 0.8])
+    settings = {**SETTINGS, "epochs": 20, "patience": 2, "patience_tolerance": 0.0025}
+    fit = Fit(setup, settings, 0).advance()
+    assert fit.best_epoch == 1 and len(fit.history) == 6
+
+
+def test_history_says_what_was_measured(setup):
+    fit = Fit(setup, SETTINGS, 3).advance(1)
+    assert set(fit.history[0]) == {"seed", "epoch", "train_loss", "learning_rate", "val_auroc"}
+
+
+def test_a_start_is_taken_over_and_one_of_another_size_is_refused(small_dataset, small_models):
+    train = fold(small_dataset, 0, 16)
+    plain = Fit(setup_of(small_models, train, train), SETTINGS, 7)
+    start = copy_state(plain.model.encoder)
+    other = Fit(setup_of(small_models, train, train, "mae", start=start), SETTINGS, 8)
+    assert all(
+        torch.equal(a, b) for a, b in zip(start.values(), other.model.encoder.state_dict().values(), strict=True)
+    )
+    bigger = {**small_models, "ecg_encoder": {**small_models["ecg_encoder"], "dim": 32}}
+    with pytest.raises(InputError, match=r"^mae: its pre-trained weights are of another network; check config models"):
+        Fit(setup_of(bigger, train, train, "mae", start=start), SETTINGS, 8)
+
+
+def test_phenotypes_are_learnt_and_predicted_in_their_units(small_dataset, small_models):
+    """lv's six phenotypes follow the class, each in a unit of its own; a third of the values is absent."""
+    rng = np.random.default_rng(0)
+    means, spreads = np.array([150, 60, 90, 60, 5, 100.0]), np.array([30, 10, 20, 5, 1, 25.0])
+
+    def phenotypes(first, count):
+        values = means + spreads * (2 * (np.arange(first, first + count) % 2)[:, None] - 1)
+        values = values + 0.1 * spreads * rng.standard_normal(values.shape)
+        values[rng.random(values.shape) < 0.3] = np.nan
+        return values
+
+    train = fold(small_dataset, 0, 24, values=phenotypes(0, 24))
+    val = fold(small_dataset, 24, 12, values=phenotypes(24, 12))
+    fit = Fit(setup_of(small_models, train, val, target="lv"), {**SETTINGS, "epochs": 40, "base_lr": 1e-2}, 0).advance()
+    assert fit.best_score > 0.9
+    predicted = fit.predict(val)
+    assert predicted.shape == (12, 6)
+    assert (np.abs(predicted.mean(axis=0) - means) < spreads).all()
+
+
+def test_mean_over_crops(setup):
+    fits = [Fit(setup, {**SETTINGS, "evaluation_crops": crops}, 0) for crops in (1, 3)]
+    first, three = (fit.predict(setup.val) for fit in fits)
+    model, samples = fits[0].model.eval(), fits[0].model.encoder.samples
+    ecg = setup.val.data.batch(np.arange(12))["ecg"]
+    with torch.inference_mode():
+        views = [model(ecg[..., start : start + samples]).softmax(1)[:, 1] for start in (0, 1250, 2500)]
+    np.testing.assert_allclose(first[:, 0], views[0], rtol=1e-5)
+    np.testing.assert_allclose(three[:, 0], torch.stack(views).mean(0), rtol=1e-5)

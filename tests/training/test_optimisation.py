@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmr2ecg.models.classifier import EcgPredictor, layer_of
+from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor
+from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
 from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
@@ -32,15 +33,54 @@ def predictor():
     return EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2)
 
 
-def test_every_trainable_parameter_is_in_exactly_one_group(predictor):
-    groups = parameter_groups(predictor, 0.2, 0.75, lambda name: layer_of(name, 2))
+PREDICTORS = {
+    "clip": lambda: EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2),
+    "authors": lambda: EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2, "authors"),
+    "trainable positions": lambda: EcgPredictor(
+        EcgEncoder(patch=500, dim=16, depth=2, heads=2, trainable_position_embedding=True), 2
+    ),
+    "cmr": lambda: CmrPredictor(cmr_encoder("resnet10t", 32), 6),
+    "cmr resnet50": lambda: CmrPredictor(cmr_encoder("resnet50", 32), 6),
+}
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_every_trainable_parameter_is_in_exactly_one_group(name):
+    model = PREDICTORS[name]()
+    groups = parameter_groups(model, 0.2, 0.75, model.layer_of)
     grouped = [id(value) for group in groups for value in group["params"]]
     assert len(grouped) == len(set(grouped))
-    assert set(grouped) == {id(value) for value in predictor.parameters() if value.requires_grad}
+    assert set(grouped) == {id(value) for value in model.parameters() if value.requires_grad}
+
+
+@pytest.mark.parametrize("name", PREDICTORS)
+def test_biases_norms_and_position_embeddings_have_no_weight_decay_and_matrices_have(name):
+    model = PREDICTORS[name]()
+    decay = {
+        id(value): group["weight_decay"]
+        for group in parameter_groups(model, 0.2, 0.75, model.layer_of)
+        for value in group["params"]
+    }
+    for module_name, module in model.named_modules():
+        for parameter, value in module.named_parameters(prefix=module_name, recurse=False):
+            if not value.requires_grad:
+                continue
+            plain = parameter.endswith(("bias", "pos_embed", "cls_token")) or "Norm" in type(module).__name__
+            assert decay[id(value)] == (0.0 if plain else 0.2), parameter
+
+
+def test_layers_of_a_resnet_are_its_stem_stages_and_head():
+    model = PREDICTORS["cmr"]()
+    layers = {name: model.layer_of(name) for name, _ in model.named_parameters()}
+    assert {layers["encoder.conv1.0.weight"], layers["encoder.bn1.bias"]} == {0}
+    assert [layers[f"encoder.layer{stage}.0.conv1.weight"] for stage in (1, 2, 3, 4)] == [1, 2, 3, 4]
+    assert {layers["head.weight"], layers["head.bias"]} == {5}
+    scales = {group["lr_scale"] for group in parameter_groups(model, 0.2, 0.5, model.layer_of)}
+    assert scales == {0.5**power for power in range(6)}
 
 
 def test_layer_decay_and_weight_decay_per_parameter(predictor):
-    groups = parameter_groups(predictor, 0.2, 0.5, lambda name: layer_of(name, 2))
+    groups = parameter_groups(predictor, 0.2, 0.5, predictor.layer_of)
     found = {id(value): group for group in groups for value in group["params"]}
     named = dict(predictor.named_parameters())
     expected = {
@@ -58,7 +98,7 @@ def test_layer_decay_and_weight_decay_per_parameter(predictor):
 
 
 def test_set_rate_scales_every_group(predictor):
-    optimizer = adamw(parameter_groups(predictor, 0.2, 0.5, lambda name: layer_of(name, 2)), 0.0, (0.9, 0.999))
+    optimizer = adamw(parameter_groups(predictor, 0.2, 0.5, predictor.layer_of), 0.0, (0.9, 0.999))
     set_rate(optimizer, 0.1)
     assert {round(group["lr"], 6) for group in optimizer.param_groups} == {0.1, 0.05, 0.025, 0.0125}
 

@@ -8,6 +8,7 @@ rule finetune:
         dataset=DATASET,
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
+        phenotypes="<results>/read_tabular/phenotypes.parquet",
         subset="<results>/balance_subset/{target}_{fraction}.csv",
         audits=[AUDIT, "<results>/audit_subsets/{target}.json"],
         weights=lambda wildcards: PRETRAINED[wildcards.encoder],
@@ -24,14 +25,16 @@ rule finetune:
         mem_mb=config["memory_mb"],
     params:
         settings=finetune_settings,
-        folder=subpath(output.result, parent=True),
+        folder="<results>/finetune/{encoder}",
+        subsets=subpath(input.subset, parent=True),
         weights=lambda wildcards, input: (
             f"--weights {input.weights}" if input.weights else ""
         ),
     shell:
         "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --subset {input.subset:q}"
-        " {params.weights} --encoder {wildcards.encoder} --target {wildcards.target} --fraction {wildcards.fraction}"
+        " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --phenotypes {input.phenotypes:q}"
+        " --subsets {params.subsets:q} {params.weights} --encoder {wildcards.encoder}"
+        " --fits {wildcards.target}/{wildcards.fraction}"
         " --memory-mb {resources.mem_mb} --output {params.folder:q}"
 
 

@@ -1,38 +1,83 @@
-"""An ECG encoder with CLIP's attention pooling and a linear head (paper §IV-C.2)."""
+"""Encoders with a head for fine-tuning: the ECG encoder with attention pooling, the image encoder with its mean."""
 
-from timm.layers import AttentionPool2d
+from collections.abc import Mapping
+
 from torch import Tensor, nn
 
+from cmr2ecg.models.attention_pooling import POOLINGS
+from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 
 
+def linear_head(features: int, outputs: int) -> nn.Linear:
+    """Return a linear layer that starts near zero (authors: standard deviation 0.01)."""
+    head = nn.Linear(features, outputs)
+    nn.init.trunc_normal_(head.weight, std=0.01)
+    nn.init.zeros_(head.bias)
+    return head
+
+
 class EcgPredictor(nn.Module):
-    """Predict `outputs` values from an ECG with every weight trainable.
+    """Predict `outputs` values from an ECG, every weight trainable; attention pooling replaces the mean (§IV-C.2)."""
 
-    Attention pooling replaces the mean over patch tokens of pre-training: the mean token, with a learned position
-    embedding, queries all tokens (paper's [28]; timm's AttentionPool2d is that layer).
-    """
+    field = "ecg"
 
-    def __init__(self, encoder: EcgEncoder, outputs: int) -> None:
+    def __init__(self, encoder: EcgEncoder, outputs: int, pooling: str = "clip") -> None:
         super().__init__()
-        self.encoder = encoder
-        dim = encoder.embed_dim
-        self.attention_pool = AttentionPool2d(dim, feat_size=encoder.grid, num_heads=encoder.blocks[0].attn.num_heads)
-        self.head = nn.Linear(dim, outputs)
-        nn.init.trunc_normal_(self.head.weight, std=0.01)
-        nn.init.zeros_(self.head.bias)
+        self.encoder, self.pooling = encoder, pooling
+        dim, (leads, times) = encoder.embed_dim, encoder.grid
+        self.attention_pool = POOLINGS[pooling](dim, leads * times, encoder.blocks[0].attn.num_heads)
+        self.head = linear_head(dim, outputs)
+        if pooling == "authors":
+            encoder.norm.requires_grad_(False)  # theirs comes after the pooling, so this one is not used
 
     def forward(self, ecg: Tensor) -> Tensor:
         """Return (batch, outputs) logits or values of ECGs (batch, leads, samples)."""
-        tokens = self.encoder.norm(self.encoder.forward_patches(ecg))
-        grid = tokens.transpose(1, 2).unflatten(2, self.encoder.grid)
-        return self.head(self.attention_pool(grid))
+        tokens = self.encoder.forward_patches(ecg)
+        if self.pooling == "clip":
+            tokens = self.encoder.norm(tokens)
+        return self.head(self.attention_pool(tokens))
+
+    def layer_of(self, name: str) -> int:
+        """Return a parameter's layer for learning-rate decay: 0 embeddings, 1 to depth the blocks, then the rest."""
+        if name.startswith(("encoder.cls_token", "encoder.pos_embed", "encoder.patch_embed")):
+            return 0
+        if name.startswith("encoder.blocks."):
+            return int(name.split(".")[2]) + 1
+        return len(self.encoder.blocks) + 1
 
 
-def layer_of(name: str, depth: int) -> int:
-    """Return a parameter's layer for learning-rate decay: 0 embeddings, 1 to depth the blocks, depth + 1 the rest."""
-    if name.startswith(("encoder.cls_token", "encoder.pos_embed", "encoder.patch_embed")):
-        return 0
-    if name.startswith("encoder.blocks."):
-        return int(name.split(".")[2]) + 1
-    return depth + 1
+class CmrPredictor(nn.Module):
+    """Predict `outputs` values from three cardiac phases, every weight trainable; a ResNet keeps its mean pooling."""
+
+    field = "cmr"
+
+    def __init__(self, encoder: nn.Module, outputs: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = linear_head(encoder.num_features, outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (batch, outputs) logits or values of images (batch, 3, size, size)."""
+        return self.head(self.encoder(images))
+
+    def layer_of(self, name: str) -> int:
+        """Return a parameter's layer for learning-rate decay: 0 the stem, 1 to 4 the stages, 5 the head."""
+        if name.startswith("encoder.layer"):
+            return int(name.removeprefix("encoder.layer").split(".")[0])
+        return 0 if name.startswith("encoder.") else 5
+
+
+Predictor = EcgPredictor | CmrPredictor
+
+
+def is_cmr(encoder: str) -> bool:
+    """Say whether an encoder of this name reads images."""
+    return encoder.startswith("cmr_")
+
+
+def build_encoder(encoder: str, models: Mapping[str, dict], drop_path: float = 0.0) -> nn.Module:
+    """Return the random network of an encoder's name, at the sizes of the config's section `models`."""
+    if is_cmr(encoder):
+        return cmr_encoder(**models["cmr_encoder"], drop_path=drop_path)
+    return EcgEncoder(**models["ecg_encoder"], drop_path=drop_path)

@@ -4,13 +4,13 @@ import timm
 from torch import Tensor, nn
 
 
-def cmr_encoder(name: str = "resnet50", image_size: int = 210) -> nn.Module:
+def cmr_encoder(name: str = "resnet50", image_size: int = 210, drop_path: float = 0.0) -> nn.Module:
     """Return a randomly initialised ResNet that maps (batch, 3, size, size) to (batch, num_features).
 
     `image_size` is what images are resized to before they reach the encoder; a ResNet takes any size, so it is
     kept as an attribute for the loader.
     """
-    encoder = timm.create_model(name, pretrained=False, num_classes=0, global_pool="avg")
+    encoder = timm.create_model(name, pretrained=False, num_classes=0, global_pool="avg", drop_path_rate=drop_path)
     encoder.image_size = image_size
     return encoder
 

@@ -1,103 +1,237 @@
-"""Fine-tuning: every weight of an encoder on a balanced subset, stopped on the validation AUROC (paper §IV-C.2)."""
+"""Fine-tuning: every weight of an encoder on one target, stopped on the validation metric (paper §IV-C.2).
 
-import logging
+A `Setup` holds what fits share: one copy of the data, one warm start, one target. `fit_all(setup, runs)` trains each
+(settings, seed) of `runs`; a `Fit` can also be driven by hand, for successive halving:
+
+    fits = [Fit(setup, settings, seed) for settings, seed in runs]
+    for fit in fits:
+        fit.advance(10)                      # to 10 epochs, or to its early stop
+    best = max(fits, key=lambda fit: fit.best_score)
+    best.advance()                           # to settings["epochs"], exactly as if it had never stopped
+    best.predict(test)                       # (n, outputs) probabilities or phenotypes, of the best epoch's weights
+
+`fit.history` has one row an epoch: seed, epoch, train_loss, learning_rate and val_auroc or val_r. A fit holds four
+copies of the weights in memory; `fit.state()` and `fit.restore(state)` move it to disk and back.
+"""
+
+import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 
+from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
-from cmr2ecg.data.loading import PairedData
-from cmr2ecg.evaluate.auroc import auroc
-from cmr2ecg.models.classifier import EcgPredictor, layer_of
+from cmr2ecg.command import InputError
+from cmr2ecg.data.view import View
+from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor, Predictor, build_encoder, is_cmr
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.optimizer import adamw, parameter_groups
+from cmr2ecg.training.targets import Scale, Task, check_values, loss_of, readout, score, targets_tensor
 
-log = logging.getLogger(__name__)
 EVALUATION_BATCH = 256
 
 
-@dataclass
-class Labelled:
-    """ECGs of the subjects `eids` (n,) with their binary labels (n,) int64."""
+@dataclass(frozen=True)
+class Fold:
+    """Subjects `eids` (n,), their recordings, and their values (n, outputs): labels, or phenotypes with NaN."""
 
-    data: PairedData
+    data: View
     eids: np.ndarray
-    labels: np.ndarray
+    values: np.ndarray
+
+    def with_values(self) -> "Fold":
+        """Return the subjects that have at least one value; only these can be trained on or scored."""
+        there = np.flatnonzero(np.isfinite(self.values).any(axis=1))
+        return Fold(View(self.data.data, self.data.positions[there]), self.eids[there], self.values[there])
 
 
-@dataclass
+@dataclass(frozen=True)
+class Setup:
+    """What fits share.
+
+    encoder: its name, which says whether it reads ECGs or images. models: sizes of the networks. start: weights of the
+    pre-trained encoder, None for random ones. device, precision: as of training.device.
+    """
+
+    encoder: str
+    models: dict
+    start: dict[str, Tensor] | None
+    task: Task
+    train: Fold
+    val: Fold
+    device: torch.device
+    precision: str
+
+
 class Fit:
-    """One seed's outcome: the model at its best epoch and the metrics of every epoch."""
+    """One training of one seed, that can stop after any epoch and go on.
 
-    model: EcgPredictor
-    history: list[dict]
-    best_epoch: int
-    best_auroc: float
+    Raises:
+        InputError: if the target cannot be learnt from these subjects, or the start is of another network.
+    """
+
+    def __init__(self, setup: Setup, settings: dict, seed: int) -> None:
+        self.setup, self.settings, self.seed = setup, settings, seed
+        self.train, self.val = setup.train.with_values(), setup.val.with_values()
+        check_values(setup.task, self.train.values, self.val.values)
+        self.scale = Scale.of(self.train.values)
+        self.targets = targets_tensor(setup.task, self.train.values, self.scale).to(setup.device)
+        self.model = build_predictor(setup, settings, seed)
+        self.optimizer = optimizer_of(self.model, settings)
+        self.history: list[dict] = []
+        self.best_epoch, self.best_score, self.waited = -1, -math.inf, 0
+        self.best_state = copy_state(self.model)
+
+    @property
+    def finished(self) -> bool:
+        """Say whether all epochs are done, or the validation metric has not risen for long enough."""
+        return len(self.history) >= self.settings["epochs"] or self.waited >= self.settings["patience"]
+
+    def advance(self, until: int | None = None) -> "Fit":
+        """Train up to `until` epochs in all (None: settings["epochs"]), or to the early stop."""
+        limit = self.settings["epochs"] if until is None else until
+        while len(self.history) < limit and not self.finished:
+            self._one_epoch(len(self.history))
+        return self
+
+    def _one_epoch(self, epoch: int) -> None:
+        loss = train_epoch(self, epoch)
+        found = score(self.setup.task, self.val.values, self.predict(self.val, self.model))
+        row = {"seed": self.seed, "epoch": epoch, "train_loss": loss}
+        row["learning_rate"] = max(group["lr"] for group in self.optimizer.param_groups)
+        self.history.append({**row, f"val_{self.setup.task.metric}": found})
+        # The authors' counter also starts anew at a score within a tolerance of the best.
+        tolerance = self.settings["patience_tolerance"]
+        risen = found > self.best_score
+        self.waited = 0 if risen or (tolerance and found >= self.best_score - tolerance) else self.waited + 1
+        if risen:
+            self.best_epoch, self.best_score = epoch, found
+            self.best_state = copy_state(self.model)
+
+    def best_model(self) -> Predictor:
+        """Return a copy of the network with the weights of the best epoch."""
+        model = copy.deepcopy(self.model)
+        model.load_state_dict(self.best_state)
+        return model
+
+    def predict(self, fold: Fold, model: Predictor | None = None) -> np.ndarray:
+        """Return the probability of the disease, or phenotypes in their units, (n, outputs) of every subject of a fold.
+
+        model: None takes the best epoch's weights.
+        """
+        return predict(model or self.best_model(), fold, self.scale, self.setup, self.settings)
+
+    def state(self) -> dict:
+        """Return all that another process needs to go on: tensors and plain values."""
+        return {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "history": copy.deepcopy(self.history),
+            "best": [self.best_epoch, self.best_score, self.waited],
+            "best_state": self.best_state,
+        }
+
+    def restore(self, state: dict) -> None:
+        """Go on from what `state()` returned under the same setup, settings and seed."""
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history, self.best_state = state["history"], state["best_state"]
+        self.best_epoch, self.best_score, self.waited = state["best"]
 
 
-def probabilities(model: EcgPredictor, data: PairedData, precision: str) -> np.ndarray:
-    """Return the probability of the positive class (n,) from the first samples of each record."""
-    device = next(model.parameters()).device
-    model.eval()
-    parts = []
-    with torch.inference_mode():
-        for batch in data.batches(np.arange(len(data)), EVALUATION_BATCH):
-            ecg = batch["ecg"][..., : model.encoder.samples].to(device)
-            with autocast(device, precision):
-                logits = model(ecg)
-            parts.append(logits.float().softmax(dim=1)[:, 1].cpu())
-    return torch.cat(parts).double().numpy()
+def fit_all(setup: Setup, runs: Sequence[tuple[dict, int]], until: int | None = None) -> list[Fit]:
+    """Return the fits of each (settings, seed), trained to `until` epochs or, by default, to their end."""
+    return [Fit(setup, settings, seed).advance(until) for settings, seed in runs]
 
 
-def train_epoch(
-    model: EcgPredictor, train: Labelled, optimizer, settings: dict, seed: int, epoch: int, precision: str
-) -> float:
-    """Run one epoch of cross-entropy with label smoothing and return the mean loss."""
-    device = next(model.parameters()).device
-    all_labels = torch.tensor(train.labels)
+def build_predictor(setup: Setup, settings: dict, seed: int) -> Predictor:
+    """Return the encoder, from its start, with pooling and head that `seed` draws.
 
-    def loss_of(batch: dict[str, Tensor], positions: np.ndarray, generator: torch.Generator) -> Tensor:
-        ecg = training_view(batch["ecg"], model.encoder.samples, settings, generator)
-        with autocast(device, precision):
-            logits = model(ecg)
-        labels = all_labels[positions].to(device)
-        return cross_entropy(logits.float(), labels, label_smoothing=settings["label_smoothing"])
+    Raises:
+        InputError: if the start is of another network; names the first difference.
+    """
+    torch.manual_seed(seed)
+    encoder = build_encoder(setup.encoder, setup.models, settings["drop_path"])
+    if setup.start is not None:
+        load_start(encoder, setup.start, setup.encoder)
+    outputs = setup.task.network_outputs
+    if is_cmr(setup.encoder):
+        return CmrPredictor(encoder, outputs).to(setup.device)
+    return EcgPredictor(encoder, outputs, settings["pooling"]).to(setup.device)
+
+
+def load_start(encoder: nn.Module, start: dict[str, Tensor], name: str) -> None:
+    """Load pre-trained weights into a network of the same shape, or raise InputError with the first difference."""
+    try:
+        encoder.load_state_dict(start)
+    except RuntimeError as error:
+        first = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
+        raise InputError(
+            f"{name}: its pre-trained weights are of another network; check config models: {first}"
+        ) from error
+
+
+def optimizer_of(model: Predictor, settings: dict) -> torch.optim.AdamW:
+    """Return AdamW with layer-wise rates; biases, norms and position embeddings have no weight decay."""
+    groups = parameter_groups(model, settings["weight_decay"], settings["layer_decay"], model.layer_of)
+    return adamw(groups, 0.0, settings["betas"])
+
+
+def train_epoch(fit: Fit, epoch: int) -> float:
+    """Run one epoch and return the mean loss."""
+    setup, settings, model = fit.setup, fit.settings, fit.model
+
+    def loss(batch: dict[str, Tensor], positions: np.ndarray, generator: torch.Generator) -> Tensor:
+        inputs = training_view(batch, model, settings, generator)
+        with autocast(setup.device, setup.precision):
+            outputs = model(inputs)
+        targets = fit.targets[torch.from_numpy(positions).to(setup.device)]
+        return loss_of(setup.task, outputs, targets, settings["label_smoothing"])
 
     model.train()
-    return epochs.train_epoch(train.data, loss_of, optimizer, settings, seed=seed, epoch=epoch, full_batches=False)
+    # Batch norm has no statistics of a single image, so a last batch of one is left out.
+    lone = is_cmr(setup.encoder) and len(fit.train.eids) % settings["batch_size"] == 1
+    run = {"seed": fit.seed, "epoch": epoch, "full_batches": lone and len(fit.train.eids) > settings["batch_size"]}
+    return epochs.train_epoch(fit.train.data, loss, fit.optimizer, settings, **run)
 
 
-def training_view(ecg: Tensor, samples: int, settings: dict, generator: torch.Generator) -> Tensor:
-    """Return augmented inputs (batch, 12, samples): a random crop (authors) or the first samples (paper)."""
+def training_view(batch: dict[str, Tensor], model: Predictor, settings: dict, generator: torch.Generator) -> Tensor:
+    """Return augmented images, or ECGs (batch, 12, samples) cut at random (authors) or at the start (paper)."""
+    if model.field == "cmr":
+        return augment_cmr(batch["cmr"], settings["cmr_augment"], generator)
+    ecg, samples = batch["ecg"], model.encoder.samples
     crop = random_crop(ecg, samples, generator) if settings["random_crop"] else ecg[..., :samples]
     return augment_ecg(crop, settings["augment"], generator)
 
 
-def finetune(model: EcgPredictor, train: Labelled, val: Labelled, settings: dict, *, seed: int, precision: str) -> Fit:
-    """Train until the validation AUROC has not risen for settings["patience"] epochs; the best weights are restored."""
-    depth = len(model.encoder.blocks)
-    groups = parameter_groups(
-        model, settings["weight_decay"], settings["layer_decay"], lambda name: layer_of(name, depth)
-    )
-    optimizer = adamw(groups, 0.0, settings["betas"])
-    history: list[dict] = []
-    best_epoch, best_auroc, best_state = -1, -math.inf, {}
-    for epoch in range(settings["epochs"]):
-        train_loss = train_epoch(model, train, optimizer, settings, seed, epoch, precision)
-        score = auroc(val.labels, probabilities(model, val.data, precision))
-        history.append({"seed": seed, "epoch": epoch, "train_loss": train_loss, "val_auroc": score})
-        if score > best_auroc:
-            best_epoch, best_auroc = epoch, score
-            best_state = copy_state(model)
-        if epoch - best_epoch >= settings["patience"]:
-            break
-    model.load_state_dict(best_state)
-    return Fit(model, history, best_epoch, best_auroc)
+def evaluation_views(batch: dict[str, Tensor], model: Predictor, crops: int) -> list[Tensor]:
+    """Return what is predicted from: the image, or `crops` pieces of each ECG, evenly spaced from the first sample."""
+    if model.field == "cmr":
+        return [batch["cmr"].float()]
+    ecg, samples = batch["ecg"], model.encoder.samples
+    starts = np.linspace(0, ecg.shape[2] - samples, crops).round().astype(int)
+    return [ecg[..., start : start + samples] for start in starts]
+
+
+def predict(model: Predictor, fold: Fold, scale: Scale, setup: Setup, settings: dict) -> np.ndarray:
+    """Return predictions (n, outputs) float64 of a fold, the mean over the views of settings["evaluation_crops"]."""
+    model.eval()
+    parts = []
+    with torch.inference_mode():
+        for batch in fold.data.batches(np.arange(len(fold.data)), EVALUATION_BATCH):
+            batch = epochs.to_device(batch, setup.device)
+            views = []
+            for view in evaluation_views(batch, model, settings["evaluation_crops"]):
+                with autocast(setup.device, setup.precision):
+                    outputs = model(view)
+                views.append(readout(setup.task, outputs, scale))
+            parts.append(np.mean(views, axis=0))
+    return np.concatenate(parts)
 
 
 def copy_state(model: nn.Module) -> dict[str, Tensor]:

@@ -1,8 +1,11 @@
-"""Several seeds in one job: each finished seed is kept beside the output until all are done."""
+"""Several seeds in one job: each finished seed is kept in `seeds/` beside the output; only others are trained."""
 
 import argparse
 import json
 import logging
+import os
+import shutil
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -15,6 +18,14 @@ from cmr2ecg.files import atomic, write_json
 log = logging.getLogger(__name__)
 
 SeedResult = tuple[pd.DataFrame, list[dict], dict]
+COLUMNS = {
+    "seed": "int64",
+    "eid": "int64",
+    "split": "str",
+    "output": "str",
+    "y_true": "float64",
+    "y_score": "float64",
+}
 
 
 def fit_parser(description: str | None) -> argparse.ArgumentParser:
@@ -29,6 +40,11 @@ def fit_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def seed_stem(directory: Path, seed: int) -> Path:
+    """Return where a seed's files are kept: .parquet predictions, .json summary, .safetensors weights."""
+    return directory / "seeds" / str(seed)
+
+
 def run_seeds(
     seeds: Sequence[int], fit: Callable[[int], SeedResult], *, directory: Path, owner: str, label: str
 ) -> list[SeedResult]:
@@ -37,58 +53,72 @@ def run_seeds(
     Args:
         seeds: fine-tuning seeds.
         fit: returns predictions, the epochs' metrics and a summary.
-        directory: the output folder; finished seeds wait in `partial/`.
-        owner: digest of everything the result depends on.
+        directory: the output folder; finished seeds stay in `seeds/`.
+        owner: digest of everything a seed's result depends on, without the list of seeds.
         label: for the progress lines.
     """
+    clear_others(directory, owner, seeds)
     results = []
     for number, seed in enumerate(seeds, start=1):
-        kept = directory / "partial" / f"{owner}_{seed}"
-        result = load_seed(kept)
+        result = load_seed(directory, seed)
         if result is None:
-            result = fit(seed)
-            save_seed(kept, result)
+            started = time.monotonic()
+            predictions, history, summary = fit(seed)
+            result = predictions, history, {**summary, "seconds": round(time.monotonic() - started, 2)}
+            save_seed(directory, seed, owner, result)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in result[2].items())
         log.info("%s: seed %d of %d: %s", label, number, len(seeds), shown)
         results.append(result)
     return results
 
 
-def save_seed(stem: Path, result: SeedResult) -> None:
+def save_seed(directory: Path, seed: int, owner: str, result: SeedResult) -> None:
     """Write a finished seed; the summary comes last and marks it as whole."""
     predictions, history, summary = result
+    stem = seed_stem(directory, seed)
     with atomic(stem.with_suffix(".parquet")) as partial:
         predictions.to_parquet(partial, index=False)
-    write_json(stem.with_suffix(".json"), {"history": history, "summary": summary})
+    write_json(stem.with_suffix(".json"), {"owner": owner, "history": history, "summary": summary})
 
 
-def load_seed(stem: Path) -> SeedResult | None:
+def load_seed(directory: Path, seed: int) -> SeedResult | None:
     """Return a finished seed, or None if there is none."""
-    if not stem.with_suffix(".json").exists():
+    stem = seed_stem(directory, seed)
+    if not (stem.with_suffix(".json").exists() and stem.with_suffix(".parquet").exists()):
         return None
     kept = json.loads(stem.with_suffix(".json").read_text())
     return pd.read_parquet(stem.with_suffix(".parquet")), kept["history"], kept["summary"]
 
 
-def forget_seeds(directory: Path) -> None:
-    """Remove the kept seeds once the whole result is written."""
-    folder = directory / "partial"
-    if folder.is_dir():
-        for path in folder.iterdir():
+def clear_others(directory: Path, owner: str, seeds: Sequence[int]) -> None:
+    """Remove what is kept of other owners or seeds: a subject that has withdrawn since must be in no file."""
+    folder = directory / "seeds"
+    if not folder.is_dir():
+        return
+    own = {str(seed) for seed in seeds if _owner(seed_stem(directory, seed).with_suffix(".json")) == owner}
+    for path in folder.iterdir():
+        if path.name.split(".")[0] not in own:
             path.unlink()
-        folder.rmdir()
+
+
+def _owner(path: Path) -> str | None:
+    try:
+        return json.loads(path.read_text())["owner"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def forget_seeds(directory: Path) -> None:
+    """Remove all kept seeds."""
+    shutil.rmtree(directory / "seeds", ignore_errors=True)
+    (directory / "model.safetensors").unlink(missing_ok=True)
 
 
 def write_outcome(directory: Path, results: Sequence[SeedResult], described: dict) -> None:
-    """Write predictions.parquet (all seeds), metrics.jsonl and result.json, then drop the kept seeds.
+    """Write predictions.parquet (all seeds), metrics.jsonl and result.json.
 
-    result.json is `described` plus the validation metric, best epoch and number of parameters of each seed.
+    result.json is `described` plus, seed by seed, the validation metric and best epoch, and the number of parameters.
     """
-    with atomic(directory / "predictions.parquet") as partial:
-        pd.concat([result[0] for result in results], ignore_index=True).to_parquet(partial, index=False)
-    with atomic(directory / "metrics.jsonl") as partial:
-        lines = [json.dumps(row) + "\n" for result in results for row in result[1]]
-        partial.write_text("".join(lines))
     summaries = [result[2] for result in results]
     metric = next(name.removeprefix("val_") for name in summaries[0] if name.startswith("val_"))
     outcome = {
@@ -96,8 +126,55 @@ def write_outcome(directory: Path, results: Sequence[SeedResult], described: dic
         "best_epoch": [summary["best_epoch"] for summary in summaries],
         "parameters": summaries[0]["parameters"],
     }
-    write_json(directory / "result.json", {**described, **outcome})
+    predictions = pd.concat([result[0] for result in results], ignore_index=True)
+    history = [row for result in results for row in result[1]]
+    _write(directory, predictions, history, {**described, **outcome})
+
+
+def write_skipped(directory: Path, described: dict, reason: str) -> None:
+    """Write the three files of a fit that could not be had: no predictions, no metrics, and why.
+
+    Tables show a dash with `skipped` as its footnote; kept seeds are of other inputs and go.
+    """
     forget_seeds(directory)
+    predictions = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+    nothing = {"validation": {}, "best_epoch": [], "parameters": 0}
+    _write(directory, predictions, [], {**described, **nothing, "skipped": reason})
+
+
+def _write(directory: Path, predictions: pd.DataFrame, history: Sequence[dict], result: dict) -> None:
+    with atomic(directory / "predictions.parquet") as partial:
+        predictions.to_parquet(partial, index=False)
+    with atomic(directory / "metrics.jsonl") as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
+    write_json(directory / "result.json", result)
+
+
+def keep_weights(directory: Path, scores: dict[int, float], keep: str) -> None:
+    """Leave the weights of the seeds that `keep` names, and model.safetensors, another name of the best seed's.
+
+    Args:
+        directory: the output folder with seeds/SEED.safetensors.
+        scores: seed -> validation metric; the first of equal ones is the best.
+        keep: "best", "all" or "none".
+    """
+    best = best_seed(scores)
+    for seed in scores:
+        if keep == "none" or (keep == "best" and seed != best):
+            seed_stem(directory, seed).with_suffix(".safetensors").unlink(missing_ok=True)
+    link = directory / "model.safetensors"
+    link.unlink(missing_ok=True)
+    if keep != "none":
+        kept = seed_stem(directory, best).with_suffix(".safetensors")
+        try:
+            os.link(kept, link)
+        except OSError:  # a file system without hard links
+            shutil.copyfile(kept, link)
+
+
+def best_seed(scores: dict[int, float]) -> int:
+    """Return the seed with the highest validation metric, the first of equal ones."""
+    return max(scores, key=lambda seed: scores[seed])
 
 
 def prediction_rows(

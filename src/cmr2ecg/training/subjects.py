@@ -1,0 +1,96 @@
+"""The recordings and values that all fits of one encoder share: read once, cut to folds by target and fraction."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.labels import split_eids
+from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.view import View
+from cmr2ecg.training.finetune import Fold
+from cmr2ecg.training.targets import Task, task_of, values_of
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Files that say who is trained and tested on what; `subsets` is the folder of balance_subset."""
+
+    split: Path
+    subsets: Path
+    labels: Path
+    phenotypes: Path
+
+
+def parse_fit(text: str) -> tuple[str, int]:
+    """Return (target, fraction) of "cad/100"; raises ValueError for other text, as argparse wants it."""
+    target, fraction = text.split("/")
+    return target, int(fraction)
+
+
+def training_eids(task: Task, fraction: int, tables: Tables) -> np.ndarray:
+    """Return the subjects a target is trained on: its balanced subset, or all with a phenotype of the group (§IV-B).
+
+    Raises:
+        InputError: if there is none, or a fraction of a phenotype group is asked for.
+    """
+    if not task.is_regression:
+        eids = pd.read_csv(tables.subsets / f"{task.target}_{fraction}.csv")["eid"].to_numpy(np.int64)
+        if not len(eids):
+            raise InputError(f"{task.target}: balance_subset made no training set of {fraction} %")
+        return eids
+    if fraction != 100:
+        raise InputError(f"{task.target}: phenotypes are trained on all subjects that have them, not on {fraction} %")
+    eids = split_eids(tables.split, "train")
+    there = np.isfinite(values_of(task, tables.labels, tables.phenotypes, eids)).any(axis=1)
+    if not there.any():
+        raise InputError(f"{task.target}: no subject of the training set has one of its phenotypes")
+    return eids[there]
+
+
+class Subjects:
+    """One copy of the recordings that the fits named need.
+
+    Args:
+        dataset: dataset.h5.
+        tables: who and what.
+        fits: (target, fraction) of all fits that will be asked for; one that cannot be had counts for nothing here.
+        field: "ecg" or "cmr".
+        splits: held-out splits to read; a search over settings reads "val" only.
+        memory_mb, image_size: as PairedData's.
+    """
+
+    def __init__(
+        self,
+        dataset: Path,
+        tables: Tables,
+        fits: Sequence[tuple[str, int]],
+        field: str,
+        *,
+        splits: Sequence[str] = ("val", "test"),
+        memory_mb: float,
+        image_size: int | None = None,
+    ) -> None:
+        self.tables = tables
+        self.held_out = {name: split_eids(tables.split, name) for name in splits}
+        wanted = list(self.held_out.values())
+        for target, fraction in fits:
+            try:
+                wanted.append(training_eids(task_of(target), fraction, tables))
+            except InputError:
+                continue  # the fit itself says so
+        self.eids = np.unique(np.concatenate(wanted))
+        self.data = PairedData(dataset, self.eids, (field,), memory_mb=memory_mb, image_size=image_size)
+
+    def fold(self, task: Task, name: str, fraction: int = 100) -> Fold:
+        """Return the fold "train" of a fraction, or a held-out split, with the target's values.
+
+        Raises:
+            InputError: if a table lacks the target or a subject, or there is no subject.
+        """
+        eids = training_eids(task, fraction, self.tables) if name == "train" else self.held_out[name]
+        values = values_of(task, self.tables.labels, self.tables.phenotypes, eids)
+        return Fold(View(self.data, np.searchsorted(self.eids, eids)), eids, values)
