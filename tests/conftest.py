@@ -55,7 +55,7 @@ def small_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def write_phenotypes(path: Path, eids: np.ndarray, labels: np.ndarray, rng: np.random.Generator) -> None:
-    """Write the 61 phenotypes, which follow the class; a third of the subjects has none, some values more are absent."""
+    """Write the 61 phenotypes, which follow the class; a third of the subjects has none, others lack some."""
     names = list(phenotype_fields())
     values = 50 + np.arange(len(names)) + 10 * labels[:, None] + rng.standard_normal((len(eids), len(names)))
     values[rng.random(values.shape) < 0.1] = np.nan
