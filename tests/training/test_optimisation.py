@@ -37,7 +37,7 @@ PREDICTORS = {
     "clip": lambda: EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2),
     "authors": lambda: EcgPredictor(EcgEncoder(patch=500, dim=16, depth=2, heads=2), 2, "authors"),
     "trainable positions": lambda: EcgPredictor(
-        EcgEncoder(patch=500, dim=16, depth=2, heads=2, trainable_position_embedding=True), 2
+        EcgEncoder(patch=500, dim=16, depth=2, heads=2, position_embedding={"init": "random", "trainable": True}), 2
     ),
     "cmr": lambda: CmrPredictor(cmr_encoder("resnet10t", 32), 6),
     "cmr resnet50": lambda: CmrPredictor(cmr_encoder("resnet50", 32), 6),
