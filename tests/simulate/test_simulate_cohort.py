@@ -86,7 +86,19 @@ def test_tabular_is_ukbconv_and_agrees_with_the_truth(written, truth):
         assert all(filled) if known["phenotypes"] else not any(filled)
         if known["phenotypes"]:
             assert float(row["24100-2.0"]) == pytest.approx(known["true_LVEDV"], rel=0.12)
+        assert bool(row["53-3.0"]) == bool(known["repeat"]) == bool(row["21003-3.0"])
+        check_dates(row)
     assert sum(bool(row["24100-2.0"]) for row in rows) == SETTINGS["subjects"] / 2
+
+
+def check_dates(row):
+    """Every code has its date, and main and secondary diagnoses together are all diagnoses."""
+    codes, dates = ([row[f"{field}-0.{k}"] for k in range(12)] for field in (41270, 41280))
+    assert [bool(code) for code in codes] == [bool(day) for day in dates]
+    main, days, secondary = ([row[f"{field}-0.{k}"] for k in range(6)] for field in (41202, 41262, 41204))
+    assert {*main, *secondary} - {""} == {*codes} - {""}
+    assert set(zip(main, days, strict=True)) <= {*zip(codes, dates, strict=True), ("", "")}
+    assert bool(row["40001-0.0"]) == bool(row["40000-0.0"])
 
 
 def test_withdrawn_subjects_have_files(written, truth):

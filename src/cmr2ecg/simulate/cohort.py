@@ -159,8 +159,9 @@ def write_subject(settings: dict[str, Any], raw: Path, task: Task) -> tuple[list
         files.append(write_ecg(subject, 2, raw, task.broken))
     if task.missing != "cmr":
         files.append(write_cmr(subject, 2, raw, task.broken))
+    again = None
     if task.repeat:
         again = draw_subject(settings, task.index, visit=3)
         files += [write_ecg(again, 3, raw), write_cmr(again, 3, raw)]
     kind = {name: getattr(task, name) for name in ("broken", "missing", "repeat", "withdrawn", "phenotypes")}
-    return files, tabular_row(subject, task.phenotypes), truth_of(subject) | kind
+    return files, tabular_row(subject, task.phenotypes, again), truth_of(subject) | kind

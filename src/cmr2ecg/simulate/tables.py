@@ -5,44 +5,65 @@ from collections.abc import Iterable, Sequence
 from datetime import date
 from pathlib import Path
 
-from cmr2ecg.simulate.disease import CODE_COLUMNS
+from cmr2ecg.simulate.disease import CODE_COLUMNS, Record
 from cmr2ecg.simulate.phenotypes import FIELDS
 from cmr2ecg.simulate.subject import Subject
 
 _CONTRIBUTORY = 2
-_BODY = ("eid", "31-0.0", "21003-2.0", "21002-2.0", "50-2.0", "53-2.0")
+_HALF = (CODE_COLUMNS + 1) // 2
+_BODY = ("21003", "21002", "50", "53")  # age, weight, height, date
+_ARRAYS = {"41270": CODE_COLUMNS, "41280": CODE_COLUMNS, "41202": _HALF, "41262": _HALF, "41204": _HALF}
 COLUMNS = (
-    *_BODY,
-    *(f"41270-0.{k}" for k in range(CODE_COLUMNS)),
-    *(f"41280-0.{k}" for k in range(CODE_COLUMNS)),
+    "eid",
+    "31-0.0",
+    *(f"{field}-{visit}.0" for visit in (2, 3) for field in _BODY),
+    *(f"{field}-0.{k}" for field, arrays in _ARRAYS.items() for k in range(arrays)),
     "40000-0.0",
     "40001-0.0",
     *(f"40002-0.{k}" for k in range(_CONTRIBUTORY)),
-    *(f"{field}-2.0" for field in FIELDS.values()),
+    *(f"{field}-{visit}.0" for visit in (2, 3) for field in FIELDS.values()),
 )
 
 
-def tabular_row(subject: Subject, with_phenotypes: bool) -> list[str]:
-    """Return the cells of one subject in the order of COLUMNS; an empty cell is a missing value."""
-    person, heart, record = subject.person, subject.person.heart_ecg, subject.person.record
-    body = [
-        str(person.eid),
-        str(int(heart.male)),
-        str(int(heart.age)),
-        f"{float(heart.weight_kg):.1f}",
-        f"{float(heart.height_cm):.0f}",
-        person.visited.isoformat(),
-    ]
-    values = [f"{value:.4f}" if with_phenotypes else "" for value in subject.phenotypes.values()]
+def tabular_row(subject: Subject, with_phenotypes: bool, again: Subject | None = None) -> list[str]:
+    """Return the cells of one subject in the order of COLUMNS; an empty cell is a missing value.
+
+    Args:
+        subject: as seen at the first imaging visit.
+        with_phenotypes: whether the CMR was measured.
+        again: as seen at the second imaging visit, for those who came.
+    """
+    record, visits = subject.person.record, (subject, again)
     return [
-        *body,
-        *_padded(record.codes, CODE_COLUMNS),
-        *_padded([day.isoformat() for day in record.dates], CODE_COLUMNS),
+        str(subject.person.eid),
+        str(int(subject.person.heart_ecg.male)),
+        *(cell for visit in visits for cell in _body(visit)),
+        *_diagnoses(record),
         _day(record.death),
         record.death_cause,
         *_padded(record.death_contributory, _CONTRIBUTORY),
-        *values,
+        *(cell for visit in visits for cell in _phenotypes(visit if with_phenotypes else None)),
     ]
+
+
+def _body(subject: Subject | None) -> list[str]:
+    """Return age, weight, height and date of one visit."""
+    if subject is None:
+        return [""] * len(_BODY)
+    heart, day = subject.person.heart_ecg, subject.when.date()
+    age = float(heart.age) + (day - subject.person.visited).days / 365.25
+    return [str(int(age)), f"{float(heart.weight_kg):.1f}", f"{float(heart.height_cm):.0f}", day.isoformat()]
+
+
+def _diagnoses(record: Record) -> list[str]:
+    """Return all diagnoses and their dates; then the main ones, every second, and their dates; then the secondary."""
+    codes, days = record.codes, [day.isoformat() for day in record.dates]
+    parts = (codes, CODE_COLUMNS), (days, CODE_COLUMNS), (codes[::2], _HALF), (days[::2], _HALF), (codes[1::2], _HALF)
+    return [cell for cells, length in parts for cell in _padded(cells, length)]
+
+
+def _phenotypes(subject: Subject | None) -> list[str]:
+    return [""] * len(FIELDS) if subject is None else [f"{value:.4f}" for value in subject.phenotypes.values()]
 
 
 def write_tabular(path: Path, rows: Iterable[Sequence[str]]) -> None:
