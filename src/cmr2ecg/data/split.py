@@ -1,5 +1,6 @@
-"""Split subjects into training, validation and test sets, stratified on the diseases they share (paper §IV-A)."""
+"""Split subjects into training, validation and test sets (paper §IV-A): stratified on their diseases, or by a hash."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -31,6 +32,24 @@ def split_subjects(
         members = generator.permutation(np.flatnonzero(stratum == index))
         split[members] = np.repeat(SPLITS, row)
     return pd.DataFrame({"eid": labels["eid"], "split": split})
+
+
+def hash_subjects(eids: np.ndarray, shares: Mapping[str, float], seed: int) -> pd.DataFrame:
+    """Return eid, split of every subject, in order of eid, by a hash of the eid and the seed.
+
+    A subject's split depends on nobody else, so that subjects added or withdrawn later move no one. The price: sizes
+    and prevalences are right on average only.
+
+    Args:
+        eids: (n,).
+        shares: share of each split; they add up to 1.
+        seed: another seed gives another division.
+    """
+    eids = np.sort(eids)
+    digests = b"".join(hashlib.sha256(f"{seed}:{eid}".encode()).digest()[:8] for eid in eids.tolist())
+    place = np.frombuffer(digests, ">u8") / 2.0**64  # uniform in [0, 1)
+    borders = np.cumsum([shares[name] for name in SPLITS])[:-1]
+    return pd.DataFrame({"eid": eids, "split": np.array(SPLITS, object)[np.searchsorted(borders, place, side="right")]})
 
 
 def split_sizes(subjects: int, shares: Mapping[str, float]) -> np.ndarray:
