@@ -16,6 +16,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from cmr2ecg.command import InputError
+from cmr2ecg.sweeps.checks import sweep_disagreements
 from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
 
 KINDS = {
@@ -182,6 +183,7 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     yield from _visible_tokens(config["models"]["ecg_encoder"], config["pretrain"]["mae"]["mask_ratio"])
     for section in ("finetune", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
+    yield from sweep_disagreements(config)
 
 
 def _source(simulated: bool, raw: dict[str, list[str]]) -> Iterator[str]:

@@ -103,7 +103,7 @@ def test_a_covariate_that_nobody_has_is_no_obstacle(cohort):
 
 
 def test_a_sweeps_choice_replaces_the_settings(cohort):
-    choice = {"encoder": "tabular", "target": "cad", "chosen": {"settings": {"rounds": 2, "max_depth": 4}}}
+    choice = {"encoder": "tabular", "target": "cad", "settings": {"rounds": 2, "max_depth": 4}}
     (cohort / "choice.json").write_text(json.dumps(choice))
     _, result = run(cohort, "cad", selected=cohort / "choice.json")
     assert result["settings"] == SETTINGS | {"rounds": 2, "max_depth": 4}
@@ -117,5 +117,5 @@ def test_values_that_cannot_be_learnt_are_one_line(cohort):
     labels.to_parquet(cohort / "healthy.parquet")
     with pytest.raises(InputError, match="cad has the same value for all 20 subjects of the val set"):
         run(cohort, "cad", values=cohort / "healthy.parquet")
-    with pytest.raises(InputError, match="--subset goes with a disease"):
+    with pytest.raises(InputError, match="a balanced subset goes with a disease"):
         run(cohort, "rv", subset=cohort / "subset.csv")

@@ -23,7 +23,14 @@ for variable, folder in (
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_raw_paths
 from cmr2ecg.imports import reached_files
-from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
+from cmr2ecg.sweeps.space import (
+    PHENOTYPE_GROUPS,
+    axes_of,
+    pack_count,
+    pack_slice,
+    planned_rungs,
+    planned_trials,
+)
 from cmr2ecg.ukb.bulk import list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
 from cmr2ecg.ukb.withdrawn import read_withdrawn
@@ -253,13 +260,31 @@ def target_audits(wildcards):
 
 
 def optional(name):
-    """Return a parameter that names an input on the command line as --NAME, if the job has it."""
+    """Return a parameter that names an input's files on the command line as --NAME, if the job has it."""
 
     def argument(wildcards, input):
-        path = input.get(name)
-        return f"--{name} {shlex.quote(str(path))}" if path else ""
+        found = input.get(name) or []
+        paths = [found] if isinstance(found, str) else found
+        return " ".join([f"--{name}", *map(shlex.quote, paths)]) if paths else ""
 
     return argument
+
+
+SWEPT = {
+    (encoder, target)
+    for encoder in config["sweep"]["encoders"]
+    for target in config["sweep"]["targets"]
+} | {("tabular", target) for target in config["sweep_tabular"]["targets"]}
+SWEPT_TARGETS = sorted({target for _, target in SWEPT})
+
+
+def choice(encoder, target):
+    """Return the choice of the sweep of one encoder and target, if one is configured."""
+    return (
+        f"<results>/select/{encoder}_{target}.json"
+        if (encoder, target) in SWEPT
+        else []
+    )
 
 
 def fits_of(section):

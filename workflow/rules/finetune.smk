@@ -47,6 +47,7 @@ rule train_tabular:
         values=target_values,
         subset=target_subset,
         audits=target_audits,
+        selected=lambda wildcards: choice("tabular", wildcards.target),
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
@@ -60,7 +61,8 @@ rule train_tabular:
         settings=settings("train_tabular"),
         folder=subpath(output.result, parent=True),
         subset=optional("subset"),
+        selected=optional("selected"),
     shell:
         "python -m cmr2ecg.steps.train_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --covariates {input.covariates:q} --split {input.split:q} --values {input.values:q} {params.subset}"
-        " --target {wildcards.target} --fraction {wildcards.fraction} --output {params.folder:q}"
+        " {params.selected} --target {wildcards.target} --fraction {wildcards.fraction} --output {params.folder:q}"

@@ -20,8 +20,8 @@ def apply_choice(settings: Mapping, selected: Path | None, encoder: str, target:
         return dict(settings)
     try:
         choice = json.loads(selected.read_text())
-        whose, chosen = (choice["encoder"], choice["target"]), choice["chosen"]["settings"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        whose, chosen = (choice["encoder"], choice["target"]), dict(choice["settings"])
+    except (ValueError, KeyError, TypeError) as error:
         raise InputError(f"{selected}: not a choice of the select step; delete it and run again") from error
     if whose != (encoder, target):
         raise InputError(f"{selected}: is the choice for {whose[0]}/{whose[1]}, not for {encoder}/{target}")

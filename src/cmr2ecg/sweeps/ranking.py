@@ -4,7 +4,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from cmr2ecg.command import InputError
 from cmr2ecg.sweeps.store import Outcome
 
 
@@ -81,15 +80,3 @@ def rank_rungs(rungs: Sequence[Sequence[Result]]) -> list[Ranked]:
     for number, results in enumerate(rungs):
         last |= {entry.trial: entry for entry in rank(results, number)}
     return sorted(last.values(), key=_place)
-
-
-def choose(ranking: Sequence[Ranked], runner_ups: int) -> tuple[Ranked, list[Ranked]]:
-    """Return the best trial and the next ones.
-
-    Raises:
-        InputError: if no trial has a score; gives the first reason.
-    """
-    usable = [entry for entry in ranking if entry.score is not None]
-    if not usable:
-        raise InputError(f"none of {len(ranking)} trials of the sweep has a validation score: {ranking[0].failure}")
-    return usable[0], usable[1 : 1 + runner_ups]

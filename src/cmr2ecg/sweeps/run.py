@@ -1,13 +1,16 @@
 """One job of a sweep: the trials of a pack that are not finished yet are trained, each kept as it ends."""
 
+import argparse
 import json
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cmr2ecg.files import atomic
-from cmr2ecg.sweeps.ranking import Result
+from cmr2ecg.files import atomic, write_json
+from cmr2ecg.sweeps.cost import DEAR, seconds_since_start, startup_share
+from cmr2ecg.sweeps.ranking import Result, promoted
 from cmr2ecg.sweeps.space import Settings, trial_id
 from cmr2ecg.sweeps.store import Outcome, Store
 
@@ -82,3 +85,65 @@ def read_packs(paths: Iterable[Path]) -> list[Result]:
             settings = row.pop("settings")
             found.append(Result(settings, Outcome(seconds=0.0, **row)))
     return found
+
+
+@dataclass(frozen=True)
+class Pack:
+    """One job of a sweep as the workflow describes it, in --settings.
+
+    `trials` are this job's in the first round; in later ones it is None, and the job takes the places
+    `first` up to `last` of the best `rung_trials` trials of the round before.
+    """
+
+    rung: int
+    pack: int
+    epochs: int
+    seeds: list[int]
+    trials: list[dict] | None
+    rung_trials: int
+    first: int
+    last: int
+
+    @property
+    def name(self) -> str:
+        """Return the name of this job's file of finished trials."""
+        return f"rung_{self.rung}_pack_{self.pack}"
+
+    def fits(self, previous: Sequence[Path]) -> list[Fit]:
+        """Return this job's trainings; `previous` are all packs of the round before."""
+        if self.trials is not None:
+            return fits_of(self.trials, self.seeds)
+        best = promoted(read_packs(previous), self.rung_trials)
+        return fits_of(best[self.first : self.last], self.seeds)
+
+
+def sweep_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    """Add the arguments of a sweep's jobs."""
+    parser.add_argument("--previous", type=Path, nargs="*", default=[], help="all packs of the round before")
+    parser.add_argument("--finished", type=Path, required=True, help="folder of this sweep's finished trials")
+    parser.add_argument("--output", type=Path, required=True, help="json file: the scores of this pack's trials")
+    parser.add_argument("--cost", type=Path, required=True, help="json file: seconds of start-up and training")
+    return parser
+
+
+def run_job(args: argparse.Namespace, pack: Pack, owner: str, train: Train, label: str) -> None:
+    """Train what is missing of a pack and write its scores and what it cost.
+
+    args: of `sweep_parser`. owner, train, label: as of `Store` and `run_pack`.
+    """
+    store = Store(args.finished, pack.name, owner)
+    fits = pack.fits(args.previous)
+    before = {key for key, outcome in store.read().items() if reached(outcome, pack.epochs)}
+    startup, started = seconds_since_start(), time.monotonic()
+    results = run_pack(fits, pack.epochs, store, train, label)
+    cost = {
+        "startup_seconds": round(startup, 3),
+        "training_seconds": round(time.monotonic() - started, 3),
+        "trained": sum((fit.trial, fit.seed) not in before for fit in fits),
+        "seconds": {f"{r.outcome.trial}/{r.outcome.seed}": round(r.outcome.seconds, 3) for r in results},
+    }
+    share = startup_share([cost])
+    if share is not None and share > DEAR:
+        log.info("%s: start-up took %.0f %% of this job; raise sweep.trials_per_job", label, 100 * share)
+    write_pack(args.output, results)
+    write_json(args.cost, cost)

@@ -39,8 +39,7 @@ class Store:
         """Drop what this job kept for another owner, and a last line that was cut off."""
         if self.path.exists():
             kept = [row for row in read_lines(self.path) if row.get("owner") == self.owner]
-            with atomic(self.path) as partial:
-                partial.write_text("".join(json.dumps(row) + "\n" for row in kept))
+            write_lines(self.path, kept)
 
     def read(self) -> dict[tuple[str, int], Outcome]:
         """Return the longest outcome of each (trial, seed)."""
@@ -71,3 +70,29 @@ def read_lines(path: Path) -> Iterable[dict]:
             continue
         if isinstance(row, dict) and "owner" in row:
             yield row
+
+
+def clean_store(folder: Path, jobs: set[str]) -> None:
+    """Remove what a finished sweep no longer needs: resume points, scores of jobs that are no longer planned.
+
+    Finished trials stay, for a wider grid takes them up again, unless they are of an owner that no planned job has.
+
+    folder: sweep/ENCODER/TARGET. jobs: names of the planned jobs, "rung_R_pack_P".
+    """
+    for path in folder.glob("states/*"):
+        path.unlink()
+    for path in folder.glob("rung_*/pack_*.json"):
+        if f"{path.parent.name}_{path.name.split('.')[0]}" not in jobs:
+            path.unlink()
+    kept = {path: list(read_lines(path)) for path in folder.glob("finished/*.jsonl")}
+    owners = {row["owner"] for path, rows in kept.items() if path.stem in jobs for row in rows}
+    for path, rows in kept.items():
+        current = [row for row in rows if row["owner"] in owners]
+        if len(current) < len(rows):
+            write_lines(path, current)
+
+
+def write_lines(path: Path, rows: Iterable[dict]) -> None:
+    """Write a file of JSON lines in place of the one that is there."""
+    with atomic(path) as partial:
+        partial.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")

@@ -1,0 +1,69 @@
+"""Train one job's share of a sweep over fine-tune settings, scored on the validation split (paper §IV-C.2).
+
+The trials share this process, one copy of the recordings and one warm start. Finished trials are kept in `finished/`
+beside the output and never trained again under the same data, weights, code and fixed settings. Test subjects are in
+none of the tables this step is given, and their recordings are never read.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.files import sha256
+from cmr2ecg.imports import code_digest
+from cmr2ecg.models.classifier import is_cmr
+from cmr2ecg.steps.finetune import load_start
+from cmr2ecg.sweeps.networks import network_outcomes
+from cmr2ecg.sweeps.run import Fit, Pack, run_job, sweep_parser
+from cmr2ecg.sweeps.store import Outcome
+from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
+from cmr2ecg.training.finetune import Setup
+from cmr2ecg.training.result import digest
+from cmr2ecg.training.subjects import Subjects, Tables, training_eids
+from cmr2ecg.training.targets import task_of
+
+MODULE = "cmr2ecg.steps.sweep"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = sweep_parser(step_parser(__doc__))
+    parser.add_argument("--dataset", type=Path, required=True, help="dataset.h5")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv without the test subjects")
+    parser.add_argument("--subsets", type=Path, required=True, help="folder of TARGET_FRACTION.csv")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet without the test subjects")
+    parser.add_argument("--phenotypes", type=Path, required=True, help="phenotypes.parquet without the test subjects")
+    parser.add_argument("--weights", type=Path, help="pre-trained encoder; left out: random")
+    parser.add_argument("--encoder", required=True, help="its name")
+    parser.add_argument("--target", required=True, help="disease or group of phenotypes")
+    parser.add_argument("--memory-mb", type=float, default=8000, help="hold the data in memory up to this size")
+    args = parser.parse_args(argv)
+    start(args)
+    fixed, models = args.settings["method"], args.settings["models"]
+    device = pick_device(args.settings["device"])
+    precision = pick_precision(args.settings["precision"], device)
+    pick_attention(device, precision)
+    task, tables = task_of(args.target), Tables(args.split, args.subsets, args.labels, args.phenotypes)
+    subset = [] if task.is_regression else [args.subsets / f"{args.target}_100.csv"]
+    files = [args.dataset, args.split, args.phenotypes if task.is_regression else args.labels, *subset]
+    files += [args.weights] if args.weights else []
+    owner = digest([fixed, models, precision, args.encoder, code_digest(MODULE), [sha256(path) for path in files]])
+
+    def train(fits: Sequence[Fit], epochs: int) -> Iterable[Outcome]:
+        try:
+            training_eids(task, 100, tables)
+        except InputError as error:
+            return [Outcome(fit.trial, fit.seed, [], 0.0, True, " ".join(str(error).split())) for fit in fits]
+        field = "cmr" if is_cmr(args.encoder) else "ecg"
+        size = models.get("cmr_encoder", {}).get("image_size")
+        read = {"splits": ("val",), "memory_mb": args.memory_mb, "image_size": size}
+        subjects = Subjects(args.dataset, tables, [(args.target, 100)], field, **read)
+        folds = subjects.fold(task, "train", 100), subjects.fold(task, "val")
+        setup = Setup(args.encoder, models, load_start(args.weights), task, *folds, device, precision)
+        states = args.finished.parent / "states"
+        return network_outcomes(setup, fixed, fits, epochs, states=states, owner=owner)
+
+    run_job(args, Pack(**args.settings["sweep"]), owner, train, f"sweep {args.encoder}/{args.target}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,39 @@
+"""Try every setting of XGBoost's grid on one target's whole training set, scored on validation (paper §IV-D.1).
+
+All trials share this process and one copy of the covariates. Test subjects are in none of its inputs.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from cmr2ecg.command import InputError, run, start
+from cmr2ecg.files import sha256
+from cmr2ecg.imports import code_digest
+from cmr2ecg.steps.train_tabular import tabular_parser
+from cmr2ecg.sweeps.run import Fit, Pack, run_job, sweep_parser
+from cmr2ecg.sweeps.store import Outcome
+from cmr2ecg.sweeps.trees import tree_outcomes
+from cmr2ecg.training.result import digest
+from cmr2ecg.training.tabular import Tables, problems_of, read_folds
+
+MODULE = "cmr2ecg.steps.sweep_tabular"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    args = sweep_parser(tabular_parser(__doc__)).parse_args(argv)
+    start(args)
+    fixed = args.settings["method"]
+    tables = Tables(args.covariates, args.split, args.values, args.subset)
+    owner = digest([fixed, args.threads, code_digest(MODULE), [sha256(path) for path in tables.paths()]])
+
+    def train(fits: Sequence[Fit], _epochs: int) -> Iterable[Outcome]:
+        try:
+            problems, _ = problems_of(read_folds(tables, args.target, ("val",)), args.target, threads=args.threads)
+        except InputError as error:
+            return [Outcome(fit.trial, fit.seed, [], 0.0, True, " ".join(str(error).split())) for fit in fits]
+        return tree_outcomes(list(problems.values()), fits, fixed)
+
+    run_job(args, Pack(**args.settings["sweep"]), owner, train, f"sweep tabular/{args.target}")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,87 @@
+"""Who the tabular baseline is trained and tested on, and which outputs it can learn (paper §IV-D.1)."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.labels import rows_for, split_eids
+from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
+from cmr2ecg.training.boosting import Problem
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Subjects of a split: eids (n,), covariates (n rows) and values (n, outputs)."""
+
+    eids: np.ndarray
+    covariates: pd.DataFrame
+    values: np.ndarray
+
+
+@dataclass(frozen=True)
+class Tables:
+    """The files behind the folds; `subset` is None for a group of phenotypes, `values` holds labels or phenotypes."""
+
+    covariates: Path
+    split: Path
+    values: Path
+    subset: Path | None
+
+    def paths(self) -> list[Path]:
+        """Return the files that are there."""
+        return [path for path in (self.covariates, self.split, self.values, self.subset) if path]
+
+
+def read_folds(tables: Tables, target: str, held_out: Sequence[str]) -> dict[str, Fold]:
+    """Return the fold "train" and the held-out ones.
+
+    Raises:
+        InputError: if a subset is given for a group of phenotypes or none for a disease, or a table lacks something.
+    """
+    if is_phenotypes(target) == (tables.subset is not None):
+        raise InputError(f"a balanced subset goes with a disease and with nothing else, not with {target}")
+    eids = {"train": training_eids(tables, target)} | {name: split_eids(tables.split, name) for name in held_out}
+    return {
+        name: Fold(chosen, rows_for(tables.covariates, chosen), output_values(tables.values, target, chosen))
+        for name, chosen in eids.items()
+    }
+
+
+def training_eids(tables: Tables, target: str) -> np.ndarray:
+    """Return the balanced subset of a disease, or the training subjects who have any phenotype of a group."""
+    if tables.subset is not None:
+        return pd.read_csv(tables.subset)["eid"].to_numpy(np.int64)
+    eids = split_eids(tables.split, "train")
+    return eids[~np.isnan(output_values(tables.values, target, eids)).all(axis=1)]
+
+
+def problems_of(
+    folds: dict[str, Fold], target: str, *, threads: int
+) -> tuple[dict[str, Problem], dict[str, str]]:
+    """Return {output: problem} of the outputs that can be learnt and {output: reason} of the others.
+
+    Raises:
+        InputError: if none can; gives the first reason.
+    """
+    train, val = folds["train"], folds["val"]
+    problems, skipped = {}, {}
+    for column, name in enumerate(output_names(target)):
+        values, val_values = train.values[:, column], val.values[:, column]
+        reason = unusable(target, values, val_values)
+        if reason:
+            log.warning("%s: %s is left out: %s", target, name, reason)
+            skipped[name] = reason
+            continue
+        kind = {"regression": is_phenotypes(target), "threads": threads}
+        problems[name] = Problem.of(train.covariates, values, val.covariates, val_values, **kind)
+    if not problems:
+        name, reason = next(iter(skipped.items()))
+        raise InputError(f"{target}: no output can be learnt from covariates; {name} has {reason}")
+    return problems, skipped
