@@ -199,6 +199,14 @@ def test_readme_gives_every_setting_with_its_value():
             "models.mae_decoder.dim is 30; a multiple of 4",
         ),
         ("pretrain.mae.mask_ratio", 0.999, "it leaves none of the 300 tokens visible"),
+        ("sweep.grid.momentum", [0.9], "unknown key sweep.grid.momentum (known here: batch_size, layer_decay, "),
+        ("sweep.grid.base_lr", [0.0], "sweep.grid.base_lr[0] is 0.0; more than 0 is wanted"),
+        ("sweep.grid.drop_path", [0.1, 1.0], "sweep.grid.drop_path[1] is 1.0; less than 1 is wanted"),
+        ("sweep.grid.batch_size", [8, 8], "sweep.grid.batch_size is [8, 8]; an entry stands there twice"),
+        ("sweep.strategy", "bayes", "sweep.strategy is 'bayes'; one of grid, random, halving is wanted"),
+        ("sweep.eta", 1, "sweep.eta is 1; at least 2 is wanted"),
+        ("sweep_tabular.grid.subsample", [1.5], "sweep_tabular.grid.subsample[0] is 1.5; at most 1 is wanted"),
+        ("sweep_tabular.targets", ["cad", "lv"], "sweep_tabular.targets names lv, which train_tabular.targets lacks"),
         (
             "finetune.targets",
             ["cad", "hf"],
@@ -210,6 +218,42 @@ def test_each_mistake_has_its_line(dotted, value, message):
     config = good()
     put(config, dotted, value)
     assert message in complaint(config)
+
+
+SWITCHED_ON = {"encoders": ["mmcl"], "targets": ["cad"]}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ({"encoders": ["simclr"]}, "sweep.encoders names simclr, which finetune.encoders lacks"),
+        ({"targets": ["lv"]}, "sweep.targets names lv, which finetune.targets lacks"),
+        ({"grid": {}}, "sweep.grid is empty for cad; give one axis its values"),
+        ({"strategy": "random"}, "sweep.trials is null; random wants the number of trials"),
+        ({"strategy": "random", "trials": 649}, "sweep.trials is 649; the grid has only 648 combinations for cad"),
+        ({"strategy": "halving", "trials": 700}, "sweep.trials is 700; the grid has only 648 combinations for cad"),
+        ({"strategy": "halving", "minimum_epochs": 401}, "minimum_epochs is 401; mmcl is trained for only 400 epochs"),
+    ],
+)
+def test_each_mistake_of_a_sweep_has_its_line(sweep, message):
+    config = good()
+    config["finetune"]["encoders"], config["finetune"]["targets"] = ["mmcl", "mae"], ["cad", "af"]
+    if "grid" in sweep:
+        sweep = {"grid": {axis: [] for axis in config["sweep"]["grid"]}}
+    config["sweep"] |= SWITCHED_ON | sweep
+    assert message in complaint(config)
+    config["sweep"]["encoders"] = []  # switched off, so the rest of it does not matter
+    check(config, SCHEMA)
+
+
+def test_a_sweep_of_phenotypes_alone_cannot_be_over_label_smoothing():
+    config = good()
+    config["finetune"]["targets"] = ["cad", "lv"]
+    empty = {axis: [] for axis in config["sweep"]["grid"]}
+    config["sweep"] |= {"encoders": ["mmcl"], "targets": ["cad", "lv"], "grid": empty | {"label_smoothing": [0.0, 0.1]}}
+    assert "sweep.grid is empty for lv" in complaint(config)
+    config["sweep"] |= {"grid": empty | {"base_lr": [1e-5, 1e-4]}, "strategy": "random", "trials": 2}
+    check(config, SCHEMA)
 
 
 def test_missing_keys():

@@ -81,7 +81,9 @@ def test_trials_of_other_data_or_code_are_dropped(tmp_path, owner):
     again = Counter()
     run_pack(fits, 4, store(tmp_path, owner=owner), again)
     assert len(again.trained) == 6
-    owners = {json.loads(line)["owner"] for line in (tmp_path / "finished/rung_0_pack_0.jsonl").read_text().splitlines()}
+    owners = {
+        json.loads(line)["owner"] for line in (tmp_path / "finished/rung_0_pack_0.jsonl").read_text().splitlines()
+    }
     assert owners == {owner}
 
 

@@ -100,7 +100,7 @@ def test_halving_always_ends(count, epochs, eta, minimum):
 @given(st.integers(1, 700), st.integers(1, 50))
 def test_packs_hold_every_trial_once(count, size):
     packs = [list(range(count))[pack_slice(pack, size)] for pack in range(pack_count(count, size))]
-    assert sum(packs, []) == list(range(count)) and all(packs)
+    assert [trial for pack in packs for trial in pack] == list(range(count)) and all(packs)
     assert len(packs) == math.ceil(count / size)
 
 

@@ -292,5 +292,9 @@ def fits_of(section):
     return [
         f"{target}/{fraction}"
         for target in config[section]["targets"]
-        for fraction in ([100] if target in PHENOTYPE_GROUPS else config["balance_subset"]["fractions"])
+        for fraction in (
+            [100]
+            if target in PHENOTYPE_GROUPS
+            else config["balance_subset"]["fractions"]
+        )
     ]

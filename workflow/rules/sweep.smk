@@ -13,15 +13,24 @@ def sweep_plan(encoder, target):
         return section, trials, planned_rungs(section, len(trials), 1)
     section = config["sweep"]
     trials = planned_trials(section, target)
-    epochs = {**config["finetune"], **config["finetune"]["overrides"].get(encoder, {})}["epochs"]
+    epochs = {**config["finetune"], **config["finetune"]["overrides"].get(encoder, {})}[
+        "epochs"
+    ]
     return section, trials, planned_rungs(section, len(trials), epochs)
 
 
 def packs_of(encoder, target, rung):
     """Return the score files of one round of a sweep."""
     section, _, rungs = sweep_plan(encoder, target)
-    count = 1 if encoder == "tabular" else pack_count(rungs[rung].trials, section["trials_per_job"])
-    return [f"<results>/sweep/{encoder}/{target}/rung_{rung}/pack_{pack}.json" for pack in range(count)]
+    count = (
+        1
+        if encoder == "tabular"
+        else pack_count(rungs[rung].trials, section["trials_per_job"])
+    )
+    return [
+        f"<results>/sweep/{encoder}/{target}/rung_{rung}/pack_{pack}.json"
+        for pack in range(count)
+    ]
 
 
 def previous_packs(wildcards):
@@ -58,10 +67,14 @@ def pack_settings(wildcards, section, trials, rung, places):
 def sweep_settings(wildcards):
     """Return what a sweep's job needs as JSON: fine-tune settings without those that are swept, and its trials."""
     section, trials, rungs = sweep_plan(wildcards.encoder, wildcards.target)
-    rung, places = rungs[int(wildcards.rung)], pack_slice(int(wildcards.pack), section["trials_per_job"])
+    rung, places = rungs[int(wildcards.rung)], pack_slice(
+        int(wildcards.pack), section["trials_per_job"]
+    )
     whole = json.loads(finetune_settings(wildcards))
     left_out = {*NOT_SWEPT, *axes_of(section["grid"], wildcards.target)}
-    whole["method"] = {key: value for key, value in whole["method"].items() if key not in left_out}
+    whole["method"] = {
+        key: value for key, value in whole["method"].items() if key not in left_out
+    }
     whole["sweep"] = pack_settings(wildcards, section, trials, rung, places)
     return json.dumps(whole, sort_keys=True)
 
@@ -70,7 +83,9 @@ def sweep_tabular_settings(wildcards):
     """Return the settings of XGBoost's sweep as JSON."""
     section, trials, rungs = sweep_plan("tabular", wildcards.target)
     axes = axes_of(section["grid"], wildcards.target)
-    fixed = {key: config["train_tabular"][key] for key in section["grid"] if key not in axes}
+    fixed = {
+        key: config["train_tabular"][key] for key in section["grid"] if key not in axes
+    }
     pack = pack_settings(wildcards, section, trials, rungs[0], slice(0, len(trials)))
     return json.dumps({"method": fixed, "sweep": pack}, sort_keys=True)
 
@@ -78,7 +93,9 @@ def sweep_tabular_settings(wildcards):
 def select_settings(wildcards):
     """Return what the choice depends on beside the scores, as JSON."""
     section, _, _ = sweep_plan(wildcards.encoder, wildcards.target)
-    return json.dumps({"strategy": section["strategy"], "runner_ups": config["sweep"]["runner_ups"]})
+    return json.dumps(
+        {"strategy": section["strategy"], "runner_ups": config["sweep"]["runner_ups"]}
+    )
 
 
 def hidden_values(wildcards):
@@ -88,7 +105,11 @@ def hidden_values(wildcards):
 
 def whole_subset(wildcards):
     """Return a disease's whole balanced subset: settings are chosen there, and hold for the smaller ones too."""
-    return [] if wildcards.target in PHENOTYPE_GROUPS else f"<results>/balance_subset/{wildcards.target}_100.csv"
+    return (
+        []
+        if wildcards.target in PHENOTYPE_GROUPS
+        else f"<results>/balance_subset/{wildcards.target}_100.csv"
+    )
 
 
 wildcard_constraints:

@@ -26,7 +26,7 @@ def sweep_disagreements(config: Mapping) -> Iterator[str]:
 def _unused(name: str, wanted: list[str], other: str, there: list[str]) -> Iterator[str]:
     for item in wanted:
         if item not in there:
-            yield f"{name} names {item}, which {other} lacks, so nothing would use the choice; add it there or drop it here"
+            yield f"{name} names {item}, which {other} lacks; add it there or drop it here"
 
 
 def _grid(name: str, section: Mapping, target: str) -> Iterator[str]:

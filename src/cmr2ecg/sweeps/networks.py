@@ -23,7 +23,7 @@ def network_outcomes(
 
     Args:
         setup: shared by all trials.
-        fixed: settings that are not swept, `epochs` among them: the learning rate's schedule is that of a whole training.
+        fixed: settings that are not swept. Their `epochs` are those of a whole training, which shape the learning rate.
         wanted: trials and seeds.
         epochs: where this round ends.
         states: folder where trials that may go on in a later round leave a resume point.

@@ -15,7 +15,12 @@ def choice_of(ranking: Sequence[Ranked], runner_ups: int) -> dict:
     """
     usable = [entry for entry in ranking if entry.score is not None]
     if not usable:
-        return {"settings": {}, "chosen": None, "runner_ups": [], "reason": ranking[0].failure if ranking else "no trial"}
+        return {
+            "settings": {},
+            "chosen": None,
+            "runner_ups": [],
+            "reason": ranking[0].failure if ranking else "no trial",
+        }
     return {
         "settings": dict(usable[0].settings),
         "chosen": entry_of(usable[0]),
@@ -38,7 +43,7 @@ def entry_of(entry: Ranked) -> dict:
 
 
 def trial_table(ranking: Sequence[Ranked]) -> pd.DataFrame:
-    """Return one row a trial, best first: rank, trial, its settings, rung, epochs, score, one column a seed, failure."""
+    """Return one row a trial, best first: rank, trial, its settings, rung, epochs, score, a column a seed, failure."""
     rows = [
         {
             "rank": place,

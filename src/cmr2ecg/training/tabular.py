@@ -62,9 +62,7 @@ def training_eids(tables: Tables, target: str) -> np.ndarray:
     return eids[~np.isnan(output_values(tables.values, target, eids)).all(axis=1)]
 
 
-def problems_of(
-    folds: dict[str, Fold], target: str, *, threads: int
-) -> tuple[dict[str, Problem], dict[str, str]]:
+def problems_of(folds: dict[str, Fold], target: str, *, threads: int) -> tuple[dict[str, Problem], dict[str, str]]:
     """Return {output: problem} of the outputs that can be learnt and {output: reason} of the others.
 
     Raises:
