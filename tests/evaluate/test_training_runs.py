@@ -1,6 +1,7 @@
 """What a tracker is shown of a training: flat settings, curves by epoch, test numbers, and no participant."""
 
 import json
+from hashlib import sha256
 
 import pandas as pd
 import pytest
@@ -30,6 +31,7 @@ def test_settings_become_flat_strings():
 
 
 def test_a_fine_tuning_shows_settings_test_metrics_and_tags(folder):
+    (folder / "model.safetensors").write_bytes(b"weights")
     run = read_run(folder / "result.json", METRICS)
     assert (run.name, run.stage, run.output) == ("mmcl/cad/100", "finetune", str(folder))
     assert run.parameters["augment.noise"] == "0.2"
@@ -38,6 +40,8 @@ def test_a_fine_tuning_shows_settings_test_metrics_and_tags(folder):
     assert run.numbers["test_auroc_std"] == pytest.approx(0.2 / 2**0.5)
     assert run.numbers["best_val_auroc"] == pytest.approx(0.72)
     assert run.tags["commit"] == "0123abcd"
+    assert run.tags["weights.model"] == str(folder / "model.safetensors")
+    assert run.tags["weights.model.sha256"] == sha256(b"weights").hexdigest()
 
 
 def test_a_pre_training_has_no_test_metrics(tmp_path):

@@ -148,6 +148,18 @@ def test_every_training_is_a_run_of_its_stage(study, database):
     assert len(list((study / "artifacts").rglob("figure_5.png"))) == 1
 
 
+def test_searching_by_test_auroc_sorts_the_models(study, database):
+    from mlflow import MlflowClient
+
+    client = MlflowClient(tracking_uri=f"sqlite:///{database}")
+    experiment = client.get_experiment_by_name("demo/finetune").experiment_id
+    found = client.search_runs([experiment], "params.target = 'cad'", order_by=["metrics.test_auroc DESC"])
+    scores = [run.data.metrics["test_auroc"] for run in found]
+    assert len(found) == 4 and scores == sorted(scores, reverse=True)
+    intervals = pd.read_csv(study / "intervals.csv").query("target == 'cad' and fit == 'finetune'")
+    assert found[0].info.run_name == "{encoder}/{target}/{fraction}".format(**intervals.loc[intervals["mean"].idxmax()])
+
+
 def test_tracking_again_adds_nothing_and_a_change_replaces_its_run_only(study, database, tmp_path):
     active = "SELECT name, run_uuid FROM runs WHERE lifecycle_stage = 'active'"
     copy = tmp_path / "mlflow.db"

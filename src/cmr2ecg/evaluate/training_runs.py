@@ -13,6 +13,7 @@ import pandas as pd
 
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.scores import MEAN_OUTPUT
+from cmr2ecg.files import sha256 as file_sha256
 
 STAGES = {"finetune": "finetune", "probe": "probe", "train_tabular": "baseline"}  # other steps are pre-trainings
 PROVENANCE_NUMBERS = ("wall_seconds", "peak_memory_mb")
@@ -61,6 +62,7 @@ def read_run(result_path: Path, metrics: pd.DataFrame) -> TrainingRun:
                 "code": str(provenance["code"]),
                 "inputs": json.dumps(provenance["inputs"], sort_keys=True),
                 "packages": json.dumps(provenance["packages"], sort_keys=True),
+                **_weights(result_path.parent),
             },
         )
     except (KeyError, json.JSONDecodeError) as error:
@@ -98,6 +100,14 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             flat[prefix + key] = value if isinstance(value, str) else json.dumps(value)
     return flat
+
+
+def _weights(folder: Path) -> dict[str, str]:
+    """Return the path and SHA-256 of every weights file of a training, as tags; MLflow gets no copy of them."""
+    tags = {}
+    for path in sorted(folder.glob("*.safetensors")):
+        tags |= {f"weights.{path.stem}": str(path), f"weights.{path.stem}.sha256": file_sha256(path)}
+    return tags
 
 
 def _parameters(result: dict[str, Any]) -> dict[str, str]:
