@@ -29,4 +29,5 @@ rule all:
         FIGURES,
         "<results>/track/tracked.json",
         "<results>/trace_numbers/provenance.json",
+        "<results>/describe_run/run.html",
         "<results>/audit_withdrawn/audit.json",

@@ -27,7 +27,7 @@ def finished(tmp_path_factory):
     given = {"predictions": paths, "results": results, **sides}
     evaluate.main(words(settings=SETTINGS, output=root / "evaluate", **given))
     for table in TABLES:
-        outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex")}
+        outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_table.main(words(table=table, evaluated=root / "evaluate", cohort="demo", **outputs))
     tables = sorted(root.glob("table_*.csv"))
     output = root / "provenance.json"

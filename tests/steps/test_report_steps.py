@@ -47,7 +47,7 @@ def study(tmp_path_factory):
         words(settings=SETTINGS, predictions=paths, results=results, output=root, **write_sides(root / "sides"))
     )
     for table in TABLES:
-        outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex")}
+        outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_table.main(words(table=table, evaluated=root, cohort="demo", **outputs))
     outputs = {kind: root / f"figure_5.{kind}" for kind in ("png", "pdf")}
     given = f"intervals={root / 'intervals.csv'}"

@@ -30,6 +30,46 @@ FIGURES = expand(
     + config["make_figure"]["quality_figures"],
 )
 
+CATEGORIES = {
+    "cohort": "1 Who is in the study",
+    "tables": "2 Tables of the paper",
+    "figures": "3 Figures of the paper",
+    "further": "4 Further tables and figures",
+    "run": "5 Settings, versions, run times",
+}
+ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V"}
+
+
+def table_category(table):
+    """Return the part of the report a table stands in."""
+    return CATEGORIES["tables" if table in ROMAN else "further"]
+
+
+def table_label(table):
+    """Return what the report calls a table."""
+    words = table.removeprefix("iv_").replace("_", " ")
+    return {"item": f"Table {ROMAN[table]}" if table in ROMAN else f"Table: {words}"}
+
+
+def figure_category(figure):
+    """Return the part of the report a figure stands in."""
+    if figure in config["make_figure"]["quality_figures"]:
+        return CATEGORIES["cohort"]
+    return CATEGORIES["figures" if figure.startswith("figure_") else "further"]
+
+
+def figure_label(figure):
+    """Return what the report calls a figure."""
+    return {"item": figure.replace("_", " ").capitalize()}
+
+
+def shareable_config():
+    """Return the whole config as JSON without the paths of raw files, which may say where participants' data lie."""
+    named = {key: len(paths) for key, paths in config["raw"].items()}
+    return json.dumps(
+        {**config, "raw": {key: f"{count} path(s)" for key, count in named.items()}}
+    )
+
 
 rule evaluate:
     """Score every prediction: the only step that looks at the test labels' metrics."""
@@ -65,13 +105,14 @@ rule make_table:
         code=code("make_table"),
     output:
         csv="<results>/make_table/table_{table}.csv",
-        md=report(
-            "<results>/make_table/table_{table}.md",
-            caption="../report/table.rst",
-            category="Tables",
-            labels={"table": "{table}"},
-        ),
+        md="<results>/make_table/table_{table}.md",
         tex="<results>/make_table/table_{table}.tex",
+        html=report(
+            "<results>/make_table/table_{table}.html",
+            caption="../report/table.rst",
+            category=lambda wildcards: table_category(wildcards.table),
+            labels=lambda wildcards: table_label(wildcards.table),
+        ),
     log:
         "<results>/logs/make_table/table_{table}.log",
     conda:
@@ -83,7 +124,7 @@ rule make_table:
     shell:
         "python -m cmr2ecg.steps.make_table --threads {threads} --log {log:q} --cohort {params.cohort:q}"
         " --table {wildcards.table} --evaluated {params.folder:q}"
-        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q}"
+        " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
 rule trace_numbers:
@@ -114,6 +155,31 @@ rule trace_numbers:
         " --cohort {params.cohort:q} --output {output:q}"
 
 
+rule describe_run:
+    """Write down the settings, the versions, and the time and memory of every training."""
+    input:
+        code=code("describe_run"),
+        results=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
+    output:
+        html=report(
+            "<results>/describe_run/run.html",
+            caption="../report/run.rst",
+            category=CATEGORIES["run"],
+            labels={"page": "settings, versions, run times"},
+        ),
+        csv="<results>/describe_run/run.csv",
+    log:
+        "<results>/logs/describe_run.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        settings=shareable_config(),
+    shell:
+        "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --results {input.results:q} --html {output.html:q} --csv {output.csv:q}"
+
+
 rule make_figure:
     """Draw one figure of the paper, or of the data's quality."""
     input:
@@ -125,8 +191,8 @@ rule make_figure:
         png=report(
             "<results>/make_figure/{figure}.png",
             caption="../report/figure.rst",
-            category="Figures",
-            labels={"figure": "{figure}"},
+            category=lambda wildcards: figure_category(wildcards.figure),
+            labels=lambda wildcards: figure_label(wildcards.figure),
         ),
         pdf="<results>/make_figure/{figure}.pdf",
     log:

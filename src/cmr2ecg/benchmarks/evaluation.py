@@ -55,7 +55,7 @@ def measure(root: Path, subjects: int) -> Iterator[dict]:
     arguments += [word for name, path in sides.items() for word in (f"--{name}", path)]
     yield timed("evaluate", arguments)
     for table in (*LAYOUTS, *SUPPLEMENTS):
-        outputs = [word for kind in ("csv", "md", "tex") for word in (f"--{kind}", root / f"{table}.{kind}")]
+        outputs = [word for kind in ("csv", "md", "tex", "html") for word in (f"--{kind}", root / f"{table}.{kind}")]
         yield timed("make_table", ["--table", table, "--evaluated", root / "evaluate", *outputs])
 
 

@@ -72,7 +72,7 @@ def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
 
 def to_markdown(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     """Return the table in GitHub's Markdown; the second best value is underlined by an <ins> element."""
-    letters = _letters(cells)
+    letters = letters_of(cells)
     style = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}
     head = [heading for _, heading in layout.left]
     for target in layout.targets:
@@ -80,7 +80,7 @@ def to_markdown(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     lines = [f"**Table {layout.roman}.** {escape_markdown(caption(layout, cells, cohort))}", ""]
     lines += [pipes(head), pipes(["---"] * len(layout.left) + ["---:"] * 2 * len(layout.targets))]
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [_pair(cell, layout, style, "<sup>{}</sup>", letters) for cell in line]
+        values = [pair(cell, layout, style, "<sup>{}</sup>", letters) for cell in line]
         lines.append(pipes([*row.words, *itertools.chain(*values)]))
     if letters:
         lines += ["", "; ".join(f"<sup>{letter}</sup> {note}" for note, letter in letters.items())]
@@ -89,12 +89,12 @@ def to_markdown(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
 
 def to_latex(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     r"""Return a table environment to \input into a document that loads booktabs and amssymb."""
-    letters = _letters(cells)
+    letters = letters_of(cells)
     style = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
     left, right = len(layout.left), 2 * len(layout.targets)
     body = []
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [_pair(cell, layout, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
+        values = [pair(cell, layout, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
         body.append(" & ".join([*map(latex, row.words), *itertools.chain(*values)]) + r" \\")
     notes = "; ".join(rf"\textsuperscript{{{letter}}}\,{latex(note)}" for note, letter in letters.items())
     return "\n".join(
@@ -145,7 +145,7 @@ def _latex_head(layout: Layout) -> list[str]:
     ]
 
 
-def _pair(
+def pair(
     cell: Cell,
     layout: Layout,
     style: dict[str, str],
@@ -162,7 +162,7 @@ def _pair(
     return ours, escape(paper)
 
 
-def _letters(cells: list[list[Cell]]) -> dict[str, str]:
+def letters_of(cells: list[list[Cell]]) -> dict[str, str]:
     """Return {note: letter} in the order in which a reader meets the notes."""
     notes = dict.fromkeys(cell.note for row in cells for cell in row if cell.note)
     return dict(zip(notes, "abcdefghijklmnopqrstuvwxyz", strict=False))

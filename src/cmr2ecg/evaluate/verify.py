@@ -70,7 +70,9 @@ def changed_tables(traced: dict[str, Any]) -> Iterator[str]:
         evaluate.main(arguments)
         for path in traced["tables"]:
             name = Path(path).stem.removeprefix("table_")
-            outputs = [word for kind in ("csv", "md", "tex") for word in (f"--{kind}", f"{folder}/again.{kind}")]
+            outputs = [
+                word for kind in ("csv", "md", "tex", "html") for word in (f"--{kind}", f"{folder}/again.{kind}")
+            ]
             make_table.main(["--table", name, "--evaluated", folder, "--cohort", traced["cohort"], *outputs])
             if Path(path).read_bytes() != Path(folder, "again.csv").read_bytes():
                 yield f"{path} is not what the predictions give"

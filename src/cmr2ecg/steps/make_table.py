@@ -1,4 +1,4 @@
-"""Write a table as csv, Markdown and LaTeX: one of the paper's with the published numbers beside ours, or another."""
+"""Write a table as csv, Markdown, LaTeX and HTML: one of the paper's, the published numbers beside ours, or another."""
 
 import argparse
 import logging
@@ -9,6 +9,7 @@ import pandas as pd
 
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.cells import NOT_RUN, make_cells
+from cmr2ecg.evaluate.html_page import paper_html, sheet_html
 from cmr2ecg.evaluate.render import to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.sheet_text import sheet_latex, sheet_markdown
 from cmr2ecg.evaluate.supplements import SUPPLEMENTS
@@ -27,31 +28,33 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--md", type=Path, required=True)
     parser.add_argument("--tex", type=Path, required=True)
+    parser.add_argument("--html", type=Path, required=True)
     args = parser.parse_args(argv)
     start(args)
     tables = {name: pd.read_csv(args.evaluated / f"{name}.csv") for name in EVALUATED}
-    data, markdown, tex = paper_table(args, tables) if args.table.isdigit() else further_table(args, tables)
+    data, *texts = paper_table(args, tables) if args.table.isdigit() else further_table(args, tables)
     with atomic(args.csv) as partial:
         data.to_csv(partial, index=False)
-    for path, text in ((args.md, markdown), (args.tex, tex)):
+    for path, text in zip((args.md, args.tex, args.html), texts, strict=True):
         with atomic(path) as partial:
             partial.write_text(text, encoding="utf-8")
 
 
-def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, str, str]:
-    """Return a table of the paper as csv, Markdown and LaTeX."""
+def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, *tuple[str, ...]]:
+    """Return a table of the paper as csv, Markdown, LaTeX and HTML."""
     layout = LAYOUTS[int(args.table)]
     cells = make_cells(layout, tables["metrics"], tables["skipped"])
     missing = sum(cell.note == NOT_RUN for row in cells for cell in row)
     logging.info("table %s: %d cells, %d not run", layout.roman, sum(map(len, cells)), missing)
-    return tuple(render(layout, cells, args.cohort) for render in (to_csv, to_markdown, to_latex))
+    return tuple(render(layout, cells, args.cohort) for render in (to_csv, to_markdown, to_latex, paper_html))
 
 
-def further_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, str, str]:
-    """Return a supplementary table as csv, Markdown and LaTeX."""
+def further_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, *tuple[str, ...]]:
+    """Return a supplementary table as csv, Markdown, LaTeX and HTML."""
     sheet = SUPPLEMENTS[args.table](tables)
     logging.info("table %s: %d rows", args.table, len(sheet.rows))
-    return sheet.data, *(render(args.table, sheet, args.cohort) for render in (sheet_markdown, sheet_latex))
+    formats = (sheet_markdown, sheet_latex, sheet_html)
+    return sheet.data, *(render(args.table, sheet, args.cohort) for render in formats)
 
 
 if __name__ == "__main__":

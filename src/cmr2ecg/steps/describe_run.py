@@ -1,0 +1,59 @@
+"""Write what a run was: its settings, the versions it ran on, and the time and memory of every training.
+
+Outputs: run.html, for the report, and run.csv, one row a training.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.evaluate.costs import COST_COLUMNS, cost_of, versions_of
+from cmr2ecg.evaluate.html_page import page, table_html
+from cmr2ecg.files import atomic
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every training")
+    parser.add_argument("--html", type=Path, required=True)
+    parser.add_argument("--csv", type=Path, required=True)
+    args = parser.parse_args(argv)
+    start(args)
+    costs = pd.DataFrame([cost_of(path) for path in args.results], columns=COST_COLUMNS)
+    versions = Counter(pair for path in args.results for pair in versions_of(path).items())
+    with atomic(args.csv) as partial:
+        costs.to_csv(partial, index=False)
+    body = [
+        "<h2>Versions</h2>",
+        table_html(
+            "What the trainings ran on; more than one line a package if a run was resumed after an update.",
+            ["Package", "Version", "Trainings"],
+            [[escape(name), escape(version), str(count)] for (name, version), count in sorted(versions.items())],
+            left=2,
+        ),
+        "<h2>Time and memory</h2>",
+        table_html(
+            "Every training: wall time in seconds, largest resident memory in MB, parameters, absolute learning rate.",
+            COST_COLUMNS,
+            [[escape(shown(value)) for value in row] for row in costs.itertuples(index=False)],
+            left=2,
+        ),
+        "<h2>Settings</h2>",
+        f"<pre>{escape(yaml.safe_dump(args.settings, sort_keys=False, allow_unicode=True, width=110))}</pre>",
+    ]
+    with atomic(args.html) as partial:
+        partial.write_text(page("Settings, versions, run times", "\n".join(body)), encoding="utf-8")
+
+
+def shown(value: object) -> str:
+    """Return a cell's text."""
+    return "" if pd.isna(value) else f"{value:,.6g}" if isinstance(value, float) else str(value)
+
+
+if __name__ == "__main__":
+    run(main)
