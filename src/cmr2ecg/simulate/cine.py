@@ -20,7 +20,14 @@ class Cine:
     pixel_spacing_mm: float
 
 
-def render(motion: Motion, heart: Heart, matrix: int, field_of_view_mm: float, rng: np.random.Generator) -> Cine:
+def render(
+    motion: Motion,
+    heart: Heart,
+    matrix: int,
+    field_of_view_mm: float,
+    rng: np.random.Generator,
+    only: int | None = None,
+) -> Cine:
     """Return the cine of a beating heart.
 
     Args:
@@ -29,18 +36,20 @@ def render(motion: Motion, heart: Heart, matrix: int, field_of_view_mm: float, r
         matrix: pixels a side.
         field_of_view_mm: millimetres a side.
         rng: draws position, breathing, papillary muscles, coil shading and noise.
+        only: draw this slice alone, with noise of its own; `centres` still holds all.
     """
     grid = make_grid(matrix, field_of_view_mm)
     centres = _centres(len(motion.inner), field_of_view_mm, rng)
     reach = float(motion.rv.max())
     low = motion.rv[:, 0, ANGLES * 3 // 4 - 8 : ANGLES * 3 // 4 + 8].max()  # border towards the diaphragm
     torso = draw_torso(grid, centres, float(low), heart, rng)
-    volume = np.repeat(torso[:, None], motion.inner.shape[1], axis=1)
+    drawn = range(len(centres)) if only is None else [only]
+    volume = np.repeat(torso[drawn][:, None], motion.inner.shape[1], axis=1)
     look = _look(heart, rng)
-    for index, centre in enumerate(centres):
-        rows, columns = _box(grid, centre, min(reach + 12, _BOX_MM))
+    for image, index in zip(volume, drawn, strict=True):
+        rows, columns = _box(grid, centres[index], min(reach + 12, _BOX_MM))
         patch = Grid(grid.x[:, columns], grid.y[rows], grid.pixel_mm)
-        volume[index, :, rows, columns] = _heart(volume[index, :, rows, columns], patch, centre, motion, index, look)
+        image[:, rows, columns] = _heart(image[:, rows, columns], patch, centres[index], motion, index, look)
     volume *= _shading(grid, rng)
     pixels = (centres[:, ::-1] / grid.pixel_mm + (matrix - 1) / 2).astype(np.float32)
     return Cine(_with_noise(volume, bool(heart.af), rng), pixels, grid.pixel_mm)
