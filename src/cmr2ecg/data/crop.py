@@ -133,7 +133,14 @@ def resample_box(frames: np.ndarray, box: Box, size: int) -> np.ndarray:
     """
     down = linear_weights(box[0], box[2], size, frames.shape[1])
     across = linear_weights(box[1], box[3], size, frames.shape[2])
-    return (down @ frames @ across.T).astype(np.float32)
+    rows, columns = (_used(weights) for weights in (down, across))
+    return (down[:, rows] @ frames[:, rows, columns] @ across[:, columns].T).astype(np.float32)
+
+
+def _used(weights: np.ndarray) -> slice:
+    """Return the pixels that have any weight."""
+    used = np.flatnonzero(weights.any(axis=0))
+    return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
 
 
 def linear_weights(start: float, length: float, size: int, pixels: int) -> np.ndarray:

@@ -24,6 +24,7 @@ USUAL_MM2 = 1200.0  # smaller pools count less: vessels and the right ventricle'
 WALL_MM = 6.0  # the ring around the pool in which its dark wall lies
 WALL_BRIGHTNESS = 0.75  # of the blood's; myocardium is darker
 APART_MM = 45.0  # standard deviation of the ventricle's distance from the centre of all motion
+COARSE_MM = 6.0  # pixels are joined up to this size where only wide smoothing follows
 LEVELS = np.linspace(0.25, 0.7, 7)  # brightness thresholds tried between the dark and the bright of the region
 
 
@@ -73,8 +74,7 @@ def summarise(cine: np.ndarray, spacing_mm: Spacing) -> tuple[np.ndarray, np.nda
     parts = (waves.astype(cine.dtype) @ flat).reshape(3, *cine.shape[1:])
     # Smoothing three images equals smoothing every frame first, since both operations are linear.
     mean, cosine, sine = ndimage.gaussian_filter(parts, [0, *_pixels(SMOOTH_MM, spacing_mm)], truncate=3)
-    local = ndimage.gaussian_filter(mean, _pixels(COIL_MM, spacing_mm), mode="nearest", truncate=2)
-    local = np.maximum(local, 0.2 * local.mean())
+    local = _local_brightness(mean, spacing_mm)
     motion = np.hypot(cosine, sine)
     if not motion.max() > 1e-6 * abs(mean).max():
         raise Rejection("no motion in the cine")
@@ -93,6 +93,8 @@ def motion_centre(motion: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     The start is the strongest spot after smoothing over a heart's radius; a mean shift then moves it to the centroid of
     the motion around it. Motion is clipped, since a few vessels beat harder than the heart.
     """
+    bins = _bins(motion.shape, spacing_mm)
+    motion, spacing_mm = _binned(motion, bins), tuple(np.multiply(spacing_mm, bins).tolist())
     still, strong = np.quantile(motion, [0.6, 0.98])
     motion = np.clip(motion - still, 0, max(strong - still, np.finfo(motion.dtype).tiny))
     middle = [(size - 1) / 2 for size in motion.shape]
@@ -104,7 +106,7 @@ def motion_centre(motion: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
         near = motion * _bell(motion.shape, spacing_mm, centre, REACH_MM / 2)
         total = max(float(near.sum()), np.finfo(np.float32).tiny)
         centre = np.array([near.sum(axis=1) @ rows, near.sum(axis=0) @ columns]) / total
-    return centre
+    return (centre + 0.5) * bins - 0.5
 
 
 def left_ventricle(mean: np.ndarray, motion: np.ndarray, beat: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
@@ -121,7 +123,11 @@ def left_ventricle(mean: np.ndarray, motion: np.ndarray, beat: np.ndarray, spaci
     mean, motion = mean[window], motion[window] / motion.max()
     near = _bell(mean.shape, spacing_mm, beat - [part.start for part in window], APART_MM)
     best, best_score = None, 0.0
-    for place, region in _bright_regions(mean, pad, spacing_mm):
+    found = [(float(near[place].max()), place, region) for place, region in _bright_regions(mean, pad, spacing_mm)]
+    for most, place, region in sorted(found, key=lambda part: -part[0]):
+        if most <= best_score:  # the other factors are at most 1
+            break
+        region = ndimage.binary_fill_holes(region)
         score = _score(region, mean[place], motion[place], near[place], spacing_mm, best_score)
         if score > best_score:
             best, best_score = (place, region), score
@@ -135,15 +141,16 @@ def _bright_regions(
     mean: np.ndarray, pad: int, spacing_mm: Spacing
 ) -> Iterator[tuple[tuple[slice, slice], np.ndarray]]:
     """Yield window (with a margin of `pad` pixels) and mask of each connected bright region at several thresholds."""
-    smallest = max(9, POOL_MM2[0] / 2 / float(np.prod(spacing_mm)))  # holes are filled later
+    pixel = float(np.prod(spacing_mm))
+    smallest, largest = max(9, POOL_MM2[0] / 2 / pixel), POOL_MM2[1] / pixel  # holes are filled later
     dark, bright = np.quantile(mean, [0.1, 0.95])
     for level in dark + LEVELS * (bright - dark):
-        labels, _ = ndimage.label(ndimage.binary_opening(mean > level))
+        labels, _ = ndimage.label(_opened(mean > level))
         sizes = np.bincount(labels.ravel())
         for index, place in enumerate(ndimage.find_objects(labels), start=1):
-            if sizes[index] >= smallest:
+            if smallest <= sizes[index] <= largest:
                 place = tuple(slice(max(0, part.start - pad), part.stop + pad) for part in place)
-                yield place, ndimage.binary_fill_holes(labels[place] == index)
+                yield place, labels[place] == index
 
 
 def pool_area(cine: np.ndarray, pool: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
@@ -152,6 +159,10 @@ def pool_area(cine: np.ndarray, pool: np.ndarray, spacing_mm: Spacing) -> np.nda
     Each pixel within WALL_MM of `pool` counts by how far its brightness lies between that of wall and blood, so that
     pixels at the rim count in part and areas change smoothly.
     """
+    rows, columns = (np.flatnonzero(pool.any(axis=axis)) for axis in (1, 0))
+    pad = _pad(spacing_mm)
+    place = tuple(slice(max(0, int(line[0]) - pad), int(line[-1]) + 1 + pad) for line in (rows, columns))
+    cine, pool = cine[:, *place], pool[place]
     around = _grow(pool, spacing_mm)
     blood = np.median(cine[:, _core(pool, spacing_mm)])
     wall = np.quantile(cine[:, around & ~pool], 0.1)
@@ -168,13 +179,12 @@ def _score(
     at_least: float,
 ) -> float:
     """Rate how far a region looks like the left ventricle, 0 to 1; 0 also if `at_least` cannot be reached."""
-    points = np.argwhere(region) * spacing_mm
-    area = len(points) * float(np.prod(spacing_mm))
+    area = np.count_nonzero(region) * float(np.prod(spacing_mm))
     if not POOL_MM2[0] <= area <= POOL_MM2[1]:
         return 0.0
-    small, large = np.linalg.eigvalsh(np.cov(points.T))
+    small, large = _axes(region, spacing_mm)
     filled = area / (4 * np.pi * np.sqrt(max(small * large, 1e-9)))  # 1 for a disc or an ellipse
-    roundness = min(filled, 1.0) ** 2 * max(small, 0.0) / large
+    roundness = min(filled, 1.0) ** 2 * max(small, 0.0) / max(large, 1e-9)
     size = np.sqrt(min(area / USUAL_MM2, 1.0))
     form = float(roundness * size * near[region].mean())
     if form <= at_least:  # the other factors are at most 1
@@ -189,7 +199,64 @@ def _window(shape: tuple[int, ...], beat: np.ndarray, spacing_mm: Spacing) -> tu
     reach = np.array(_pixels(REACH_MM, spacing_mm))
     first = np.maximum(np.floor(beat - reach), 0).astype(int)
     last = np.minimum(np.ceil(beat + reach) + 1, shape).astype(int)
-    return tuple(map(slice, first.tolist(), last.tolist())), int(np.ceil(WALL_MM / min(spacing_mm))) + 1
+    return tuple(map(slice, first.tolist(), last.tolist())), _pad(spacing_mm)
+
+
+def _pad(spacing_mm: Spacing) -> int:
+    """Return a wall's width in pixels, at least one pixel more."""
+    return int(np.ceil(WALL_MM / min(spacing_mm))) + 1
+
+
+def _axes(region: np.ndarray, spacing_mm: Spacing) -> tuple[float, float]:
+    """Return the variance of a region's points along its short and its long axis, mm2."""
+    share = region / np.count_nonzero(region)
+    down, right = ((np.arange(size) * step) for size, step in zip(region.shape, spacing_mm, strict=True))
+    rows, columns = share.sum(axis=1), share.sum(axis=0)
+    down, right = down - rows @ down, right - columns @ right
+    a, b, c = rows @ down**2, columns @ right**2, down @ share @ right
+    middle, half = (a + b) / 2, np.hypot((a - b) / 2, c)
+    return float(middle - half), float(middle + half)
+
+
+def _opened(mask: np.ndarray) -> np.ndarray:
+    """Return the opening of a mask by a cross, the same as scipy's binary_opening, which takes longer."""
+    for join in (np.logical_and, np.logical_or):
+        wide = np.pad(mask, 1)
+        mask = wide[1:-1, 1:-1].copy()
+        for part in (wide[:-2, 1:-1], wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]):
+            join(mask, part, out=mask)
+    return mask
+
+
+def _local_brightness(mean: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """Return the mean frame smoothed over COIL_MM, at least a fifth of its average."""
+    bins = _bins(mean.shape, spacing_mm)
+    coarse = _binned(mean, bins)
+    down, across = (
+        _blur(size, count, step, width)
+        for size, count, step, width in zip(mean.shape, coarse.shape, bins, _pixels(COIL_MM, spacing_mm), strict=True)
+    )
+    local = down @ coarse @ across.T
+    return np.maximum(local, 0.2 * local.mean())
+
+
+def _blur(size: int, count: int, step: int, width: float) -> np.ndarray:
+    """Return weights (size, count) of a Gaussian blur from `count` bins of `step` pixels to `size` pixels."""
+    bins = (np.arange(count) + 0.5) * step - 0.5
+    weights = np.exp(-0.5 * ((np.arange(size)[:, None] - bins) / width) ** 2)
+    return (weights / np.maximum(weights.sum(axis=1, keepdims=True), 1e-30)).astype(np.float32)
+
+
+def _bins(shape: tuple[int, ...], spacing_mm: Spacing) -> list[int]:
+    """Return how many pixels to join in each direction: up to COARSE_MM, and 16 bins at least."""
+    return [max(1, min(int(COARSE_MM / step), size // 16)) for size, step in zip(shape, spacing_mm, strict=True)]
+
+
+def _binned(image: np.ndarray, bins: list[int]) -> np.ndarray:
+    """Return the means of blocks of pixels; what does not fill a block at the end is left out."""
+    rows, columns = (size // step for size, step in zip(image.shape, bins, strict=True))
+    cut = image[: rows * bins[0], : columns * bins[1]]
+    return cut.reshape(rows, bins[0], columns, bins[1]).mean(axis=(1, 3))
 
 
 def _grow(mask: np.ndarray, spacing_mm: Spacing) -> np.ndarray:

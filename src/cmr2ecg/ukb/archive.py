@@ -16,6 +16,8 @@ MAX_DIRECTORY_BYTES = 1_000_000  # the zip's table of contents; a real one has 6
 END_BYTES = 22 + 65_536 + 76  # end record, longest comment, and the 64-bit records in front
 MAX_MEMBERS = 5_000
 MAX_MEMBER_BYTES = 16_000_000  # a frame of 1024 x 1024 pixels has 2 MB
+MAX_TOTAL_BYTES = 1_000_000_000  # declared by all members together; a real zip has 60 MB
+LOCAL_HEADER_BYTES = 30  # in front of each member, with its name
 PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python inflates these in bounded pieces; bzip2 and lzma not
 ENCRYPTED = 0x1  # general purpose flag, zip specification 4.4.4
 PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: made on a system without Unix file types
@@ -28,8 +30,8 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
 
     Raises:
         Rejection: not a zip, too many members, or a member that is too large, encrypted, packed in another way than
-            stored or deflated, no plain file, listed twice, or named so that it leads out of the archive (names are
-            never used as paths; such a file was not made by UK Biobank).
+            stored or deflated, no plain file, listed twice, overlapping another, or named so that it leads out of the
+            archive (names are never used as paths; such a file was not made by UK Biobank).
     """
     try:
         if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would block for ever
@@ -93,3 +95,15 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
             raise Rejection("unsupported zip compression", str(member.compress_type))
     if len({member.filename for member in members}) < len(members):
         raise Rejection("zip member listed twice")
+    if sum(member.file_size for member in members) > MAX_TOTAL_BYTES:
+        raise Rejection("zip members too large together")
+    _check_overlaps(members)
+
+
+def _check_overlaps(members: list[zipfile.ZipInfo]) -> None:
+    """Members that share bytes make a small file large without any single one being so."""
+    end = 0
+    for member in sorted(members, key=lambda member: member.header_offset):
+        if member.header_offset < end:
+            raise Rejection("zip members overlap")
+        end = member.header_offset + LOCAL_HEADER_BYTES + member.compress_size

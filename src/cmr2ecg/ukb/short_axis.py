@@ -25,6 +25,7 @@ SLICE_SERIES = re.compile(r"cine_segmented_sax_b(\d{1,3})_?[a-z]?")  # a rare le
 MIXED_SERIES = "cine_segmented_sax"
 HEADER_BYTES = (4_096, 65_536)  # what is looked at lies in front of the first in all but odd files
 HEADER_FILES = 3  # files of a slice whose header is tried
+MAX_PIXELS = 50_000_000  # of all frames of a slice, which are held in memory; UK Biobank's have 2 million
 
 
 @dataclass(frozen=True)
@@ -220,6 +221,7 @@ def _frames(archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str])
     """Return the frames that decode, at least one, and how many files do not."""
     frames: list[Frame] = []
     failed: list[Rejection] = []
+    pixels = 0
     for name in names:
         try:
             frame = read_frame(read_member(archive, name))
@@ -229,6 +231,9 @@ def _frames(archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str])
         if _normal(frame.series) != _normal(series[name]):
             raise _ManifestError
         frames.append(frame)
+        pixels += frame.pixels.size
+        if pixels > MAX_PIXELS:
+            raise Rejection("too many pixels in one slice", f"more than {len(frames)} frames")
     if not frames:
         raise failed[-1]
     return frames, len(failed)
