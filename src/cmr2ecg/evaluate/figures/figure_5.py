@@ -15,16 +15,20 @@ from cmr2ecg.evaluate.figures.style import RC, light_grid
 from cmr2ecg.evaluate.names import DISEASES, MODELS
 
 MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
+DODGE = 1.035  # neighbouring models stand this factor apart in size, so that their markers do not hide each other
+FEW = 5  # with so many models or fewer each interval gets an edge; edges of a dozen would be a thicket
 
 
 def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     """Return the figure; inputs: {"intervals": [intervals.csv of the step evaluate]}.
 
-    Lines are means over seeds, shaded regions the 95 % bootstrap intervals. All panels share the AUROC axis.
+    Lines are means over seeds at the same sizes for every model, drawn a little apart; shaded regions the 95 % bootstrap intervals. All panels share the AUROC axis.
     Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
     """
     (path,) = inputs["intervals"]
     table = pd.read_csv(path)
+    if "fit" in table:
+        table = table[table["fit"] != "probe"]  # linear probes are no models of the paper
     table = table[table["target"].isin(DISEASES) & (table["metric"] == "auroc")].dropna(subset=["mean"])
     if table.empty:
         raise InputError(f"{path}: no AUROC on any disease, so there is nothing to draw in figure 5")
@@ -33,7 +37,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     targets = [target for target in DISEASES if target in set(table["target"])]
     encoders = [encoder for encoder in STYLE if encoder in set(table["encoder"])]
     with rc_context(RC):
-        figure = Figure(figsize=(2.75 * len(targets) + 0.6, 3.6), layout="constrained")
+        figure = Figure(figsize=(3.4 * len(targets) + 0.6, 4.6), layout="constrained")
         panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
         for panel, target in zip(panels, targets, strict=True):
             _panel(panel, table[table["target"] == target], encoders)
@@ -44,22 +48,22 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
         panels[-1].annotate("chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4")
         handles = {line.get_label(): line for panel in panels for line in panel.get_lines()}
         names = [MODELS[encoder] for encoder in reversed(encoders)]
-        figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=5, handlelength=3.2)
+        figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=4, handlelength=3.6)
     return figure
 
 
 def _panel(axes: Axes, table: pd.DataFrame, encoders: list[str]) -> None:
     """Draw one disease: a line, markers and a shaded interval a model over a logarithmic axis."""
     axes.set_xscale("log")
-    for encoder in encoders:
+    for place, encoder in enumerate(encoders):
         rows = table[table["encoder"] == encoder].sort_values(["n_train", "fraction"])
         if rows.empty:
             continue
         colour, marker, line = STYLE[encoder]
-        sizes = rows["n_train"].to_numpy(float)
+        sizes = rows["n_train"].to_numpy(float) * DODGE ** (place - (len(encoders) - 1) / 2)
         low, high = 100 * rows["low"], 100 * rows["high"]
         axes.fill_between(sizes, low, high, color=colour, alpha=0.08, linewidth=0)
-        for edge in (low, high):  # a thin edge says whose region it is where several overlap
+        for edge in (low, high) if len(encoders) <= FEW else ():  # whose region it is where several overlap
             axes.plot(sizes, edge, color=colour, linestyle=line, linewidth=0.6, alpha=0.45, zorder=1.5)
         axes.plot(
             sizes,
@@ -67,10 +71,10 @@ def _panel(axes: Axes, table: pd.DataFrame, encoders: list[str]) -> None:
             color=colour,
             marker=marker,
             linestyle=line,
-            linewidth=2.2 if encoder == "mmcl" else 1.5,
-            markersize=5.5,
+            linewidth=2.4 if encoder == "mmcl" else 1.2,
+            markersize=8 if marker == "*" else 5.5,
             markeredgecolor="white" if marker not in "x+" else colour,
-            markeredgewidth=0.7 if marker not in "x+" else 1.5,
+            markeredgewidth=0.5 if marker not in "x+" else 1.5,
             label=MODELS[encoder],
             zorder=3 if encoder == "mmcl" else 2,
         )

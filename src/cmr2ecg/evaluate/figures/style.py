@@ -17,11 +17,12 @@ RC = {
     "pdf.fonttype": 42,  # text stays text
 }
 
-# Okabe and Ito's palette (2008), colour, marker, line: the same for a model in every figure.
+# Okabe and Ito's palette (2008), colour, marker, line: the same for a model in every figure. Their yellow is lost on
+# white paper and in grey; Tol's wine stands for it.
 MODELS = {
     "tabular": ("#7F7F7F", "x", (0, (1, 1.5))),
     "supervised": ("#000000", "s", (0, (5, 2))),
-    "simclr": ("#F0E442", "v", (0, (3, 1, 1, 1))),
+    "simclr": ("#882255", "v", (0, (3, 1, 1, 1))),
     "clocs": ("#56B4E9", "<", (0, (3, 1, 1, 1))),
     "byol": ("#CC79A7", ">", (0, (3, 1, 1, 1))),
     "barlow_twins": ("#E69F00", "P", (0, (3, 1, 1, 1))),

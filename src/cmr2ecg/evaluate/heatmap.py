@@ -1,0 +1,109 @@
+"""The similarity map as a number: does the ECG point at the left ventricle of its own image?
+
+Every measure is taken for true pairs and, as the null, for ECGs dealt to other subjects' images at random. A model
+whose maps light up the ventricle whatever the ECG is no better than its null, however good the maps look.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+MEASURES = ("share", "pointing", "inside")
+HALF = 0.5  # a place belongs to the ventricle if at least this share of it does
+BLOCK = 8_000_000  # similarities held at once: 32 MB
+COLUMNS = ["model", "measure", "value", "low", "high", "flat", "null_mean", "null_low", "null_high", "p", "n", "map"]
+TAILS = (0.025, 0.975)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Measures of all pairs: {measure: (images, ECGs)}, and what a map without any contrast would get."""
+
+    pairs: Mapping[str, NDArray[np.float32]]
+    flat: Mapping[str, float]
+
+    def own(self, measure: str) -> NDArray[np.float32]:
+        """Return the measure of each image with its own subject's ECG, (n,)."""
+        return self.pairs[measure].diagonal()
+
+
+def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored:
+    """Measure the map of every image with every ECG.
+
+    - share: positive similarity inside the left ventricle, as a share of all positive similarity; 0 if there is none.
+    - pointing: 1 if the most similar place is the ventricle's (the pointing game of Zhang et al. 2018).
+    - inside: mean cosine similarity inside the ventricle.
+
+    Args:
+        regions: (n, height, width, d) unit vectors of image places.
+        signals: (n, d) unit vectors of ECGs, subject i's in row i.
+        coverage: (n, height, width), share of each place that the ventricle covers.
+    """
+    n, places = len(regions), coverage.shape[1] * coverage.shape[2]
+    local, cover = regions.reshape(n, places, -1), coverage.reshape(n, places).astype(np.float32)
+    pairs = {measure: np.empty((n, len(signals)), np.float32) for measure in MEASURES}
+    step = max(1, BLOCK // (places * len(signals)))
+    for start in range(0, n, step):
+        rows = slice(start, start + step)
+        similar = local[rows] @ signals.T  # (step, places, ECGs)
+        inside = cover[rows, :, None]
+        pairs["inside"][rows] = (similar * inside).sum(1) / inside.sum(1)
+        best = similar.argmax(1)
+        pairs["pointing"][rows] = np.take_along_axis(cover[rows], best, axis=1) >= HALF
+        positive = np.maximum(similar, 0, out=similar)
+        total = positive.sum(1)
+        pairs["share"][rows] = np.divide((positive * inside).sum(1), total, out=np.zeros_like(total), where=total > 0)
+    flat = {"share": float(cover.mean()), "pointing": float((cover >= HALF).mean()), "inside": float("nan")}
+    return Scored(pairs, flat)
+
+
+def summary(
+    name: str, scored: Scored, grid: tuple[int, int], permutations: int, draws: int, seed: int
+) -> list[tuple]:
+    """Return one row of COLUMNS a measure: its mean over true pairs, a 95 % interval, the null and p.
+
+    p is one-sided with the observed deal counted among the permutations, so never 0 (Phipson and Smyth 2010).
+    """
+    rows = []
+    for measure in MEASURES:
+        own = scored.own(measure)
+        null = permuted_means(scored.pairs[measure], permutations, seed)
+        p = (1 + int((null >= own.mean(dtype=np.float64)).sum())) / (1 + permutations)
+        interval = bootstrap(own, draws, seed)
+        numbers = (own.mean(dtype=np.float64), *interval, scored.flat[measure], null.mean(), *np.quantile(null, TAILS))
+        rows.append((name, measure, *map(float, numbers), p, len(own), f"{grid[0]}x{grid[1]}"))
+    return rows
+
+
+def difference(names: tuple[str, str], scored: tuple[Scored, Scored], draws: int, seed: int) -> list[tuple]:
+    """Return one row of COLUMNS a measure: first minus second model over the same subjects, with a 95 % interval."""
+    nothing = [float("nan")] * 5
+    rows = []
+    for measure in MEASURES:
+        gain = scored[0].own(measure) - scored[1].own(measure)
+        interval = bootstrap(gain, draws, seed)
+        numbers = (float(gain.mean(dtype=np.float64)), *interval, *nothing)
+        rows.append((f"{names[0]} - {names[1]}", measure, *numbers, len(gain), ""))
+    return rows
+
+
+def permuted_means(pairs: NDArray, permutations: int, seed: int) -> NDArray[np.float64]:
+    """Return the mean of pairs[i, other(i)] for random deals of the ECGs to the images, (permutations,)."""
+    rng, rows = np.random.default_rng(seed), np.arange(len(pairs))
+    return np.array([pairs[rows, rng.permutation(len(rows))].mean(dtype=np.float64) for _ in range(permutations)])
+
+
+def bootstrap(values: NDArray, draws: int, seed: int) -> tuple[float, float]:
+    """Return the 95 % percentile interval of the mean of `values` (n,), subjects drawn with replacement."""
+    rng = np.random.default_rng(seed)
+    means = [values[rng.integers(0, len(values), len(values))].mean(dtype=np.float64) for _ in range(draws)]
+    low, high = np.quantile(means, TAILS)
+    return float(low), float(high)
+
+
+def table(rows: list[tuple]) -> pd.DataFrame:
+    """Return rows of `summary` and `difference` as a table."""
+    return pd.DataFrame(rows, columns=COLUMNS)
