@@ -18,6 +18,7 @@ include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/sweep_plan.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/finetune.smk"
+include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
 
 

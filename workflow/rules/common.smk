@@ -170,51 +170,6 @@ def shard_digest(wildcards):
     return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
 
 
-FIGURE_INPUTS = {
-    "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
-    "exclusion_flow": {"flow": "<results>/assemble_dataset/flow.csv", "split": SPLIT},
-    "ecg_sheet": {"dataset": DATASET, "split": SPLIT},
-    "cmr_sheet": {
-        "dataset": DATASET,
-        "split": SPLIT,
-        "visits": "<results>/index_cohort/visits.parquet",
-        "cmr": expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
-    },
-    "distributions": {
-        "split": SPLIT,
-        "covariates": "<results>/read_tabular/covariates.parquet",
-        "labels": "<results>/read_tabular/labels.parquet",
-        "phenotypes": "<results>/read_tabular/phenotypes.parquet",
-    },
-}
-
-
-def figure_arguments(wildcards, input):
-    """Return a figure's files as `name=path` for the command line."""
-    names = FIGURE_INPUTS[wildcards.figure]
-    paths = {name: input[name] for name in names}
-    return " ".join(
-        shlex.quote(f"{name}={path}")
-        for name, files in paths.items()
-        for path in ([files] if isinstance(files, str) else files)
-    )
-
-
-def figure_settings(wildcards):
-    """Return the settings one figure uses as JSON."""
-    section = config["make_figure"]
-    used = {"dpi": section["dpi"]}
-    if wildcards.figure.endswith("_sheet"):
-        used |= {key: section[key] for key in ("sheet_subjects", "seed")}
-    if wildcards.figure == "ecg_sheet":
-        used["sampling_rate_hz"] = config["clean_ecg"]["sampling_rate_hz"]
-    if wildcards.figure == "cmr_sheet":
-        used["channels"] = config["crop_cmr"]["channels"]
-        limits = ("minimum_slices", "minimum_frames", "max_missing_frames")
-        used["read"] = {key: config["crop_cmr"][key] for key in limits}
-    return json.dumps(used, sort_keys=True)
-
-
 def pretrainings(encoders):
     """Return the folders of the pre-trainings that the fine-tuned encoders need."""
     mmcl = [name for name in MMCL_STARTS if name in encoders]

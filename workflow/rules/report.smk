@@ -24,11 +24,6 @@ TABLES = expand(
     "<results>/make_table/table_{table}.csv",
     table=config["make_table"]["tables"] + config["make_table"]["supplements"],
 )
-FIGURES = expand(
-    "<results>/make_figure/{figure}.png",
-    figure=[f"figure_{number}" for number in config["make_figure"]["figures"]]
-    + config["make_figure"]["quality_figures"],
-)
 
 CATEGORIES = {
     "cohort": "1 Who is in the study",
@@ -178,34 +173,6 @@ rule describe_run:
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --results {input.results:q} --html {output.html:q} --csv {output.csv:q}"
-
-
-rule make_figure:
-    """Draw one figure of the paper, or of the data's quality."""
-    input:
-        unpack(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
-        code=lambda wildcards: code(
-            "make_figure", f"cmr2ecg.evaluate.figures.{wildcards.figure}"
-        ),
-    output:
-        png=report(
-            "<results>/make_figure/{figure}.png",
-            caption="../report/figure.rst",
-            category=lambda wildcards: figure_category(wildcards.figure),
-            labels=lambda wildcards: figure_label(wildcards.figure),
-        ),
-        pdf="<results>/make_figure/{figure}.pdf",
-    log:
-        "<results>/logs/make_figure/{figure}.log",
-    conda:
-        ENVIRONMENT
-    threads: config["threads"]["data"]
-    params:
-        settings=figure_settings,
-        inputs=figure_arguments,
-    shell:
-        "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --figure {wildcards.figure} --inputs {params.inputs} --png {output.png:q} --pdf {output.pdf:q}"
 
 
 rule track:

@@ -60,9 +60,7 @@ def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored
     return Scored(pairs, flat)
 
 
-def summary(
-    name: str, scored: Scored, grid: tuple[int, int], permutations: int, draws: int, seed: int
-) -> list[tuple]:
+def summary(name: str, scored: Scored, grid: tuple[int, int], permutations: int, draws: int, seed: int) -> list[tuple]:
     """Return one row of COLUMNS a measure: its mean over true pairs, a 95 % interval, the null and p.
 
     p is one-sided with the observed deal counted among the permutations, so never 0 (Phipson and Smyth 2010).

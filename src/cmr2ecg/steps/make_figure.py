@@ -11,8 +11,9 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.figures.style import RC
+from cmr2ecg.evaluate.inputs import named_inputs
 from cmr2ecg.files import atomic
 
 
@@ -34,21 +35,6 @@ def main(argv: Sequence[str] | None = None) -> None:
         metadata = {"CreationDate": None, "Producer": None, "Creator": None}
         figure.savefig(pdf, format="pdf", dpi=args.settings["dpi"], metadata=metadata)
     logging.info("drew %s", args.figure)
-
-
-def named_inputs(pairs: Sequence[str]) -> dict[str, list[Path]]:
-    """Return {name: paths} of words NAME=PATH; a name given more than once holds several files.
-
-    Raises:
-        InputError: if a word has no name.
-    """
-    inputs: dict[str, list[Path]] = {}
-    for pair in pairs:
-        name, equals, path = pair.partition("=")
-        if not (name and equals and path):
-            raise InputError(f"--inputs {pair}: expected NAME=PATH")
-        inputs.setdefault(name, []).append(Path(path))
-    return inputs
 
 
 if __name__ == "__main__":

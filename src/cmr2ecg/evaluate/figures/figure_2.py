@@ -17,7 +17,7 @@ from cmr2ecg.evaluate.figures.style import MODELS, RC
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.vit import EcgEncoder, patchify
 from cmr2ecg.training.checkpoint import load_weights
-from cmr2ecg.ukb.cardiosoft import LEADS
+from cmr2ecg.ukb.recording import LEADS
 
 SPLIT = "val"
 SHADE, OURS = "0.88", MODELS["mmcl"][0]
@@ -92,7 +92,7 @@ def reconstruct(
 def draw_lead(panels: np.ndarray, time: np.ndarray, lead: np.ndarray, made: np.ndarray, hidden: np.ndarray) -> None:
     """Draw one lead three times: with its hidden patches shaded, reconstructed over the original, and as it was."""
     panels[0].plot(time, np.where(hidden, np.nan, lead), color="black", linewidth=0.8)
-    panels[1].plot(time, lead, color="0.65", linewidth=0.7)
+    panels[1].plot(time, lead, color="0.45", linewidth=0.6)
     panels[1].plot(time, made, color=OURS, linewidth=1.0)
     panels[2].plot(time, lead, color="black", linewidth=0.8)
     for panel in panels[:2]:

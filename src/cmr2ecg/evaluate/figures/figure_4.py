@@ -25,7 +25,7 @@ DOTS, LINE = MODELS["mmcl_without_mdm"][0], MODELS["mmcl"][0]
 def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figure:
     """Return the figure; inputs: predictions (predictions.parquet of the targets lv, rv, wt, ecc, err that were run).
 
-    Settings: phenotypes (names, a panel each), subjects (dots a panel at most), seed (of the subjects drawn).
+    Settings: phenotypes (names, a panel each), dots (subjects a panel at most), seed (of the subjects drawn).
     A phenotype whose target was not run leaves a panel that says so. Raises InputError if two targets were predicted
     for different test subjects.
     """
@@ -38,7 +38,7 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
         panels = figure.subplots(rows, COLUMNS, squeeze=False).ravel()
         for panel, name in zip(panels, names, strict=False):
             panel.set_title(f"{name.replace('_', ' ')} [{units[name]}]", loc="left", fontsize=8.5)
-            draw_panel(panel, found.get(name), settings["subjects"], settings["seed"])
+            draw_panel(panel, found.get(name), settings["dots"], settings["seed"])
         for panel in panels[len(names) :]:
             panel.set_axis_off()
         figure.supxlabel("Measured on CMR images [unit of the panel]", fontsize=9)
@@ -67,7 +67,7 @@ def test_predictions(paths: Sequence[Path]) -> dict[str, Predictions]:
     return found
 
 
-def draw_panel(axes: Axes, entry: Predictions | None, subjects: int, seed: int) -> None:
+def draw_panel(axes: Axes, entry: Predictions | None, dots: int, seed: int) -> None:
     """Draw some subjects as dots, the regression line and r of all; the dashed line is where both are equal."""
     known = np.isfinite(entry.y_true) if entry else np.zeros(0, bool)
     if known.sum() < 3:
@@ -76,7 +76,7 @@ def draw_panel(axes: Axes, entry: Predictions | None, subjects: int, seed: int) 
         axes.text(0.5, 0.5, "too few measured" if entry else "not run", ha="center", transform=axes.transAxes)
         return
     true, score = entry.y_true[known], entry.scores[0][known]
-    shown = np.random.default_rng(seed).permutation(len(true))[:subjects]
+    shown = np.random.default_rng(seed).permutation(len(true))[:dots]
     axes.scatter(true[shown], score[shown], s=5, color=DOTS, alpha=0.35, linewidths=0, rasterized=len(shown) > 2000)
     ends = limits(true[shown])
     axes.plot(ends, ends, color="0.6", linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
@@ -84,7 +84,7 @@ def draw_panel(axes: Axes, entry: Predictions | None, subjects: int, seed: int) 
     if np.isfinite(r):
         axes.plot(ends, score.mean() + slope * (ends - true.mean()), color=LINE, linewidth=1.6)
     axes.set_xlim(ends)
-    axes.set_ylim(limits(np.concatenate([score[shown], ends])) if len(shown) < 10 else limits(score[shown]))
+    axes.set_ylim(limits(score[shown]))
     axes.locator_params(nbins=4)
     text = f"r = {r:.2f}" if np.isfinite(r) else "r not defined"
     axes.text(0.03, 0.97, f"{text}\nn = {len(true):,}", va="top", fontsize=7.5, transform=axes.transAxes)

@@ -22,7 +22,8 @@ FEW = 5  # with so many models or fewer each interval gets an edge; edges of a d
 def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     """Return the figure; inputs: {"intervals": [intervals.csv of the step evaluate]}.
 
-    Lines are means over seeds at the same sizes for every model, drawn a little apart; shaded regions the 95 % bootstrap intervals. All panels share the AUROC axis.
+    Lines are means over seeds at the same sizes for every model, drawn a little apart; shaded regions are the 95 %
+    bootstrap intervals. All panels share the AUROC axis.
     Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
     """
     (path,) = inputs["intervals"]

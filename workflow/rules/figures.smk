@@ -1,0 +1,112 @@
+# The figures: each a module cmr2ecg.evaluate.figures.NAME, with the files and settings it needs.
+
+FIGURES = expand(
+    "<results>/make_figure/{figure}.png",
+    figure=[f"figure_{number}" for number in config["make_figure"]["figures"]]
+    + config["make_figure"]["quality_figures"],
+)
+FIGURE_INPUTS = {
+    "figure_2": {
+        "autoencoder": "<results>/pretrain_mae/mae/autoencoder.safetensors",
+        "dataset": DATASET,
+        "split": SPLIT,
+    },
+    "figure_4": {
+        "predictions": [
+            f"<results>/finetune/mmcl/{target}/100/predictions.parquet"
+            for target in PHENOTYPE_GROUPS
+            if target in config["finetune"]["targets"]
+            and "mmcl" in config["finetune"]["encoders"]
+        ],
+    },
+    "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
+    "exclusion_flow": {"flow": "<results>/assemble_dataset/flow.csv", "split": SPLIT},
+    "ecg_sheet": {"dataset": DATASET, "split": SPLIT},
+    "cmr_sheet": {
+        "dataset": DATASET,
+        "split": SPLIT,
+        "visits": "<results>/index_cohort/visits.parquet",
+        "cmr": expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+    },
+    "distributions": {
+        "split": SPLIT,
+        "covariates": "<results>/read_tabular/covariates.parquet",
+        "labels": "<results>/read_tabular/labels.parquet",
+        "phenotypes": "<results>/read_tabular/phenotypes.parquet",
+    },
+}
+READ_LIMITS = {
+    key: config["crop_cmr"][key]
+    for key in ("minimum_slices", "minimum_frames", "max_missing_frames")
+}
+# What a figure's settings hold besides the section's own keys named first.
+FIGURE_SETTINGS = {
+    "figure_2": (
+        ["leads", "seed"],
+        {
+            "models": {
+                name: config["models"][name] for name in ("ecg_encoder", "mae_decoder")
+            },
+            "mask_ratio": config["pretrain"]["mae"]["mask_ratio"],
+            "sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"],
+        },
+    ),
+    "figure_4": (["phenotypes", "dots", "seed"], {}),
+    "ecg_sheet": (
+        ["sheet_subjects", "seed"],
+        {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]},
+    ),
+    "cmr_sheet": (
+        ["sheet_subjects", "seed"],
+        {"channels": config["crop_cmr"]["channels"], "read": READ_LIMITS},
+    ),
+}
+
+
+def named_files(inputs):
+    """Return a parameter that lists a job's files as `name=path`, as --inputs takes them."""
+
+    def argument(wildcards, input):
+        names = inputs(wildcards) if callable(inputs) else inputs
+        return " ".join(
+            shlex.quote(f"{name}={path}")
+            for name in names
+            for path in ([input[name]] if isinstance(input[name], str) else input[name])
+        )
+
+    return argument
+
+
+def figure_settings(wildcards):
+    """Return the settings one figure uses as JSON."""
+    keys, others = FIGURE_SETTINGS.get(wildcards.figure, ([], {}))
+    used = {key: config["make_figure"][key] for key in ["dpi", *keys]} | others
+    return json.dumps(used, sort_keys=True)
+
+
+rule make_figure:
+    """Draw one figure of the paper, or of the data's quality."""
+    input:
+        unpack(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
+        code=lambda wildcards: code(
+            "make_figure", f"cmr2ecg.evaluate.figures.{wildcards.figure}"
+        ),
+    output:
+        png=report(
+            "<results>/make_figure/{figure}.png",
+            caption="../report/figure.rst",
+            category=lambda wildcards: figure_category(wildcards.figure),
+            labels=lambda wildcards: figure_label(wildcards.figure),
+        ),
+        pdf="<results>/make_figure/{figure}.pdf",
+    log:
+        "<results>/logs/make_figure/{figure}.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        settings=figure_settings,
+        inputs=named_files(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
+    shell:
+        "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --figure {wildcards.figure} --inputs {params.inputs} --png {output.png:q} --pdf {output.pdf:q}"
