@@ -6,13 +6,19 @@ import torch
 from torch import nn
 
 from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.training.contrastive import OBJECTIVES as BASELINES
 from cmr2ecg.training.mae import MaeObjective
 from cmr2ecg.training.mmcl import MmclObjective
 from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
 
 PAPER = paper_settings()["pretrain"]
-OBJECTIVES = {"mae": MaeObjective, "cmr": CmrSimclrObjective, "mmcl": MmclObjective}
-SMALL = {"mae": {"mask_ratio": 0.6, "ncc_weight": 0.1}, "cmr": {"projector": {"hidden": 16, "out": 8}}, "mmcl": {}}
+PAPER |= PAPER.pop("contrastive")
+OBJECTIVES = {"mae": MaeObjective, "cmr": CmrSimclrObjective, "mmcl": MmclObjective, **BASELINES}
+SMALL = {
+    "mae": {"mask_ratio": 0.6, "ncc_weight": 0.1},
+    "mmcl": {},
+    **dict.fromkeys(["cmr", *BASELINES], {"projector": {"hidden": 16, "out": 8}}),
+}
 
 
 def small_settings(name: str, epochs: int = 3) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import interpolate
 
 from cmr2ecg.command import InputError
+from cmr2ecg.data.rows import Rows
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -41,9 +42,10 @@ class PairedData:
         memory_mb: float,
         image_size: int | None = None,
     ) -> None:
-        self.file = h5py.File(dataset, "r")
+        file = h5py.File(dataset, "r")
         self.fields, self.image_size, self.waited = tuple(fields), image_size, 0.0
-        self.rows = rows_of(self.file["eid"][:], eids, dataset)
+        self.rows = rows_of(file["eid"][:], eids, dataset)
+        self.source = {field: Rows(file, field) for field in self.fields}
         size_mb = len(self.rows) * sum(self._bytes_per_row(field) for field in self.fields) / 1e6
         self.memory: dict[str, Tensor] | None = None
         if size_mb <= memory_mb:
@@ -53,7 +55,7 @@ class PairedData:
         return len(self.rows)
 
     def _bytes_per_row(self, field: str) -> int:
-        shape, item = self.file[field].shape[1:], self.file[field].dtype.itemsize
+        shape, item = self.source[field].shape, self.source[field].dtype.itemsize
         if field == "cmr" and self.image_size:
             shape = (shape[0], self.image_size, self.image_size)
         return int(np.prod(shape)) * item
@@ -63,10 +65,7 @@ class PairedData:
         return {field: torch.cat([part[field] for part in parts]) for field in self.fields}
 
     def _read(self, index: np.ndarray) -> dict[str, Tensor]:
-        rows = self.rows[index]
-        order = np.argsort(rows, kind="stable")
-        back = np.argsort(order, kind="stable")
-        batch = {field: torch.from_numpy(self.file[field][rows[order]][back]) for field in self.fields}
+        batch = {field: torch.from_numpy(source.read(self.rows[index])) for field, source in self.source.items()}
         if self.image_size and "cmr" in batch and batch["cmr"].shape[-1] != self.image_size:
             size = (self.image_size, self.image_size)
             resized = interpolate(batch["cmr"].float(), size=size, mode="bilinear", antialias=True)
