@@ -17,7 +17,7 @@ OBJECTIVES = {"mae": MaeObjective, "cmr": CmrSimclrObjective, "mmcl": MmclObject
 SMALL = {
     "mae": {"mask_ratio": 0.6, "ncc_weight": 0.1},
     "mmcl": {},
-    **dict.fromkeys(["cmr", *BASELINES], {"projector": {"hidden": 16, "out": 8}}),
+    **{name: {"projector": {"hidden": 16, "out": 8}} for name in ("cmr", *BASELINES)},
 }
 
 

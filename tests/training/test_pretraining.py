@@ -7,7 +7,7 @@ import resource
 import numpy as np
 import pytest
 import torch
-from small_objectives import OBJECTIVES, small_objective
+from small_objectives import small_objective
 
 from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
@@ -42,7 +42,7 @@ def run(objective, settings, folds, tmp_path, owner="me"):
     )
 
 
-@pytest.mark.parametrize("name", OBJECTIVES)
+@pytest.mark.parametrize("name", ["mae", "cmr", "mmcl"])
 def test_the_loss_falls(name, methods, folds, tmp_path):
     objective, settings = methods(name, epochs=6)
     course = run(objective, settings, folds, tmp_path)
@@ -55,7 +55,7 @@ def test_the_loss_falls(name, methods, folds, tmp_path):
     assert lines == course.history
 
 
-@pytest.mark.parametrize("name", ["mae", "mmcl"])
+@pytest.mark.parametrize("name", ["mae", "mmcl", "byol"])
 def test_resuming_gives_the_same_weights_bit_for_bit(name, methods, folds, tmp_path, monkeypatch):
     whole, settings = methods(name, epochs=4)
     run(whole, settings, folds, tmp_path / "whole")
