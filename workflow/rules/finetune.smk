@@ -12,6 +12,7 @@ rule finetune:
         subset="<results>/balance_subset/{target}_{fraction}.csv",
         audits=[AUDIT, "<results>/audit_subsets/{target}.json"],
         weights=lambda wildcards: PRETRAINED[wildcards.encoder],
+        selected=lambda wildcards: choice(wildcards.encoder, wildcards.target),
     output:
         predictions="<results>/finetune/{encoder}/{target}/{fraction}/predictions.parquet",
         metrics="<results>/finetune/{encoder}/{target}/{fraction}/metrics.jsonl",
@@ -25,15 +26,18 @@ rule finetune:
         mem_mb=config["memory_mb"],
     params:
         settings=finetune_settings,
-        folder="<results>/finetune/{encoder}",
+        folder=f"{RESULTS}/finetune/{{encoder}}",
         subsets=subpath(input.subset, parent=True),
-        weights=lambda wildcards, input: (
-            f"--weights {input.weights}" if input.weights else ""
+        weights=optional("weights"),
+        selected=lambda wildcards, input: (
+            f"--selected {shlex.quote(f'{wildcards.target}={input.selected}')}"
+            if input.selected
+            else ""
         ),
     shell:
         "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --phenotypes {input.phenotypes:q}"
-        " --subsets {params.subsets:q} {params.weights} --encoder {wildcards.encoder}"
+        " --subsets {params.subsets:q} {params.weights} {params.selected} --encoder {wildcards.encoder}"
         " --fits {wildcards.target}/{wildcards.fraction}"
         " --memory-mb {resources.mem_mb} --output {params.folder:q}"
 

@@ -49,25 +49,13 @@ def all_packs(wildcards):
     ]
 
 
-def pack_settings(wildcards, section, trials, rung, places):
-    """Return one job's part of a sweep."""
-    own = trials[places] if int(wildcards.get("rung", 0)) == 0 else None
-    return {
-        "rung": int(wildcards.get("rung", 0)),
-        "pack": int(wildcards.get("pack", 0)),
-        "epochs": rung.epochs,
-        "seeds": section["seeds"],
-        "trials": own,
-        "rung_trials": rung.trials,
-        "first": places.start,
-        "last": places.stop,
-    }
-
-
 def sweep_settings(wildcards):
-    """Return what a sweep's job needs as JSON: fine-tune settings without those that are swept, and its trials."""
+    """Return what a sweep's job needs as JSON: fine-tune settings without those that are swept, and its trials.
+
+    Trials that are added later are at the end of a random order, so the jobs before them have the same settings still.
+    """
     section, trials, rungs = sweep_plan(wildcards.encoder, wildcards.target)
-    rung, places = rungs[int(wildcards.rung)], pack_slice(
+    number, places = int(wildcards.rung), pack_slice(
         int(wildcards.pack), section["trials_per_job"]
     )
     whole = json.loads(finetune_settings(wildcards))
@@ -75,19 +63,29 @@ def sweep_settings(wildcards):
     whole["method"] = {
         key: value for key, value in whole["method"].items() if key not in left_out
     }
-    whole["sweep"] = pack_settings(wildcards, section, trials, rung, places)
+    whole["sweep"] = {
+        "rung": number,
+        "pack": int(wildcards.pack),
+        "epochs": rungs[number].epochs,
+        "seeds": section["seeds"],
+        "trials": trials[places] if number == 0 else None,
+        "promoted": rungs[number].trials,
+        "first": places.start,
+        "last": places.stop,
+    }
     return json.dumps(whole, sort_keys=True)
 
 
 def sweep_tabular_settings(wildcards):
     """Return the settings of XGBoost's sweep as JSON."""
-    section, trials, rungs = sweep_plan("tabular", wildcards.target)
+    section = config["sweep_tabular"]
     axes = axes_of(section["grid"], wildcards.target)
     fixed = {
         key: config["train_tabular"][key] for key in section["grid"] if key not in axes
     }
-    pack = pack_settings(wildcards, section, trials, rungs[0], slice(0, len(trials)))
-    return json.dumps({"method": fixed, "sweep": pack}, sort_keys=True)
+    return json.dumps(
+        {"method": fixed, "grid": axes, "seeds": section["seeds"]}, sort_keys=True
+    )
 
 
 def select_settings(wildcards):

@@ -5,16 +5,14 @@ a constant phenotype, an encoder of another size) is written as skipped, with th
 """
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
-from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.models.classifier import is_cmr
+from cmr2ecg.sweeps.choice import apply_choice
+from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.fits import Encoder, Origin, fit_target
 from cmr2ecg.training.subjects import Subjects, Tables, parse_fit
@@ -38,30 +36,12 @@ def encoder_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def load_start(weights: Path | None) -> dict | None:
-    """Return the pre-trained weights, read once for all fits.
-
-    Raises:
-        InputError: if the file is damaged.
-    """
-    try:
-        return load_file(weights) if weights else None
-    except (SafetensorError, OSError) as error:
-        raise InputError(f"{weights}: not a readable safetensors file ({error}); delete it and run again") from error
-
-
 def read_subjects(args: argparse.Namespace) -> Subjects:
     """Return the recordings of all fits: ECGs, or images at the encoder's size."""
     tables = Tables(args.split, args.subsets, args.labels, args.phenotypes)
     field = "cmr" if is_cmr(args.encoder) else "ecg"
     image_size = args.settings["models"].get("cmr_encoder", {}).get("image_size")
     return Subjects(args.dataset, tables, args.fits, field, memory_mb=args.memory_mb, image_size=image_size)
-
-
-def settings_of(method: dict, selected: Path | None) -> dict:
-    """Return the settings of one target: the section's, with what a sweep chose for the target (a JSON file) on top."""
-    chosen = json.loads(selected.read_text()) if selected else {}
-    return {**method, **chosen.get("settings", {})}
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -73,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     device = pick_device(args.settings["device"])
     precision = pick_precision(args.settings["precision"], device)
     pick_attention(device, precision)
-    encoder = Encoder(args.encoder, args.settings["models"], load_start(args.weights), device, precision)
+    encoder = Encoder(args.encoder, args.settings["models"], read_weights(args.weights), device, precision)
     subjects = read_subjects(args)
     selected = {target: Path(path) for target, path in (text.split("=", 1) for text in args.selected)}
     tables = [args.split, args.labels, args.phenotypes, *selected.values()]
@@ -86,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             subjects,
             target,
             fraction,
-            settings_of(args.settings["method"], selected.get(target)),
+            apply_choice(args.settings["method"], selected.get(target), args.encoder, target),
             directory=args.output / target / str(fraction),
             origin=origin,
             inputs=origin.depends_on(args.dataset, args.weights),

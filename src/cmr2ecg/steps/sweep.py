@@ -12,10 +12,10 @@ from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.models.classifier import is_cmr
-from cmr2ecg.steps.finetune import load_start
 from cmr2ecg.sweeps.networks import network_outcomes
 from cmr2ecg.sweeps.run import Fit, Pack, run_job, sweep_parser
 from cmr2ecg.sweeps.store import Outcome
+from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.finetune import Setup
 from cmr2ecg.training.result import digest
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         read = {"splits": ("val",), "memory_mb": args.memory_mb, "image_size": size}
         subjects = Subjects(args.dataset, tables, [(args.target, 100)], field, **read)
         folds = subjects.fold(task, "train", 100), subjects.fold(task, "val")
-        setup = Setup(args.encoder, models, load_start(args.weights), task, *folds, device, precision)
+        setup = Setup(args.encoder, models, read_weights(args.weights), task, *folds, device, precision)
         states = args.finished.parent / "states"
         return network_outcomes(setup, fixed, fits, epochs, states=states, owner=owner)
 

@@ -10,6 +10,7 @@ from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.steps.train_tabular import tabular_parser
 from cmr2ecg.sweeps.run import Fit, Pack, run_job, sweep_parser
+from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.sweeps.trees import tree_outcomes
 from cmr2ecg.training.result import digest
@@ -32,7 +33,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             return [Outcome(fit.trial, fit.seed, [], 0.0, True, " ".join(str(error).split())) for fit in fits]
         return tree_outcomes(list(problems.values()), fits, fixed)
 
-    run_job(args, Pack(**args.settings["sweep"]), owner, train, f"sweep tabular/{args.target}")
+    trials = combinations(args.settings["grid"])
+    pack = Pack(0, 0, 1, args.settings["seeds"], trials, len(trials), 0, len(trials))
+    run_job(args, pack, owner, train, f"sweep tabular/{args.target}")
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Pack:
     """One job of a sweep as the workflow describes it, in --settings.
 
     `trials` are this job's in the first round; in later ones it is None, and the job takes the places
-    `first` up to `last` of the best `rung_trials` trials of the round before.
+    `first` up to `last` among the `promoted` best of the round before.
     """
 
     rung: int
@@ -100,7 +100,7 @@ class Pack:
     epochs: int
     seeds: list[int]
     trials: list[dict] | None
-    rung_trials: int
+    promoted: int
     first: int
     last: int
 
@@ -113,7 +113,7 @@ class Pack:
         """Return this job's trainings; `previous` are all packs of the round before."""
         if self.trials is not None:
             return fits_of(self.trials, self.seeds)
-        best = promoted(read_packs(previous), self.rung_trials)
+        best = promoted(read_packs(previous), self.promoted)
         return fits_of(best[self.first : self.last], self.seeds)
 
 

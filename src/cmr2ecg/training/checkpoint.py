@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
-from torch import nn
+from torch import Tensor, nn
 
 from cmr2ecg.command import InputError
 from cmr2ecg.files import atomic
@@ -45,6 +45,18 @@ def load_weights(path: Path, network: nn.Module) -> None:
     except RuntimeError as error:
         first = str(error).split("\n")[1].strip() if "\n" in str(error) else str(error)
         raise InputError(f"{path}: weights of another network; check config models: {first}") from error
+
+
+def read_weights(weights: Path | None) -> dict[str, Tensor] | None:
+    """Return the pre-trained weights, read once for all fits.
+
+    Raises:
+        InputError: if the file is damaged.
+    """
+    try:
+        return load_file(weights) if weights else None
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{weights}: not a readable safetensors file ({error}); delete it and run again") from error
 
 
 def save_resume(path: Path, owner: str, state: dict) -> None:
