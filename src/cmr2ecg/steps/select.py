@@ -14,7 +14,7 @@ from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.files import atomic, write_json
 from cmr2ecg.sweeps.cost import startup_share
 from cmr2ecg.sweeps.ranking import rank_rungs
-from cmr2ecg.sweeps.report import choice_of, curve_table, total_seconds, trial_table
+from cmr2ecg.sweeps.report import choice_of, curve_table, entry_of, total_seconds, trial_table
 from cmr2ecg.sweeps.run import read_packs
 from cmr2ecg.sweeps.store import clean_store
 from cmr2ecg.training.result import provenance
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "name": f"{args.encoder}/{args.target}",
         **choice,
         "settings": args.settings,
-        "all_trials": json.loads(trial_table(ranking).to_json(orient="records")),
+        "all_trials": [entry_of(entry) for entry in ranking],
         "seconds": total_seconds(costs),
         "jobs": jobs,
         "startup_share": startup_share(jobs),

@@ -39,6 +39,7 @@ def entry_of(entry: Ranked) -> dict:
         "best_epoch": {str(seed): epoch for seed, epoch in entry.best_epoch.items()},
         "rung": entry.rung,
         "epochs": entry.epochs,
+        "failure": entry.failure,
     }
 
 

@@ -144,6 +144,6 @@ def run_job(args: argparse.Namespace, pack: Pack, owner: str, train: Train, labe
     }
     share = startup_share([cost])
     if share is not None and share > DEAR:
-        log.info("%s: start-up took %.0f %% of this job; raise sweep.trials_per_job", label, 100 * share)
+        log.info("%s: start-up took %.0f %% of this job; more trials in a job would lower that", label, 100 * share)
     write_pack(args.output, results)
     write_json(args.cost, cost)
