@@ -174,6 +174,16 @@ def test_splits_and_subsets(results):
         assert (labels["cad"].loc[subset["eid"]].to_numpy() == subset["label"]).all()
 
 
+def test_one_recording_under_many_eids_stops_the_run(results):
+    """All these subjects share one ECG and one CMR file."""
+    tables = {"split": results / "split.csv", "labels": results / "tabular/labels.parquet"}
+    tables |= {"dataset": results / "dataset/dataset.h5", "visits": results / "index/visits.parquet"}
+    outputs = {"output": results / "audit.json", "duplicates": results / "duplicates.csv"}
+    with pytest.raises(InputError, match=r"more than one split under two eids: cmr 1, ecg 1\."):
+        step("audit_leakage", {"duplicate_correlation": 0.999}, **tables, **outputs)
+    assert len(pd.read_csv(results / "duplicates.csv")) == 2 * len(KEPT) and not (results / "audit.json").exists()
+
+
 def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
     (tmp_path / "ecg").mkdir()
     (tmp_path / "cmr").mkdir()

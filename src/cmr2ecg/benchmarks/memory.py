@@ -27,6 +27,9 @@ STEPS = (
     "assemble_dataset",
     "split_subjects",
     "balance_subset",
+    "audit_leakage",
+    "audit_subsets",
+    "audit_withdrawn",
 )
 PEAK = "import sys; from cmr2ecg.steps.{step} import main; main(sys.argv[1:]); print(open('/proc/self/status').read())"
 FIRST = 9_000_001
@@ -70,12 +73,15 @@ def write_raw(folder: Path, subjects: int, settings: dict) -> None:
             os.link(path, path.with_name(f"{eid}_{path.name.split('_', 1)[1]}"))
         path.unlink()
     columns = ["31-0.0", "21003-2.0", "21002-2.0", "50-2.0"]
-    table = pd.DataFrame({"eid": eids, **dict.fromkeys(columns, 60), "24100-2.0": 150.0})
+    table = pd.DataFrame({"eid": eids, **dict.fromkeys(columns, 60), "31-0.0": 1, "24100-2.0": 150.0})
     table["41270-0.0"] = np.where(np.arange(subjects) % 3 == 0, "I251", "I10")
     table["53-2.0"] = table["41280-0.0"] = "2016-05-04"
     for field in (41202, 41262, 41204, 40000, 40001, 40002):
         table[f"{field}-0.0"] = None
     table.to_csv(folder / "tabular.csv", index=False)
+    # all subjects share one recording, which the audit allows within one split only
+    pd.DataFrame({"eid": eids, "split": "train"}).to_csv(folder / "one_split.csv", index=False)
+    (folder / "withdrawn.csv").write_text(f"{FIRST + subjects}\n")
 
 
 def arguments_of(step: str, folder: Path) -> Sequence[str]:
@@ -90,7 +96,13 @@ def arguments_of(step: str, folder: Path) -> Sequence[str]:
         "assemble_dataset": "--index-flow {0}/v.csv --ecg {0}/ecg.h5 --ecg-qc {0}/ecg.csv --cmr {0}/cmr.h5 "
         "--cmr-qc {0}/cmr.csv --labels {0}/l.parquet --output {0}/dataset.h5 --flow {0}/flow.csv",
         "split_subjects": "--dataset {0}/dataset.h5 --labels {0}/l.parquet --output {0}/split.csv",
-        "balance_subset": "--labels {0}/l.parquet --split {0}/split.csv --target cad --fraction 100 --output {0}/b.csv",
+        "balance_subset": "--labels {0}/l.parquet --split {0}/split.csv --target cad --fraction 100 "
+        "--output {0}/cad_100.csv",
+        "audit_leakage": "--dataset {0}/dataset.h5 --split {0}/one_split.csv --labels {0}/l.parquet "
+        "--visits {0}/v.parquet --output {0}/audit.json --duplicates {0}/duplicates.csv",
+        "audit_subsets": "--target cad --split {0}/split.csv --labels {0}/l.parquet --subsets {0}/cad_100.csv "
+        "--output {0}/subsets.json",
+        "audit_withdrawn": "--results {0} --withdrawn {0}/withdrawn.csv --output {0}/withdrawn.json",
     }
     return text[step].format(folder).split()
 

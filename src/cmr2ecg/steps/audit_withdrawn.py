@@ -1,8 +1,8 @@
 """Prove that no withdrawn subject is left in the results: every file below the cohort's folder is searched.
 
 What an interrupted job left behind (partial files and resume points) and what no rule declares is deleted if it holds
-a withdrawn subject; a result that does ends the run. The simulated download is not searched, since it stands for the
-raw files. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
+a withdrawn subject; a result that does ends the run. The simulated download and the withdrawal lists themselves are
+not searched. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
 
 Output: audit.json (withdrawn subjects, files searched, leftovers deleted).
 """
@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     eids = np.array(sorted(read_withdrawn(args.withdrawn)), np.int64)
+    lists = {path.resolve() for path in args.withdrawn}
     files = [path for path in files_below(args.results) if path.relative_to(args.results).parts[0] != DOWNLOAD]
+    files = [path for path in files if path.resolve() not in lists]
     found = traces(files, eids) if len(eids) else []
     leftovers = [path for path in found if is_leftover(path)]
     for path in leftovers:
