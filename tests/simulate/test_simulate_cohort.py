@@ -12,15 +12,18 @@ import pydicom
 import pytest
 from defusedxml import ElementTree
 
+from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.command import InputError
 from cmr2ecg.simulate.cohort import plan, simulate
 from cmr2ecg.simulate.phenotypes import FIELDS
 from cmr2ecg.simulate.raw_files import BROKEN
 from cmr2ecg.simulate.subject import draw_person, draw_subject, eid_of
+from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.steps.simulate_cohort import main
+from cmr2ecg.ukb.rejection import Rejection
 
 SETTINGS = {
-    "subjects": 14,
+    "subjects": 16,
     "seed": 11,
     "coupling": 1.0,
     "frames": 6,
@@ -29,9 +32,9 @@ SETTINGS = {
     "field_of_view_mm": 380,
     "prevalence": {"cad": 0.3, "af": 0.2, "dm": 0.3},
     "phenotypes_missing": 0.5,
-    "repeat_visits": 0.14,
-    "missing_modality": 0.14,
-    "broken": 0.42,
+    "repeat_visits": 0.125,
+    "missing_modality": 0.125,
+    "broken": 0.5,
     "withdrawn": 2,
 }
 
@@ -110,6 +113,14 @@ def test_withdrawn_subjects_have_files(written, truth):
         assert (written["raw"] / f"cmr/{eid}_20209_2_0.zip").exists()
 
 
+def judged(path):
+    """What the cleaning makes of an ECG."""
+    try:
+        return clean_file(path, **paper_settings()["clean_ecg"])[1]["repairs"]
+    except Rejection as error:
+        return f"{error.reason}: {error.detail}"
+
+
 def test_each_kind_of_damage_is_planted_once(written, truth):
     broken = truth.loc[truth["broken"] != "", "broken"]
     assert Counter(broken) == Counter(BROKEN)
@@ -121,6 +132,8 @@ def test_each_kind_of_damage_is_planted_once(written, truth):
     assert len(ElementTree.parse(xml["ecg_eleven_leads"]).findall("StripData/WaveformData")) == 11
     flat = ElementTree.parse(xml["ecg_flat_lead"]).findall("StripData/WaveformData")
     assert [element.get("lead") for element in flat if not set(element.text) - set("0,\t\n ")] == ["V2"]
+    assert judged(xml["ecg_swapped_leads"]) == "limb leads contradict each other: I and II swapped"
+    assert judged(xml["ecg_1000_hz"]) == "resampled from 1000 Hz"
     with pytest.raises(zipfile.BadZipFile):
         zipfile.ZipFile(stack["cmr_truncated"])
     with zipfile.ZipFile(stack["cmr_six_slices"]) as archive:

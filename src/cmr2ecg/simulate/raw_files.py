@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,19 +14,17 @@ from cmr2ecg.simulate.subject import Subject
 
 BROKEN_ECG = ("ecg_truncated", "ecg_eleven_leads", "ecg_flat_lead")
 BROKEN_CMR = ("cmr_truncated", "cmr_six_slices", "cmr_unreadable")
-BROKEN = tuple(kind for pair in zip(BROKEN_ECG, BROKEN_CMR, strict=True) for kind in pair)
+ODD_ECG = ("ecg_swapped_leads", "ecg_1000_hz")  # well-formed; the first is told by the limb leads' equations alone
+BROKEN = (*(kind for pair in zip(BROKEN_ECG, BROKEN_CMR, strict=True) for kind in pair), *ODD_ECG)
 
 
 def write_ecg(subject: Subject, visit: int, raw: Path, broken: str = "") -> str:
-    """Write the XML of field 20205 and return its path relative to `raw`; `broken` is one of BROKEN_ECG or empty."""
-    counts, leads, heart = subject.ecg_counts, LEADS, subject.person.heart_ecg
-    if broken == "ecg_eleven_leads":
-        counts, leads = np.delete(counts, 8, axis=0), LEADS[:8] + LEADS[9:]
-    if broken == "ecg_flat_lead":
-        counts = counts.copy()
-        counts[7] = 0
+    """Write the XML of field 20205, return its path below `raw`; `broken` is of BROKEN_ECG, ODD_ECG or empty."""
+    heart = subject.person.heart_ecg
+    counts, leads, rate = _recording(subject.ecg_counts, broken)
     document = cardiosoft_xml(
         counts,
+        sampling_rate_hz=rate,
         sex=int(heart.male),
         age=int(heart.age),
         when=subject.when,
@@ -38,6 +37,20 @@ def write_ecg(subject: Subject, visit: int, raw: Path, broken: str = "") -> str:
     name = f"ecg/{subject.person.eid}_20205_{visit}_0.xml"
     (raw / name).write_bytes(document)
     return name
+
+
+def _recording(counts: np.ndarray, broken: str) -> tuple[np.ndarray, Sequence[str], int]:
+    """Return ADC counts, names of the leads and sampling rate in Hz of a recording with the flaw `broken`."""
+    if broken == "ecg_eleven_leads":
+        return np.delete(counts, 8, axis=0), LEADS[:8] + LEADS[9:], 500
+    if broken == "ecg_flat_lead":
+        counts = counts.copy()
+        counts[7] = 0
+    if broken == "ecg_swapped_leads":
+        return counts, (LEADS[1], LEADS[0], *LEADS[2:]), 500
+    if broken == "ecg_1000_hz":
+        return np.repeat(counts, 2, axis=1), LEADS, 1000
+    return counts, LEADS, 500
 
 
 def write_cmr(subject: Subject, visit: int, raw: Path, broken: str = "") -> str:
