@@ -12,7 +12,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run config test lint format bench ui check-ui report verify readme lock env
+.PHONY: help demo run config test lint format bench ui check-ui check-report report verify readme lock env
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -44,6 +44,9 @@ bench: env  ## print speed and memory as ratios, write results/bench.json
 
 ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)
+
+check-report: report  ## write the report, open it in headless Chromium, keep screenshots
+	python -m cmr2ecg.evaluate.check_report --report results/$(COHORT)/report.html --results results/$(COHORT) --pictures results/$(COHORT)/report_pictures
 
 check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
 	python -m cmr2ecg.evaluate.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png

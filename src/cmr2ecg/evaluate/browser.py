@@ -46,6 +46,15 @@ class Browser:
         """Return the page as it stands now, as HTML."""
         return _request(f"{self._session}/source")
 
+    def ask(self, script: str) -> Any:
+        """Run a function's body in the page and return what it returns; it may return a promise."""
+        return _request(f"{self._session}/execute/sync", {"script": script, "args": []})
+
+    def errors(self) -> list[str]:
+        """Return what the console has said since the last call that is an error."""
+        lines = _request(f"{self._session}/se/log", {"type": "browser"})
+        return [line["message"] for line in lines if line["level"] == "SEVERE"]
+
     def picture(self, path: Path) -> None:
         """Write what the window shows to a png."""
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -73,6 +82,7 @@ def open_browser() -> Iterator[Browser]:
     ):
         arguments = [*FLAGS, f"--user-data-dir={folder}/profile", f"--window-size={WINDOW}"]
         options = {"goog:chromeOptions": {"args": arguments, "binary": _chromium()}}
+        options |= {"goog:loggingPrefs": {"browser": "ALL"}}
         session = _request(f"{address}/session", {"capabilities": {"alwaysMatch": options}})["sessionId"]
         try:
             yield Browser(f"{address}/session/{session}")
