@@ -26,9 +26,5 @@ rule all:
     """Every table, figure and MLflow run of the study."""
     default_target: True
     input:
-        TABLES,
-        FIGURES,
-        "<results>/track/tracked.json",
-        "<results>/trace_numbers/provenance.json",
-        "<results>/describe_run/run.html",
+        STUDY,
         "<results>/audit_withdrawn/audit.json",

@@ -4,6 +4,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from safetensors.numpy import save_file
 
 from cmr2ecg.data import traces
 from cmr2ecg.data.traces import files_below, holds
@@ -68,6 +69,32 @@ def test_a_subject_is_found_in_every_kind_of_file_and_no_other_is(tmp_path, name
     KINDS[name](tmp_path / name)
     assert holds(tmp_path / name, GONE)
     assert not holds(tmp_path / name, np.array([900012, 90001231, 9000125]))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"sha256 ab{EID}cd0123456789abcdef",
+        f'{{"auroc": 0.{EID}, "time": 17{EID}000}}',
+        f"000{EID} 00000 n",
+    ],
+)
+def test_digests_decimals_and_offsets_are_no_eids(tmp_path, text):
+    (tmp_path / "result.json").write_text(text)
+    assert not holds(tmp_path / "result.json", GONE)
+
+
+@pytest.mark.parametrize("text", [f"{EID}.0", f"[{EID}]", f"subject{EID}x", f"{EID}_20205_2_0.xml", f"a.{EID}.b"])
+def test_an_eid_in_any_surroundings_is_found(tmp_path, text):
+    (tmp_path / "x.log").write_text(text)
+    assert holds(tmp_path / "x.log", GONE)
+
+
+def test_of_weights_the_names_and_notes_count(tmp_path):
+    offset = np.zeros(250_000, "f4")
+    save_file({"a": offset, "b": offset}, tmp_path / "encoder.safetensors", metadata={"eid": str(EID)})
+    assert holds(tmp_path / "encoder.safetensors", GONE)
+    assert not holds(tmp_path / "encoder.safetensors", np.array([1_000_000]))
 
 
 def test_an_eid_on_the_border_of_two_pieces_is_found(tmp_path, monkeypatch):

@@ -168,7 +168,7 @@ def audit_withdrawn(results, lists):
 
 def test_leftovers_are_deleted_and_the_simulated_download_is_left_alone(tmp_path):
     leftovers = [
-        "finetune/mmcl/cad/100/partial/ab_0.parquet",
+        "finetune/mmcl/cad/100/seeds/0.parquet",
         "clean_ecg/.1.h5.22.partial",
         "pretrain_mae/mae/resume.pt",
     ]

@@ -66,6 +66,15 @@ def shareable_config():
     )
 
 
+STUDY = [
+    *TABLES,
+    *FIGURES,
+    "<results>/track/tracked.json",
+    "<results>/trace_numbers/provenance.json",
+    "<results>/describe_run/run.html",
+]
+
+
 rule evaluate:
     """Score every prediction: the only step that looks at the test labels' metrics."""
     input:
@@ -205,7 +214,7 @@ rule audit_withdrawn:
     input:
         code=code("audit_withdrawn"),
         withdrawn=RAW["withdrawn"],
-        everything=["<results>/track/tracked.json", *TABLES, *FIGURES],
+        everything=STUDY,
     output:
         "<results>/audit_withdrawn/audit.json",
     log:

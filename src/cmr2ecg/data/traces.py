@@ -1,5 +1,6 @@
 """Find traces of chosen subjects in files of any kind: tables, data sets, text, databases, archives, names."""
 
+import json
 import os
 import re
 from collections.abc import Iterator
@@ -10,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-DIGITS = re.compile(rb"(?<!\d)\d{4,10}(?!\d)")
+NUMBER = re.compile(rb"(?<!\d)(?<!\d\.)[1-9]\d{3,9}(?!\d)")  # whole: no decimals of a score, no padded offsets
+DIGEST = re.compile(rb"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12,}")  # a run of its digits may look like an eid
 PIECE = 16_000_000  # bytes of a file looked at a time
 OVERLAP = 16  # bytes that a piece shares with the next, longer than any eid
 HDF5 = (".h5", ".hdf5")
@@ -29,8 +31,9 @@ def files_below(folder: Path) -> Iterator[Path]:
 def holds(path: Path, eids: np.ndarray) -> bool:
     """Return whether a file holds one of `eids` (n,) in its name, as text, or as a 64-bit integer.
 
-    Parquet and HDF5 are compressed or large, so their columns of integers and text are read instead; a file that is
-    named so and cannot be read as such is searched as bytes, like every other.
+    Parquet and HDF5 are compressed or large, so their columns of integers and text are read instead; of weights
+    (safetensors) the names and notes, since their offsets are numbers like eids. A file that is named so and cannot be
+    read as such is searched as bytes, like every other.
     """
     if _in_text(os.fsencode(path.name), eids):
         return True
@@ -39,13 +42,15 @@ def holds(path: Path, eids: np.ndarray) -> bool:
             return _in_parquet(path, eids)
         if path.suffix in HDF5:
             return _in_hdf5(path, eids)
-    except (pa.ArrowException, OSError):
+        if path.suffix == ".safetensors":
+            return _in_weights(path, eids)
+    except (pa.ArrowException, OSError, ValueError, AttributeError):
         pass
     return _in_bytes(path, eids)
 
 
 def _in_text(content: bytes, eids: np.ndarray) -> bool:
-    found = {int(digits) for digits in DIGITS.findall(content)}
+    found = {int(digits) for digits in NUMBER.findall(DIGEST.sub(b"#", content))}
     return bool(found) and not found.isdisjoint(eids.tolist())
 
 
@@ -91,6 +96,14 @@ def _in_parquet(path: Path, eids: np.ndarray) -> bool:
         for batch in file.iter_batches(columns=wanted)
         for column in batch.columns
     )
+
+
+def _in_weights(path: Path, eids: np.ndarray) -> bool:
+    with open(path, "rb") as handle:
+        size = int.from_bytes(handle.read(8), "little")
+        header = json.loads(handle.read(min(size, PIECE)))
+    notes = header.pop("__metadata__", {})
+    return _in_text(json.dumps([notes, list(header)]).encode(), eids)
 
 
 def _in_hdf5(path: Path, eids: np.ndarray) -> bool:

@@ -1,8 +1,8 @@
 """Prove that no withdrawn subject is left in the results: every file below the cohort's folder is searched.
 
-What an interrupted job left behind (partial files and resume points) and what no rule declares is deleted if it holds
-a withdrawn subject; a result that does ends the run. The simulated download and the withdrawal lists themselves are
-not searched. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
+What an interrupted job left (partial files, finished seeds, resume points) and what no rule declares is deleted if it
+holds a withdrawn subject; a result that does ends the run. The simulated download and the withdrawal lists themselves
+are not searched. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
 
 Output: audit.json (withdrawn subjects, files searched, leftovers deleted).
 """
@@ -58,10 +58,10 @@ def traces(files: Sequence[Path], eids: np.ndarray) -> list[Path]:
 
 
 def is_leftover(path: Path) -> bool:
-    """Return whether a file is of an interrupted job or beside a rule's outputs, so that nothing is lost with it."""
+    """Return whether a file is of an interrupted job or beside a rule's outputs, so that no result is lost with it."""
     return (
         path.suffix == ".partial"
-        or path.parent.name == "partial"
+        or path.parent.name == "seeds"
         or path.name == "resume.pt"
         or path.parts[-2:] == ("audit_leakage", "duplicates.csv")
     )
