@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
-from data.raw_files import cine
+from data.raw_files import CROP, cine, write_cmr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cmr2ecg.data.crop import crop_heart, linear_weights, min_max, resample_box, square_box
+from cmr2ecg.data.crop import crop_heart, linear_weights, min_max, padded_box, resample_box, square_box
+from cmr2ecg.steps.crop_cmr import crop_file
+from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import Cine
 
 
@@ -66,3 +68,55 @@ def test_a_cine_becomes_three_frames_around_the_heart(side):
     assert image.areas_mm2[0] < image.areas_mm2[1]
     blood = (image.pixels > 0.6)[:, 80:130, 80:130].mean(axis=(1, 2))
     assert blood[0] < blood[2] < blood[1], "end-systole, mid-phase, end-diastole fill more and more"
+
+
+def test_the_fixed_box_is_the_authors():
+    """int(0.21 S), int(0.325 S), int(0.375 S) of the frame padded to S = 210: 44, 68, 78 pixels."""
+    assert padded_box((210, 210), 210, **CROP["fixed_box"]) == (44, 68, 78, 78)
+    assert padded_box((208, 208), 210, **CROP["fixed_box"]) == (43, 67, 78, 78)
+    assert padded_box((208, 160), 210, **CROP["fixed_box"]) == (43, 43, 78, 78)
+    assert padded_box((300, 256), 210, **CROP["fixed_box"]) == (63, 97 - 22, 112, 112)
+
+
+def test_the_fixed_crop_equals_padding_and_cutting():
+    pixels = np.pad(cine(side=96), ((0, 0), (56, 56), (56, 56)))  # 208 x 208
+    whole = Cine(pixels, (4.0, 4.0), 4, 8, 0)
+    image = crop_heart(whole, size=210, box_mm=142.0, crop="fixed", fixed_box=CROP["fixed_box"])
+    chosen = min_max(pixels[list(image.frames)].astype(np.float32))
+    cut = np.pad(chosen, ((0, 0), (1, 1), (1, 1)))[:, 44 : 44 + 78, 68 : 68 + 78]
+    inner = slice(3, -3)  # the rim mixes with what lies beyond the box
+    np.testing.assert_allclose(
+        image.pixels[:, inner, inner], resample_box(cut, (0, 0, 78, 78), 210)[:, inner, inner], atol=1e-5
+    )
+
+
+def test_channels_and_mid_phase_follow_the_settings():
+    whole = Cine(np.roll(cine(), 3, axis=0), (4.0, 4.0), 4, 8, 0)
+    plain = crop_heart(whole, size=32, box_mm=142.0)
+    other = crop_heart(whole, size=32, box_mm=142.0, channels=["ed", "mid", "es"], mid_phase="half_systole")
+    assert (other.frames[2], other.frames[0]) == plain.frames[:2]
+    assert other.frames[1] == plain.frames[0] // 2 != plain.frames[2]
+    np.testing.assert_allclose(other.pixels[0], plain.pixels[1], atol=0.01)  # scaled by the largest of other frames
+    assert other.areas_mm2 == plain.areas_mm2
+
+
+def test_a_box_by_hand_is_used_and_the_heart_is_looked_for_in_it():
+    """Two hearts beat in one frame; the box chooses."""
+    pixels = np.concatenate([cine(seed=1), cine(seed=2, es=9)], axis=2)
+    whole = Cine(pixels, (4.0, 4.0), 4, 8, 0)
+    for box, es, centre in (((10.0, 20.0, 70.0, 68.0), 7, (44, 52)), ((8.5, 110.0, 80.0, 78.0), 9, (44, 148))):
+        image = crop_heart(whole, size=64, box_mm=142.0, box_by_hand=box)
+        assert image.box == box and abs(image.frames[0] - es) <= 1
+        np.testing.assert_allclose(image.centre, centre, atol=1)
+    with pytest.raises(Rejection, match="box by hand outside the frame"):
+        crop_heart(whole, size=64, box_mm=142.0, box_by_hand=(500.0, 20.0, 70.0, 68.0))
+
+
+def test_what_was_used_stands_beside_the_pixels(tmp_path):
+    path = str(write_cmr(tmp_path, 9_000_001))
+    row, measures = crop_file((path, "", None), **CROP)
+    assert (measures["heart_by"], measures["box_by"], measures["notes"]) == ("motion", "motion", "")
+    assert row["slice"] == 4 and len(row["box"]) == 4 and len(row["frames"]) == 3
+    assert crop_file((path, "", (20.0, 20.0, 50.0, 60.0)), **CROP)[1]["box_by"] == "hand"
+    row, measures = crop_file((path, "", None), **{**CROP, "crop": "fixed"})
+    assert measures["box_by"] == "fixed" and row["box"] == (44 - 57, 68 - 57, 78, 78)

@@ -29,7 +29,7 @@ def one_beat(frames: Sequence[Frame], failed: int, enough: Callable[[int, int], 
     taken: dict[str, list[Frame]] = defaultdict(list)
     for frame in frames:
         taken[frame.series_uid].append(frame)
-    notes = [f"slice taken {len(taken)} times"] if len(taken) > 1 else []
+    notes = [f"times the slice was taken: {len(taken)}"] if len(taken) > 1 else []
     beats = [_beat(taken[uid], failed if len(taken) == 1 else 0) for uid in sorted(taken, reverse=True)]
     for beat, expected, beat_notes in beats:
         if enough(len(beat), expected):
@@ -68,18 +68,19 @@ def fitting(pixels: np.ndarray) -> np.ndarray:
 
 def _beat(frames: list[Frame], failed: int) -> tuple[list[Frame], int, list[str]]:
     """Return the frames that belong together, how many there should be, and notes."""
-    notes = [f"{failed} frames undecodable"] if failed else []
+    notes = [f"frames undecodable: {failed}"] if failed else []
     expected = Counter(frame.frames for frame in frames).most_common(1)[0][0] or len(frames) + failed
     same = _of_one_size(frames)
     if len(same) < len(frames):
-        notes.append(f"{len(frames) - len(same)} frames of another size")
+        notes.append(f"frames of another size: {len(frames) - len(same)}")
     times = [frame.trigger_ms for frame in same]
     if len(same) > expected and None not in times and len(set(times)) < len(same):
         last = {frame.trigger_ms: frame for frame in sorted(same, key=lambda frame: frame.instance or 0)}
         same = list(last.values())
         notes.append("frames taken again")
-    if len(same) < expected:
-        notes.append(f"{expected - len(same)} frames missing")
+    absent = expected - len(frames) - failed
+    if absent > 0:
+        notes.append(f"frames missing: {absent}")
     return same, max(expected, len(same)), notes
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from cmr2ecg.ukb.rejection import Rejection
 
-SEQUENCE_END = b"\xfe\xff\xdd\xe0"
+SEQUENCE_END, IMAGE_END = b"\xfe\xff\xdd\xe0", b"\xff\xd9"
 LOSSLESS_FRAME, SCAN = 0xC3, 0xDA
 # Other kinds of frames and hierarchical images: what follows them could be larger than what was checked.
 OTHER_FRAMES = frozenset({*range(0xC0, 0xD0)} - {LOSSLESS_FRAME, 0xC4, 0xC8, 0xCC}) | {0xDC, 0xDE, 0xDF}
@@ -38,6 +38,8 @@ def decode_lossless(stream: bytes, shape: tuple[int, int]) -> np.ndarray:
     Raises:
         Rejection: the header disagrees with `shape`, or the stream is not one grey lossless image.
     """
+    if not stream.rstrip(b"\0").endswith(IMAGE_END):  # the decoder would fill what is missing and say nothing
+        raise Rejection("undecodable DICOM", "JPEG ends early")
     precision, rows, columns, components = _frame_header(stream)
     if (rows, columns) != shape:
         raise Rejection("absurd image size", "JPEG and DICOM headers disagree")

@@ -14,6 +14,7 @@ from typing import BinaryIO, NamedTuple
 import nibabel
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
 
 from cmr2ecg.ukb.dicom import Header
 from cmr2ecg.ukb.rejection import Rejection
@@ -23,7 +24,7 @@ MAX_VOLUME_BYTES = 64_000_000
 MAX_BYTES = 600_000_000  # of a whole beat; Bai et al. store 208 x 208 x 12 x 50 labels of 8 bytes, 210 MB
 MAX_OFFSET = 1_000_000  # header extensions
 FLAT = 0.6  # voxels by which a plane may leave the image's own planes
-DAMAGED = (EOFError, OSError, zlib.error, ValueError, HeaderDataError, OverflowError)
+DAMAGED = (EOFError, OSError, zlib.error, ValueError, OverflowError, HeaderDataError, WrapStructError)
 
 
 class Plane(NamedTuple):

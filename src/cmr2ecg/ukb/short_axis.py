@@ -155,7 +155,7 @@ def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Hea
     pixels = join_pixels(frames)
     fits = fitting(pixels)
     if not fits.all():
-        notes = [*notes, f"{np.count_nonzero(~fits)} frames that do not fit left out"]
+        notes = [*notes, f"frames that do not fit: {np.count_nonzero(~fits)}"]
         pixels = pixels[fits]
         if not limits.enough(len(pixels), expected):
             raise Rejection("too few frames", f"{len(pixels)} of {expected}")
