@@ -13,8 +13,8 @@ from scipy.stats import pearsonr
 from cmr2ecg.command import InputError
 from cmr2ecg.training.targets import (
     Scale,
-    check_values,
     correlation,
+    learnable,
     loss_of,
     readout,
     score,
@@ -111,18 +111,19 @@ def test_the_group_score_is_the_mean_over_its_phenotypes():
 @pytest.mark.parametrize(
     ("task", "train", "val", "said"),
     [
-        (CAD, np.array([[0.0], [1], [1]]), np.zeros((3, 1)), "cad is the same for every subject of the validation set"),
-        (CAD, np.ones((3, 1)), np.array([[0.0], [1]]), r"training set \(all of 3 positive\)"),
-        (
-            LV,
-            np.arange(54.0).reshape(9, 6),
-            np.arange(60.0).reshape(10, 6),
-            "LVEDV has 9 values in the training set, fewer than 10",
-        ),
-        (LV, np.arange(66.0).reshape(11, 6) * [1, 0, 1, 1, 1, 1], np.arange(60.0).reshape(10, 6), "LVESV is the same"),
-        (LV, np.arange(66.0).reshape(11, 6), np.full((5, 6), NAN), "LVEDV has 0 values in the validation set"),
+        (CAD, np.array([[0.0], [1], [1]]), np.zeros((3, 1)), "the same value for all 3 subjects of the val set"),
+        (CAD, np.ones((3, 1)), np.array([[0.0], [1]]), "the same value for all 3 subjects of the training set"),
+        (LV, np.arange(54.0).reshape(9, 6), np.arange(60.0).reshape(10, 6), "LVEDV has 9 values in the training set"),
+        (LV, np.arange(66.0).reshape(11, 6), np.full((5, 6), NAN), "LVEDV has 0 values in the val set"),
     ],
 )
 def test_targets_that_cannot_be_learnt_or_scored_are_refused(task, train, val, said):
     with pytest.raises(InputError, match=said):
-        check_values(task, train, val)
+        learnable(task, train, val)
+
+
+def test_a_constant_phenotype_is_left_out_with_its_reason_and_the_others_stay():
+    train = np.arange(66.0).reshape(11, 6) * [1, 0, 1, 1, 1, 1]
+    kept, reasons = learnable(LV, train, np.arange(60.0).reshape(10, 6))
+    assert kept == [0, 2, 3, 4, 5]
+    assert reasons == {"LVESV": "the same value for all 11 subjects of the training set"}

@@ -1,6 +1,6 @@
 """Fine-tuning: every weight of an encoder on one target, stopped on the validation metric (paper §IV-C.2).
 
-A `Setup` holds what fits share: one copy of the data, one warm start, one target. `fit_all(setup, runs)` trains each
+A `Setup` holds what fits share: one copy of the data, one warm start, one target (see `cut_to_learnable`). `fit_all(setup, runs)` trains each
 (settings, seed) of `runs`; a `Fit` can also be driven by hand, for successive halving:
 
     fits = [Fit(setup, settings, seed) for settings, seed in runs]
@@ -31,7 +31,7 @@ from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor, Predictor, bui
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.optimizer import adamw, parameter_groups
-from cmr2ecg.training.targets import Scale, Task, check_values, loss_of, readout, score, targets_tensor
+from cmr2ecg.training.targets import Scale, Task, learnable, loss_of, readout, score, targets_tensor
 
 EVALUATION_BATCH = 256
 
@@ -48,6 +48,19 @@ class Fold:
         """Return the subjects that have at least one value; only these can be trained on or scored."""
         there = np.flatnonzero(np.isfinite(self.values).any(axis=1))
         return Fold(View(self.data.data, self.data.positions[there]), self.eids[there], self.values[there])
+
+
+def cut_to_learnable(task: Task, folds: dict[str, Fold]) -> tuple[Task, dict[str, Fold], dict[str, str]]:
+    """Return the task and folds without the outputs that cannot be learnt or scored, and {output: reason} of those.
+
+    folds: "train", "val" and any others.
+
+    Raises:
+        InputError: if no output is left.
+    """
+    kept, reasons = learnable(task, folds["train"].values, folds["val"].values)
+    cut = {name: Fold(fold.data, fold.eids, fold.values[:, kept]) for name, fold in folds.items()}
+    return Task(task.target, tuple(task.outputs[k] for k in kept)), cut, reasons
 
 
 @dataclass(frozen=True)
@@ -72,13 +85,12 @@ class Fit:
     """One training of one seed, that can stop after any epoch and go on.
 
     Raises:
-        InputError: if the target cannot be learnt from these subjects, or the start is of another network.
+        InputError: if the start is of another network.
     """
 
     def __init__(self, setup: Setup, settings: dict, seed: int) -> None:
         self.setup, self.settings, self.seed = setup, settings, seed
         self.train, self.val = setup.train.with_values(), setup.val.with_values()
-        check_values(setup.task, self.train.values, self.val.values)
         self.scale = Scale.of(self.train.values)
         self.targets = targets_tensor(setup.task, self.train.values, self.scale).to(setup.device)
         self.model = build_predictor(setup, settings, seed)

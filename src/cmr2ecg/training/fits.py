@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cmr2ecg.command import InputError
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
-from cmr2ecg.training.finetune import Fit, Fold, Setup
+from cmr2ecg.training.finetune import Fit, Fold, Setup, cut_to_learnable
 from cmr2ecg.training.result import digest, peak_memory_mb, provenance
 from cmr2ecg.training.schedule import absolute_rate
 from cmr2ecg.training.seeds import (
@@ -102,10 +102,12 @@ def fit_target(
         "encoder": encoder.name,
         "target": target,
         "fraction": fraction,
-        "outputs": list(task.outputs),
     }
     try:
         folds = {name: subjects.fold(task, name, fraction) for name in ("train", "val", "test")}
+        task, folds, left_out = cut_to_learnable(task, folds)
+        for name, reason in left_out.items():
+            log.warning("%s: %s is left out: %s", label, name, reason)
         owner = digest([{k: v for k, v in settings.items() if k not in NOT_THE_RESULT}, inputs, digest_of(folds)])
         results = fit_seeds(encoder, task, folds, settings, directory=directory, owner=owner, label=label)
     except InputError as error:
@@ -114,6 +116,8 @@ def fit_target(
         write_skipped(directory, origin.describe(about, settings), reason)
         return
     about |= {
+        "outputs": list(task.outputs),
+        "skipped_outputs": left_out,
         "seeds": settings["seeds"],
         "learning_rate": absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]),
         **{f"n_{name}": len(fold.eids) for name, fold in folds.items()},

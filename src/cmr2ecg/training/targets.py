@@ -9,11 +9,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from cmr2ecg.command import InputError
-from cmr2ecg.data.labels import labels_of, rows_for
+from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
 from cmr2ecg.evaluate.auroc import auroc
-from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_names
-
-FEWEST_VALUES = 10  # of a phenotype in the training set
 
 
 @dataclass(frozen=True)
@@ -26,7 +23,7 @@ class Task:
     @property
     def is_regression(self) -> bool:
         """Say whether the outputs are phenotypes."""
-        return self.target in GROUPS
+        return is_phenotypes(self.target)
 
     @property
     def metric(self) -> str:
@@ -41,7 +38,7 @@ class Task:
 
 def task_of(target: str) -> Task:
     """Return the task of a phenotype group (lv, rv, wt, ecc, err) or, by any other name, of a disease."""
-    return Task(target, tuple(phenotype_names(target)) if target in GROUPS else (target,))
+    return Task(target, tuple(output_names(target)))
 
 
 def values_of(task: Task, labels: Path, phenotypes: Path, eids: np.ndarray) -> np.ndarray:
@@ -50,13 +47,7 @@ def values_of(task: Task, labels: Path, phenotypes: Path, eids: np.ndarray) -> n
     Raises:
         InputError: if a table lacks a subject or a column.
     """
-    if not task.is_regression:
-        return labels_of(labels, task.target, eids).astype(float)[:, None]
-    table = rows_for(phenotypes, eids)
-    absent = [name for name in task.outputs if name not in table]
-    if absent:
-        raise InputError(f"{phenotypes}: no column {absent[0]}; rerun read_tabular")
-    return table[list(task.outputs)].to_numpy(float)
+    return output_values(phenotypes if task.is_regression else labels, task.target, eids)
 
 
 @dataclass(frozen=True)
@@ -80,27 +71,22 @@ class Scale:
         return z * self.std + self.mean
 
 
-def check_values(task: Task, train: np.ndarray, val: np.ndarray) -> None:
-    """Stop if the target cannot be learnt or its validation metric is not defined.
+def learnable(task: Task, train: np.ndarray, val: np.ndarray) -> tuple[list[int], dict[str, str]]:
+    """Return the columns that can be learnt and scored, and {output: reason} of the others.
 
     Args:
         task: the target.
         train, val: (n, outputs) values, NaN where absent.
 
     Raises:
-        InputError: too few values or only one; the message names target or phenotype, and no subject.
+        InputError: if no column is left; gives the first one's reason and names no subject.
     """
-    for where, values in (("training", train), ("validation", val)):
-        for name, column in zip(task.outputs, values.T, strict=True):
-            present = column[np.isfinite(column)]
-            fewest = FEWEST_VALUES if task.is_regression and where == "training" else 2
-            if len(present) < fewest:
-                raise InputError(
-                    f"{task.target}: {name} has {len(present)} values in the {where} set, fewer than {fewest}"
-                )
-            if (present == present[0]).all():
-                only = "" if task.is_regression else f" ({'all' if present[0] else 'none'} of {len(present)} positive)"
-                raise InputError(f"{task.target}: {name} is the same for every subject of the {where} set{only}")
+    reasons = {name: unusable(task.target, train[:, k], val[:, k]) for k, name in enumerate(task.outputs)}
+    kept = [k for k, reason in enumerate(reasons.values()) if not reason]
+    if not kept:
+        name, reason = next(iter(reasons.items()))
+        raise InputError(f"{task.target}: cannot be learnt or scored; {name} has {reason}")
+    return kept, {name: reason for name, reason in reasons.items() if reason}
 
 
 def loss_of(task: Task, outputs: Tensor, targets: Tensor, label_smoothing: float) -> Tensor:
