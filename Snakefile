@@ -15,6 +15,7 @@ pathvars:
 
 include: "workflow/rules/data.smk"
 include: "workflow/rules/pretrain.smk"
+include: "workflow/rules/finetune_plan.smk"
 include: "workflow/rules/sweep_plan.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/finetune.smk"

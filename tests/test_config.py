@@ -19,7 +19,7 @@ from cmr2ecg.config import check
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 PAPER = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
-MAPS = ("read_tabular.diseases", "finetune.overrides")  # whose keys the user chooses
+MAPS = ("read_tabular.diseases", "finetune.overrides", "finetune.limits")  # whose keys the user chooses
 
 
 def fresh() -> dict[str, Any]:
@@ -93,7 +93,8 @@ def described(schema: dict, node: dict, value: Any, path: str) -> list[str]:
     closed = node.get("additionalProperties") is False or "propertyNames" in node
     found += [] if closed else [f"{path}: lets unknown keys pass"]
     properties, patterns = node.get("properties", {}), node.get("patternProperties", {})
-    if properties and "overrides" not in path and not set(properties) == set(node["required"]) == set(value):
+    chosen = "overrides" in path or "limits" in path  # the user says which settings stand there
+    if properties and not chosen and not set(properties) == set(node["required"]) == set(value):
         found.append(f"{path}: keys {sorted(set(properties) ^ set(value) | set(properties) ^ set(node['required']))}")
     for key, item in value.items():
         below = properties.get(key) or next((n for p, n in patterns.items() if re.search(p, str(key))), None)
@@ -111,6 +112,7 @@ def test_schema_describes_every_key_of_paper():
 def test_only_real_steps_can_be_frozen():
     rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
     named = set(re.findall(r"^ *(?:rule|checkpoint) (\w+):", rules, re.MULTILINE))
+    named |= set(re.findall(r'^ *f"(\w+)_{encoder}"$', rules, re.MULTILINE))  # one rule an encoder
     assert set(yaml.safe_load(SCHEMA.read_text())["properties"]["frozen"]["items"]["enum"]) == named
 
 

@@ -181,7 +181,7 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
         config["pretrain"]["contrastive"], config["models"]["ecg_encoder"], config["clean_ecg"]["samples"]
     )
     yield from _visible_tokens(config["models"]["ecg_encoder"], config["pretrain"]["mae"]["mask_ratio"])
-    for section in ("finetune", "train_tabular"):
+    for section in ("finetune", "probe", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
     yield from sweep_disagreements(config)
 

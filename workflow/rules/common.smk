@@ -83,6 +83,10 @@ GPUS = config["processes"]["pretrain"] if config["device"] == "cuda" else 0
 BASELINES = sorted(config["pretrain"]["contrastive"])
 PRETRAINED = {
     "supervised": [],
+    "random": [],
+    "cmr_supervised": [],
+    "cmr_mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/image_encoder.safetensors",
+    "cmr_mmcl": "<results>/pretrain_mmcl/mmcl/image_encoder.safetensors",
     **{
         name: f"<results>/pretrain_contrastive/{name}/encoder.safetensors"
         for name in BASELINES
@@ -120,6 +124,8 @@ def without_plans(section):
         "figures",
         "quality_figures",
         "overrides",
+        "limits",
+        "job",
     )
     return {key: value for key, value in section.items() if key not in plans}
 
@@ -171,7 +177,8 @@ def shard_digest(wildcards):
 
 
 def pretrainings(encoders):
-    """Return the folders of the pre-trainings that the fine-tuned encoders need."""
+    """Return the folders of the pre-trainings that these encoders need; an image encoder comes from its MMCL."""
+    encoders = [name.removeprefix("cmr_") for name in encoders]
     mmcl = [name for name in MMCL_STARTS if name in encoders]
     folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
     folders += ["<results>/pretrain_cmr/simclr"] if mmcl else []
@@ -182,13 +189,6 @@ def pretrainings(encoders):
     ]
     folders += ["<results>/pretrain_mae/mae"] if {"mae", "mmcl"} & set(encoders) else []
     return folders
-
-
-def finetune_settings(wildcards):
-    """Return the fine-tune settings of one encoder as JSON, its overrides applied."""
-    section = config["finetune"]
-    overrides = section["overrides"].get(wildcards.encoder, {})
-    return training_settings({**without_plans(section), **overrides}, "ecg_encoder")
 
 
 def target_values(wildcards):

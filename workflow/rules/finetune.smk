@@ -1,45 +1,93 @@
 # Pre-trained encoders and balanced subsets to predictions.
 
+# One rule an encoder, since a job may hold all of an encoder's fits (finetune.job), and encoders differ in their fits.
+for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
 
-rule finetune:
-    """Fine-tune one encoder for one disease on one subset with every seed (§IV-C.2)."""
-    input:
-        code=code("finetune"),
-        dataset=DATASET,
-        split=SPLIT,
-        labels="<results>/read_tabular/labels.parquet",
-        phenotypes="<results>/read_tabular/phenotypes.parquet",
-        subset="<results>/balance_subset/{target}_{fraction}.csv",
-        audits=[AUDIT, "<results>/audit_subsets/{target}.json"],
-        weights=lambda wildcards: PRETRAINED[wildcards.encoder],
-        selected=lambda wildcards: choice(wildcards.encoder, wildcards.target),
-    output:
-        predictions="<results>/finetune/{encoder}/{target}/{fraction}/predictions.parquet",
-        metrics="<results>/finetune/{encoder}/{target}/{fraction}/metrics.jsonl",
-        result="<results>/finetune/{encoder}/{target}/{fraction}/result.json",
-    log:
-        "<results>/logs/finetune/{encoder}/{target}/{fraction}.log",
-    conda:
-        ENVIRONMENT
-    threads: config["threads"]["finetune"]
-    resources:
-        mem_mb=config["memory_mb"],
-    params:
-        settings=finetune_settings,
-        folder=f"{RESULTS}/finetune/{{encoder}}",
-        subsets=subpath(input.subset, parent=True),
-        weights=optional("weights"),
-        selected=lambda wildcards, input: (
-            f"--selected {shlex.quote(f'{wildcards.target}={input.selected}')}"
-            if input.selected
-            else ""
-        ),
-    shell:
-        "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --phenotypes {input.phenotypes:q}"
-        " --subsets {params.subsets:q} {params.weights} {params.selected} --encoder {wildcards.encoder}"
-        " --fits {wildcards.target}/{wildcards.fraction}"
-        " --memory-mb {resources.mem_mb} --output {params.folder:q}"
+    rule:
+        """Fine-tune one encoder for its targets on their training sets with every seed (§IV-C.2)."""
+        name:
+            f"finetune_{encoder}"
+        input:
+            code=code("finetune"),
+            dataset=DATASET,
+            split=SPLIT,
+            labels="<results>/read_tabular/labels.parquet",
+            phenotypes="<results>/read_tabular/phenotypes.parquet",
+            subsets=subsets(jobs_fits(encoder)),
+            audits=fit_audits(jobs_fits(encoder)),
+            weights=PRETRAINED[encoder],
+            selected=choices(encoder, jobs_fits(encoder)),
+        output:
+            predictions=fit_files(
+                "finetune", encoder, jobs_fits(encoder), "predictions.parquet"
+            ),
+            metrics=fit_files("finetune", encoder, jobs_fits(encoder), "metrics.jsonl"),
+            results=fit_files("finetune", encoder, jobs_fits(encoder), "result.json"),
+        log:
+            job_log(encoder),
+        wildcard_constraints:
+            target="[a-z0-9_]+",
+            fraction="[0-9]+",
+        conda:
+            ENVIRONMENT
+        threads: config["threads"]["finetune"]
+        resources:
+            mem_mb=config["memory_mb"],
+        params:
+            settings=encoder_settings("finetune", encoder),
+            encoder=encoder,
+            fits=named(jobs_fits(encoder)),
+            folder=f"{RESULTS}/finetune/{encoder}",
+            subsets=f"{RESULTS}/balance_subset",
+            weights=optional("weights"),
+            selected=optional("selected"),
+        shell:
+            "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
+            " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
+            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights} {params.selected}"
+            " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+
+
+for encoder in config["probe"]["encoders"]:
+
+    rule:
+        """Probe one frozen encoder for all targets: a control the paper lacks."""
+        name:
+            f"probe_{encoder}"
+        input:
+            code=code("probe"),
+            dataset=DATASET,
+            split=SPLIT,
+            labels="<results>/read_tabular/labels.parquet",
+            phenotypes="<results>/read_tabular/phenotypes.parquet",
+            subsets=subsets(fits_of("probe")),
+            audits=fit_audits(fits_of("probe")),
+            weights=PRETRAINED[encoder],
+        output:
+            predictions=fit_files(
+                "probe", encoder, fits_of("probe"), "predictions.parquet"
+            ),
+            metrics=fit_files("probe", encoder, fits_of("probe"), "metrics.jsonl"),
+            results=fit_files("probe", encoder, fits_of("probe"), "result.json"),
+        log:
+            f"<results>/logs/probe/{encoder}.log",
+        conda:
+            ENVIRONMENT
+        threads: config["threads"]["finetune"]
+        resources:
+            mem_mb=config["memory_mb"],
+        params:
+            settings=encoder_settings("probe", encoder),
+            encoder=encoder,
+            fits=fits_of("probe"),
+            folder=f"{RESULTS}/probe/{encoder}",
+            subsets=f"{RESULTS}/balance_subset",
+            weights=optional("weights"),
+        shell:
+            "python -m cmr2ecg.steps.probe --settings {params.settings:q} --threads {threads} --log {log:q}"
+            " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
+            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights}"
+            " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.mem_mb} --output {params.folder:q}"
 
 
 rule train_tabular:

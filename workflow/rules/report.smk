@@ -1,13 +1,14 @@
 # Predictions to tables, figures and MLflow runs.
 
 FRACTIONS = config["balance_subset"]["fractions"]
-FITS = expand(
-    "<results>/finetune/{encoder}/{target}/{fraction}",
-    encoder=config["finetune"]["encoders"],
-    target=config["finetune"]["targets"],
-    fraction=FRACTIONS,
-) + expand("<results>/train_tabular/{fit}", fit=fits_of("train_tabular"))
-PRETRAININGS = pretrainings(config["finetune"]["encoders"])
+FITS = (
+    FINETUNED
+    + PROBED
+    + expand("<results>/train_tabular/{fit}", fit=fits_of("train_tabular"))
+)
+PRETRAININGS = pretrainings(
+    config["finetune"]["encoders"] + config["probe"]["encoders"]
+)
 EVALUATED = {
     name: f"<results>/evaluate/{name}.csv"
     for name in (

@@ -9,12 +9,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
+
 from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.fits import Encoder, Origin, fit_target
+from cmr2ecg.training.fit_folder import Origin
+from cmr2ecg.training.fits import Encoder, fit_target
 from cmr2ecg.training.subjects import Subjects, Tables, parse_fit
 
 MODULE = "cmr2ecg.steps.finetune"
@@ -36,6 +40,20 @@ def encoder_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+def begin(
+    args: argparse.Namespace, module: str, started: float, also: Sequence[Path] = ()
+) -> tuple[torch.device, str, Origin]:
+    """Return device, precision and the origin of the job's results; `also` are further input files."""
+    device = pick_device(args.settings["device"])
+    precision = pick_precision(args.settings["precision"], device)
+    pick_attention(device, precision)
+    tables = [args.split, args.labels, args.phenotypes]
+    subsets = [args.subsets / f"{target}_{fraction}.csv" for target, fraction in args.fits if not is_phenotypes(target)]
+    files = [args.dataset, *([args.weights] if args.weights else []), *tables, *subsets, *also]
+    machine = {"device": device.type, "precision": precision, "threads": args.threads}
+    return device, precision, Origin(module, files, args.settings, started, **machine)
+
+
 def read_subjects(args: argparse.Namespace) -> Subjects:
     """Return the recordings of all fits: ECGs, or images at the encoder's size."""
     tables = Tables(args.split, args.subsets, args.labels, args.phenotypes)
@@ -47,19 +65,13 @@ def read_subjects(args: argparse.Namespace) -> Subjects:
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     parser = encoder_parser(__doc__)
-    parser.add_argument("--selected", nargs="*", default=[], help="TARGET=FILE: a sweep's choice for a target")
+    parser.add_argument("--selected", type=Path, nargs="*", default=[], help="choices of sweeps, ENCODER_TARGET.json")
     args = parser.parse_args(argv)
     start(args)
-    device = pick_device(args.settings["device"])
-    precision = pick_precision(args.settings["precision"], device)
-    pick_attention(device, precision)
+    device, precision, origin = begin(args, MODULE, started, also=args.selected)
     encoder = Encoder(args.encoder, args.settings["models"], read_weights(args.weights), device, precision)
     subjects = read_subjects(args)
-    selected = {target: Path(path) for target, path in (text.split("=", 1) for text in args.selected)}
-    tables = [args.split, args.labels, args.phenotypes, *selected.values()]
-    files = [path for path in (args.dataset, args.weights, *tables) if path]
-    machine = {"device": device.type, "precision": precision, "threads": args.threads}
-    origin = Origin(MODULE, files, args.settings, started, **machine)
+    selected = {path.stem.removeprefix(f"{args.encoder}_"): path for path in args.selected}
     for target, fraction in args.fits:
         fit_target(
             encoder,

@@ -20,6 +20,10 @@ log = logging.getLogger(__name__)
 DIGITS = 64  # of a SHA-256, at the head of a resume point
 
 
+class NotWritten(InputError):
+    """A file could not be written; the message names it and says how to go on."""
+
+
 def save_weights(path: Path, network: nn.Module) -> None:
     """Write a network's state as safetensors.
 
@@ -104,6 +108,6 @@ def _written(path: Path) -> Iterator[Path]:
         with atomic(path) as partial:
             yield partial
     except (OSError, SafetensorError) as error:
-        raise InputError(
+        raise NotWritten(
             f"{path}: could not be written ({error}); make room and run again, it goes on after the last finished epoch"
         ) from error

@@ -1,7 +1,8 @@
 """Fine-tuning: every weight of an encoder on one target, stopped on the validation metric (paper §IV-C.2).
 
-A `Setup` holds what fits share: one copy of the data, one warm start, one target (see `cut_to_learnable`). `fit_all(setup, runs)` trains each
-(settings, seed) of `runs`; a `Fit` can also be driven by hand, for successive halving:
+A `Setup` holds what fits share: one copy of the data, one warm start, one target, from which `cut_to_learnable` has
+removed outputs that cannot be learnt. `fit_all(setup, runs)` trains each (settings, seed) of `runs`; a `Fit` can also
+be driven by hand, for successive halving:
 
     fits = [Fit(setup, settings, seed) for settings, seed in runs]
     for fit in fits:

@@ -1,9 +1,8 @@
 """All fine-tunings of one encoder in one process: each (target, fraction) in a folder of its own, seeds kept."""
 
-import hashlib
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,23 +10,14 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cmr2ecg.command import InputError
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
-from cmr2ecg.training.finetune import Fit, Fold, Setup, cut_to_learnable
-from cmr2ecg.training.result import digest, peak_memory_mb, provenance
+from cmr2ecg.training.finetune import Fit, Fold, Setup
+from cmr2ecg.training.fit_folder import Origin, digest_of, fold_rows, write_fit
+from cmr2ecg.training.result import digest
 from cmr2ecg.training.schedule import absolute_rate
-from cmr2ecg.training.seeds import (
-    SeedResult,
-    best_seed,
-    keep_weights,
-    prediction_rows,
-    run_seeds,
-    seed_stem,
-    write_outcome,
-    write_skipped,
-)
+from cmr2ecg.training.seeds import SeedResult, best_seed, keep_weights, run_seeds, seed_stem
 from cmr2ecg.training.subjects import Subjects
-from cmr2ecg.training.targets import Scale, Task, task_of
+from cmr2ecg.training.targets import Task
 
 log = logging.getLogger(__name__)
 RESUME_SECONDS = 60.0  # between resume points of one seed
@@ -43,35 +33,6 @@ class Encoder:
     start: dict[str, Tensor] | None
     device: torch.device
     precision: str
-
-
-class Origin:
-    """What the results of one job have in common: where they come from, and what they depend on.
-
-    Args:
-        module: the step's module.
-        files: input files of all fits.
-        settings: the step's settings, of which networks and device count for every fit.
-        started: time.monotonic() when the step began.
-        machine: device, precision, threads.
-    """
-
-    def __init__(self, module: str, files: Sequence[Path], settings: dict, started: float, **machine: object) -> None:
-        self.settings, self.started = settings, started
-        self.whole = provenance(module, files, started, **machine)
-
-    def depends_on(self, *files: Path | None) -> list:
-        """Return a JSON value that changes with code, networks, precision or one of these input files."""
-        digests = [self.whole["inputs"][str(path)] for path in files if path]
-        return [self.whole["code"], self.settings["models"], self.whole["precision"], digests]
-
-    def describe(self, about: dict, method: dict) -> dict:
-        """Return `about` with the settings used and the provenance up to now."""
-        spent = {
-            "wall_seconds": round(time.monotonic() - self.started, 2),
-            "peak_memory_mb": round(peak_memory_mb(), 1),
-        }
-        return {**about, "settings": {**self.settings, "method": method}, "provenance": {**self.whole, **spent}}
 
 
 def fit_target(
@@ -94,38 +55,15 @@ def fit_target(
         origin: of the job.
         inputs: JSON value that changes with code, networks, recordings or weights.
     """
-    label = f"finetune {encoder.name}/{target}/{fraction}"
-    task = task_of(target)
-    about = {
-        "step": "finetune",
-        "name": f"{encoder.name}/{target}/{fraction}",
-        "encoder": encoder.name,
-        "target": target,
-        "fraction": fraction,
-    }
-    try:
-        folds = {name: subjects.fold(task, name, fraction) for name in ("train", "val", "test")}
-        task, folds, left_out = cut_to_learnable(task, folds)
-        for name, reason in left_out.items():
-            log.warning("%s: %s is left out: %s", label, name, reason)
-        owner = digest([{k: v for k, v in settings.items() if k not in NOT_THE_RESULT}, inputs, digest_of(folds)])
+    rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
+    counted = {key: value for key, value in settings.items() if key not in NOT_THE_RESULT}
+
+    def work(task: Task, folds: dict[str, Fold], label: str) -> tuple[list[SeedResult], dict]:
+        owner = digest([counted, inputs, digest_of(folds)])
         results = fit_seeds(encoder, task, folds, settings, directory=directory, owner=owner, label=label)
-    except InputError as error:
-        reason = " ".join(str(error).split())
-        log.warning("%s: skipped: %s", label, reason)
-        write_skipped(directory, origin.describe(about, settings), reason)
-        return
-    about |= {
-        "outputs": list(task.outputs),
-        "skipped_outputs": left_out,
-        "seeds": settings["seeds"],
-        "learning_rate": absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]),
-        **{f"n_{name}": len(fold.eids) for name, fold in folds.items()},
-    }
-    if task.is_regression:
-        scale = Scale.of(folds["train"].values)
-        about["scale"] = {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
-    write_outcome(directory, results, origin.describe(about, settings))
+        return results, {"seeds": settings["seeds"], "learning_rate": rate}
+
+    write_fit(encoder.name, subjects, target, fraction, settings, work, directory=directory, origin=origin)
 
 
 def fit_seeds(
@@ -189,12 +127,9 @@ def train_resumably(fit: Fit, path: Path, owner: str) -> Fit:
 def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
     """Return the predictions of val and test, with the weights that were best on val, the epochs and a summary."""
     model, task = fit.best_model(), fit.setup.task
-    rows = []
-    for name in ("val", "test"):
-        fold = folds[name]
-        scores = fit.predict(fold, model)
-        for column, output in enumerate(task.outputs):
-            rows.append(prediction_rows(fit.seed, fold.eids, name, output, fold.values[:, column], scores[:, column]))
+    rows = [
+        fold_rows(fit.seed, task, split, folds[split], fit.predict(folds[split], model)) for split in ("val", "test")
+    ]
     summary = {
         f"val_{task.metric}": fit.best_score,
         "best_epoch": fit.best_epoch,
@@ -202,11 +137,3 @@ def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
     }
     return pd.concat(rows), fit.history, summary
-
-
-def digest_of(folds: Mapping[str, Fold]) -> str:
-    """Return a SHA-256 of who is in the folds and what they have."""
-    whole = hashlib.sha256()
-    for name, fold in sorted(folds.items()):
-        whole.update(name.encode() + fold.eids.tobytes() + fold.values.tobytes())
-    return whole.hexdigest()

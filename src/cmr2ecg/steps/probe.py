@@ -1,0 +1,75 @@
+"""Probe one frozen encoder for all targets: linear models on its embeddings, a control the paper lacks.
+
+Every subject is embedded once. The encoder `random` was never trained and is probed once per seed of its weights; a
+pre-trained one once, since nothing in its probe is drawn.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cmr2ecg.command import run, start
+from cmr2ecg.models.classifier import build_encoder, is_cmr
+from cmr2ecg.steps.finetune import begin, encoder_parser, read_subjects
+from cmr2ecg.training.checkpoint import read_weights
+from cmr2ecg.training.finetune import Fold, load_start
+from cmr2ecg.training.fit_folder import fold_rows, write_fit
+from cmr2ecg.training.probe import Embedded, embed, fit_probe
+from cmr2ecg.training.seeds import SeedResult
+from cmr2ecg.training.targets import Task
+
+MODULE = "cmr2ecg.steps.probe"
+
+
+def seed_result(task: Task, folds: dict[str, Fold], features: np.ndarray, penalties: list, seed: int) -> SeedResult:
+    """Return the predictions of val and test of one probe; `features` (n, d) are those of all subjects of the job."""
+    embedded = {name: Embedded(features[fold.data.positions], fold.values) for name, fold in with_values(folds).items()}
+    probe = fit_probe(task, embedded, penalties)
+    rows = [fold_rows(seed, task, name, folds[name], probe.predictions[name]) for name in ("val", "test")]
+    metric = f"val_{task.metric}"
+    history = [
+        {"seed": seed, "epoch": number, "penalty": penalty, metric: score}
+        for number, (penalty, score) in enumerate(zip(penalties, probe.scores, strict=True))
+    ]
+    weights = (features.shape[1] + 1) * len(task.outputs)
+    summary = {metric: probe.best_score, "best_epoch": penalties.index(probe.penalty), "parameters": weights}
+    return pd.concat(rows), history, summary
+
+
+def with_values(folds: dict[str, Fold]) -> dict[str, Fold]:
+    """Return the folds, that of training without subjects that have no value left."""
+    return {**folds, "train": folds["train"].with_values()}
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.monotonic()
+    args = encoder_parser(__doc__).parse_args(argv)
+    start(args)
+    device, precision, origin = begin(args, MODULE, started)
+    subjects, weights = read_subjects(args), read_weights(args.weights)
+    method, field = args.settings["method"], "cmr" if is_cmr(args.encoder) else "ecg"
+    seeds = method["random_seeds"] if weights is None else method["random_seeds"][:1]
+    features = {}
+    for seed in seeds:
+        torch.manual_seed(seed)
+        encoder = build_encoder(args.encoder, args.settings["models"])
+        if weights is not None:
+            load_start(encoder, weights, args.encoder)
+        features[seed] = embed(encoder.to(device), subjects.data, field, device, precision)
+
+    def work(task: Task, folds: dict[str, Fold], label: str) -> tuple[list[SeedResult], dict]:
+        penalties = method["penalties"]
+        results = [seed_result(task, folds, features[seed], penalties, seed) for seed in seeds]
+        chosen = [penalties[result[2]["best_epoch"]] for result in results]
+        return results, {"seeds": seeds, "penalty": chosen}
+
+    for target, fraction in args.fits:
+        directory = args.output / target / str(fraction)
+        write_fit(args.encoder, subjects, target, fraction, method, work, directory=directory, origin=origin)
+
+
+if __name__ == "__main__":
+    run(main)

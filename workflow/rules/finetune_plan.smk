@@ -1,0 +1,99 @@
+# Which encoder is fitted to what, and which fits share a job.
+
+
+def encoder_fits(encoder):
+    """Return TARGET/FRACTION of an encoder's fine-tunings; finetune.limits leaves some out."""
+    limits = config["finetune"]["limits"].get(encoder, {})
+    fits = [fit.split("/") for fit in fits_of("finetune")]
+    return [
+        f"{target}/{fraction}"
+        for target, fraction in fits
+        if target in limits.get("targets", [target])
+        and int(fraction) in limits.get("fractions", [int(fraction)])
+    ]
+
+
+def jobs_fits(encoder):
+    """Return the fits of one job: all of the encoder's, or the one that the wildcards name."""
+    one_each = config["finetune"]["job"] == "fit"
+    return ["{target}/{fraction}"] if one_each else encoder_fits(encoder)
+
+
+def job_log(encoder):
+    """Return the log of an encoder's jobs."""
+    one_each = config["finetune"]["job"] == "fit"
+    return f"<results>/logs/finetune/{encoder}{'/{target}/{fraction}' * one_each}.log"
+
+
+def fit_files(step, encoder, fits, name):
+    """Return a file of each fit; wildcards stay as they are."""
+    return [f"<results>/{step}/{encoder}/{fit}/{name}" for fit in fits]
+
+
+def named(fits):
+    """Return a function of the wildcards that gives TARGET/FRACTION of a job's fits."""
+
+    def of_wildcards(wildcards):
+        return [fit.format(**wildcards) for fit in fits]
+
+    return of_wildcards
+
+
+def subsets(fits):
+    """Return a function of the wildcards that gives the balanced subsets that a job's diseases are trained on."""
+
+    def of_wildcards(wildcards):
+        pairs = [fit.split("/") for fit in named(fits)(wildcards)]
+        return [
+            f"<results>/balance_subset/{target}_{fraction}.csv"
+            for target, fraction in pairs
+            if target not in PHENOTYPE_GROUPS
+        ]
+
+    return of_wildcards
+
+
+def fit_audits(fits):
+    """Return a function of the wildcards that gives the audits that a job waits for."""
+
+    def of_wildcards(wildcards):
+        targets = {fit.split("/")[0] for fit in named(fits)(wildcards)}
+        diseases = sorted(targets - {*PHENOTYPE_GROUPS})
+        return [AUDIT, *(f"<results>/audit_subsets/{name}.json" for name in diseases)]
+
+    return of_wildcards
+
+
+def choices(encoder, fits):
+    """Return a function of the wildcards that gives the sweeps' choices for a job's targets."""
+
+    def of_wildcards(wildcards):
+        targets = dict.fromkeys(fit.split("/")[0] for fit in named(fits)(wildcards))
+        return [path for target in targets if (path := choice(encoder, target))]
+
+    return of_wildcards
+
+
+def encoder_settings(section, encoder):
+    """Return the settings of a section for one encoder as JSON, its overrides applied."""
+    method = without_plans(config[section])
+    overrides = config[section].get("overrides", {}).get(encoder, {})
+    network = "cmr_encoder" if encoder.startswith("cmr_") else "ecg_encoder"
+    return training_settings({**method, **overrides}, network)
+
+
+def finetune_settings(wildcards):
+    """Return the fine-tune settings of one encoder as JSON, its overrides applied."""
+    return encoder_settings("finetune", wildcards.encoder)
+
+
+FINETUNED = [
+    f"<results>/finetune/{encoder}/{fit}"
+    for encoder in config["finetune"]["encoders"]
+    for fit in encoder_fits(encoder)
+]
+PROBED = [
+    f"<results>/probe/{encoder}/{fit}"
+    for encoder in config["probe"]["encoders"]
+    for fit in fits_of("probe")
+]
