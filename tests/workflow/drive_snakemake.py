@@ -22,16 +22,22 @@ def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:
-    """Return {rule: jobs} that a dry run plans, without `all`; empty if there is nothing to be done."""
+    """Return {rule: jobs} that a dry run plans, without `all`; empty if there is nothing to be done.
+
+    Rules that exist once an encoder, such as finetune_mmcl, count as one: finetune.
+    """
     done = snakemake(folder, "--dry-run", *arguments)
     assert done.returncode == 0, done.stdout + done.stderr
     text = done.stdout + done.stderr
     if "Nothing to be done" in text:
         return {}
     table = text.split("Job stats:")[1].split("\n\n")[0]
-    return {
-        rule: int(n) for rule, n in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE) if rule not in ("all", "total")
-    }
+    jobs: dict[str, int] = {}
+    for name, count in re.findall(r"^(\w+) +(\d+)$", table, re.MULTILINE):
+        rule = re.sub(r"^(finetune|probe)_.*", r"\1", name)
+        if rule not in ("all", "total"):
+            jobs[rule] = jobs.get(rule, 0) + int(count)
+    return jobs
 
 
 def copy_repository(target: Path) -> None:
