@@ -14,7 +14,9 @@ from cmr2ecg.command import InputError
 from cmr2ecg.evaluate import check_ui
 from cmr2ecg.evaluate.browser import missing_program
 from cmr2ecg.evaluate.supplements import SUPPLEMENTS
+from cmr2ecg.evaluate.sweep_runs import read_sweep
 from cmr2ecg.evaluate.table_layouts import LAYOUTS
+from cmr2ecg.evaluate.tracking import Tracker
 from cmr2ecg.steps import evaluate, make_figure, make_table, track
 
 SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "age_bands": [60], "calibration_bins": 5})
@@ -53,6 +55,64 @@ def study(tmp_path_factory):
     given = f"intervals={root / 'intervals.csv'}"
     make_figure.main(words(settings=json.dumps({"dpi": 60}), figure="figure_5", inputs=given, **outputs))
     return root
+
+
+def write_sweep(folder, scores):
+    """Write result.json and curves.csv of a sweep with one trial a score."""
+    folder.mkdir(parents=True, exist_ok=True)
+    trials = [
+        {
+            "trial": f"t{number}",
+            "settings": {"base_lr": 10.0**-number},
+            "score": score,
+            "seeds": {"0": score},
+            "best_epoch": {"0": 1},
+            "rung": 0,
+            "epochs": 2,
+        }
+        for number, score in enumerate(scores)
+    ]
+    best = max(trials, key=lambda trial: trial["score"])
+    result = {"step": "sweep", "name": "mmcl/cad", "encoder": "mmcl", "target": "cad", "metric": "auroc"}
+    result |= {"strategy": "grid", "trials": len(trials), "chosen": best, "all_trials": trials, "startup_share": 0.05}
+    result |= {"seconds": {f"{trial['trial']}/0": 2.0 for trial in trials}, "provenance": provenance()}
+    (folder / "result.json").write_text(json.dumps(result))
+    rows = [(trial["trial"], 0, epoch, trial["score"] - 0.1 * (1 - epoch)) for trial in trials for epoch in (0, 1)]
+    pd.DataFrame(rows, columns=["trial", "seed", "epoch", "score"]).to_csv(folder / "curves.csv", index=False)
+    return folder / "result.json"
+
+
+def below(database, name):
+    """Return the names of the runs below the run of this name."""
+    parent = "SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active' AND name = ?"
+    query = f"""SELECT name FROM runs JOIN tags USING (run_uuid) WHERE lifecycle_stage = 'active'
+        AND tags.key = 'mlflow.parentRunId' AND tags.value = ({parent}) ORDER BY name"""
+    with closing(sqlite3.connect(database)) as connection:
+        return [row for (row,) in connection.execute(query, (name,))]
+
+
+def test_a_sweep_is_a_run_with_its_trials_below(tmp_path):
+    tracker = Tracker(tmp_path / "mlflow.db", tmp_path / "artifacts", "demo")
+    file = write_sweep(tmp_path / "sweep/mmcl/cad", [0.6, 0.8, 0.7])
+    tracker.add_sweep(*read_sweep(file))
+    assert below(tmp_path / "mlflow.db", "sweep mmcl/cad") == ["mmcl/cad t0", "mmcl/cad t1", "mmcl/cad t2"]
+    before = ask(tmp_path / "mlflow.db", "SELECT run_uuid FROM runs ORDER BY run_uuid")
+    again = Tracker(tmp_path / "mlflow.db", tmp_path / "artifacts", "demo")
+    again.add_sweep(*read_sweep(file))
+    assert ask(tmp_path / "mlflow.db", "SELECT run_uuid FROM runs ORDER BY run_uuid") == before
+    write_sweep(tmp_path / "sweep/mmcl/cad", [0.6, 0.9])
+    again.add_sweep(*read_sweep(file))
+    assert below(tmp_path / "mlflow.db", "sweep mmcl/cad") == ["mmcl/cad t0", "mmcl/cad t1"]
+    best = "SELECT latest_metrics.value FROM latest_metrics JOIN runs USING (run_uuid) WHERE key = 'best_val_auroc'"
+    best += " AND lifecycle_stage = 'active' AND name = 'sweep mmcl/cad'"
+    assert ask(tmp_path / "mlflow.db", best) == [(0.9,)]
+
+
+def test_a_damaged_sweep_is_said(tmp_path):
+    file = write_sweep(tmp_path, [0.6])
+    file.write_text('{"step": "sweep"}')
+    with pytest.raises(InputError, match="not a result of a sweep"):
+        read_sweep(file)
 
 
 def track_study(root, database):

@@ -191,6 +191,10 @@ rule track:
         code=code("track"),
         runs=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
         curves=expand("{folder}/metrics.jsonl", folder=PRETRAININGS + FITS),
+        sweeps=[
+            f"<results>/sweep/{encoder}/{target}/result.json"
+            for encoder, target in sorted(SWEPT)
+        ],
         metrics="<results>/evaluate/metrics.csv",
         artifacts=TABLES + [path.replace(".csv", ".md") for path in TABLES] + FIGURES,
     output:
@@ -206,7 +210,7 @@ rule track:
         artifacts=f"{RESULTS}/mlartifacts",
     shell:
         "python -m cmr2ecg.steps.track --threads {threads} --log {log:q} --cohort {params.cohort:q}"
-        " --runs {input.runs:q} --artifacts {input.artifacts:q} --metrics {input.metrics:q}"
+        " --runs {input.runs:q} --sweeps {input.sweeps:q} --artifacts {input.artifacts:q} --metrics {input.metrics:q}"
         " --database {params.database:q} --artifact-root {params.artifacts:q} --output {output:q}"
 
 

@@ -36,13 +36,27 @@ class Tracker:
         self._cohort = cohort
         self._known: dict[str, dict[str, Run]] = {}
 
-    def add_training(self, run: TrainingRun) -> None:
-        """Store a training with its parameters, curves by epoch, numbers and tags."""
+    def add_sweep(self, parent: TrainingRun, trials: Sequence[TrainingRun]) -> None:
+        """Store a sweep and, as runs below it, its trials; trials of an older form of the sweep go."""
+        wanted = {trial.output for trial in trials}
+        self._experiment(f"{self._cohort}/{parent.stage}")
+        known = self._known[f"{self._cohort}/{parent.stage}"]
+        for output in [name for name in known if name.startswith(f"{parent.output}#") and name not in wanted]:
+            self._client.delete_run(known.pop(output).info.run_id)
+        self.add_training(parent)
+        for trial in trials:
+            self.add_training(trial, parent=known[parent.output].info.run_id)
+
+    def add_training(self, run: TrainingRun, parent: str | None = None) -> None:
+        """Store a training with its parameters, curves by epoch, numbers and tags.
+
+        parent: id of the run it stands below; a run whose parent was replaced is replaced too.
+        """
         from mlflow.entities import Metric, Param, RunTag
 
         end = int(run.finished_at * 1000)
-        start = end - int(run.numbers.get("wall_seconds", 0) * 1000)
-        run_id = self._create(run.stage, run.name, run.output, run.digest(), start)
+        start = end - int(run.numbers.get("wall_seconds", run.numbers.get("training_seconds", 0)) * 1000)
+        run_id = self._create(run.stage, run.name, run.output, run.digest() + (parent or ""), start)
         if run_id is None:
             return
         last = max((epoch for _, epoch, _ in run.curves), default=0)
@@ -54,7 +68,8 @@ class Tracker:
             metrics=metrics,
             params=[Param(key, value) for key, value in run.parameters.items()],
             tags=[RunTag(key, value) for key, value in run.tags.items()]
-            + [RunTag("mlflow.source.git.commit", run.tags["commit"])],
+            + [RunTag("mlflow.source.git.commit", run.tags["commit"])]
+            + ([RunTag("mlflow.parentRunId", parent)] if parent else []),
         )
         self._client.set_terminated(run_id, end_time=end)
 

@@ -1,7 +1,8 @@
-"""Import every training, the test metrics, the tables and the figures into an MLflow database.
+"""Import every training, sweep, the test metrics, the tables and the figures into an MLflow database.
 
-One experiment a stage, one run a training, named like its folder. Running it again replaces what changed and
-adds nothing twice. Look at it with `mlflow ui --backend-store-uri sqlite:///PATH/mlflow.db`.
+One experiment a stage, one run a training, named like its folder; a sweep is a run with one below it for each trial.
+Running it again replaces what changed and adds nothing twice. Look at it with
+`mlflow ui --backend-store-uri sqlite:///PATH/mlflow.db`.
 """
 
 import logging
@@ -11,6 +12,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.evaluate.sweep_runs import read_sweep
 from cmr2ecg.evaluate.tracking import Tracker
 from cmr2ecg.evaluate.training_runs import read_run
 from cmr2ecg.files import write_json
@@ -19,6 +21,7 @@ from cmr2ecg.files import write_json
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="result.json of every training")
+    parser.add_argument("--sweeps", type=Path, nargs="*", default=[], help="result.json of every sweep")
     parser.add_argument("--artifacts", type=Path, nargs="*", default=[], help="tables and figures to show")
     parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv of the step evaluate")
     parser.add_argument("--database", type=Path, required=True, help="mlflow.db; kept and updated if it exists")
@@ -33,6 +36,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     tracker = Tracker(args.database, args.artifact_root, args.cohort)
     for training in trainings:
         tracker.add_training(training)
+    for path in args.sweeps:
+        tracker.add_sweep(*read_sweep(path))
     if args.artifacts:
         tracker.add_report("tables and figures", str(args.output.parent), args.artifacts)
     counts = tracker.counts()
