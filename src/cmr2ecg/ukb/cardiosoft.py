@@ -12,7 +12,7 @@ from cmr2ecg.ukb.plain_file import read_plain
 from cmr2ecg.ukb.recording import LEAD_KEYS, MAX_SAMPLES, Ecg, check_rate, lead_key, stack_leads
 from cmr2ecg.ukb.rejection import Rejection
 
-MAX_BYTES = 20_000_000  # a real file has half a megabyte
+MAX_BYTES = 8_000_000  # a real file has half a megabyte
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
 POOR_QUALITY = "poor data quality"  # a line of the automatic diagnosis
 
