@@ -140,7 +140,7 @@ def test_cmr_sheet_puts_the_box_in_mm_on_the_whole_frame(cohort, monkeypatch):
         "end-diastole",
         "mid-phase",
     ]
-    with pytest.raises(InputError, match="of 9 subjects drawn from the split have no box"):
+    with pytest.raises(InputError, match="of 9 subjects of the split have no box"):
         cmr_sheet.draw(settings, inputs | {"cmr": [cohort / "0.h5"]})
 
 

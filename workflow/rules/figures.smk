@@ -63,6 +63,20 @@ FIGURE_SETTINGS = {
 }
 
 
+MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
+# The maps of section III-C with and without masked data modelling, as far as they were trained: model -> networks.
+MAPPED = {
+    name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
+    for name in ("mmcl", "mmcl_without_mdm")
+    if name in config["finetune"]["encoders"]
+}
+HEATMAP = (
+    ["<results>/score_heatmap/heatmap.csv"]
+    if MAPPED and (SIMULATED or RAW["segmentations"])
+    else []
+)
+
+
 def named_files(inputs):
     """Return a parameter that lists a job's files as `name=path`, as --inputs takes them."""
 
@@ -110,3 +124,52 @@ rule make_figure:
     shell:
         "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --figure {wildcards.figure} --inputs {params.inputs} --png {output.png:q} --pdf {output.pdf:q}"
+
+
+rule score_heatmap:
+    """Measure how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
+    input:
+        **MAPPED,
+        code=code("score_heatmap"),
+        dataset=DATASET,
+        split=SPLIT,
+        visits="<results>/index_cohort/visits.parquet",
+        cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+        truth="<results>/simulate_cohort/truth.parquet" if SIMULATED else [],
+    output:
+        report(
+            "<results>/score_heatmap/heatmap.csv",
+            caption="../report/heatmap.rst",
+            category=lambda wildcards: CATEGORIES["further"],
+            labels={"item": "Heatmap as a number"},
+        ),
+    log:
+        "<results>/logs/score_heatmap.log",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["pretrain"]
+    resources:
+        mem_mb=config["memory_mb"],
+    params:
+        settings=json.dumps(
+            {
+                **{
+                    key: value
+                    for key, value in config["heatmap"].items()
+                    if key != "temperature"
+                },
+                "models": {
+                    name: config["models"][name]
+                    for name in ("ecg_encoder", "cmr_encoder", "projector")
+                },
+                "channels": config["crop_cmr"]["channels"],
+                "read": READ_LIMITS,
+            },
+            sort_keys=True,
+        ),
+        models=named_files(MAPPED),
+        truth=optional("truth"),
+    shell:
+        "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --models {params.models} --dataset {input.dataset:q} --split {input.split:q} --visits {input.visits:q}"
+        " --cmr {input.cmr:q} {params.truth} --memory-mb {resources.mem_mb} --output {output:q}"

@@ -70,6 +70,7 @@ def shareable_config():
 STUDY = [
     *TABLES,
     *FIGURES,
+    *HEATMAP,
     "<results>/track/tracked.json",
     "<results>/trace_numbers/provenance.json",
     "<results>/describe_run/run.html",
@@ -196,7 +197,10 @@ rule track:
             for encoder, target in sorted(SWEPT)
         ],
         metrics="<results>/evaluate/metrics.csv",
-        artifacts=TABLES + [path.replace(".csv", ".md") for path in TABLES] + FIGURES,
+        artifacts=TABLES
+        + [path.replace(".csv", ".md") for path in TABLES]
+        + FIGURES
+        + HEATMAP,
     output:
         "<results>/track/tracked.json",
     log:

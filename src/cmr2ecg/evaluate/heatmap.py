@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-MEASURES = ("share", "pointing", "inside")
+MEASURES = ("share", "pointing", "inside", "contrast")
 HALF = 0.5  # a place belongs to the ventricle if at least this share of it does
 BLOCK = 8_000_000  # similarities held at once: 32 MB
 COLUMNS = ["model", "measure", "value", "low", "high", "flat", "null_mean", "null_low", "null_high", "p", "n", "map"]
@@ -36,11 +36,12 @@ def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored
     - share: positive similarity inside the left ventricle, as a share of all positive similarity; 0 if there is none.
     - pointing: 1 if the most similar place is the ventricle's (the pointing game of Zhang et al. 2018).
     - inside: mean cosine similarity inside the ventricle.
+    - contrast: that minus the mean outside; unlike the others free of an offset that all similarities share.
 
     Args:
         regions: (n, height, width, d) unit vectors of image places.
         signals: (n, d) unit vectors of ECGs, subject i's in row i.
-        coverage: (n, height, width), share of each place that the ventricle covers.
+        coverage: (n, height, width), share of each place that the ventricle covers; above 0 somewhere.
     """
     n, places = len(regions), coverage.shape[1] * coverage.shape[2]
     local, cover = regions.reshape(n, places, -1), coverage.reshape(n, places).astype(np.float32)
@@ -51,12 +52,19 @@ def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored
         similar = local[rows] @ signals.T  # (step, places, ECGs)
         inside = cover[rows, :, None]
         pairs["inside"][rows] = (similar * inside).sum(1) / inside.sum(1)
+        outside = (similar * (1 - inside)).sum(1) / (1 - inside).sum(1)
+        pairs["contrast"][rows] = pairs["inside"][rows] - outside
         best = similar.argmax(1)
         pairs["pointing"][rows] = np.take_along_axis(cover[rows], best, axis=1) >= HALF
         positive = np.maximum(similar, 0, out=similar)
         total = positive.sum(1)
         pairs["share"][rows] = np.divide((positive * inside).sum(1), total, out=np.zeros_like(total), where=total > 0)
-    flat = {"share": float(cover.mean()), "pointing": float((cover >= HALF).mean()), "inside": float("nan")}
+    flat = {
+        "share": float(cover.mean()),
+        "pointing": float((cover >= HALF).mean()),
+        "inside": float("nan"),
+        "contrast": 0.0,
+    }
     return Scored(pairs, flat)
 
 

@@ -7,17 +7,65 @@ in it that lie in the mask.
 """
 
 import os
+from collections.abc import Callable, Mapping
 from itertools import islice
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.segmentation import CINES, ENDINGS, PHASES
-from cmr2ecg.ukb.short_axis import Cine
+from cmr2ecg.ukb.short_axis import Cine, read_middle_slice
 
 FINE = 16
 CAVITY, MYOCARDIUM = 1, 2  # labels of Bai et al. 2018
+FIRST_VISIT = 2  # the planted truth is that of the first imaging visit; a second one lies elsewhere
+
+Places = Mapping[int, tuple[NDArray, NDArray]]  # eid -> box (4,), frames (3,)
+Cover = Callable[[tuple[int, int]], NDArray]  # grid -> share of each place that the ventricle covers
+
+
+def planted_ventricles(truth: pd.DataFrame, visits: pd.DataFrame, places: Places) -> dict[int, Cover]:
+    """Return the discs planted by simulate_cohort, epicardium at end-diastole, for subjects seen at the first visit.
+
+    Args:
+        truth: truth.parquet; eid, centre_row, centre_column, epicardial_radius_px.
+        visits: visits.parquet of index_cohort; eid, instance.
+        places: box of each subject wanted.
+    """
+    first = visits.loc[visits["instance"] == FIRST_VISIT, "eid"]
+    known = truth[truth["eid"].isin(first) & truth["eid"].isin(list(places))]
+    columns = ["eid", "centre_row", "centre_column", "epicardial_radius_px"]
+    return {
+        int(eid): lambda grid, box=places[int(eid)][0], row=row, column=column, radius=radius: disc_coverage(
+            box, (row, column), radius, grid
+        )
+        for eid, row, column, radius in known[columns].itertuples(index=False)
+    }
+
+
+def segmented_ventricles(
+    visits: pd.DataFrame, places: Places, end_diastole: int, limits: Mapping[str, float]
+) -> dict[int, Cover]:
+    """Return the segmented ventricles of the subjects that have a segmentation which can be used.
+
+    Args:
+        visits: eid, cmr_path, segmentation (folder, "" for none).
+        places: box and frames of each subject wanted.
+        end_diastole: the crop's channel that shows end-diastole.
+        limits: of `read_middle_slice`.
+    """
+    found: dict[int, Cover] = {}
+    wanted = visits[visits["eid"].isin(list(places)) & (visits["segmentation"] != "")]
+    for eid, path, folder in wanted[["eid", "cmr_path", "segmentation"]].itertuples(index=False):
+        box, frames = places[int(eid)]
+        try:
+            mask = segmented_ventricle(folder, read_middle_slice(path, **limits), int(frames[end_diastole]))
+        except Rejection:
+            continue
+        found[int(eid)] = lambda grid, box=box, mask=mask: mask_coverage(box, mask, grid)
+    return found
 
 
 def disc_coverage(box: NDArray, centre: tuple[float, float], radius: float, grid: tuple[int, int]) -> NDArray:

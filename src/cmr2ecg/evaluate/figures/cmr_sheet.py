@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pandas as pd
 from matplotlib import rc_context
@@ -13,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.crops import places_of
 from cmr2ecg.evaluate.figures.sheets import drawn_subjects, grid_shape, read_rows
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.ukb.rejection import Rejection
@@ -64,24 +63,6 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
                 panel.set_title(title, fontsize=8)
         figure.supxlabel("Distance along the row [mm]; vertical axes: along the column [mm]", fontsize=9)
     return figure
-
-
-def places_of(shards: list[Path], eids: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Return {eid: (box (4,), frames (3,))} of the subjects wanted.
-
-    Raises InputError if some are in no shard; the message counts them.
-    """
-    found: dict[int, tuple[np.ndarray, np.ndarray]] = {}
-    for shard in shards:
-        with h5py.File(shard) as file:
-            for row in np.flatnonzero(np.isin(file["eid"][:], eids)):
-                found[int(file["eid"][row])] = (file["box"][row], file["frames"][row])
-    if len(found) < len(eids):
-        raise InputError(
-            f"{shards[0].parent}: {len(eids) - len(found)} of {len(eids)} subjects drawn from the split have no box; "
-            "run crop_cmr again"
-        )
-    return found
 
 
 def whole_frames(path: str | None, limits: Mapping[str, Any]) -> Cine | None:

@@ -1,0 +1,78 @@
+"""Measure how far the similarity maps of §III-C fall on the left ventricle, against shuffled pairs.
+
+The maps use no labels; they are taken on the test split, as those of the paper's figure. Subjects whose ventricle is
+not known or lies outside the crop are left out and counted in the log. With two models their difference follows.
+"""
+
+import logging
+from collections.abc import Sequence
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.data.labels import split_eids
+from cmr2ecg.data.loading import PairedData
+from cmr2ecg.evaluate.crops import places_of
+from cmr2ecg.evaluate.heatmap import difference, score_pairs, summary, table
+from cmr2ecg.evaluate.inputs import named_inputs
+from cmr2ecg.evaluate.similarity import embed, load_towers
+from cmr2ecg.evaluate.ventricle import planted_ventricles, segmented_ventricles
+from cmr2ecg.files import atomic
+
+SPLIT = "test"
+COARSE = (8, 8)  # places at which to look whether a crop holds the ventricle at all
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--models", nargs="+", required=True, metavar="NAME=PATH", help="networks of pretrain_mmcl")
+    parser.add_argument("--dataset", type=Path, required=True)
+    parser.add_argument("--split", type=Path, required=True)
+    parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
+    parser.add_argument("--cmr", type=Path, nargs="+", required=True, help="shards of crop_cmr")
+    parser.add_argument("--truth", type=Path, help="truth.parquet of simulate_cohort; left out: segmentations are used")
+    parser.add_argument("--memory-mb", type=float, required=True)
+    parser.add_argument("--output", type=Path, required=True, help="csv file to write")
+    args = parser.parse_args(argv)
+    start(args)
+    settings = args.settings
+
+    eids = split_eids(args.split, SPLIT)
+    places, visits = places_of(args.cmr, eids), pd.read_parquet(args.visits)
+    if args.truth:
+        covers = planted_ventricles(pd.read_parquet(args.truth), visits, places)
+    else:
+        covers = segmented_ventricles(visits, places, settings["channels"].index("ed"), settings["read"])
+    known = np.array([eid for eid in eids.tolist() if eid in covers and covers[eid](COARSE).any()])
+    logging.info("the left ventricle is known and in the crop of %d of %d %s subjects", len(known), len(eids), SPLIT)
+    eids = known
+    if len(eids) < 2:
+        raise InputError(
+            f"the left ventricle is known of {len(eids)} test subjects, two are needed; see raw.segmentations"
+        )
+
+    chance = {name: settings[name] for name in ("draws", "seed")}
+    rows, scored = [], {}
+    for name, files in named_inputs(args.models).items():
+        towers = load_towers(files, settings["models"])
+        data = PairedData(args.dataset, eids, ("ecg", "cmr"), memory_mb=args.memory_mb, image_size=towers.image_size)
+        regions, signals = embed(towers, data, settings["upsample"])
+        grid = regions.shape[1:3]
+        scored[name] = score_pairs(regions, signals, np.stack([covers[eid](grid) for eid in eids.tolist()]))
+        rows += summary(name, scored[name], grid, settings["permutations"], **chance)
+    for pair in combinations(scored, 2):
+        rows += difference(pair, tuple(scored[name] for name in pair), **chance)
+    result = table(rows)
+    with atomic(args.output) as partial:
+        result.to_csv(partial, index=False)
+    for row in result.dropna(subset=["p"]).itertuples():
+        logging.info(
+            "%s, %s: %.4f against %.4f shuffled, p %.4f", row.model, row.measure, row.value, row.null_mean, row.p
+        )
+
+
+if __name__ == "__main__":
+    run(main)
