@@ -174,6 +174,19 @@ def test_readme_gives_every_setting_with_its_value():
         ("balance_subset.fractions", [101], "balance_subset.fractions[0] is 101; at most 100 is wanted"),
         ("balance_subset.fractions", [], "balance_subset.fractions is []; a list of at least 1 is wanted"),
         ("finetune.seeds", [1, 1], "finetune.seeds is [1, 1]; an entry stands there twice"),
+        (
+            "models.ecg_encoder.samples",
+            3000,
+            "pretrain.contrastive.clocs.contrast is cmsc, which takes two pieces of 3000 samples",
+        ),
+        (
+            "pretrain.contrastive.byol.augment.spectrogram_window",
+            2501,
+            "pretrain.contrastive.byol.augment.spectrogram_window is 2501; at most models.ecg_encoder.samples (2500)",
+        ),
+        ("pretrain.contrastive.clocs.contrast", "cmc", "one of cmsc, cmlc, cmsmlc is wanted"),
+        ("pretrain.contrastive.clocs.leads", ["II"], "a list of at least 2 is wanted"),
+        ("models.ecg_encoder.position_embedding.init", "sine", "one of sincos, random is wanted"),
         ("finetune.encoders", ["mae", "bert"], "finetune.encoders[1] is 'bert'; one of supervised, simclr, "),
         ("finetune.betas", [0.9], "finetune.betas is [0.9]; a list of at least 2 is wanted"),
         (

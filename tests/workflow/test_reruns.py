@@ -10,7 +10,7 @@ pytestmark = pytest.mark.slow
 
 REPORT = {"evaluate", "make_table", "make_figure", "track"}
 MMCL = {"pretrain_mmcl", "select_mmcl", "finetune"} | REPORT
-TRAINING = {"pretrain_mae", "pretrain_mmcl", "select_mmcl", "finetune"}
+TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl", "finetune"}
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -54,11 +54,12 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
     [
         ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101]\n  epochs: 3", {"finetune"} | REPORT),
         ("mmcl: {epochs: 1", "mmcl: {epochs: 2", MMCL),
+        ("byol: {epochs: 1", "byol: {epochs: 2", {"pretrain_contrastive", "finetune"} | REPORT),
         ("rounds: 5", "rounds: 6", {"train_tabular"} | REPORT),
         ("name: resnet10t, image_size: 32", "name: resnet10t, image_size: 40", {"pretrain_cmr"} | MMCL),
         ("mae_decoder: {dim: 16", "mae_decoder: {dim: 32", {"pretrain_mae"} | MMCL),
         ("bootstrap: 50", "bootstrap: 60", REPORT),
-        ("encoders: [supervised, mmcl]", "encoders: [mmcl]", REPORT),
+        ("encoders: [supervised, byol, mmcl, cmr_mmcl]", "encoders: [byol, mmcl, cmr_mmcl]", REPORT),
         ("memory_mb: 1000", "memory_mb: 2000", set()),
         ("threads: {data: 1", "threads: {data: 2", set()),
         ("shards: 2", "shards: 2\nprocesses: {pretrain: 2}", set()),
@@ -87,7 +88,7 @@ def test_another_learning_rate_trains_that_one_only(edited):
 
 def test_frozen_steps_survive_an_edit(edited):
     edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
-    folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_mmcl]")
+    folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_contrastive, pretrain_mmcl]")
     assert set(planned(folder)) == {"finetune"} | REPORT
 
 
