@@ -204,16 +204,6 @@ def target_subset(wildcards):
     return f"<results>/balance_subset/{wildcards.target}_{wildcards.fraction}.csv"
 
 
-def target_audits(wildcards):
-    """Return the audits that must have passed before a target is trained on."""
-    subsets = (
-        []
-        if wildcards.target in PHENOTYPE_GROUPS
-        else [f"<results>/audit_subsets/{wildcards.target}.json"]
-    )
-    return [AUDIT, *subsets]
-
-
 def optional(name):
     """Return a parameter that names an input's files on the command line as --NAME, if the job has it."""
 

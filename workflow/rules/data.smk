@@ -195,6 +195,7 @@ rule balance_subset:
         "<results>/balance_subset/{target}_{fraction}.csv",
     log:
         "<results>/logs/balance_subset/{target}_{fraction}.log",
+    priority: 100
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
@@ -231,7 +232,11 @@ rule audit_leakage:
 
 
 rule audit_subsets:
-    """Stop before fine-tuning if a target's subsets are not nested, balanced and drawn from train alone."""
+    """Stop the run if a target's subsets are not nested, balanced and drawn from train alone.
+
+    It goes before every training that is ready, and no score is computed without it. Trainings do not wait for it, or
+    one fraction more would train all others anew.
+    """
     input:
         code=code("audit_subsets"),
         split=SPLIT,
@@ -244,6 +249,7 @@ rule audit_subsets:
         "<results>/audit_subsets/{target}.json",
     log:
         "<results>/logs/audit_subsets/{target}.log",
+    priority: 100
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]

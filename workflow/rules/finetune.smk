@@ -14,7 +14,7 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
             labels="<results>/read_tabular/labels.parquet",
             phenotypes="<results>/read_tabular/phenotypes.parquet",
             subsets=subsets(jobs_fits(encoder)),
-            audits=fit_audits(jobs_fits(encoder)),
+            audit=AUDIT,
             weights=PRETRAINED[encoder],
             selected=choices(encoder, jobs_fits(encoder)),
         output:
@@ -61,7 +61,7 @@ for encoder in config["probe"]["encoders"]:
             labels="<results>/read_tabular/labels.parquet",
             phenotypes="<results>/read_tabular/phenotypes.parquet",
             subsets=subsets(fits_of("probe")),
-            audits=fit_audits(fits_of("probe")),
+            audit=AUDIT,
             weights=PRETRAINED[encoder],
         output:
             predictions=fit_files(
@@ -98,7 +98,7 @@ rule train_tabular:
         split=SPLIT,
         values=target_values,
         subset=target_subset,
-        audits=target_audits,
+        audit=AUDIT,
         selected=lambda wildcards: choice("tabular", wildcards.target),
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",

@@ -53,17 +53,6 @@ def subsets(fits):
     return of_wildcards
 
 
-def fit_audits(fits):
-    """Return a function of the wildcards that gives the audits that a job waits for."""
-
-    def of_wildcards(wildcards):
-        targets = {fit.split("/")[0] for fit in named(fits)(wildcards)}
-        diseases = sorted(targets - {*PHENOTYPE_GROUPS})
-        return [AUDIT, *(f"<results>/audit_subsets/{name}.json" for name in diseases)]
-
-    return of_wildcards
-
-
 def choices(encoder, fits):
     """Return a function of the wildcards that gives the sweeps' choices for a job's targets."""
 

@@ -6,6 +6,10 @@ FITS = (
     + PROBED
     + expand("<results>/train_tabular/{fit}", fit=fits_of("train_tabular"))
 )
+SUBSET_AUDITS = expand(
+    "<results>/audit_subsets/{target}.json",
+    target=sorted({fit.split("/")[-2] for fit in FITS} - {*PHENOTYPE_GROUPS}),
+)
 PRETRAININGS = pretrainings(
     config["finetune"]["encoders"] + config["probe"]["encoders"]
 )
@@ -87,6 +91,7 @@ rule evaluate:
         labels="<results>/read_tabular/labels.parquet",
         covariates="<results>/read_tabular/covariates.parquet",
         dates="<results>/read_tabular/dates.parquet",
+        audits=SUBSET_AUDITS,
     output:
         **EVALUATED,
     log:

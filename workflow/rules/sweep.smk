@@ -41,7 +41,7 @@ rule sweep:
         labels=f"{HIDDEN}/labels.parquet",
         phenotypes=f"{HIDDEN}/phenotypes.parquet",
         subset=whole_subset,
-        audits=target_audits,
+        audit=AUDIT,
         weights=lambda wildcards: PRETRAINED[wildcards.encoder],
         previous=previous_packs,
     output:
@@ -78,7 +78,7 @@ rule sweep_tabular:
         split=f"{HIDDEN}/split.csv",
         values=hidden_values,
         subset=whole_subset,
-        audits=target_audits,
+        audit=AUDIT,
     output:
         scores="<results>/sweep/tabular/{target}/rung_0/pack_0.json",
         cost="<results>/sweep/tabular/{target}/rung_0/pack_0.cost.json",

@@ -1,4 +1,4 @@
-"""Stop before fine-tuning if a target's training subsets are not nested, balanced 1:1 and from train alone (§V-D).
+"""Stop the run if a target's training subsets are not nested, balanced 1:1 and from train alone (§V-D).
 
 Output: TARGET.json, the subjects of each fraction.
 """
