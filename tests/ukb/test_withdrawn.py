@@ -20,3 +20,6 @@ def test_what_is_no_list_is_an_error(tmp_path):
         read_withdrawn([file])
     with pytest.raises(InputError, match=r"raw\.withdrawn: there is no file"):
         read_withdrawn([tmp_path / "absent.csv"])
+    file.write_bytes(bytes(range(256)))
+    with pytest.raises(InputError, match=r"raw\.withdrawn: .* no text file"):
+        read_withdrawn([file])
