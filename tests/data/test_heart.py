@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 from data.raw_files import cine
+from scipy import ndimage
 
 from cmr2ecg.data.frames import pick_frames
-from cmr2ecg.data.heart import find_heart, harmonic_waves, summarise
+from cmr2ecg.data.heart import _axes, _opened, find_heart, harmonic_waves, summarise
 from cmr2ecg.ukb.rejection import Rejection
 
 SPACING = (4.0, 4.0)
@@ -65,3 +66,18 @@ def test_noise_is_rejected_or_gives_a_centre_within_the_frame(shape, spacing):
     else:
         assert np.isfinite(heart.area).all()
         assert all(0 <= place < size for place, size in zip(heart.centre, shape[1:], strict=True))
+
+
+def test_the_fast_opening_is_scipys():
+    rng = np.random.default_rng(0)
+    for shape in ((1, 1), (3, 40), (50, 60)):
+        for share in (0.3, 0.7, 0.95):
+            mask = rng.random(shape) < share
+            np.testing.assert_array_equal(_opened(mask), ndimage.binary_opening(mask))
+
+
+def test_the_axes_of_a_region_are_the_eigenvalues_of_its_covariance():
+    rng = np.random.default_rng(0)
+    region = rng.random((20, 30)) < 0.4
+    points = np.argwhere(region) * (1.5, 2.5)
+    np.testing.assert_allclose(_axes(region, (1.5, 2.5)), np.linalg.eigvalsh(np.cov(points.T, bias=True)))

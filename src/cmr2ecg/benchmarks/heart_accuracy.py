@@ -29,19 +29,29 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--subjects", type=int, default=200)
     parser.add_argument("--seed", type=int, default=SEED)
+    parser.add_argument("--place", type=float, default=0.5, help="slice looked at: 0 base, 0.5 middle, 1 apex")
+    parser.add_argument("--frames", type=int, default=50)
+    parser.add_argument("--matrix", type=int, default=208)
     args = parser.parse_args(argv)
-    found = measure(args.subjects, args.seed)
+    found = measure(args.subjects, args.seed, args.place, frames=args.frames, matrix=args.matrix)
     for name, share in shares(found).items():
         sys.stdout.write(f"{name:40} {share:7.1%}\n")
     worst = found.sort_values(["found", "centre_mm"], ascending=[True, False]).head(5)
     sys.stdout.write(f"\n{found.describe().round(2)}\n\nworst\n{worst.round(1)}\n")
 
 
-def measure(subjects: int, seed: int, **changes: Any) -> pd.DataFrame:
-    """Return one row a subject: found, centre_mm (distance from truth), inside (LV in the crop), es_off (frames)."""
+def measure(subjects: int, seed: int, place: float = 0.5, **changes: Any) -> pd.DataFrame:
+    """Return one row a subject: found, centre_mm (distance from truth), inside (LV in the crop), es_off (frames).
+
+    Args:
+        subjects, seed: which synthetic subjects.
+        place: slice as a share of the stack, 0.5 for the middle one.
+        changes: settings of simulate_cohort that differ from the paper's.
+    """
     settings = paper_settings()
     simulated = {**settings["simulate_cohort"], "seed": seed, **changes}
-    return pd.DataFrame([_row(cine, centre, motion, settings) for cine, centre, motion in _cines(subjects, simulated)])
+    cines = _cines(subjects, simulated, place)
+    return pd.DataFrame([_row(cine, centre, motion, settings) for cine, centre, motion in cines])
 
 
 def shares(found: pd.DataFrame) -> dict[str, float]:
@@ -54,17 +64,17 @@ def shares(found: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _cines(subjects: int, settings: dict[str, Any]) -> Iterator[tuple[Cine, np.ndarray, Motion]]:
-    """Yield each subject's middle slice, the true centre (row, column) and the true motion."""
-    for index in range(subjects):
-        person = draw_person(settings, index)
-        rng = np.random.default_rng([settings["seed"], index])
+def _cines(subjects: int, settings: dict[str, Any], place: float) -> Iterator[tuple[Cine, np.ndarray, Motion]]:
+    """Yield one slice of each subject, the true centre (row, column) and the true motion."""
+    for subject in range(subjects):
+        person = draw_person(settings, subject)
+        rng = np.random.default_rng([settings["seed"], subject])
         slices = max(settings["slices"] + int(rng.choice([-1, 0, 0, 1])), 3)
         motion = move(person.heart_image, slices, settings["frames"], rng)
-        middle, size = slices // 2, (settings["matrix"], float(settings["field_of_view_mm"]))
-        drawn = render(motion, person.heart_image, *size, rng, only=middle)
+        index, size = min(int(place * slices), slices - 1), (settings["matrix"], float(settings["field_of_view_mm"]))
+        drawn = render(motion, person.heart_image, *size, rng, only=index)
         spacing = (drawn.pixel_spacing_mm, drawn.pixel_spacing_mm)
-        yield Cine(drawn.volume[0], spacing, middle, slices, 0), drawn.centres[middle], motion
+        yield Cine(drawn.volume[0], spacing, index, slices, 0), drawn.centres[index], motion
 
 
 def _row(cine: Cine, centre: np.ndarray, motion: Motion, settings: dict[str, Any]) -> dict[str, Any]:

@@ -1,0 +1,27 @@
+"""The heart in synthetic cines of full size whose truth is known; the report in docs/raw_data.md has other subjects."""
+
+import numpy as np
+
+from cmr2ecg.benchmarks.heart_accuracy import SEED, measure, shares
+
+SUBJECTS, OTHER_SEED = 12, 77
+
+
+def test_centre_ventricle_and_end_systole_on_a_few_subjects():
+    assert OTHER_SEED != SEED
+    found = measure(SUBJECTS, OTHER_SEED)
+    assert len(found) == SUBJECTS
+    assert min(shares(found).values()) >= (SUBJECTS - 1) / SUBJECTS
+    assert found["centre_mm"].median() < 3
+
+
+def test_a_heart_that_is_not_found_passes_no_target(monkeypatch):
+    from cmr2ecg.benchmarks import heart_accuracy
+    from cmr2ecg.ukb.rejection import Rejection
+
+    def never(*_, **__):
+        raise Rejection("no left ventricle found")
+
+    monkeypatch.setattr(heart_accuracy, "crop_heart", never)
+    found = measure(2, OTHER_SEED, frames=10, matrix=64)
+    assert not np.any(list(shares(found).values()))
