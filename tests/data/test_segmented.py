@@ -155,6 +155,10 @@ def test_hostile_images(subject, tmp_path):
         content = sound[:place] + struct.pack("<4h", *value) + sound[place + 8 :]
         path.write_bytes(gzip.compress(content + bytes(100)))
         assert reason_of(folder, subject[1]) in ("absurd segmentation size", "damaged segmentation")
+    path.rename(folder / "elsewhere")
+    path.symlink_to(folder / "elsewhere")
+    assert reason_of(folder, subject[1]) == "file cannot be opened"
+    path.unlink()
     content = sound[:42] + struct.pack("<4h", 1024, 1024, 25, 400) + sound[50:]  # 20 GB of labels
     path.write_bytes(gzip.compress(content))
     assert reason_of(folder, subject[1]) == "absurd segmentation size"

@@ -1,6 +1,5 @@
 """Open a zip that came from outside: sizes bounded, nothing written to disk."""
 
-import os
 import stat
 import struct
 import zipfile
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from cmr2ecg.ukb.plain_file import check_plain
 from cmr2ecg.ukb.rejection import Rejection
 
 MAX_DIRECTORY_BYTES = 1_000_000  # the zip's table of contents; a real one has 600 entries of 150 bytes
@@ -29,13 +29,12 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
     """Yield a zip whose table of contents is sane; members may still be damaged.
 
     Raises:
-        Rejection: not a zip, too many members, or a member that is too large, encrypted, packed in another way than
-            stored or deflated, no plain file, listed twice, overlapping another, or named so that it leads out of the
-            archive (names are never used as paths; such a file was not made by UK Biobank).
+        Rejection: no plain file, not a zip, too many members, or a member that is too large, encrypted, packed in
+            another way than stored or deflated, a link, listed twice, overlapping another, or named so that it leads
+            out of the archive (names are never used as paths; such a file was not made by UK Biobank).
     """
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # a pipe would block for ever
-            raise Rejection("file cannot be opened", "no plain file")
+        check_plain(path, MAX_TOTAL_BYTES)
         with open(path, "rb") as handle:
             _check_directory_size(handle)
         archive = zipfile.ZipFile(path)

@@ -4,8 +4,6 @@ Source: the NIfTI-1 standard; a 348-byte header, then voxels with x fastest and 
 """
 
 import gzip
-import os
-import stat
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
 
 from cmr2ecg.ukb.dicom import Header
+from cmr2ecg.ukb.plain_file import check_plain
 from cmr2ecg.ukb.rejection import Rejection
 
 MAX_SIZE = (1024, 1024, 256, 500)  # voxels and frames
@@ -65,8 +64,7 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
 def _opened(path: str) -> Iterator[BinaryIO]:
     """Open a file that may be gzip; whatever is wrong with it becomes a Rejection."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            raise Rejection("damaged segmentation", "no plain file")
+        check_plain(path, MAX_BYTES)
         with open(path, "rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
         with gzip.open(path) if packed else open(path, "rb") as stream:
