@@ -1,10 +1,24 @@
 # The figures: each a module cmr2ecg.evaluate.figures.NAME, with the files and settings it needs.
 
+MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
+# The maps of section III-C with and without masked data modelling, as far as they were trained: model -> networks.
+MAPPED = {
+    name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
+    for name in ("mmcl", "mmcl_without_mdm")
+    if name in config["finetune"]["encoders"]
+}
 FIGURES = expand(
     "<results>/make_figure/{figure}.png",
     figure=[f"figure_{number}" for number in config["make_figure"]["figures"]]
+    + ["figure_6_ecg"] * (6 in config["make_figure"]["figures"])
     + config["make_figure"]["quality_figures"],
 )
+CASE_INPUTS = {
+    "dataset": DATASET,
+    "split": SPLIT,
+    "cmr": expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+    "qc": expand("<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS),
+}
 FIGURE_INPUTS = {
     "figure_2": {
         "autoencoder": "<results>/pretrain_mae/mae/autoencoder.safetensors",
@@ -20,6 +34,8 @@ FIGURE_INPUTS = {
         ],
     },
     "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
+    "figure_6": {**CASE_INPUTS, **MAPPED},
+    "figure_6_ecg": {**CASE_INPUTS, **{k: v for k, v in MAPPED.items() if k == "mmcl"}},
     "exclusion_flow": {"flow": "<results>/assemble_dataset/flow.csv", "split": SPLIT},
     "ecg_sheet": {"dataset": DATASET, "split": SPLIT},
     "cmr_sheet": {
@@ -39,6 +55,15 @@ READ_LIMITS = {
     key: config["crop_cmr"][key]
     for key in ("minimum_slices", "minimum_frames", "max_missing_frames")
 }
+MAP_MODELS = {
+    name: config["models"][name] for name in ("ecg_encoder", "cmr_encoder", "projector")
+}
+CASE_SETTINGS = {
+    "models": MAP_MODELS,
+    "channels": config["crop_cmr"]["channels"],
+    "sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"],
+    **{key: config["heatmap"][key] for key in ("upsample", "temperature")},
+}
 # What a figure's settings hold besides the section's own keys named first.
 FIGURE_SETTINGS = {
     "figure_2": (
@@ -52,6 +77,8 @@ FIGURE_SETTINGS = {
         },
     ),
     "figure_4": (["phenotypes", "dots", "seed"], {}),
+    "figure_6": (["cases", "eids", "seed"], CASE_SETTINGS),
+    "figure_6_ecg": (["cases", "eids", "seed"], CASE_SETTINGS),
     "ecg_sheet": (
         ["sheet_subjects", "seed"],
         {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]},
@@ -63,13 +90,6 @@ FIGURE_SETTINGS = {
 }
 
 
-MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
-# The maps of section III-C with and without masked data modelling, as far as they were trained: model -> networks.
-MAPPED = {
-    name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
-    for name in ("mmcl", "mmcl_without_mdm")
-    if name in config["finetune"]["encoders"]
-}
 HEATMAP = (
     ["<results>/score_heatmap/heatmap.csv"]
     if MAPPED and (SIMULATED or RAW["segmentations"])
@@ -158,10 +178,7 @@ rule score_heatmap:
                     for key, value in config["heatmap"].items()
                     if key != "temperature"
                 },
-                "models": {
-                    name: config["models"][name]
-                    for name in ("ecg_encoder", "cmr_encoder", "projector")
-                },
+                "models": MAP_MODELS,
                 "channels": config["crop_cmr"]["channels"],
                 "read": READ_LIMITS,
             },

@@ -64,11 +64,11 @@ def figure_label(figure):
 
 
 def shareable_config():
-    """Return the whole config as JSON without the paths of raw files, which may say where participants' data lie."""
-    named = {key: len(paths) for key, paths in config["raw"].items()}
-    return json.dumps(
-        {**config, "raw": {key: f"{count} path(s)" for key, count in named.items()}}
-    )
+    """Return the whole config as JSON without paths of raw files, which may say where participants' data lie, and eids."""
+    raw = {key: f"{len(paths)} path(s)" for key, paths in config["raw"].items()}
+    eids = f"{len(config['make_figure']['eids'])} subject(s)"
+    figures = {**config["make_figure"], "eids": eids}
+    return json.dumps({**config, "raw": raw, "make_figure": figures})
 
 
 STUDY = [

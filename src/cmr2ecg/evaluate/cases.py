@@ -1,0 +1,69 @@
+"""Which test subjects the similarity maps are shown of: each kind is a rule on quality measures, not a choice by eye.
+
+- random: drawn with a seed.
+- occluded: the heart's middle is darkest, see `occlusion`. Blood is the brightest tissue of these images, so a dark
+  middle means that metal, a fold or the frame's edge hides it.
+- motion: the heart's edges are weakest, see `blur`; breathing and an irregular rhythm smear them.
+- extreme: the blood-pool areas of crop_cmr's QC table at end-diastole and end-systole are farthest from the usual, see
+  `extremeness`.
+
+The rules look at images alone: no label, no prediction and no similarity enters. Of each kind the subjects with the
+highest measure are taken; nobody is taken twice.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_gradient_magnitude
+
+MIDDLE = 0.12  # radius of the heart's middle, as a share of the crop's side; 17 mm of 142
+HEART = 0.25  # half the side of the square that holds the ventricle
+EDGE = 0.015  # scale at which edges are measured; 2 mm of 142
+BRIGHT = 95  # percentile of the crop that stands for bright blood
+CASES = ("random", "occluded", "motion", "extreme")
+
+
+def occlusion(crop: NDArray, end_diastole: int) -> float:
+    """Return 1 - mean brightness of the crop's middle at end-diastole over the crop's bright pixels; high: hidden."""
+    frame = crop[end_diastole].astype(np.float32)
+    rows, columns = np.indices(frame.shape) - (np.array(frame.shape)[:, None, None] - 1) / 2
+    middle = frame[np.hypot(rows, columns) <= MIDDLE * len(frame)].mean()
+    return 1 - float(middle) / max(float(np.percentile(frame, BRIGHT)), 1e-6)
+
+
+def blur(crop: NDArray) -> float:
+    """Return minus the heart's root-mean-square gradient over its brightness' spread, averaged over the channels.
+
+    The mean gradient would not do: smearing an edge makes it weaker and wider, which leaves the sum as it was.
+    """
+    size = crop.shape[-1]
+    low, high = round(size * (0.5 - HEART)), round(size * (0.5 + HEART))
+    heart = crop[:, low:high, low:high].astype(np.float32)
+    edges = [gaussian_gradient_magnitude(part, EDGE * size) for part in heart]
+    pairs = zip(edges, heart, strict=True)
+    return -float(np.mean([np.sqrt(np.square(edge).mean()) / max(float(part.std()), 1e-6) for edge, part in pairs]))
+
+
+def extremeness(areas: NDArray) -> NDArray:
+    """Return the distance (n,) of blood-pool areas (n, 2) in mm2 from their mean, in SDs of the logarithms."""
+    logs = np.log(np.maximum(areas, 1.0))
+    return np.sqrt((((logs - logs.mean(axis=0)) / np.maximum(logs.std(axis=0), 1e-9)) ** 2).sum(axis=1))
+
+
+def pick_cases(measures: pd.DataFrame, counts: Mapping[str, int], seed: int) -> list[tuple[str, int]]:
+    """Return (kind, eid) of the cases, in the order of CASES.
+
+    Args:
+        measures: eid, occluded, motion, extreme of the subjects to choose from, in order of eid.
+        counts: how many of each kind.
+        seed: of the random ones.
+    """
+    shuffled = np.random.default_rng(seed).permutation(measures["eid"].to_numpy())
+    chosen: list[tuple[str, int]] = []
+    for kind in CASES:
+        ranked = measures.sort_values(kind, ascending=False, kind="stable")["eid"] if kind != "random" else shuffled
+        free = [int(eid) for eid in ranked if eid not in {taken for _, taken in chosen}]
+        chosen += [(kind, eid) for eid in free[: counts.get(kind, 0)]]
+    return chosen
