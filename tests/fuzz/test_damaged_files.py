@@ -8,10 +8,14 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pandas as pd
+import pydicom
 import pytest
 from data.raw_files import CLEAN, CROP, FIRST, stack, visits, write_cmr, write_ecg
 from fuzz.mutate import BINARY, TEXT
+from pydicom.encaps import encapsulate
+from pydicom.uid import JPEGLosslessSV1
 from steps.test_data_steps import step
+from ukb.dicom_zips import jpeg_lossless, rewritten
 
 ECGS, ZIPS, FRAMES = 135, 60, 60  # mutations of each kind; with 90 tables 345 together
 LEAST_CORRELATION = 0.9  # of an accepted signal with the undamaged one
@@ -83,9 +87,24 @@ def test_damaged_zips(tmp_path):
     run_zips(tmp_path, sound, damaged(sound, ZIPS, BINARY, seed=2))
 
 
-def test_damaged_dicom(tmp_path):
+def jpeg_zip(folder: Path) -> bytes:
+    """The sound zip with its middle slice in JPEG lossless."""
+
+    def pack(dataset: pydicom.Dataset) -> None:
+        if dataset.SeriesDescription == "CINE_segmented_SAX_b5":
+            dataset.PixelData = encapsulate([jpeg_lossless(dataset.pixel_array)])
+            dataset["PixelData"].VR = "OB"
+            dataset.file_meta.TransferSyntaxUID = JPEGLosslessSV1
+
+    plain = folder / "plain.zip"
+    plain.write_bytes(sound_zip(folder))
+    return rewritten(plain, folder / "jpeg.zip", pack).read_bytes()
+
+
+@pytest.mark.parametrize("make", [sound_zip, jpeg_zip])
+def test_damaged_dicom(tmp_path, make):
     """Several frames of the middle slice in each zip are damaged behind the zip's checksum."""
-    sound = sound_zip(tmp_path)
+    sound = make(tmp_path)
     with zipfile.ZipFile(io.BytesIO(sound)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     images = [name for name in members if name.endswith(".dcm")]
