@@ -4,7 +4,8 @@ from data.raw_files import cine
 from scipy import ndimage
 
 from cmr2ecg.data.frames import pick_frames
-from cmr2ecg.data.heart import _axes, _opened, find_heart, harmonic_waves, summarise
+from cmr2ecg.data.heart import find_heart, harmonic_waves, summarise
+from cmr2ecg.data.ventricle import _axes, _opened
 from cmr2ecg.ukb.rejection import Rejection
 
 SPACING = (4.0, 4.0)

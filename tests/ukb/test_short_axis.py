@@ -12,7 +12,8 @@ from ukb.dicom_zips import jpeg_lossless, rewritten
 from cmr2ecg.simulate.sax_zip import write_sax_zip
 from cmr2ecg.ukb.archive import open_archive
 from cmr2ecg.ukb.rejection import Rejection
-from cmr2ecg.ukb.short_axis import read_middle_slice, slice_number
+from cmr2ecg.ukb.series import slice_number
+from cmr2ecg.ukb.short_axis import read_middle_slice
 
 SLICES, FRAMES = 8, 12
 VOLUME = stack(SLICES, FRAMES, 48)

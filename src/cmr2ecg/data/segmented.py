@@ -10,7 +10,8 @@ import numpy as np
 from scipy import ndimage
 
 from cmr2ecg.data.frames import pick_frames
-from cmr2ecg.data.heart import POOL_MM2, Heart, pool_area
+from cmr2ecg.data.heart import Heart
+from cmr2ecg.data.ventricle import POOL_MM2, pool_area
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.segmentation import CINES, ENDINGS, PHASES
 from cmr2ecg.ukb.short_axis import Cine
