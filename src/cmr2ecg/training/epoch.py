@@ -38,7 +38,7 @@ def own_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batche
     size = min(batch_size, subjects)
     size -= size % count
     if size == 0:
-        raise InputError(f"config: {subjects} training subjects are too few for {count} processes; lower gpus")
+        raise InputError(f"config: {subjects} training subjects are too few; lower processes.pretrain ({count})")
     order = epoch_order(subjects, size, seed, epoch, full_batches)
     order = order[: len(order) - len(order) % count]
     slices = [slice_of(order[start : start + size], rank(), count) for start in range(0, len(order), size)]
