@@ -41,9 +41,12 @@ def test_a_subject_withdrawn_after_a_first_run_is_gone(finished, tmp_path):
     config = real_data_config(folder, tmp_path / "download.yaml", withdrawn=f"[{listed}]")
     settings = {**yaml.safe_load((folder / TINY).read_text()), **yaml.safe_load(config.read_text())}
     del settings["simulate_cohort"]
-    settings["finetune"] |= {"encoders": ["supervised"], "seeds": [0], "epochs": 1}
+    settings["finetune"] |= {"encoders": ["supervised"], "targets": ["cad"], "limits": {}, "seeds": [0], "epochs": 1}
     settings["balance_subset"] = {"fractions": [100]}
-    settings |= {"make_table": {"tables": [1]}, "make_figure": {"figures": [5], "quality_figures": ["exclusion_flow"]}}
+    settings["probe"] |= {"encoders": ["random"], "targets": ["cad"]}
+    settings["sweep"] |= {"encoders": []}
+    settings |= {"make_table": {"tables": [1], "supplements": []}}
+    settings |= {"make_figure": {"figures": [5], "quality_figures": ["exclusion_flow"]}}
     config.write_text(yaml.safe_dump(settings))
 
     first = snakemake(folder, "--configfile", str(config), "--show-failed-logs")
