@@ -1,6 +1,6 @@
 """Time and peak memory of read_tabular on a csv as wide as a whole UK Biobank basket.
 
-`make bench` makes 10,000 rows of 3,000 columns. The size of the full cohort, about 8 GB in the temporary folder:
+`make bench` makes 40,000 rows of 3,000 columns. The size of the full cohort, about 8 GB in the temporary folder:
     python -m cmr2ecg.benchmarks.tables --rows 500000
 """
 
@@ -22,7 +22,7 @@ from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 
-ROWS, COLUMNS, SUBJECTS = 10_000, 3_000, 40_000
+ROWS, COLUMNS, SUBJECTS = 40_000, 3_000, 40_000
 FIRST = 9_000_001
 LINES = 500  # different lines; the file repeats them under other eids
 OURS = "from cmr2ecg.steps.read_tabular import main; main(sys.argv[1:])"

@@ -11,12 +11,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import h5py
-import numpy as np
 import pandas as pd
 
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.duplicates import duplicate_groups, scan_recordings
 from cmr2ecg.data.leakage import check_duplicates, check_subjects, crossing, duplicate_table
+from cmr2ecg.data.rows import Rows
 from cmr2ecg.data.split import SPLITS
 from cmr2ecg.files import atomic, write_json
 
@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with h5py.File(args.dataset, "r") as file:
         eids = file["eid"][:]
         check_subjects(eids, split, labels, visits)
-        groups = {name: shared(file[name], name, args.settings["duplicate_correlation"]) for name in RECORDINGS}
+        groups = {name: shared(Rows(file, name), name, args.settings["duplicate_correlation"]) for name in RECORDINGS}
     table = duplicate_table(groups, eids, split.set_index("eid")["split"].loc[eids].to_numpy())
     with atomic(args.duplicates) as path:
         table.to_csv(path, index=False)
@@ -49,13 +49,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     write_json(args.output, summary(split, labels, table))
 
 
-def shared(dataset: h5py.Dataset, name: str, correlation: float) -> list[tuple[str, list[int]]]:
+def shared(rows: Rows, name: str, correlation: float) -> list[tuple[str, list[int]]]:
     """Return the groups of rows that share a recording."""
-
-    def read(rows: np.ndarray) -> np.ndarray:
-        return dataset[rows[0] : rows[-1] + 1] if rows[-1] - rows[0] < len(rows) else dataset[rows]
-
-    return duplicate_groups(scan_recordings(read, len(dataset), f"audit_leakage {name}"), read, correlation)
+    scan = scan_recordings(rows.read, len(rows.row), f"audit_leakage {name}")
+    return duplicate_groups(scan, rows.read, correlation)
 
 
 def summary(split: pd.DataFrame, labels: pd.DataFrame, table: pd.DataFrame) -> dict:
