@@ -67,11 +67,8 @@ def write_cohort(folder: Path, subjects: int) -> list[str]:
     pd.DataFrame({"eid": eids}).to_parquet(folder / "visits.parquet")
     inputs = {"dataset": "dataset.h5", "split": "split.csv", "labels": "labels.parquet", "visits": "visits.parquet"}
     paths = {**inputs, "output": "audit.json", "duplicates": "duplicates.csv"}
-    return [
-        "--settings",
-        f'{{"duplicate_correlation": {CORRELATION}}}',
-        *(f"--{k}={folder / v}" for k, v in paths.items()),
-    ]
+    settings = json.dumps({"duplicate_correlation": CORRELATION})
+    return ["--settings", settings, *(f"--{name}={folder / path}" for name, path in paths.items())]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
