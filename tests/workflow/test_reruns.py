@@ -9,8 +9,9 @@ from drive_snakemake import TINY, planned, snakemake
 pytestmark = pytest.mark.slow
 
 REPORT = {"evaluate", "make_table", "make_figure", "track"}
-MMCL = {"pretrain_mmcl", "select_mmcl", "finetune"} | REPORT
-TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl", "finetune"}
+SWEPT = {"sweep", "select", "finetune"}
+MMCL = {"pretrain_mmcl", "select_mmcl"} | SWEPT | REPORT
+TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl"} | SWEPT
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -52,7 +53,10 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
 @pytest.mark.parametrize(
     ("old", "new", "reruns"),
     [
-        ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101]\n  epochs: 3", {"finetune"} | REPORT),
+        ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101]\n  epochs: 3", SWEPT | REPORT),
+        ("seeds: [0, 101]\n  epochs: 2", "seeds: [0, 101, 7]\n  epochs: 2", {"finetune"} | REPORT),
+        ("trials: 2\n", "trials: 3\n", SWEPT | REPORT),
+        ("rounds: [5, 7]", "rounds: [5, 7, 9]", {"sweep_tabular", "select", "train_tabular"} | REPORT),
         ("mmcl: {epochs: 1", "mmcl: {epochs: 2", MMCL),
         ("byol: {epochs: 1", "byol: {epochs: 2", {"pretrain_contrastive", "finetune"} | REPORT),
         ("rounds: 5", "rounds: 6", {"train_tabular"} | REPORT),
@@ -89,7 +93,14 @@ def test_another_learning_rate_trains_that_one_only(edited):
 def test_frozen_steps_survive_an_edit(edited):
     edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
     folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_contrastive, pretrain_mmcl]")
-    assert set(planned(folder)) == {"finetune"} | REPORT
+    assert set(planned(folder)) == SWEPT | REPORT
+
+
+def test_more_trials_are_a_job_more(edited):
+    """The job that has the first two trials stays as it is, and only the swept encoder and target follow."""
+    plan = planned(edited(TINY, "trials: 2\n", "trials: 4\n"))
+    assert (plan["sweep"], plan["select"], plan["finetune"]) == (1, 1, 2)
+    assert "sweep_tabular" not in plan and "train_tabular" not in plan
 
 
 def test_a_new_subject_reruns_its_shard_and_what_follows(finished):

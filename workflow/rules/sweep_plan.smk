@@ -69,7 +69,7 @@ def sweep_settings(wildcards):
         "epochs": rungs[number].epochs,
         "seeds": section["seeds"],
         "trials": trials[places] if number == 0 else None,
-        "promoted": rungs[number].trials,
+        "promoted": rungs[number].trials if number else 0,
         "first": places.start,
         "last": places.stop,
     }
