@@ -68,12 +68,12 @@ def test_a_trial_that_stops_early_is_whole(outcomes, tmp_path):
     assert outcome.whole and len(outcome.scores) < 4 and not (tmp_path / "states").exists()
 
 
-def test_what_cannot_be_learnt_is_a_failure_with_its_reason(small_dataset, small_models, tmp_path):
-    healthy = fold(small_dataset, 24, 12, values=np.zeros((12, 1)))
-    setup = setup_of(small_models, fold(small_dataset, 0, 24), healthy)
-    fits = fits_of([{"base_lr": 1e-3, "batch_size": 8}], [0])
-    (outcome,) = network_outcomes(setup, FIXED, fits, 2, states=tmp_path, owner="x")
-    assert outcome.whole and outcome.scores == [] and "validation set" in outcome.failure
+def test_a_trial_that_diverges_is_a_failure_with_its_reason(outcomes):
+    found = outcomes(4, axes={"base_lr": [1e-3, 1e30]}, batch_size=8)
+    reasons = {o.failure for o in found.values()}
+    assert "" in reasons and len(reasons) == 2
+    diverged = next(o for o in found.values() if o.failure)
+    assert diverged.whole and diverged.scores == [] and "epoch" in diverged.failure
 
 
 def test_scores_that_json_has_no_word_for():

@@ -13,13 +13,13 @@ from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.sweeps.networks import network_outcomes
-from cmr2ecg.sweeps.run import Fit, Pack, run_job, sweep_parser
+from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.finetune import Setup
+from cmr2ecg.training.finetune import Setup, cut_to_learnable
 from cmr2ecg.training.result import digest
-from cmr2ecg.training.subjects import Subjects, Tables, training_eids
+from cmr2ecg.training.subjects import Subjects, Tables
 from cmr2ecg.training.targets import task_of
 
 MODULE = "cmr2ecg.steps.sweep"
@@ -49,16 +49,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     owner = digest([fixed, models, precision, args.encoder, code_digest(MODULE), [sha256(path) for path in files]])
 
     def train(fits: Sequence[Fit], epochs: int) -> Iterable[Outcome]:
-        try:
-            training_eids(task, 100, tables)
-        except InputError as error:
-            return [Outcome(fit.trial, fit.seed, [], 0.0, True, " ".join(str(error).split())) for fit in fits]
         field = "cmr" if is_cmr(args.encoder) else "ecg"
         size = models.get("cmr_encoder", {}).get("image_size")
         read = {"splits": ("val",), "memory_mb": args.memory_mb, "image_size": size}
         subjects = Subjects(args.dataset, tables, [(args.target, 100)], field, **read)
-        folds = subjects.fold(task, "train", 100), subjects.fold(task, "val")
-        setup = Setup(args.encoder, models, read_weights(args.weights), task, *folds, device, precision)
+        start = read_weights(args.weights)
+        try:
+            folds = {name: subjects.fold(task, name, 100) for name in ("train", "val")}
+            cut, folds, _ = cut_to_learnable(task, folds)
+        except InputError as error:
+            return failed(fits, error)
+        setup = Setup(args.encoder, models, start, cut, folds["train"], folds["val"], device, precision)
         states = args.finished.parent / "states"
         return network_outcomes(setup, fixed, fits, epochs, states=states, owner=owner)
 

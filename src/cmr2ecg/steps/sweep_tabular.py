@@ -9,7 +9,7 @@ from cmr2ecg.command import InputError, run, start
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.steps.train_tabular import tabular_parser
-from cmr2ecg.sweeps.run import Fit, Pack, run_job, sweep_parser
+from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.sweeps.trees import tree_outcomes
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         try:
             problems, _ = problems_of(read_folds(tables, args.target, ("val",)), args.target, threads=args.threads)
         except InputError as error:
-            return [Outcome(fit.trial, fit.seed, [], 0.0, True, " ".join(str(error).split())) for fit in fits]
+            return failed(fits, error)
         return tree_outcomes(list(problems.values()), fits, fixed)
 
     trials = combinations(args.settings["grid"])

@@ -5,6 +5,7 @@ subjects that have any of them, each phenotype by a model of its own on the subj
 """
 
 import argparse
+import logging
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,17 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.outputs import is_phenotypes, output_names
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.result import digest, provenance
-from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome
+from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
 from cmr2ecg.training.tabular import Fold, Tables, problems_of, read_folds
 
 MODULE = "cmr2ecg.steps.train_tabular"
+log = logging.getLogger(__name__)
 
 
 def fit_seed(
@@ -69,30 +71,35 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = apply_choice(args.settings, args.selected, "tabular", args.target)
     tables = Tables(args.covariates, args.split, args.values, args.subset)
     folds = read_folds(tables, args.target, ("val", "test"))
-    problems, skipped = problems_of(folds, args.target, threads=args.threads)
+    inputs = [*tables.paths(), *([args.selected] if args.selected else [])]
+    machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
+    described = {
+        "step": "train_tabular",
+        "name": f"tabular/{args.target}/{args.fraction}",
+        "encoder": "tabular",
+        "target": args.target,
+        "fraction": args.fraction,
+        "settings": settings,
+        "seeds": settings["seeds"],
+        **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
+    }
+    try:
+        problems, skipped = problems_of(folds, args.target, threads=args.threads)
+    except InputError as error:
+        described["provenance"] = provenance(MODULE, inputs, started, **machine)
+        write_skipped(args.output, described, " ".join(str(error).split()))
+        log.warning("train_tabular %s: skipped: %s", described["name"], error)
+        return
 
     def fit(seed: int) -> SeedResult:
         return fit_seed(folds, problems, settings, args.target, seed=seed)
 
-    inputs = [*tables.paths(), *([args.selected] if args.selected else [])]
     method = {key: value for key, value in settings.items() if key != "seeds"}
     owner = digest([method, args.threads, code_digest(MODULE), [sha256(path) for path in tables.paths()]])
-    name = f"tabular/{args.target}/{args.fraction}"
-    results = run_seeds(settings["seeds"], fit, directory=args.output, owner=owner, label=f"train_tabular {name}")
-    machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
-    described = {
-        "step": "train_tabular",
-        "name": name,
-        "encoder": "tabular",
-        "target": args.target,
-        "fraction": args.fraction,
-        "outputs": list(problems),
-        "skipped_outputs": skipped,
-        "settings": settings,
-        "seeds": settings["seeds"],
-        **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
-        "provenance": provenance(MODULE, inputs, started, **machine),
-    }
+    label = f"train_tabular {described['name']}"
+    results = run_seeds(settings["seeds"], fit, directory=args.output, owner=owner, label=label)
+    described |= {"outputs": list(problems), "skipped_outputs": skipped}
+    described["provenance"] = provenance(MODULE, inputs, started, **machine)
     write_outcome(args.output, results, described)
 
 

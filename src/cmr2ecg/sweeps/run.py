@@ -34,6 +34,12 @@ def fits_of(trials: Sequence[Settings], seeds: Sequence[int]) -> list[Fit]:
     return [Fit(trial_id(settings), settings, seed) for settings in trials for seed in seeds]
 
 
+def failed(fits: Sequence[Fit], error: Exception) -> list[Outcome]:
+    """Return an outcome without a score for every fit: what is wrong lies in the data, not in their settings."""
+    reason = " ".join(str(error).split())
+    return [Outcome(fit.trial, fit.seed, [], 0.0, True, reason) for fit in fits]
+
+
 def run_pack(fits: Sequence[Fit], epochs: int, store: Store, train: Train, label: str = "sweep") -> list[Result]:
     """Return the scores up to `epochs` of all fits; only those that the store lacks are trained.
 
