@@ -33,6 +33,17 @@ def holds(path: Path, eid: int) -> bool:
     return re.search(rf"(?<!\d){eid}(?!\d)".encode(), path.read_bytes()) is not None
 
 
+def plant_leftovers(results: Path, eid: int) -> None:
+    """Leave what killed jobs leave: a half-written shard, a finished seed, a resume point, an audit's own table."""
+    table = pd.DataFrame({"eid": [eid], "y_score": [0.5]})
+    for name in ("clean_ecg/.0.h5.77.partial", "pretrain_mae/mae/resume.pt", "audit_leakage/duplicates.csv"):
+        (results / name).parent.mkdir(parents=True, exist_ok=True)
+        table.to_csv(results / name, index=False)
+    seeds = results / "finetune/mmcl/af/10/seeds"
+    seeds.mkdir(parents=True)
+    table.to_parquet(seeds / "77.parquet")
+
+
 def test_a_subject_withdrawn_after_a_first_run_is_gone(finished, tmp_path):
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
@@ -57,6 +68,7 @@ def test_a_subject_withdrawn_after_a_first_run_is_gone(finished, tmp_path):
     before = files_with(results, eid)
     assert {"split_subjects/split.csv", "assemble_dataset/dataset.h5", "read_tabular/labels.parquet"} <= set(before)
 
+    plant_leftovers(results, eid)
     listed.write_text(f"{eid}\n")
     second = snakemake(folder, "--configfile", str(config), "--show-failed-logs")
     assert second.returncode == 0, second.stdout[-3000:] + second.stderr[-6000:]
