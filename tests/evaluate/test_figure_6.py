@@ -158,7 +158,8 @@ def test_a_model_that_was_not_run_is_said(study):
     without = {name: paths for name, paths in study.items() if name != "mmcl"}
     figure = figure_6.draw(SETTINGS, without)
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]
-    assert texts == ["not run"] * 4
+    assert texts.count("not run") == 4
+    assert len(texts) == 8  # the other model's panels tell their range
     ecg = figure_6_ecg.draw(SETTINGS, without)
     assert [text.get_text() for axes in ecg.axes for text in axes.texts] == ["not run"] * 4
 

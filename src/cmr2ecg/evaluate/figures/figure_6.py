@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from cmr2ecg.evaluate.figures.map_cases import (
     MODELS,
@@ -23,7 +24,7 @@ from cmr2ecg.evaluate.names import MODELS as NAMES
 from cmr2ecg.evaluate.similarity import project_ecg, project_regions, similarity
 
 COLOURS, COVER = "RdBu_r", 0.5  # authors' colours; share of the map over the image
-FINE = 8  # points a place, for lines along the places' borders
+LEVELS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # contours, as shares of the scale's end
 
 
 def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figure:
@@ -79,21 +80,30 @@ def draw_image(axes: Axes, case: Case, frame: int) -> None:
 
 
 def draw_map(axes: Axes, case: Case, values: np.ndarray, limit: float) -> Any:
-    """Draw a map over the image and return it; lines around positive places and a ring at the peak serve in grey."""
+    """Draw a map over the image and return it; contours, the peak's ring and the range in figures serve in grey."""
+    height, width = case.size_mm
     shown = axes.imshow(
         values, cmap=COLOURS, vmin=-limit, vmax=limit, alpha=COVER, extent=extent_of(case), interpolation="nearest"
     )
-    height, width = case.size_mm
-    steps = np.array(case.size_mm) / values.shape
-    fine = np.pad(np.kron(values > 0, np.ones((FINE, FINE))), 1)  # a frame of zeros closes the lines at the border
-    rows, columns = (
-        (np.arange(len(line)) - 0.5) / FINE * step for line, step in zip((fine, fine.T), steps, strict=True)
+    centres = [(np.arange(n) + 0.5) / n * length for n, length in zip(values.shape, case.size_mm, strict=True)]
+    rows, columns = (np.array([0, *line, length]) for line, length in zip(centres, case.size_mm, strict=True))
+    levels = limit * np.array(LEVELS)
+    lines = axes.contour(
+        columns,
+        rows,
+        np.pad(values, 1, mode="edge"),
+        levels=levels,
+        colors="black",
+        linewidths=np.where(levels, 0.6, 1.3),
     )
-    axes.contour(columns, rows, fine, levels=[0.5], colors="black", linewidths=0.7)
-    row, column = (np.array(np.unravel_index(values.argmax(), values.shape)) + 0.5) * steps
-    place = (column, row)
-    axes.plot(*place, marker="o", markersize=7, markerfacecolor="none", markeredgecolor="black", markeredgewidth=2.2)
-    axes.plot(*place, marker="o", markersize=7, markerfacecolor="none", markeredgecolor="white", markeredgewidth=1)
+    lines.set_path_effects([withStroke(linewidth=1.8, foreground="white", alpha=0.6)])
+    row, column = np.unravel_index(values.argmax(), values.shape)
+    peak = {"marker": "o", "markersize": 7, "markerfacecolor": "none"}
+    for colour, thick in (("black", 2.2), ("white", 1.0)):
+        axes.plot(centres[1][column], centres[0][row], markeredgecolor=colour, markeredgewidth=thick, **peak)
+    text = f"{values.min():.2f} to {values.max():.2f}".replace("-", "\N{MINUS SIGN}")
+    axes.text(0.03, 0.97, text, fontsize=6.5, va="top", color="white", transform=axes.transAxes,
+              path_effects=[withStroke(linewidth=1.8, foreground="black")])  # fmt: skip
     axes.set(xlim=(0, width), ylim=(height, 0))
     return shown
 
