@@ -221,7 +221,7 @@ def test_readme_gives_every_setting_with_its_value():
         ("sweep.strategy", "bayes", "sweep.strategy is 'bayes'; one of grid, random, halving is wanted"),
         ("sweep.eta", 1, "sweep.eta is 1; at least 2 is wanted"),
         ("sweep_tabular.grid.subsample", [1.5], "sweep_tabular.grid.subsample[0] is 1.5; at most 1 is wanted"),
-        ("sweep_tabular.targets", ["cad", "lv"], "sweep_tabular.targets names lv, which train_tabular.targets lacks"),
+        ("sweep_tabular.targets", ["cad", "hf"], "sweep_tabular.targets names hf, which train_tabular.targets lacks"),
         (
             "finetune.targets",
             ["cad", "hf"],

@@ -5,6 +5,7 @@ PACK = "<results>/sweep/{encoder}/{target}/rung_{rung}/pack_{pack}"
 NOT_SWEPT = ("seeds", "keep_checkpoints")  # a sweep has its own
 
 
+@lru_cache
 def sweep_plan(encoder, target):
     """Return the section, the trials in their order, and the rounds of one sweep."""
     if encoder == "tabular":
