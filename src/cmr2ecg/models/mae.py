@@ -4,6 +4,7 @@ import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from cmr2ecg.models.attention import PiecewiseAttention
 from cmr2ecg.models.position_embedding import sincos_2d
 from cmr2ecg.models.vit import EcgEncoder
 
@@ -18,7 +19,8 @@ class MaskedAutoencoder(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.decoder_pos_embed = nn.Parameter(sincos_2d(dim, *encoder.grid)[None], requires_grad=False)
         norm = type(encoder.norm)
-        self.decoder_blocks = nn.Sequential(*[Block(dim, heads, qkv_bias=True, norm_layer=norm) for _ in range(depth)])
+        kind = {"qkv_bias": True, "norm_layer": norm, "attn_layer": PiecewiseAttention}
+        self.decoder_blocks = nn.Sequential(*[Block(dim, heads, **kind) for _ in range(depth)])
         self.decoder_norm = norm(dim)
         self.decoder_pred = nn.Linear(dim, encoder.patch)
         nn.init.normal_(self.mask_token, std=0.02)

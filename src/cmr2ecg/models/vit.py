@@ -7,6 +7,7 @@ import torch
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 
+from cmr2ecg.models.attention import PiecewiseAttention
 from cmr2ecg.models.position_embedding import SINCOS, initialise
 
 
@@ -40,6 +41,7 @@ class EcgEncoder(VisionTransformer):
             num_heads=heads,
             mlp_ratio=mlp_ratio,
             drop_path_rate=drop_path,
+            attn_layer=PiecewiseAttention,
         )
         self.leads, self.samples, self.patch = leads, samples, patch
         self.grid = (leads, samples // patch)
