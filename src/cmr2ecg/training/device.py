@@ -47,6 +47,7 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager:
 def pick_attention(device: torch.device, precision: str) -> None:
     """Choose timm's attention for networks built from now on.
 
-    On the CPU in bf16 torch's fused attention is slow backwards; plain matrix products are about twice as fast, and models/attention.py takes them in pieces.
+    On the CPU in bf16 torch's fused attention is slow backwards; plain matrix products are about twice as fast, and
+    models/attention.py takes them in pieces.
     """
     set_fused_attn(not (device.type == "cpu" and precision == "bf16"))
