@@ -8,7 +8,8 @@ import numpy as np
 from cmr2ecg.ukb.dicom import Frame
 from cmr2ecg.ukb.rejection import Rejection
 
-EVERY = 4  # columns looked at when frames are compared
+COLUMNS = 50  # looked at when frames are compared
+DARK = 0.75  # rows darker than this share of the image's mean count as that bright; noise rules where nothing shines
 MISFIT = 0.6  # share by which a row of pixels differs from the same row over the beat; a beating heart stays below
 
 
@@ -53,12 +54,12 @@ def fitting(pixels: np.ndarray) -> np.ndarray:
     A hole or a shift in a damaged file shows that way; a beating heart fills but a part of a row. The worst frame is
     taken out first, since it shifts the mean.
     """
-    few = pixels[:, :, ::EVERY].astype(np.float32)
+    few = pixels[:, :, :: max(1, pixels.shape[2] // COLUMNS)].astype(np.float32)
     keep = np.ones(len(few), bool)
     while keep.sum() > 2:
         mean = few[keep].mean(axis=0)
         usual = np.abs(mean).mean(axis=1)
-        off = np.abs(few - mean).mean(axis=2) / np.maximum(usual, 0.25 * usual.mean() + 1e-6)
+        off = np.abs(few - mean).mean(axis=2) / np.maximum(usual, DARK * usual.mean() + 1e-6)
         worst = int(np.where(keep, off.max(axis=1), 0).argmax())
         if off[worst].max() <= MISFIT:
             break
