@@ -8,10 +8,11 @@ from drive_snakemake import TINY, planned, snakemake
 
 pytestmark = pytest.mark.slow
 
-REPORT = {"evaluate", "make_table", "make_figure", "track"}
+CONFIG = {"describe_run", "audit_withdrawn"}  # one is about every setting, the other about every file
+REPORT = {"evaluate", "make_table", "make_figure", "trace_numbers", "track"} | CONFIG
 SWEPT = {"sweep", "select", "finetune"}
-MMCL = {"pretrain_mmcl", "select_mmcl"} | SWEPT | REPORT
-TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl"} | SWEPT
+MMCL = {"pretrain_mmcl", "select_mmcl", "probe"} | SWEPT | REPORT
+TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl", "probe"} | SWEPT
 
 
 def test_a_second_run_has_nothing_to_do(finished):
@@ -40,7 +41,7 @@ def test_editing_the_vit_reruns_training_but_no_cleaning(edited):
 
 def test_editing_the_figure_reruns_the_figure(edited):
     folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", '"""', '"""\n')
-    assert set(planned(folder)) == {"make_figure", "track"}
+    assert set(planned(folder)) == {"make_figure", "track", "audit_withdrawn"}
 
 
 def test_editing_the_cropping_reruns_it_and_what_follows(edited):
@@ -59,14 +60,15 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
         ("rounds: [5, 7]", "rounds: [5, 7, 9]", {"sweep_tabular", "select", "train_tabular"} | REPORT),
         ("mmcl: {epochs: 1", "mmcl: {epochs: 2", MMCL),
         ("byol: {epochs: 1", "byol: {epochs: 2", {"pretrain_contrastive", "finetune"} | REPORT),
-        ("rounds: 5", "rounds: 6", {"train_tabular"} | REPORT),
+        ("penalties: [1.0e-2, 1.0]", "penalties: [1.0e-2]", {"probe"} | REPORT),
+        ("rounds: 5}", "rounds: 6}", {"train_tabular"} | REPORT),
         ("name: resnet10t, image_size: 32", "name: resnet10t, image_size: 40", {"pretrain_cmr"} | MMCL),
         ("mae_decoder: {dim: 16", "mae_decoder: {dim: 32", {"pretrain_mae"} | MMCL),
         ("bootstrap: 50", "bootstrap: 60", REPORT),
         ("encoders: [supervised, byol, mmcl, cmr_mmcl]", "encoders: [byol, mmcl, cmr_mmcl]", REPORT),
-        ("memory_mb: 1000", "memory_mb: 2000", set()),
-        ("threads: {data: 1", "threads: {data: 2", set()),
-        ("shards: 2", "shards: 2\nprocesses: {pretrain: 2}", set()),
+        ("memory_mb: 1000", "memory_mb: 2000", CONFIG),
+        ("threads: {data: 1", "threads: {data: 2", CONFIG),
+        ("shards: 2", "shards: 2\nprocesses: {pretrain: 2}", CONFIG),
     ],
 )
 def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, reruns):
@@ -74,15 +76,16 @@ def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, rerun
     assert set(planned(folder)) == reruns
 
 
-def test_another_target_trains_that_target_only(edited):
-    folder = edited(TINY, "targets: [cad]", "targets: [cad, dm]")
-    plan = planned(folder)
-    assert (plan["balance_subset"], plan["finetune"]) == (2, 4) and "train_tabular" not in plan
+def test_another_target_reruns_the_jobs_that_hold_it(edited):
+    """A job that holds several fits trains the new one only: tests/steps/test_finetune_step.py."""
+    plan = planned(edited(TINY, "targets: [cad, lv]", "targets: [cad, lv, dm]"))
+    assert (plan["balance_subset"], plan["finetune"]) == (2, 2)
+    assert not {"train_tabular", "probe", "sweep"} & set(plan)
 
 
 def test_another_fraction_makes_that_fraction_only(edited):
     plan = planned(edited(TINY, "fractions: [100, 10]", "fractions: [100, 10, 50]"))
-    assert (plan["balance_subset"], plan["finetune"], plan["train_tabular"]) == (1, 2, 1)
+    assert (plan["balance_subset"], plan["finetune"], plan["probe"], plan["train_tabular"]) == (1, 2, 2, 1)
 
 
 def test_another_learning_rate_trains_that_one_only(edited):
@@ -93,13 +96,13 @@ def test_another_learning_rate_trains_that_one_only(edited):
 def test_frozen_steps_survive_an_edit(edited):
     edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
     folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_contrastive, pretrain_mmcl]")
-    assert set(planned(folder)) == SWEPT | REPORT
+    assert set(planned(folder)) == {"probe"} | SWEPT | REPORT
 
 
 def test_more_trials_are_a_job_more(edited):
     """The job that has the first two trials stays as it is, and only the swept encoder and target follow."""
     plan = planned(edited(TINY, "trials: 2\n", "trials: 4\n"))
-    assert (plan["sweep"], plan["select"], plan["finetune"]) == (1, 1, 2)
+    assert (plan["sweep"], plan["select"], plan["finetune"]) == (1, 1, 1)
     assert "sweep_tabular" not in plan and "train_tabular" not in plan
 
 
@@ -135,7 +138,7 @@ def test_real_data_runs_without_anything_of_the_demo(finished, tmp_path):
     config = real_data_config(finished, tmp_path / "download.yaml")
     plan = planned(finished, "--configfile", str(config))
     assert "simulate_cohort" not in plan
-    assert plan["finetune"] == 4 * 3 * 3 and plan["index_shard"] == 2
+    assert plan["finetune"] == 8 * (3 * 3 + 5) + 8 + 3 + 3 and plan["index_shard"] == 2
     done = snakemake(finished, "--dry-run", "--configfile", str(config), "--printshellcmds")
     assert '"subjects": 60' not in done.stdout and "results/tiny/" not in done.stdout.replace(
         "results/tiny/simulate_cohort", ""

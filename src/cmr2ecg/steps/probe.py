@@ -6,6 +6,7 @@ pre-trained one once, since nothing in its probe is drawn.
 
 import time
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -52,17 +53,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     subjects, weights = read_subjects(args), read_weights(args.weights)
     method, field = args.settings["method"], "cmr" if is_cmr(args.encoder) else "ecg"
     seeds = method["random_seeds"] if weights is None else method["random_seeds"][:1]
-    features = {}
-    for seed in seeds:
+
+    @cache
+    def features(seed: int) -> np.ndarray:
         torch.manual_seed(seed)
         encoder = build_encoder(args.encoder, args.settings["models"])
         if weights is not None:
             load_start(encoder, weights, args.encoder)
-        features[seed] = embed(encoder.to(device), subjects.data, field, device, precision)
+        return embed(encoder.to(device), subjects.data, field, device, precision)
 
     def work(task: Task, folds: dict[str, Fold], label: str) -> tuple[list[SeedResult], dict]:
         penalties = method["penalties"]
-        results = [seed_result(task, folds, features[seed], penalties, seed) for seed in seeds]
+        results = [seed_result(task, folds, features(seed), penalties, seed) for seed in seeds]
         chosen = [penalties[result[2]["best_epoch"]] for result in results]
         return results, {"seeds": seeds, "penalty": chosen}
 

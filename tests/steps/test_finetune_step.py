@@ -1,0 +1,164 @@
+"""The fine-tuning and probing steps: fits share a job but not their fate, and finished ones are not trained again."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from finetune_setups import SETTINGS
+from safetensors.torch import load_file, save_file
+
+from cmr2ecg.models.classifier import EcgPredictor, build_encoder
+from cmr2ecg.steps import finetune, probe
+from cmr2ecg.training import fits as module
+from cmr2ecg.ukb.phenotypes import phenotype_names
+
+
+@pytest.fixture
+def start(small_dataset, small_models, tmp_path):
+    """Run a step on the small dataset and return the encoder's folder."""
+
+    def run(step, fits, method=SETTINGS, encoder="supervised", models=small_models, **files):
+        settings = {"method": {**method, "epochs": 2} if step is finetune else method, "models": models}
+        settings |= {"device": "cpu", "precision": "fp32"}
+        paths = {name: small_dataset / f"{name}.parquet" for name in ("labels", "phenotypes")}
+        paths |= {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv"}
+        paths |= {"subsets": small_dataset, "output": tmp_path / step.__name__.rsplit(".", 1)[-1] / encoder, **files}
+        arguments = [text for name, path in paths.items() for text in (f"--{name}", str(path))]
+        step.main(["--settings", json.dumps(settings), "--encoder", encoder, *arguments, "--fits", *fits])
+        return paths["output"]
+
+    return run
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Return a list that names each training of a seed."""
+    names, whole = [], module.train_resumably
+
+    def counted(fit, path, owner):
+        names.append((fit.setup.task.target, len(fit.train.eids), fit.seed))
+        return whole(fit, path, owner)
+
+    monkeypatch.setattr(module, "train_resumably", counted)
+    return names
+
+
+def result_of(folder):
+    return json.loads((folder / "result.json").read_text())
+
+
+def test_one_job_fits_diseases_and_phenotypes(start):
+    folder = start(finetune, ["cad/100", "cad/10", "lv/100"])
+    cad, lv = (pd.read_parquet(folder / fit / "predictions.parquet") for fit in ("cad/10", "lv/100"))
+    assert list(cad.columns) == ["seed", "eid", "split", "output", "y_true", "y_score"]
+    assert len(cad) == 2 * 24 and cad["y_score"].between(0, 1).all() and set(cad["output"]) == {"cad"}
+    assert set(lv["output"]) == set(phenotype_names("lv")) and len(lv) == 2 * 24 * 6
+    assert lv["y_true"].isna().any() and lv["y_score"].notna().all() and lv["y_score"].between(20, 90).all()
+    assert result_of(folder / "cad/10")["n_train"] == 8 and "scale" in result_of(folder / "lv/100")
+
+
+def test_one_fit_more_trains_that_fit_only_and_gives_the_same_as_a_job_of_its_own(start, trained):
+    folder = start(finetune, ["cad/100"])
+    alone = pd.read_parquet(folder / "cad/100/predictions.parquet")
+    (folder / "cad/100/predictions.parquet").unlink()  # as Snakemake does before it runs the job again
+    start(finetune, ["cad/100", "cad/10"])
+    assert trained == [("cad", 24, 0), ("cad", 24, 1), ("cad", 8, 0), ("cad", 8, 1)]
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "cad/100/predictions.parquet"), alone)
+
+
+def test_a_deleted_seed_is_trained_again_alone_and_ends_the_same(start, trained):
+    folder = start(finetune, ["cad/100"])
+    before = pd.read_parquet(folder / "cad/100/predictions.parquet")
+    (folder / "cad/100/seeds/1.json").unlink()
+    start(finetune, ["cad/100"])
+    assert trained == [("cad", 24, 0), ("cad", 24, 1), ("cad", 24, 1)]
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "cad/100/predictions.parquet"), before)
+
+
+def test_other_labels_train_again_and_nothing_of_the_old_is_left(start, trained, small_dataset, tmp_path):
+    folder = start(finetune, ["cad/100"])
+    labels = pd.read_parquet(small_dataset / "labels.parquet")
+    labels.loc[30, "cad"] = 1 - labels.loc[30, "cad"]
+    labels.to_parquet(tmp_path / "labels.parquet")
+    start(finetune, ["cad/100"], labels=tmp_path / "labels.parquet")
+    assert len(trained) == 4
+    assert len({json.loads(path.read_text())["owner"] for path in (folder / "cad/100/seeds").glob("*.json")}) == 1
+
+
+def test_a_fit_that_cannot_be_had_says_why_and_the_others_go_on(start, small_dataset, tmp_path, capsys):
+    phenotypes = pd.read_parquet(small_dataset / "phenotypes.parquet")
+    phenotypes["LVEF"] = 50.0
+    phenotypes[phenotype_names("rv")] = np.nan
+    phenotypes.to_parquet(tmp_path / "phenotypes.parquet")
+    for name in ("cad_100", "cad_10"):
+        table = pd.read_csv(small_dataset / f"{name}.csv")
+        (table if name == "cad_100" else table[:0]).to_csv(tmp_path / f"{name}.csv", index=False)
+    folder = start(
+        finetune,
+        ["cad/10", "rv/100", "lv/100", "cad/100"],
+        subsets=tmp_path,
+        phenotypes=tmp_path / "phenotypes.parquet",
+    )
+    reasons = {fit: result_of(folder / fit).get("skipped") for fit in ("cad/10", "rv/100", "lv/100", "cad/100")}
+    assert reasons["cad/10"] == "cad: balance_subset made no training set of 10 %"
+    assert "no subject of the training set has one of its phenotypes" in reasons["rv/100"]
+    assert reasons["lv/100"] is None and reasons["cad/100"] is None
+    assert result_of(folder / "lv/100")["skipped_outputs"] == {
+        "LVEF": "the same value for all 24 subjects of the training set"
+    }
+    assert "LVEF" not in set(pd.read_parquet(folder / "lv/100/predictions.parquet")["output"])
+    assert pd.read_parquet(folder / "cad/10/predictions.parquet").empty
+    assert capsys.readouterr().err.count("skipped: ") == 2
+
+
+@pytest.mark.parametrize("step", [finetune, probe])
+def test_an_encoder_of_another_size_is_skipped_with_one_line(start, step, small_models, tmp_path):
+    bigger = {**small_models, "ecg_encoder": {**small_models["ecg_encoder"], "dim": 32}}
+    save_file(build_encoder("mae", bigger).state_dict(), tmp_path / "big.safetensors")
+    method = SETTINGS if step is finetune else {"random_seeds": [0], "penalties": [0.1]}
+    folder = start(step, ["cad/100"], method, "mae", weights=tmp_path / "big.safetensors")
+    assert "mae: its pre-trained weights are of another network" in result_of(folder / "cad/100")["skipped"]
+
+
+def test_the_kept_model_gives_the_kept_predictions(start, small_models, small_dataset):
+    folder = start(finetune, ["cad/100"])
+    result = result_of(folder / "cad/100")
+    scores = result["validation"]["auroc"]
+    best = result["seeds"][scores.index(max(scores))]
+    model = EcgPredictor(build_encoder("supervised", small_models), 2).eval()
+    model.load_state_dict(load_file(folder / "cad/100/model.safetensors"))
+    from finetune_setups import fold
+
+    ecg = fold(small_dataset, 36, 12).data.batch(np.arange(12))["ecg"][..., :2500]
+    with torch.inference_mode():
+        expected = model(ecg).softmax(1)[:, 1]
+    kept = pd.read_parquet(folder / "cad/100/predictions.parquet").query(f"split == 'test' and seed == {best}")
+    np.testing.assert_allclose(kept["y_score"], expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("keep", "count"), [("none", 0), ("all", 2)])
+def test_weights_are_kept_as_told_and_trained_again_when_wanted_later(start, trained, keep, count):
+    folder = start(finetune, ["cad/100"], {**SETTINGS, "keep_checkpoints": keep})
+    assert len(list((folder / "cad/100/seeds").glob("*.safetensors"))) == count
+    start(finetune, ["cad/100"])
+    assert len(list((folder / "cad/100/seeds").glob("*.safetensors"))) == 1
+    assert len(trained) == (3 if keep == "none" else 2)
+
+
+@pytest.mark.parametrize("encoder", ["random", "cmr_mmcl"])
+def test_probes_find_the_planted_disease_and_repeat_exactly(start, encoder, small_models, tmp_path):
+    torch.manual_seed(0)
+    save_file(build_encoder(encoder, small_models).state_dict(), tmp_path / "weights.safetensors")
+    weights = {} if encoder == "random" else {"weights": tmp_path / "weights.safetensors"}
+    method = {"random_seeds": [0, 7], "penalties": [1e-3, 1e-1]}
+    folder = start(probe, ["cad/100", "lv/100"], method, encoder, **weights)
+    first = pd.read_parquet(folder / "cad/100/predictions.parquet")
+    result = result_of(folder / "cad/100")
+    assert result["seeds"] == ([0, 7] if encoder == "random" else [0])
+    assert min(result["validation"]["auroc"]) > (0.5 if encoder == "random" else 0.9)
+    assert len(result["penalty"]) == len(result["seeds"])
+    start(probe, ["cad/100", "lv/100"], method, encoder, **weights)
+    pd.testing.assert_frame_equal(pd.read_parquet(folder / "cad/100/predictions.parquet"), first)
+    assert set(pd.read_parquet(folder / "lv/100/predictions.parquet")["output"]) == set(phenotype_names("lv"))
