@@ -1,4 +1,4 @@
-"""Draw docs/images/augment_{ecg,cmr}.png: one synthetic subject, augmented at the paper's settings.
+"""Draw docs/images/augment_{ecg,views,cmr}.png: one synthetic subject, augmented at the paper's settings.
 
 Run from the repository's root: python docs/make_augment_images.py
 """
@@ -13,6 +13,7 @@ import yaml
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, fourier_surrogate
+from cmr2ecg.augment.ecg_views import augment_view, mask_spectrogram, sign_flip, time_flip
 from cmr2ecg.data.crop import crop_heart
 from cmr2ecg.simulate.cohort import simulate
 from cmr2ecg.steps.clean_ecg import clean_file
@@ -35,6 +36,7 @@ def main() -> None:
         ecg, cmr = one_subject(config, Path(folder))
     IMAGES.mkdir(exist_ok=True)
     draw_ecg_picture(ecg[:, :2500], config["pretrain"]["mmcl"]["ecg_augment"])
+    draw_views_picture(ecg[:, :2500], config["pretrain"]["contrastive"]["simclr"]["augment"])
     draw_cmr_picture(cmr, config["pretrain"]["mmcl"]["cmr_augment"])
 
 
@@ -60,7 +62,39 @@ def draw_ecg_picture(ecg: torch.Tensor, settings: dict) -> None:
         ("whole chain", augment_ecg(x, settings, _seed(3))),
         ("whole chain, again", augment_ecg(x, settings, _seed(4))),
     ]
-    figure, axes = plt.subplots(len(rows), 1, figsize=(7, 5.2), sharex=True, sharey=True, layout="constrained")
+    draw_rows(rows, IMAGES / "augment_ecg.png")
+
+
+def draw_views_picture(ecg: torch.Tensor, settings: dict) -> None:
+    """Draw one lead as it is, flipped, with a masked spectrogram, and as two views of a contrastive baseline."""
+    x = ecg[None]
+    mask = (settings["spectrogram_mask"], settings["spectrogram_window"])
+    rows = [
+        (f"{NAME}, cleaned", x),
+        ("time flip", time_flip(x, 1.0, _seed(1))),
+        ("sign flip", sign_flip(x, 1.0, _seed(1))),
+        ("masked frequencies", mask_spectrogram(x, *mask, _seed(_mask_seed(in_time=False)))),
+        ("masked time", mask_spectrogram(x, *mask, _seed(_mask_seed(in_time=True)))),
+        ("whole chain, first view", augment_view(x, settings, _seed(3))),
+        ("whole chain, second view", augment_view(x, settings, _seed(4))),
+    ]
+    draw_rows(rows, IMAGES / "augment_views.png")
+
+
+def _mask_seed(*, in_time: bool) -> int:
+    """Return a seed with which the spectrogram of one record is masked in time, or in its low frequencies."""
+    for seed in range(1000):
+        generator = _seed(seed)
+        kind, place = (float(torch.rand(1, generator=generator)) for _ in range(2))
+        if (kind >= 0.5) == in_time and (0.4 < place < 0.5 if in_time else place < 0.05):
+            return seed
+    raise RuntimeError("no seed found")
+
+
+def draw_rows(rows: list[tuple[str, torch.Tensor]], path: Path) -> None:
+    """Draw one lead of each (1, 12, samples), one above the other with its title."""
+    height = 0.3 + 0.98 * len(rows)
+    figure, axes = plt.subplots(len(rows), 1, figsize=(7, height), sharex=True, sharey=True, layout="constrained")
     for axis, (title, y) in zip(axes, rows, strict=True):
         axis.plot(np.arange(y.shape[-1]) / 500, y[0, LEAD], color=INK if axis is axes[0] else ACCENT, lw=0.7)
         axis.set_title(title, loc="left", fontsize=9, pad=2)
@@ -68,7 +102,8 @@ def draw_ecg_picture(ecg: torch.Tensor, settings: dict) -> None:
         axis.tick_params(labelsize=8)
     axes[-1].set_xlabel("time (s)", fontsize=9)
     figure.supylabel("amplitude (z-score)", fontsize=9)
-    figure.savefig(IMAGES / "augment_ecg.png", dpi=100)
+    figure.savefig(path, dpi=100)
+    plt.close(figure)
 
 
 def draw_cmr_picture(cmr: torch.Tensor, settings: dict) -> None:
