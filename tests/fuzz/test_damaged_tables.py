@@ -10,7 +10,7 @@ from steps.test_data_steps import step
 
 from cmr2ecg.command import InputError
 
-SUBJECTS, TABLES = 20, 180
+SUBJECTS, TABLES = 20, 108
 BODY = {"31-0.0": (0, 2), "21003-2.0": (45, 80), "21002-2.0": (50, 99), "50-2.0": (150, 199), "24100-2.0": (90, 220)}
 CODES, DATES = ("41270", "41202", "41204", "40001", "40002"), ("41280", "41262", "40000", "53")
 
