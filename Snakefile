@@ -21,6 +21,7 @@ include: "workflow/rules/sweep.smk"
 include: "workflow/rules/finetune.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/release.smk"
 
 
 rule all:

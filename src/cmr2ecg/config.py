@@ -184,6 +184,7 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     for section in ("finetune", "probe", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
     yield from sweep_disagreements(config)
+    yield from _releases(config["release"]["encoders"], config["finetune"]["encoders"])
 
 
 def _source(simulated: bool, raw: dict[str, list[str]]) -> Iterator[str]:
@@ -239,6 +240,14 @@ def _targets(section: str, targets: list[str], diseases: dict[str, Any]) -> Iter
     for target in targets:
         if target not in (*diseases, *PHENOTYPE_GROUPS):
             yield f"{section}.targets names {target}; read_tabular.diseases holds only {', '.join(diseases)}"
+
+
+def _releases(released: list[str], finetuned: list[str]) -> Iterator[str]:
+    for name in released:
+        if name.startswith("cmr_"):
+            yield f"release.encoders names {name}, which reads images; only ECG encoders are released"
+        elif name not in finetuned:
+            yield f"release.encoders names {name}, which finetune.encoders lacks; add it there or drop it here"
 
 
 def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:

@@ -41,10 +41,11 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
             selected=optional("selected"),
+            keep=keep_every_seed(encoder),
         shell:
             "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
             " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
-            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights} {params.selected}"
+            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights} {params.selected} {params.keep}"
             " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.mem_mb} --output {params.folder:q}"
 
 

@@ -76,6 +76,21 @@ def finetune_settings(wildcards):
     return encoder_settings("finetune", wildcards.encoder)
 
 
+def released_fits(encoder):
+    """Return TARGET/100 of the fits that an encoder's release is made of."""
+    return [fit for fit in encoder_fits(encoder) if fit.endswith("/100")]
+
+
+def keep_every_seed(encoder):
+    """Return the option that keeps the weights of every seed of the fits that are released."""
+    return "--keep-every-seed 100" if encoder in config["release"]["encoders"] else ""
+
+
+RELEASES = [
+    f"<results>/release/{encoder}/SHA256SUMS"
+    for encoder in config["release"]["encoders"]
+    if released_fits(encoder)
+]
 FINETUNED = [
     f"<results>/finetune/{encoder}/{fit}"
     for encoder in config["finetune"]["encoders"]

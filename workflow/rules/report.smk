@@ -75,6 +75,7 @@ STUDY = [
     *TABLES,
     *FIGURES,
     *HEATMAP,
+    *RELEASES,
     "<results>/track/tracked.json",
     "<results>/trace_numbers/provenance.json",
     "<results>/describe_run/run.html",

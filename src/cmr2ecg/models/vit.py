@@ -58,7 +58,8 @@ class EcgEncoder(VisionTransformer):
 
     def encode_tokens(self, patches: Tensor) -> Tensor:
         """Run the blocks over the class token and `patches` (batch, n, dim): (batch, 1 + n, dim), not normalised."""
-        token = (self.cls_token + self.pos_embed[:, :1]).expand(len(patches), -1, -1)
+        batch = patches.shape[0]  # len() would fix the size in an export
+        token = (self.cls_token + self.pos_embed[:, :1]).expand(batch, -1, -1)
         return self.blocks(torch.cat([token, patches], dim=1))
 
     def forward_patches(self, ecg: Tensor) -> Tensor:

@@ -66,6 +66,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     parser = encoder_parser(__doc__)
     parser.add_argument("--selected", type=Path, nargs="*", default=[], help="choices of sweeps, ENCODER_TARGET.json")
+    parser.add_argument("--keep-every-seed", type=int, nargs="*", default=[], help="fractions whose seeds all stay")
     args = parser.parse_args(argv)
     start(args)
     device, precision, origin = begin(args, MODULE, started, also=args.selected)
@@ -73,12 +74,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     subjects = read_subjects(args)
     selected = {path.stem.removeprefix(f"{args.encoder}_"): path for path in args.selected}
     for target, fraction in args.fits:
+        keep = {"keep_checkpoints": "all"} if fraction in args.keep_every_seed else {}
+        method = args.settings["method"] | keep
         fit_target(
             encoder,
             subjects,
             target,
             fraction,
-            apply_choice(args.settings["method"], selected.get(target), args.encoder, target),
+            apply_choice(method, selected.get(target), args.encoder, target),
             directory=args.output / target / str(fraction),
             origin=origin,
             inputs=origin.depends_on(args.dataset, args.weights),

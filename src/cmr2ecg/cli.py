@@ -1,0 +1,108 @@
+"""`cmr2ecg predict` and `cmr2ecg embed`: what a release says of your own ECGs."""
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cmr2ecg.command import InputError, run
+from cmr2ecg.predict.records import Source, check_rate_given, find_files
+from cmr2ecg.predict.release import read_config
+
+ECGS = "CardioSoft XML, WFDB headers (.hea), csv or npy of 12 x samples; or folders of them"
+EXAMPLES = """\
+examples:
+  cmr2ecg predict my_ecg.xml --model release/mmcl --out predictions
+  cmr2ecg predict folder_of_ecgs --model release/mmcl --out predictions --no-pages
+  cmr2ecg predict my_ecg.csv --rate 500 --unit uV --model release/mmcl --out predictions --prevalence cad=0.05
+  cmr2ecg embed folder_of_ecgs --model release/mmcl --out embeddings.parquet
+
+A csv or npy holds the leads in the order I II III aVR aVL aVF V1 ... V6, or a csv names them in its first line.
+A file that cannot be used is named with the reason, and the others go on.
+Research software, not a medical device.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run one command."""
+    args = parser().parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    config, files = read_config(args.model), find_files(args.ecg)
+    check_rate_given(files, args.rate)
+    source = Source(config["clean_ecg"], args.rate, args.unit)
+    args.work(args, files, source)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    whole = argparse.ArgumentParser(
+        "cmr2ecg", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    commands = whole.add_subparsers(required=True, metavar="COMMAND")
+    for name, work, about in (
+        ("predict", predict, "risks of disease and cardiac phenotypes, as json, csv and a page an ECG"),
+        ("embed", embed, "the encoder's embedding of each ECG, as parquet or HDF5"),
+    ):
+        part = commands.add_parser(
+            name, help=about, description=about, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        part.add_argument("ecg", type=Path, nargs="+", metavar="ECG", help=ECGS)
+        part.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of a release")
+        part.add_argument("--rate", type=float, metavar="HZ", help="sampling rate of csv and npy files")
+        part.add_argument("--unit", choices=["mV", "uV"], default="mV", help="unit of csv and npy files (default: mV)")
+        part.add_argument(
+            "--threads", type=int, default=os.cpu_count(), metavar="N", help="cores to use (default: all)"
+        )
+        part.set_defaults(work=work)
+        if name == "embed":
+            part.add_argument("--out", type=Path, required=True, metavar="FILE", help=".parquet or .h5 file to write")
+            continue
+        part.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
+        part.add_argument(
+            "--prevalence",
+            nargs="+",
+            default=[],
+            metavar="NAME=SHARE",
+            help="share of your population with a disease, where it is not the one the release states",
+        )
+        pages = part.add_mutually_exclusive_group()
+        pages.add_argument("--pages", choices=["pdf", "png", "both"], default="pdf", help="kind of page (default: pdf)")
+        pages.add_argument(
+            "--no-pages", action="store_const", const="none", dest="pages", help="draw none: much faster"
+        )
+    return whole
+
+
+def predict(args: argparse.Namespace, files: list[Path], source: Source) -> None:
+    """Write what the release says of each file."""
+    from cmr2ecg.predict.run import predict_files
+
+    options = {"prevalences": args.prevalence, "pages": args.pages, "threads": max(1, args.threads)}
+    entries, clock = predict_files(files, args.model, args.out, source, **options)
+    done = sum(entry["status"] == "predicted" for entry in entries)
+    finish(done, len(files), clock.report(len(files)), f"{args.out}/predictions.csv")
+
+
+def embed(args: argparse.Namespace, files: list[Path], source: Source) -> None:
+    """Write the embedding of each file."""
+    from cmr2ecg.predict.run import embed_files
+
+    if args.out.suffix not in (".parquet", ".h5"):
+        raise InputError(f"--out {args.out}: a .parquet or .h5 file is wanted")
+    done, clock = embed_files(files, args.model, args.out, source, max(1, args.threads))
+    finish(done, len(files), clock.report(len(files)), str(args.out))
+
+
+def finish(done: int, total: int, rates: str, written: str) -> None:
+    """Say what was done; nothing at all is an error."""
+    if not done:
+        raise InputError(f"none of the {total} files could be used; the reasons stand above")
+    logging.info("%s", rates)
+    logging.info("%d of %d ECGs predicted, see %s", done, total, written)
+
+
+def entry() -> None:
+    """Run the command of the package's script."""
+    run(main)

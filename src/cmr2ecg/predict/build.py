@@ -1,0 +1,81 @@
+"""Put a release together from finished fits: what each target's networks are, and what their numbers mean."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from torch import Tensor
+
+from cmr2ecg.command import InputError
+from cmr2ecg.data.outputs import is_phenotypes
+from cmr2ecg.predict.calibrate import fit_interval, fit_risk
+from cmr2ecg.predict.release import key_of
+from cmr2ecg.training.checkpoint import read_weights
+from cmr2ecg.training.seeds import seed_stem
+from cmr2ecg.ukb.phenotypes import phenotype_table
+
+SPLIT = "val"  # the test split is for the final evaluation alone
+
+
+def describe_target(fit: Path, prevalence: float | None, coverage: float) -> dict[str, Any]:
+    """Return config.json's entry of one target, or {"skipped": reason} of a fit that could not be had.
+
+    Args:
+        fit: the folder of a fine-tuning.
+        prevalence: of the disease in the train split; unused for phenotypes.
+        coverage: of the phenotypes' intervals.
+    """
+    result = json.loads((fit / "result.json").read_text())
+    if result.get("skipped"):
+        return {"skipped": result["skipped"]}
+    method, target = result["settings"]["method"], result["target"]
+    about = {key: result[key] for key in ("outputs", "seeds", "n_train", "fraction")}
+    about |= {key: method[key] for key in ("pooling", "evaluation_crops")}
+    predictions = pd.read_parquet(fit / "predictions.parquet")
+    known = {name: validation(predictions, name) for name in about["outputs"]}
+    if not is_phenotypes(target):
+        return about | {"calibration": fit_risk(*known[target], prevalence)}
+    units = phenotype_table().set_index("bai_name")["units"]
+    intervals = {name: fit_interval(*values, coverage) for name, values in known.items()}
+    return about | {
+        "units": {name: units[name] for name in about["outputs"]},
+        "scale": result["scale"],
+        "intervals": intervals,
+    }
+
+
+def validation(predictions: pd.DataFrame, output: str) -> tuple[NDArray, NDArray]:
+    """Return y_true (n,) and the seeds' y_score (seeds, n) of the validation subjects, in one order."""
+    rows = predictions[(predictions["split"] == SPLIT) & (predictions["output"] == output)]
+    scores = rows.set_index(["seed", "eid"])["y_score"].unstack("eid")  # noqa: PD010
+    truth = rows.drop_duplicates("eid").set_index("eid")["y_true"].reindex(scores.columns)
+    return truth.to_numpy(), scores.to_numpy()
+
+
+def collect_weights(fit: Path, about: Mapping[str, Any]) -> dict[str, Tensor]:
+    """Return the weights of every seed of a fit, by the release's names.
+
+    Raises:
+        InputError: if a seed's weights are not there.
+    """
+    found = {}
+    for seed in about["seeds"]:
+        path = seed_stem(fit, seed).with_suffix(".safetensors")
+        if not path.exists():
+            raise InputError(
+                f"{path} is not there: a release needs the weights of every seed; delete {fit / 'result.json'} and "
+                "run again with this encoder in release.encoders"
+            )
+        found |= {f"{key_of(fit.parent.name, seed)}.{name}": value for name, value in read_weights(path).items()}
+    return found
+
+
+def example(samples: int) -> NDArray[np.float32]:
+    """Return two made-up cleaned ECGs (2, 12, samples) to try a network on: noise around beats, unit variance."""
+    rng = np.random.default_rng(0)
+    beats = np.cos(np.arange(samples) * 2 * np.pi / 400) ** 20
+    return (beats + rng.normal(0, 0.3, (2, 12, samples))).astype(np.float32)

@@ -1,0 +1,108 @@
+"""From what the seeds say to a risk and to values with intervals; everything here is learnt on the validation split.
+
+Risk. A network is trained on as many healthy as sick subjects. Its probability is first put to the prevalence of the
+train split (Bayes' rule), averaged over the seeds, and then recalibrated: a logistic regression of the validation
+labels on the log odds (Cox 1958), slope and intercept; the intercept alone where no finite slope above 0 exists.
+
+Interval. Of n absolute validation errors of the seed mean the ceil((n + 1) c)-th smallest is the half width: split
+conformal prediction, which covers a share c of new subjects from the same population on average. The same split stopped
+the training, so that it is a little optimistic.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+
+from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.calibration import TRAINED_PREVALENCE, correct_prior, log_odds, logistic_recalibration
+
+
+def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float) -> dict[str, Any]:
+    """Return prevalence, slope, intercept and the numbers of subjects they rest on.
+
+    Args:
+        y_true: (n,) labels of the validation split.
+        risks: (seeds, n) probabilities of the networks there.
+        prevalence: of the train split.
+    """
+    mean = correct_prior(risks, prevalence).mean(axis=0)
+    slope, intercept = logistic_recalibration(y_true, mean)
+    if math.isfinite(slope) and slope > 0:
+        model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(log_odds(mean)[:, None], y_true == 1)
+        slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
+    else:
+        slope = 1.0
+    counts = {"n_val": len(y_true), "n_val_positive": int(y_true.sum())}
+    return {
+        "prevalence": prevalence,
+        "trained_prevalence": TRAINED_PREVALENCE,
+        "slope": slope,
+        "intercept": intercept,
+    } | counts
+
+
+def risk_of(risks: NDArray, about: Mapping[str, Any], prevalence: float | None = None) -> tuple[NDArray, NDArray]:
+    """Return the calibrated risk (n,) and the standard deviation (n,) of the seeds', NaN for a single one.
+
+    Args:
+        risks: (seeds, n) probabilities of the networks.
+        about: what `fit_risk` returned.
+        prevalence: of the population asked about; None: the stated one.
+    """
+    corrected = correct_prior(risks, about["prevalence"], about["trained_prevalence"])
+
+    def recalibrated(risk: NDArray) -> NDArray:
+        risk = expit(about["slope"] * log_odds(risk) + about["intercept"])
+        return risk if prevalence is None else correct_prior(risk, prevalence, about["prevalence"])
+
+    return recalibrated(corrected.mean(axis=0)), spread(recalibrated(corrected))
+
+
+def spread(values: NDArray) -> NDArray:
+    """Return the standard deviation over seeds of (seeds, n, ...), NaN for a single one."""
+    return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+
+
+def fit_interval(y_true: NDArray, values: NDArray, coverage: float) -> dict[str, Any]:
+    """Return half_width and n_val of one phenotype.
+
+    Args:
+        y_true: (n,) of the validation split, NaN where absent.
+        values: (seeds, n) predictions there.
+        coverage: share of subjects the interval is to hold.
+
+    With too few subjects for that coverage the largest error is taken; `coverage` then says n / (n + 1), what it
+    stands for.
+    """
+    there = np.isfinite(y_true)
+    errors = np.sort(np.abs(values.mean(axis=0)[there] - y_true[there]))
+    n = len(errors)
+    rank = math.ceil((n + 1) * coverage - 1e-9)
+    reached = coverage if rank <= n else n / (n + 1)
+    return {"half_width": float(errors[min(rank, n) - 1]), "n_val": n, "coverage": reached}
+
+
+def check_prevalences(wanted: Sequence[str], diseases: Sequence[str]) -> dict[str, float]:
+    """Return {disease: prevalence} of texts such as cad=0.07.
+
+    Raises:
+        InputError: for another text, a disease the release lacks, or a number outside 0 to 1.
+    """
+    found = {}
+    for text in wanted:
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = math.nan
+        if name not in diseases:
+            raise InputError(f"--prevalence {text}: the release knows {', '.join(diseases) or 'no disease'}")
+        if not 0 < value < 1:
+            raise InputError(f"--prevalence {text}: a share between 0 and 1 is wanted, as in {name}=0.07")
+        found[name] = value
+    return found

@@ -1,0 +1,110 @@
+"""A release: the folder that `cmr2ecg predict` needs, and nothing else.
+
+model.safetensors  every network: `embedding.NAME` of the pre-trained encoder, `TARGET.SEED.NAME` of each fit
+model.onnx         the same fits in one graph, from a cleaned ECG to each seed's outputs
+config.json        sizes, cleaning, targets with units, calibration and intervals, where all of it comes from
+README.md          the model card
+SHA256SUMS         of the files above, as `sha256sum -c` reads it
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from cmr2ecg.command import InputError
+from cmr2ecg.files import atomic, sha256
+
+FORMAT = 1
+EMBEDDING = "embedding"
+SUMS = "SHA256SUMS"
+KEYS = ("format", "name", "models", "clean_ecg", "targets")
+
+
+@dataclass(frozen=True)
+class Release:
+    """What a folder holds: its settings (config.json), and the weights of its networks by `key_of`."""
+
+    config: Mapping[str, Any]
+    weights: Mapping[str, Tensor]
+
+    @property
+    def name(self) -> str:
+        """Return the release's name."""
+        return self.config["name"]
+
+    def state(self, network: str) -> dict[str, Tensor]:
+        """Return the state of one network, "embedding" or `key_of` of a fit, under its own names."""
+        return {key[len(network) + 1 :]: value for key, value in self.weights.items() if key.startswith(network + ".")}
+
+
+def key_of(target: str, seed: int) -> str:
+    """Return the prefix of one fit's weights."""
+    return f"{target}.{seed}"
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Return config.json of a release.
+
+    Raises:
+        InputError: if the folder is no release, or a later version's.
+    """
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise InputError(f"{folder} is no release: it has no config.json; name a folder release/<name>") from error
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not a readable JSON file; fetch the release again") from error
+    absent = [key for key in KEYS if not isinstance(config, dict) or key not in config]
+    if absent:
+        raise InputError(f"{path}: {absent[0]} is missing; is this the config.json of a release?")
+    if config["format"] != FORMAT:
+        raise InputError(f"{path}: format {config['format']}; this version of cmr2ecg reads format {FORMAT}")
+    return config
+
+
+def read_release(folder: Path) -> Release:
+    """Return the release in a folder, its files held against SHA256SUMS.
+
+    Raises:
+        InputError: if a file is missing, damaged or not the one that was released.
+    """
+    config = read_config(folder)
+    check_sums(folder)
+    path = folder / "model.safetensors"
+    try:
+        with safe_open(path, framework="pt") as file:
+            return Release(config, {name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path}: not a readable safetensors file; fetch the release again") from error
+
+
+def write_sums(folder: Path) -> None:
+    """Write SHA256SUMS over every other file of the folder."""
+    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    with atomic(folder / SUMS) as partial:
+        partial.write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
+
+
+def check_sums(folder: Path) -> None:
+    """Hold the weights and the settings against SHA256SUMS; other files may be absent.
+
+    Raises:
+        InputError: if one differs or is not listed.
+    """
+    try:
+        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+    except (OSError, ValueError) as error:
+        raise InputError(f"{folder} is no release: it has no readable {SUMS}") from error
+    wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
+    for name in ("config.json", "model.safetensors"):
+        path = folder / name
+        if not path.is_file():
+            raise InputError(f"{folder} is no whole release: it has no {name}")
+        if wanted.get(name) != sha256(path):
+            raise InputError(f"{path}: its SHA-256 is not the one in {SUMS}; fetch the release again")

@@ -1,0 +1,122 @@
+"""Put one encoder's fits together to a release: all that `python -m cmr2ecg predict` needs, with a model card.
+
+Outputs, in one folder: model.safetensors, config.json, README.md, SHA256SUMS, and model.onnx where settings ask for it.
+"""
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import save_file
+from torch import Tensor
+
+from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.data.labels import rows_for, split_eids
+from cmr2ecg.data.outputs import is_phenotypes
+from cmr2ecg.files import atomic, write_json
+from cmr2ecg.predict.build import collect_weights, describe_target, example
+from cmr2ecg.predict.card import model_card
+from cmr2ecg.predict.ensemble import build_ensemble
+from cmr2ecg.predict.onnx_file import export_checked
+from cmr2ecg.predict.release import EMBEDDING, FORMAT, SUMS, Release, write_sums
+from cmr2ecg.training.checkpoint import read_weights
+from cmr2ecg.training.result import provenance
+
+MODULE = "cmr2ecg.steps.release"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    started = time.monotonic()
+    args = parse(argv)
+    start(args)
+    described = {
+        fit.parent.name: describe_target(fit, prevalence(args, fit), args.settings["coverage"]) for fit in args.fits
+    }
+    targets = {name: about for name, about in described.items() if "skipped" not in about}
+    if not targets:
+        raise InputError(
+            f"release {args.name}: none of its fits could be had: {next(iter(described.values()))['skipped']}"
+        )
+    weights = {f"{EMBEDDING}.{name}": value for name, value in (read_weights(args.weights) or {}).items()}
+    for fit in args.fits:
+        if fit.parent.name in targets:
+            weights |= collect_weights(fit, targets[fit.parent.name])
+    config = {
+        "format": FORMAT,
+        "name": args.name,
+        "encoder": args.name,
+        "cohort": args.cohort,
+        "synthetic": args.synthetic,
+        "models": {"ecg_encoder": args.settings["ecg_encoder"]},
+        "clean_ecg": args.settings["clean_ecg"],
+        "parameters": parameters(targets, weights),
+        "targets": targets,
+        "skipped": {name: about["skipped"] for name, about in described.items() if "skipped" in about},
+        "provenance": provenance(MODULE, [fit / "result.json" for fit in args.fits], started),
+    }
+    write(args, config, weights)
+
+
+def parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = step_parser(__doc__)
+    parser.add_argument("--name", required=True, help="encoder, and name of the release")
+    parser.add_argument("--cohort", required=True, help="its name, for the card")
+    parser.add_argument("--synthetic", action="store_true", help="the cohort is simulated; the card says so")
+    parser.add_argument("--fits", type=Path, nargs="+", required=True, help="folders of its fine-tunings at 100 %%")
+    parser.add_argument("--weights", type=Path, help="pre-trained encoder, for embeddings")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
+    parser.add_argument("--flow", type=Path, required=True, help="flow.csv of assemble_dataset")
+    for name in ("intervals", "analyses", "calibration"):
+        parser.add_argument(f"--{name}", type=Path, required=True, help=f"{name}.csv of evaluate")
+    parser.add_argument("--output", type=Path, required=True, help="folder to write")
+    return parser.parse_args(argv)
+
+
+def prevalence(args: argparse.Namespace, fit: Path) -> float | None:
+    """Return the share of the train split that has the fit's disease; None for phenotypes."""
+    target = fit.parent.name
+    if is_phenotypes(target):
+        return None
+    return float(rows_for(args.labels, split_eids(args.split, "train"))[target].mean())
+
+
+def parameters(targets: Mapping[str, Any], weights: Mapping[str, Tensor]) -> int:
+    """Return the number of weights of the first network."""
+    name, about = next(iter(targets.items()))
+    return sum(value.numel() for key, value in weights.items() if key.startswith(f"{name}.{about['seeds'][0]}."))
+
+
+def write(args: argparse.Namespace, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
+    folder = args.output
+    (folder / SUMS).unlink(missing_ok=True)  # no release until the last file is there
+    ensemble = build_ensemble(Release(config, weights))
+    with atomic(folder / "model.safetensors") as partial:
+        save_file({name: value.contiguous() for name, value in weights.items()}, partial)
+    if args.settings["onnx"]:
+        with atomic(folder / "model.onnx") as partial:
+            worst = export_checked(ensemble, example(config["clean_ecg"]["samples"]), partial)
+        config["onnx_largest_difference"] = worst
+        logging.info("model.onnx agrees with the networks to %.1e", worst)
+    write_json(folder / "config.json", config)
+    split = pd.read_csv(args.split)["split"].value_counts()
+    tables = {name: pd.read_csv(getattr(args, name)) for name in ("intervals", "analyses", "calibration")}
+    card = model_card(config, pd.read_csv(args.flow), tables, split.to_dict())
+    with atomic(folder / "README.md") as partial:
+        partial.write_text(card, encoding="utf-8")
+    write_sums(folder)
+    logging.info("release %s: %d networks, %s", args.name, count(config), json.dumps(list(config["targets"])))
+
+
+def count(config: Mapping[str, Any]) -> int:
+    """Return the number of networks."""
+    return sum(len(about["seeds"]) for about in config["targets"].values())
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,160 @@
+"""A release: whole, checked by its sums, and what it says follows from its networks and the validation split."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from release_setups import PREVALENCE, SEEDS, SIZES, make_release
+from safetensors.torch import load_file
+
+from cmr2ecg.command import InputError
+from cmr2ecg.models.classifier import EcgPredictor
+from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.predict import calibrate
+from cmr2ecg.predict.build import example, validation
+from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
+from cmr2ecg.predict.release import read_release, write_sums
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return make_release(tmp_path_factory.mktemp("release"))
+
+
+@pytest.fixture
+def copy(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def test_the_networks_are_the_fits_own(folder):
+    ecg = example(5000)
+    found = predict(build_ensemble(read_release(folder)), ecg)
+    for target, outputs in (("cad", 1), ("lv", 6), ("wt", 17)):
+        assert found[target].shape == (len(SEEDS), 2, outputs)
+        network = EcgPredictor(EcgEncoder(**SIZES), 2 if target == "cad" else outputs)
+        path = folder.parents[1] / f"finetune/mmcl/{target}/100/seeds/{SEEDS[1]}.safetensors"
+        network.load_state_dict(load_file(path))
+        with torch.inference_mode():
+            wanted = network.eval()(torch.from_numpy(ecg[..., :2500]))
+        wanted = wanted.softmax(1)[:, 1:] if target == "cad" else wanted * 10 + 100
+        np.testing.assert_allclose(found[target][1], wanted.numpy(), rtol=1e-5)
+
+
+def test_embeddings_are_the_encoders(folder):
+    encoder, ecg = EcgEncoder(**SIZES), example(5000)
+    encoder.load_state_dict(load_file(folder.parents[1] / "encoder.safetensors"))
+    with torch.inference_mode():
+        wanted = encoder.eval()(torch.from_numpy(ecg[..., :2500])).numpy()
+    np.testing.assert_allclose(embed(build_encoder(read_release(folder)), ecg), wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_only_the_validation_split_counts(folder):
+    predictions = pd.read_parquet(folder.parents[1] / "finetune/mmcl/cad/100/predictions.parquet")
+    truth, scores = validation(predictions, "cad")
+    about = json.loads((folder / "config.json").read_text())["targets"]["cad"]["calibration"]
+    assert about["n_val"] == len(truth) == 30 and about["prevalence"] == PREVALENCE
+    spoilt = predictions.assign(y_true=predictions["y_true"].where(predictions["split"] == "val", 1))
+    assert calibrate.fit_risk(*validation(spoilt, "cad"), PREVALENCE) == about
+    assert scores.shape == (3, 30)
+
+
+def test_the_card_names_what_a_reader_must_know(folder):
+    card = (folder / "README.md").read_text()
+    for words in (
+        "Intended use",
+        "not a medical device",
+        "synthetic",
+        "no ECG file",
+        "0.750",
+        "female",
+        "prevalence 0.3000",
+    ):
+        assert words in card
+    assert not any(str(eid) in card for eid in range(9000001, 9000201))
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
+def test_a_changed_or_missing_file_is_refused(copy, name):
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[:-2] + b" " + content[-1:])
+    with pytest.raises(InputError, match=r"SHA-256|not a readable"):
+        read_release(copy)
+    (copy / name).unlink()
+    with pytest.raises(InputError, match=r"no release|no whole release"):
+        read_release(copy)
+
+
+def test_settings_of_other_networks_are_refused(copy):
+    config = json.loads((copy / "config.json").read_text())
+    config["models"]["ecg_encoder"]["dim"] = 32
+    (copy / "config.json").write_text(json.dumps(config))
+    write_sums(copy)
+    with pytest.raises(InputError, match=r"does not fit config.json \(cad, seed 0\)"):
+        build_ensemble(read_release(copy))
+
+
+def test_a_release_needs_every_seed(tmp_path, folder):
+    other = tmp_path / "other"
+    other.mkdir()
+    make_release(other, targets=("cad",))
+    (other / "finetune/mmcl/cad/100/seeds/101.safetensors").unlink()
+    from cmr2ecg.predict.build import collect_weights
+
+    with pytest.raises(InputError, match="every seed"):
+        collect_weights(other / "finetune/mmcl/cad/100", {"seeds": SEEDS})
+
+
+def test_onnx_gives_the_same_numbers_for_any_number_of_ecgs(tmp_path):
+    from cmr2ecg.predict.onnx_file import run_onnx
+
+    folder = make_release(tmp_path, targets=("cad", "lv"), onnx=True, pooling="authors")
+    config = json.loads((folder / "config.json").read_text())
+    assert config["onnx_largest_difference"] <= 1e-4
+    ecg = np.concatenate([example(5000), example(5000)[::-1], example(5000)[:1]])
+    ours, theirs = predict(build_ensemble(read_release(folder)), ecg), run_onnx(folder / "model.onnx", ecg)
+    for name in ours:
+        np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-4)
+
+
+def test_recalibrated_risks_have_the_prevalence_and_slope_of_the_labels():
+    rng = np.random.default_rng(0)
+    odds = rng.normal(-2, 1.5, 4000)
+    truth = (rng.random(4000) < 1 / (1 + np.exp(-odds))).astype(float)
+    overconfident = 1 / (1 + np.exp(-(2 * odds + 4)))  # as if from a balanced training set, and twice too sure
+    about = calibrate.fit_risk(truth, np.stack([overconfident] * 2), truth.mean())
+    risk, std = calibrate.risk_of(np.stack([overconfident] * 2), about)
+    assert abs(risk.mean() - truth.mean()) < 1e-4 and abs(about["slope"] - 0.5) < 0.05
+    np.testing.assert_allclose(std, 0, atol=1e-12)
+    rarer, _ = calibrate.risk_of(np.stack([overconfident] * 2), about, 0.01)
+    assert (rarer < risk).all()
+
+
+def test_a_prediction_that_knows_nothing_gets_no_inverted_slope():
+    truth, risks = np.array([0.0, 0, 0, 1]), np.array([[0.9, 0.8, 0.7, 0.1]])
+    assert calibrate.fit_risk(truth, risks, 0.25)["slope"] == 1.0
+
+
+@pytest.mark.parametrize("coverage", [0.5, 0.9])
+def test_intervals_hold_their_share_of_new_subjects(coverage):
+    rng = np.random.default_rng(1)
+    held = []
+    for _ in range(400):
+        errors = rng.standard_t(3, (2, 40))
+        about = calibrate.fit_interval(errors[0], np.zeros((3, 40)), coverage)
+        held.append((np.abs(errors[1]) <= about["half_width"]).mean())
+    assert abs(np.mean(held) - coverage) < 0.03
+
+
+def test_too_few_subjects_for_an_interval_say_so():
+    about = calibrate.fit_interval(np.array([1.0, np.nan, 3.0]), np.zeros((2, 3)), 0.9)
+    assert about == {"half_width": 3.0, "n_val": 2, "coverage": 2 / 3}
+
+
+@pytest.mark.parametrize("text", ["cad", "cad=x", "cad=0", "cad=1.2", "xyz=0.1"])
+def test_a_prevalence_that_is_none_is_refused(text):
+    with pytest.raises(InputError, match="--prevalence"):
+        calibrate.check_prevalences([text], ["cad", "af"])

@@ -1,0 +1,64 @@
+# A finished encoder to the folder that `cmr2ecg predict` runs on.
+
+
+def release_settings():
+    """Return what a release needs to know of the config as JSON: sizes, cleaning, intervals."""
+    section = config["release"]
+    whole = {
+        "coverage": section["coverage"],
+        "onnx": section["onnx"],
+        "ecg_encoder": config["models"]["ecg_encoder"],
+        "clean_ecg": config["clean_ecg"],
+    }
+    return json.dumps(whole, sort_keys=True)
+
+
+rule release:
+    """Put an encoder's fits together to a folder with weights, settings and model card; predict needs nothing else."""
+    input:
+        code=code("release"),
+        fits=lambda wildcards: fit_files(
+            "finetune",
+            wildcards.encoder,
+            released_fits(wildcards.encoder),
+            "result.json",
+        ),
+        predictions=lambda wildcards: fit_files(
+            "finetune",
+            wildcards.encoder,
+            released_fits(wildcards.encoder),
+            "predictions.parquet",
+        ),
+        weights=lambda wildcards: PRETRAINED[wildcards.encoder],
+        split=SPLIT,
+        labels="<results>/read_tabular/labels.parquet",
+        flow="<results>/assemble_dataset/flow.csv",
+        intervals=EVALUATED["intervals"],
+        analyses=EVALUATED["analyses"],
+        calibration=EVALUATED["calibration"],
+    output:
+        "<results>/release/{encoder}/model.safetensors",
+        "<results>/release/{encoder}/config.json",
+        "<results>/release/{encoder}/README.md",
+        "<results>/release/{encoder}/model.onnx" if config["release"]["onnx"] else [],
+        sums="<results>/release/{encoder}/SHA256SUMS",
+    log:
+        "<results>/logs/release/{encoder}.log",
+    wildcard_constraints:
+        encoder="[a-z0-9_]+",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        settings=release_settings(),
+        folder=subpath(output.sums, parent=True),
+        fits=lambda wildcards, input: [os.path.dirname(path) for path in input.fits],
+        cohort=config["cohort"],
+        synthetic="--synthetic" if SIMULATED else "",
+        weights=optional("weights"),
+    shell:
+        "python -m cmr2ecg.steps.release --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --name {wildcards.encoder} --cohort {params.cohort:q} {params.synthetic} {params.weights}"
+        " --fits {params.fits:q} --split {input.split:q} --labels {input.labels:q} --flow {input.flow:q}"
+        " --intervals {input.intervals:q} --analyses {input.analyses:q} --calibration {input.calibration:q}"
+        " --output {params.folder:q}"
