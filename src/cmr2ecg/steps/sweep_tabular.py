@@ -8,13 +8,12 @@ from collections.abc import Iterable, Sequence
 from cmr2ecg.command import InputError, run, start
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
-from cmr2ecg.steps.train_tabular import tabular_parser
 from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.sweeps.trees import tree_outcomes
 from cmr2ecg.training.result import digest
-from cmr2ecg.training.tabular import Tables, problems_of, read_folds
+from cmr2ecg.training.tabular import Tables, problems_of, read_folds, tabular_parser
 
 MODULE = "cmr2ecg.steps.sweep_tabular"
 

@@ -4,7 +4,6 @@ A disease is learnt from the balanced subset; a group of phenotypes, a control t
 subjects that have any of them, each phenotype by a model of its own on the subjects that have it.
 """
 
-import argparse
 import logging
 import time
 from collections.abc import Sequence
@@ -13,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError, run, start, step_parser
+from cmr2ecg.command import InputError, run, start
 from cmr2ecg.data.outputs import is_phenotypes, output_names
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
@@ -21,7 +20,7 @@ from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.result import digest, provenance
 from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
-from cmr2ecg.training.tabular import Fold, Tables, problems_of, read_folds
+from cmr2ecg.training.tabular import Fold, Tables, problems_of, read_folds, tabular_parser
 
 MODULE = "cmr2ecg.steps.train_tabular"
 log = logging.getLogger(__name__)
@@ -47,17 +46,6 @@ def fit_seed(
     ]
     trees = settings["rounds"] * len(problems)
     return pd.concat(rows), history, {metric: history[-1][metric], "best_epoch": len(history) - 1, "parameters": trees}
-
-
-def tabular_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return the arguments of the steps that learn a target from covariates."""
-    parser = step_parser(description)
-    parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
-    parser.add_argument("--split", type=Path, required=True, help="split.csv")
-    parser.add_argument("--values", type=Path, required=True, help="labels.parquet, for phenotypes phenotypes.parquet")
-    parser.add_argument("--subset", type=Path, help="balanced training subset of a disease, csv with eid and label")
-    parser.add_argument("--target", required=True, help="disease or group of phenotypes")
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -1,5 +1,6 @@
 """Who the tabular baseline is trained and tested on, and which outputs it can learn (paper §IV-D.1)."""
 
+import argparse
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.command import InputError, step_parser
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
 from cmr2ecg.training.boosting import Problem
@@ -37,6 +38,17 @@ class Tables:
     def paths(self) -> list[Path]:
         """Return the files that are there."""
         return [path for path in (self.covariates, self.split, self.values, self.subset) if path]
+
+
+def tabular_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the arguments of the steps that learn a target from covariates."""
+    parser = step_parser(description)
+    parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--values", type=Path, required=True, help="labels.parquet, for phenotypes phenotypes.parquet")
+    parser.add_argument("--subset", type=Path, help="balanced training subset of a disease, csv with eid and label")
+    parser.add_argument("--target", required=True, help="disease or group of phenotypes")
+    return parser
 
 
 def read_folds(tables: Tables, target: str, held_out: Sequence[str]) -> dict[str, Fold]:
