@@ -49,16 +49,15 @@ def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored
     step = max(1, BLOCK // (places * len(signals)))
     for start in range(0, n, step):
         rows = slice(start, start + step)
-        similar = local[rows] @ signals.T  # (step, places, ECGs)
-        inside = cover[rows, :, None]
-        pairs["inside"][rows] = (similar * inside).sum(1) / inside.sum(1)
-        outside = (similar * (1 - inside)).sum(1) / (1 - inside).sum(1)
-        pairs["contrast"][rows] = pairs["inside"][rows] - outside
-        best = similar.argmax(1)
+        similar = signals @ local[rows].transpose(0, 2, 1)  # (step, ECGs, places)
+        best = similar.argmax(axis=2)
         pairs["pointing"][rows] = np.take_along_axis(cover[rows], best, axis=1) >= HALF
         positive = np.maximum(similar, 0, out=similar)
-        total = positive.sum(1)
-        pairs["share"][rows] = np.divide((positive * inside).sum(1), total, out=np.zeros_like(total), where=total > 0)
+        weights = np.stack([cover[rows], np.ones_like(cover[rows])], axis=2)
+        inside, total = np.moveaxis(positive @ weights, 2, 0)
+        pairs["share"][rows] = np.divide(inside, total, out=np.zeros_like(total), where=total > 0)
+    pairs["inside"][:] = _weighted(local, cover) @ signals.T
+    pairs["contrast"][:] = pairs["inside"] - _weighted(local, 1 - cover) @ signals.T
     flat = {
         "share": float(cover.mean()),
         "pointing": float((cover >= HALF).mean()),
@@ -66,6 +65,11 @@ def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored
         "contrast": 0.0,
     }
     return Scored(pairs, flat)
+
+
+def _weighted(local: NDArray, weights: NDArray) -> NDArray[np.float32]:
+    """Return the mean (n, d) of local (n, places, d), whose similarity is the mean similarity of the places."""
+    return np.einsum("npd,np->nd", local, weights / weights.sum(axis=1, keepdims=True))
 
 
 def summary(name: str, scored: Scored, grid: tuple[int, int], permutations: int, draws: int, seed: int) -> list[tuple]:

@@ -94,17 +94,18 @@ def draw_histogram(axes: Axes, values: np.ndarray, names: np.ndarray, title: str
 
 def draw_shares(axes: Axes, columns: Mapping[str, np.ndarray], names: np.ndarray) -> None:
     """Draw the share in percent of ones among 0/1 values in each split, with 95 % Wilson intervals."""
+    highest = 0.0
     for place, values in enumerate(columns.values()):
         for number, (split, (colour, marker, _)) in enumerate(SPLITS.items()):
             chosen = values[(names == split) & np.isfinite(values)]
             if len(chosen):
                 share, low, high = (100 * value for value in wilson(int(chosen.sum()), len(chosen)))
-                error = [[share - low], [high - share]]
+                highest, error = max(highest, high), [[share - low], [high - share]]
                 x = place + 0.22 * (number - 1)
                 axes.errorbar(x, share, error, color=colour, marker=marker, markersize=4, linewidth=1, capsize=2)
     axes.set_xticks(range(len(columns)), list(columns))
     axes.set_xlim(-0.6, len(columns) - 0.4)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.15 * highest or 1)
     light_grid(axes)
 
 
