@@ -95,3 +95,23 @@ def test_nothing_to_draw_is_said(intervals, column, message):
     pd.read_csv(intervals).assign(**{column: np.nan}).to_csv(intervals, index=False)
     with pytest.raises(InputError, match=message):
         draw({}, {"intervals": [intervals]})
+
+
+def test_linear_probes_are_left_out(intervals):
+    table = pd.read_csv(intervals).assign(fit="finetune")
+    probes = table.assign(fit="probe", mean=0.99)
+    pd.concat([table, probes]).to_csv(intervals, index=False)
+    for axes in draw({}, {"intervals": [intervals]}).axes:
+        (ours,) = lines(axes, "MMCL (ours)")
+        np.testing.assert_allclose(ours.get_ydata(), 80)
+
+
+def test_a_dozen_models_stay_apart(intervals):
+    one = pd.read_csv(intervals).query("encoder == 'mmcl'")
+    pd.concat([one.assign(encoder=name) for name in MODELS]).to_csv(intervals, index=False)
+    figure = draw({}, {"intervals": [intervals]})
+    assert len(figure.legends[0].get_texts()) == len(MODELS) == 12
+    drawn = [line.get_xdata() for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 3]
+    assert len(drawn) == 12  # no edges beside the means
+    assert len({x[1] for x in drawn}) == 12
+    assert all(32 < x[1] < 50 for x in drawn)

@@ -23,6 +23,7 @@ from cmr2ecg.evaluate.ventricle import planted_ventricles, segmented_ventricles
 from cmr2ecg.files import atomic
 
 SPLIT = "test"
+COARSEST = 4  # places across 142 mm; the ventricle is about 70 mm wide
 COARSE = (8, 8)  # places at which to look whether a crop holds the ventricle at all
 
 
@@ -61,6 +62,10 @@ def main(argv: Sequence[str] | None = None) -> None:
         data = PairedData(args.dataset, eids, ("ecg", "cmr"), memory_mb=args.memory_mb, image_size=towers.image_size)
         regions, signals = embed(towers, data, settings["upsample"])
         grid = regions.shape[1:3]
+        if min(grid) < COARSEST:
+            logging.info(
+                "%s: a map of %d x %d places is too coarse to tell the heart from its surroundings", name, *grid
+            )
         scored[name] = score_pairs(regions, signals, np.stack([covers[eid](grid) for eid in eids.tolist()]))
         rows += summary(name, scored[name], grid, settings["permutations"], **chance)
     for pair in combinations(scored, 2):
