@@ -68,3 +68,17 @@ def test_twenty_gradient_steps_lower_it():
         losses[-1].backward()
         optimiser.step()
     assert losses[-1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize("temperature", [0.1, 0.5])
+def test_it_is_lightlys_loss_and_gradient(temperature):
+    from lightly.loss import NTXentLoss
+
+    generator = torch.Generator().manual_seed(4)
+    ours, theirs = (torch.randn(2, 12, 8, generator=generator) for _ in range(2))
+    theirs.copy_(ours)
+    ours.requires_grad_(), theirs.requires_grad_()
+    loss, reference = nt_xent_loss(*ours, temperature), NTXentLoss(temperature)(*theirs)
+    loss.backward(), reference.backward()
+    torch.testing.assert_close(loss, reference)
+    torch.testing.assert_close(ours.grad, theirs.grad)
