@@ -11,7 +11,7 @@ pytestmark = pytest.mark.slow
 CONFIG = {"describe_run", "audit_withdrawn"}  # one is about every setting, the other about every file
 REPORT = {"evaluate", "make_table", "make_figure", "trace_numbers", "track"} | CONFIG
 SWEPT = {"sweep", "select", "finetune"}
-MMCL = {"pretrain_mmcl", "select_mmcl", "probe"} | SWEPT | REPORT
+MMCL = {"pretrain_mmcl", "select_mmcl", "probe", "score_heatmap"} | SWEPT | REPORT
 TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl", "probe"} | SWEPT
 
 
@@ -36,7 +36,7 @@ def test_a_clone_elsewhere_reruns_nothing(finished, tmp_path):
 
 def test_editing_the_vit_reruns_training_but_no_cleaning(edited):
     folder = edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
-    assert set(planned(folder)) == TRAINING | REPORT
+    assert set(planned(folder)) == TRAINING | REPORT | {"score_heatmap"}
 
 
 def test_editing_the_figure_reruns_the_figure(edited):
@@ -96,7 +96,7 @@ def test_another_learning_rate_trains_that_one_only(edited):
 def test_frozen_steps_survive_an_edit(edited):
     edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
     folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_contrastive, pretrain_mmcl]")
-    assert set(planned(folder)) == {"probe"} | SWEPT | REPORT
+    assert set(planned(folder)) == {"probe", "score_heatmap"} | SWEPT | REPORT
 
 
 def test_more_trials_are_a_job_more(edited):
