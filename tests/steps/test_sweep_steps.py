@@ -185,7 +185,7 @@ def test_halving_over_two_rounds_of_jobs(study):
     choice = each.choose([*first, last])
     assert choice["rounds"] == [4, 2] and choice["chosen"]["rung"] == 1
     trials = pd.read_csv(each.folder / "sweep/trials.csv")
-    assert trials["epochs"].tolist() == [4, 4, 2, 2] and not list((each.folder / "sweep/states").iterdir())
+    assert trials["epochs"].tolist() == [4, 4, 2, 2] and not (each.folder / "sweep/states").exists()
     result = json.loads((each.folder / "sweep/result.json").read_text())
     assert len(result["all_trials"]) == 4 and result["startup_share"] > 0 and len(result["seconds"]) == 4
 

@@ -35,6 +35,7 @@ def test_a_trial_that_goes_on_equals_one_that_never_stopped(outcomes, tmp_path):
     for name in whole:
         assert first[name].scores == whole[name].scores[:2]
         assert resumed[name].scores == whole[name].scores and resumed[name].whole
+        assert resumed[name].seconds > first[name].seconds
 
 
 def test_a_resume_point_of_other_data_or_code_is_not_taken_up(outcomes):

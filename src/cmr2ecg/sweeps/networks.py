@@ -38,7 +38,7 @@ def train_one(setup: Setup, settings: dict, wanted: Wanted, epochs: int, *, stat
 
     A training that cannot be had or diverges is an outcome too, with the reason and without a score.
     """
-    started = time.monotonic()
+    started, before = time.monotonic(), 0.0
     path = states / f"{wanted.trial}_{wanted.seed}.pt"
     own = digest([owner, wanted.trial, wanted.seed])
     try:
@@ -46,15 +46,17 @@ def train_one(setup: Setup, settings: dict, wanted: Wanted, epochs: int, *, stat
         state = load_resume(path, own, setup.device)
         if state is not None:
             fit.restore(state)
+            before = state["seconds"]
         fit.advance(epochs)
     except InputError as error:
         reason = " ".join(str(error).split())
         log.warning("trial %s, seed %d: %s", wanted.trial, wanted.seed, reason)
         return Outcome(wanted.trial, wanted.seed, [], time.monotonic() - started, True, reason)
+    seconds = before + time.monotonic() - started
     if not fit.finished:
-        save_resume(path, own, fit.state())
+        save_resume(path, own, {**fit.state(), "seconds": seconds})
     scores = [finite(row[f"val_{setup.task.metric}"]) for row in fit.history]
-    return Outcome(wanted.trial, wanted.seed, scores, time.monotonic() - started, fit.finished)
+    return Outcome(wanted.trial, wanted.seed, scores, seconds, fit.finished)
 
 
 def finite(value: float) -> float | None:

@@ -73,9 +73,9 @@ def curve_table(rungs: Sequence[Sequence[Result]]) -> pd.DataFrame:
 
 
 def total_seconds(costs: Sequence[Mapping]) -> dict[str, float]:
-    """Return {trial/seed: seconds of training}, over all rounds."""
+    """Return {trial/seed: seconds of training} over all rounds: each round's seconds hold those before."""
     total: dict[str, float] = {}
     for cost in costs:
         for name, seconds in cost["seconds"].items():
-            total[name] = total.get(name, 0.0) + seconds
-    return {name: round(seconds, 3) for name, seconds in sorted(total.items())}
+            total[name] = max(total.get(name, 0.0), seconds)
+    return dict(sorted(total.items()))

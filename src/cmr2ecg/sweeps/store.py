@@ -10,7 +10,7 @@ from cmr2ecg.files import atomic
 
 @dataclass(frozen=True)
 class Outcome:
-    """One trial with one seed: its validation score after each epoch (the first is epoch 1), and seconds of training.
+    """One trial with one seed: its validation score after each epoch, and its seconds of training over all rounds.
 
     `whole`: it ended by itself (last epoch, no more patience, or a failure) and would not go on with more epochs.
     `failure`: why a trial has no usable score, else empty.
@@ -84,6 +84,9 @@ def clean_store(folder: Path, jobs: set[str]) -> None:
     for path in folder.glob("rung_*/pack_*.json"):
         if f"{path.parent.name}_{path.name.split('.')[0]}" not in jobs:
             path.unlink()
+    for path in (*folder.glob("states"), *folder.glob("rung_*")):
+        if not any(path.iterdir()):
+            path.rmdir()
     kept = {path: list(read_lines(path)) for path in folder.glob("finished/*.jsonl")}
     owners = {row["owner"] for path, rows in kept.items() if path.stem in jobs for row in rows}
     for path, rows in kept.items():
