@@ -250,6 +250,17 @@ def _releases(released: list[str], finetuned: list[str]) -> Iterator[str]:
             yield f"release.encoders names {name}, which finetune.encoders lacks; add it there or drop it here"
 
 
+def check_files(section: str, files: Mapping[str, str | None]) -> None:
+    """Stop if a file named below a section is not there.
+
+    Raises:
+        InputError: names the setting and the path.
+    """
+    for name, path in files.items():
+        if path and not os.path.isfile(path):
+            raise InputError(f"{section}.{name}: there is no file {path}; correct the path in the config file")
+
+
 def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
     """Stop if a folder or file named below `raw` is not there.
 

@@ -9,7 +9,7 @@ from drive_snakemake import TINY, planned, snakemake
 pytestmark = pytest.mark.slow
 
 CONFIG = {"describe_run", "audit_withdrawn"}  # one is about every setting, the other about every file
-REPORT = {"evaluate", "make_table", "make_figure", "trace_numbers", "track"} | CONFIG
+REPORT = {"evaluate", "make_table", "make_figure", "trace_numbers", "track", "release"} | CONFIG
 SWEPT = {"sweep", "select", "finetune"}
 MMCL = {"pretrain_mmcl", "select_mmcl", "probe", "score_heatmap"} | SWEPT | REPORT
 TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl", "probe"} | SWEPT

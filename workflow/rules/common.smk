@@ -21,7 +21,7 @@ for variable, folder in (
     os.environ.update({variable: os.pathsep.join(found)})
 
 from cmr2ecg.command import InputError
-from cmr2ecg.config import check, check_raw_paths
+from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.imports import reached_files
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,
@@ -38,6 +38,7 @@ from cmr2ecg.ukb.withdrawn import read_withdrawn
 try:
     check(config, os.path.join(workflow.basedir, "workflow/schemas/config.schema.yaml"))
     check_raw_paths(config["raw"])
+    check_files("init", config["init"])
 except InputError as error:
     raise WorkflowError(str(error)) from None
 
@@ -57,6 +58,7 @@ if SIMULATED:
     }
 
 
+INIT = {name: path for name, path in config["init"].items() if path}
 DATASET = "<results>/assemble_dataset/dataset.h5"
 SPLIT = "<results>/split_subjects/split.csv"
 AUDIT = "<results>/audit_leakage/audit.json"
@@ -95,6 +97,15 @@ PRETRAINED = {
     "mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/encoder.safetensors",
     "mmcl": "<results>/pretrain_mmcl/mmcl/encoder.safetensors",
 }
+# Weights of elsewhere stand in for a pre-training.
+IMPORTED = {
+    name: f"<results>/import_weights/{name}/encoder.safetensors" for name in INIT
+}
+PRETRAINED |= {name: path for name, path in IMPORTED.items() if name in PRETRAINED}
+MMCL_STARTS["mmcl"] = IMPORTED.get("mae", MMCL_STARTS["mmcl"])
+CMR_START = IMPORTED.get(
+    "cmr_simclr", "<results>/pretrain_cmr/simclr/encoder.safetensors"
+)
 
 
 def code(step, *also):
@@ -178,16 +189,20 @@ def shard_digest(wildcards):
 
 def pretrainings(encoders):
     """Return the folders of the pre-trainings that these encoders need; an image encoder comes from its MMCL."""
+    encoders = [name for name in encoders if name not in INIT]
     encoders = [name.removeprefix("cmr_") for name in encoders]
     mmcl = [name for name in MMCL_STARTS if name in encoders]
     folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
-    folders += ["<results>/pretrain_cmr/simclr"] if mmcl else []
+    folders += (
+        ["<results>/pretrain_cmr/simclr"] if mmcl and "cmr_simclr" not in INIT else []
+    )
     folders += [
         f"<results>/pretrain_contrastive/{name}"
         for name in BASELINES
         if name in encoders
     ]
-    folders += ["<results>/pretrain_mae/mae"] if {"mae", "mmcl"} & set(encoders) else []
+    if "mae" not in INIT and {"mae", "mmcl"} & set(encoders):
+        folders += ["<results>/pretrain_mae/mae"]
     return folders
 
 

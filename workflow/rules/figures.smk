@@ -5,12 +5,18 @@ MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
 MAPPED = {
     name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
     for name in ("mmcl", "mmcl_without_mdm")
-    if name in config["finetune"]["encoders"]
+    if name in config["finetune"]["encoders"] and name not in INIT
 }
+# A published encoder comes without its decoder (figure 2) and its projectors (figure 6).
+DRAWN = [
+    number
+    for number in config["make_figure"]["figures"]
+    if not (number == 2 and "mae" in INIT) and not (number == 6 and not MAPPED)
+]
 FIGURES = expand(
     "<results>/make_figure/{figure}.png",
-    figure=[f"figure_{number}" for number in config["make_figure"]["figures"]]
-    + ["figure_6_ecg"] * (6 in config["make_figure"]["figures"])
+    figure=[f"figure_{number}" for number in DRAWN]
+    + ["figure_6_ecg"] * (6 in DRAWN and "mmcl" in MAPPED)
     + config["make_figure"]["quality_figures"],
 )
 CASE_INPUTS = {

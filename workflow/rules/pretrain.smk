@@ -106,7 +106,7 @@ rule pretrain_mmcl:
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
-        cmr_encoder="<results>/pretrain_cmr/simclr/encoder.safetensors",
+        cmr_encoder=CMR_START,
         ecg_encoder=lambda wildcards: MMCL_STARTS[wildcards.name],
     output:
         encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/encoder.safetensors",
@@ -165,3 +165,34 @@ rule select_mmcl:
     shell:
         "python -m cmr2ecg.steps.select_mmcl --threads {threads} --log {log:q}"
         " --output {params.folder:q} --candidates {params.candidates:q}"
+
+
+def import_models(name):
+    """Return the sizes of the network that an imported file is for."""
+    network = "cmr_encoder" if name.startswith("cmr_") else "ecg_encoder"
+    return {network: config["models"][network]}
+
+
+rule import_weights:
+    """Take an encoder's weights from a file of elsewhere in place of a pre-training here."""
+    input:
+        code=code("import_weights"),
+        weights=lambda wildcards: INIT[wildcards.name],
+    output:
+        encoder="<results>/import_weights/{name}/encoder.safetensors",
+        result="<results>/import_weights/{name}/result.json",
+    log:
+        "<results>/logs/import_weights/{name}.log",
+    wildcard_constraints:
+        name="|".join(INIT) or "none",
+    conda:
+        ENVIRONMENT
+    threads: config["threads"]["data"]
+    params:
+        settings=lambda wildcards: json.dumps(
+            {"models": import_models(wildcards.name)}, sort_keys=True
+        ),
+        folder=subpath(output.result, parent=True),
+    shell:
+        "python -m cmr2ecg.steps.import_weights --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --name {wildcards.name} --weights {input.weights:q} --output {params.folder:q}"

@@ -8,7 +8,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.benchmarks import audit, augment, data, finetune, loading, memory, seeds, sweeps, tables, training, workers
+from cmr2ecg.benchmarks import (
+    audit,
+    augment,
+    data,
+    finetune,
+    loading,
+    memory,
+    predict,
+    seeds,
+    sweeps,
+    tables,
+    training,
+    workers,
+)
 from cmr2ecg.files import write_json
 
 
@@ -18,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, default=Path("results/bench.json"))
     args = parser.parse_args(argv)
     rows = []
-    for module in (data, workers, tables, audit, memory, augment, loading, training, finetune, seeds, sweeps):
+    for module in (data, workers, tables, audit, memory, augment, loading, training, finetune, seeds, sweeps, predict):
         for row in module.run():
             rows.append(row)
             measured = f"ours {row['ours']:.4g}, plain {row['plain']:.4g} {row['unit']}"
