@@ -1,17 +1,18 @@
 """The documents name files, functions, settings and pictures that exist."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), ROOT / "config" / "README.md"])
+DOCUMENTS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md"), ROOT / "config" / "README.md"])
 FILE = re.compile(r"`((?:src|config|workflow|docs|tests|envs|profiles)/[\w./-]+)`")
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_named_files_exist(document):
     text = document.read_text(encoding="utf-8")
     missing = [name for name in FILE.findall(text) if not (ROOT / name).exists()]
@@ -40,3 +41,20 @@ def test_every_training_part_is_in_methods():
     modules = {p for room in rooms for p in room.glob("*.py")} - {p / "__init__.py" for p in rooms}
     helpers = {ROOT / "src/cmr2ecg/augment/draw.py"}
     assert [str(p) for p in modules - helpers if str(p.relative_to(ROOT)) not in text] == []
+
+
+def test_readme_and_contributing_name_the_folders_of_the_library():
+    folders = {path.parent.name for path in (ROOT / "src" / "cmr2ecg").glob("*/__init__.py")}
+    (named,) = re.findall(r"`src/cmr2ecg/\{(.+)\}`", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert set(named.split(",")) | {"steps", "benchmarks"} == folders
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    assert [name for name in sorted(folders) if f"`{name}`" not in text and f"src/cmr2ecg/{name}`" not in text] == []
+
+
+def test_nothing_but_its_own_page_is_committed_below_results():
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a git checkout")
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True)
+    names = done.stdout.splitlines()
+    assert "src/cmr2ecg/__init__.py" in names
+    assert [name for name in names if "results" in name.split("/")[0] and name != "results/README.md"] == []

@@ -22,97 +22,97 @@ def arguments(**paths):
     return [text for name, value in paths.items() for text in (f"--{name.replace('_', '-')}", str(value))]
 
 
-@pytest.fixture
-def study(small_dataset, small_models, tmp_path):
+class Study:
     """A study of sweeps in a folder of its own; `poison` replaces whatever belongs to the test split."""
 
-    class Study:
-        def __init__(self, name, poison=False):
-            self.folder, self.poison = tmp_path / name, poison
-            self.folder.mkdir()
-            self.write_tables()
-            hide_test.main(
-                arguments(
-                    split=small_dataset / "split.csv",
-                    covariates=self.folder / "covariates.parquet",
-                    labels=self.folder / "labels.parquet",
-                    phenotypes=self.folder / "phenotypes.parquet",
-                    output=self.hidden,
-                )
+    def __init__(self, folder, data, models, poison=False):
+        self.folder, self.data, self.models, self.poison = folder, data, models, poison
+        self.folder.mkdir()
+        self.write_tables()
+        hide_test.main(
+            arguments(
+                split=self.data / "split.csv",
+                covariates=self.folder / "covariates.parquet",
+                labels=self.folder / "labels.parquet",
+                phenotypes=self.folder / "phenotypes.parquet",
+                output=self.hidden,
             )
+        )
 
-        @property
-        def hidden(self):
-            return self.folder / "hide_test"
+    @property
+    def hidden(self):
+        return self.folder / "hide_test"
 
-        def write_tables(self):
-            rng = np.random.default_rng(0)
-            labels = pd.read_parquet(small_dataset / "labels.parquet")
-            covariates = pd.read_parquet(small_dataset / "covariates.parquet")
-            covariates["age"] = 60 + 5 * labels["cad"] + rng.normal(size=48)
-            phenotypes = pd.DataFrame(rng.normal(100, 10, (48, 4)), columns=output_names("rv")).assign(
-                eid=labels["eid"]
-            )
-            if self.poison:
-                labels.loc[TEST, "cad"] = 1 - labels.loc[TEST, "cad"]
-                covariates.loc[TEST, "age"] = np.nan
-                phenotypes.loc[TEST, output_names("rv")] = np.nan
-            labels.to_parquet(self.folder / "labels.parquet")
-            covariates.to_parquet(self.folder / "covariates.parquet")
-            phenotypes.to_parquet(self.folder / "phenotypes.parquet")
-            subset = pd.read_csv(small_dataset / "subset.csv")
-            subset.to_csv(self.folder / "cad_100.csv", index=False)
-            with h5py.File(small_dataset / "dataset.h5") as old, h5py.File(self.folder / "dataset.h5", "w") as new:
-                ecg = old["ecg"][:]
-                ecg[TEST] = np.nan if self.poison else ecg[TEST]
-                new["eid"], new["ecg"] = old["eid"][:], ecg
+    def write_tables(self):
+        rng = np.random.default_rng(0)
+        labels = pd.read_parquet(self.data / "labels.parquet")
+        covariates = pd.read_parquet(self.data / "covariates.parquet")
+        covariates["age"] = 60 + 5 * labels["cad"] + rng.normal(size=48)
+        phenotypes = pd.DataFrame(rng.normal(100, 10, (48, 4)), columns=output_names("rv")).assign(eid=labels["eid"])
+        if self.poison:
+            labels.loc[TEST, "cad"] = 1 - labels.loc[TEST, "cad"]
+            covariates.loc[TEST, "age"] = np.nan
+            phenotypes.loc[TEST, output_names("rv")] = np.nan
+        labels.to_parquet(self.folder / "labels.parquet")
+        covariates.to_parquet(self.folder / "covariates.parquet")
+        phenotypes.to_parquet(self.folder / "phenotypes.parquet")
+        subset = pd.read_csv(self.data / "subset.csv")
+        subset.to_csv(self.folder / "cad_100.csv", index=False)
+        with h5py.File(self.data / "dataset.h5") as old, h5py.File(self.folder / "dataset.h5", "w") as new:
+            ecg = old["ecg"][:]
+            ecg[TEST] = np.nan if self.poison else ecg[TEST]
+            new["eid"], new["ecg"] = old["eid"][:], ecg
 
-        def job(self, trials, pack=0, rung=0, epochs=2, previous=(), promoted=None, places=(0, 9), target="cad"):
-            plan = {"rung": rung, "pack": pack, "epochs": epochs, "seeds": [0], "trials": trials}
-            plan |= {"promoted": promoted or len(trials), "first": places[0], "last": places[1]}
-            settings = {"method": FIXED, "models": small_models, "device": "cpu", "precision": "fp32", "sweep": plan}
-            stem = self.folder / f"sweep/rung_{rung}/pack_{pack}"
-            files = {name: self.hidden / f"{name}.parquet" for name in ("labels", "phenotypes")}
-            files |= {"dataset": self.folder / "dataset.h5", "split": self.hidden / "split.csv"}
-            files |= {"subsets": self.folder, "finished": self.folder / "sweep/finished"}
-            files |= {"output": stem.with_suffix(".json"), "cost": stem.with_suffix(".cost.json")}
-            before = ["--previous", *map(str, previous)] if previous else []
-            sweep.main(
-                ["--settings", json.dumps(settings), *arguments(encoder="supervised", target=target, **files), *before]
-            )
-            return stem.with_suffix(".json")
+    def job(self, trials, pack=0, rung=0, epochs=2, previous=(), promoted=None, places=(0, 9), target="cad"):
+        plan = {"rung": rung, "pack": pack, "epochs": epochs, "seeds": [0], "trials": trials}
+        plan |= {"promoted": promoted or len(trials), "first": places[0], "last": places[1]}
+        settings = {"method": FIXED, "models": self.models, "device": "cpu", "precision": "fp32", "sweep": plan}
+        stem = self.folder / f"sweep/rung_{rung}/pack_{pack}"
+        files = {name: self.hidden / f"{name}.parquet" for name in ("labels", "phenotypes")}
+        files |= {"dataset": self.folder / "dataset.h5", "split": self.hidden / "split.csv"}
+        files |= {"subsets": self.folder, "finished": self.folder / "sweep/finished"}
+        files |= {"output": stem.with_suffix(".json"), "cost": stem.with_suffix(".cost.json")}
+        before = ["--previous", *map(str, previous)] if previous else []
+        sweep.main(
+            ["--settings", json.dumps(settings), *arguments(encoder="supervised", target=target, **files), *before]
+        )
+        return stem.with_suffix(".json")
 
-        def trees(self, target="cad"):
-            settings = {"method": {}, "grid": TREES, "seeds": [0, 1]}
-            stem = self.folder / "sweep/rung_0/pack_0"
-            values = "labels" if target == "cad" else "phenotypes"
-            files = {"covariates": self.hidden / "covariates.parquet", "split": self.hidden / "split.csv"}
-            files |= {"values": self.hidden / f"{values}.parquet", "finished": self.folder / "sweep/finished"}
-            files |= {"subset": self.folder / "cad_100.csv"} if target == "cad" else {}
-            files |= {"output": stem.with_suffix(".json"), "cost": stem.with_suffix(".cost.json")}
-            sweep_tabular.main(["--settings", json.dumps(settings), *arguments(target=target, **files)])
-            return stem.with_suffix(".json")
+    def trees(self, target="cad"):
+        settings = {"method": {}, "grid": TREES, "seeds": [0, 1]}
+        stem = self.folder / "sweep/rung_0/pack_0"
+        values = "labels" if target == "cad" else "phenotypes"
+        files = {"covariates": self.hidden / "covariates.parquet", "split": self.hidden / "split.csv"}
+        files |= {"values": self.hidden / f"{values}.parquet", "finished": self.folder / "sweep/finished"}
+        files |= {"subset": self.folder / "cad_100.csv"} if target == "cad" else {}
+        files |= {"output": stem.with_suffix(".json"), "cost": stem.with_suffix(".cost.json")}
+        sweep_tabular.main(["--settings", json.dumps(settings), *arguments(target=target, **files)])
+        return stem.with_suffix(".json")
 
-        def choose(self, packs, encoder="supervised", target="cad"):
-            files = ["--packs", *map(str, packs), "--costs", *(str(path.with_suffix(".cost.json")) for path in packs)]
-            settings = json.dumps({"strategy": "grid", "runner_ups": 2})
-            named = arguments(encoder=encoder, target=target, choice=self.folder / "choice.json")
-            select.main(["--settings", settings, *files, *named, "--output", str(self.folder / "sweep")])
-            return json.loads((self.folder / "choice.json").read_text())
+    def choose(self, packs, encoder="supervised", target="cad"):
+        files = ["--packs", *map(str, packs), "--costs", *(str(path.with_suffix(".cost.json")) for path in packs)]
+        settings = json.dumps({"strategy": "grid", "runner_ups": 2})
+        named = arguments(encoder=encoder, target=target, choice=self.folder / "choice.json")
+        select.main(["--settings", settings, *files, *named, "--output", str(self.folder / "sweep")])
+        return json.loads((self.folder / "choice.json").read_text())
 
-        def trained(self):
-            """Return how many trainings each job has done."""
-            return {p.parent.name + p.name: json.loads(p.read_text())["trained"] for p in self.costs()}
+    def trained(self):
+        """Return how many trainings each job has done."""
+        return {p.parent.name + p.name: json.loads(p.read_text())["trained"] for p in self.costs()}
 
-        def costs(self):
-            return sorted((self.folder / "sweep").glob("rung_*/*.cost.json"))
+    def costs(self):
+        return sorted((self.folder / "sweep").glob("rung_*/*.cost.json"))
 
-        def results(self):
-            names = ["choice.json", "sweep/trials.csv", "sweep/curves.csv"]
-            names += [str(path.relative_to(self.folder)) for path in (self.folder / "sweep").glob("rung_*/pack_?.json")]
-            return {name: (self.folder / name).read_bytes() for name in sorted(names)}
+    def results(self):
+        names = ["choice.json", "sweep/trials.csv", "sweep/curves.csv"]
+        names += [str(path.relative_to(self.folder)) for path in (self.folder / "sweep").glob("rung_*/pack_?.json")]
+        return {name: (self.folder / name).read_bytes() for name in sorted(names)}
 
-    return Study
+
+@pytest.fixture
+def study(small_dataset, small_models, tmp_path):
+    """A function that makes a study: study(name, poison=False)."""
+    return lambda name, poison=False: Study(tmp_path / name, small_dataset, small_models, poison)
 
 
 def test_a_poisoned_test_split_changes_no_byte_of_a_sweep(study):

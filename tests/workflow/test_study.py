@@ -76,7 +76,10 @@ def test_results_can_be_traced(results):
         assert result["settings"] and re.fullmatch(r"[0-9a-f]{64}", origin["code"])
         assert origin["wall_seconds"] > 0 and origin["peak_memory_mb"] > 0 and origin["packages"]["torch"]
         assert all(re.fullmatch(r"[0-9a-f]{64}", digest) for digest in origin["inputs"].values())
-        assert (path.parent / "metrics.jsonl").read_text().count("\n") >= 1
+        if result["step"] == "sweep":
+            assert len(pd.read_csv(path.parent / "curves.csv")) >= result["trials"] == len(result["all_trials"]) > 1
+        else:
+            assert (path.parent / "metrics.jsonl").read_text().count("\n") >= 1
 
 
 def test_tables_figures_and_runs_are_there_without_any_participant(results):
