@@ -9,6 +9,7 @@ import torch
 from finetune_setups import SETTINGS
 from safetensors.torch import load_file, save_file
 
+from cmr2ecg.data.subsets import no_training_set
 from cmr2ecg.models.classifier import EcgPredictor, build_encoder
 from cmr2ecg.steps import finetune, probe
 from cmr2ecg.training import fits as module
@@ -102,7 +103,7 @@ def test_a_fit_that_cannot_be_had_says_why_and_the_others_go_on(start, small_dat
         phenotypes=tmp_path / "phenotypes.parquet",
     )
     reasons = {fit: result_of(folder / fit).get("skipped") for fit in ("cad/10", "rv/100", "lv/100", "cad/100")}
-    assert reasons["cad/10"] == "cad: balance_subset made no training set of 10 %"
+    assert reasons["cad/10"] == no_training_set("cad")
     assert "no subject of the training set has one of its phenotypes" in reasons["rv/100"]
     assert reasons["lv/100"] is None and reasons["cad/100"] is None
     assert result_of(folder / "lv/100")["skipped_outputs"] == {

@@ -44,6 +44,11 @@ def balanced_subset(
     return pd.DataFrame({"eid": rows["eid"], "label": rows[target].astype("int64")})
 
 
+def no_training_set(target: str) -> str:
+    """Return why a disease with an empty balanced subset is not trained for."""
+    return f"{target}: fewer positives or negatives in the train split than a balanced training set needs"
+
+
 def pair_count(n_positive: int, fraction: float, minimum_pairs: int) -> int:
     """Return the number of pairs: `fraction` percent of the positives, rounded half up, at least `minimum_pairs`."""
     return min(n_positive, max(minimum_pairs, int(np.floor(n_positive * fraction / 100 + 0.5))))

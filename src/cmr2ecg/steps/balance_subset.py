@@ -1,6 +1,6 @@
 """Draw a balanced training subset: positives and as many fixed negatives (paper §IV-B, §V-D).
 
-Output: a csv with eid, label.
+Output: a csv with eid, label; without rows, and with a warning, where the train split has too few of one kind.
 """
 
 import logging
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.subsets import balanced_subset
 from cmr2ecg.files import atomic
 
@@ -26,16 +26,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     split = pd.read_csv(args.split)
     training = split.loc[split["split"] == "train", "eid"]
     labels = pd.read_parquet(args.labels, columns=["eid", args.target])
-    subset = balanced_subset(
-        labels[labels["eid"].isin(training)],
-        args.target,
-        fraction=args.fraction,
-        minimum_pairs=args.settings["minimum_pairs"],
-        seed=args.settings["seed"],
-    )
+    try:
+        subset = balanced_subset(
+            labels[labels["eid"].isin(training)],
+            args.target,
+            fraction=args.fraction,
+            minimum_pairs=args.settings["minimum_pairs"],
+            seed=args.settings["seed"],
+        )
+        logging.info("%s, %g %%: %d subjects, half of them positive", args.target, args.fraction, len(subset))
+    except InputError as error:
+        subset = pd.DataFrame({"eid": [], "label": []}, dtype="int64")
+        logging.warning("%s; its fits are skipped, the other ones go on", error)
     with atomic(args.output) as path:
         subset.to_csv(path, index=False)
-    logging.info("%s, %g %%: %d subjects, half of them positive", args.target, args.fraction, len(subset))
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ import pandas as pd
 from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.subsets import no_training_set
 from cmr2ecg.data.view import View
 from cmr2ecg.training.finetune import Fold
 from cmr2ecg.training.targets import Task, task_of, values_of
@@ -40,7 +41,7 @@ def training_eids(task: Task, fraction: int, tables: Tables) -> np.ndarray:
     if not task.is_regression:
         eids = pd.read_csv(tables.subsets / f"{task.target}_{fraction}.csv")["eid"].to_numpy(np.int64)
         if not len(eids):
-            raise InputError(f"{task.target}: balance_subset made no training set of {fraction} %")
+            raise InputError(no_training_set(task.target))
         return eids
     if fraction != 100:
         raise InputError(f"{task.target}: phenotypes are trained on all subjects that have them, not on {fraction} %")

@@ -12,6 +12,7 @@ import pandas as pd
 from cmr2ecg.command import InputError, step_parser
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
+from cmr2ecg.data.subsets import no_training_set
 from cmr2ecg.training.boosting import Problem
 
 log = logging.getLogger(__name__)
@@ -81,6 +82,8 @@ def problems_of(folds: dict[str, Fold], target: str, *, threads: int) -> tuple[d
         InputError: if none can; gives the first reason.
     """
     train, val = folds["train"], folds["val"]
+    if not len(train.eids) and not is_phenotypes(target):
+        raise InputError(no_training_set(target))
     problems, skipped = {}, {}
     for column, name in enumerate(output_names(target)):
         values, val_values = train.values[:, column], val.values[:, column]
