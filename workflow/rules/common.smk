@@ -152,6 +152,12 @@ def training_settings(method, *networks):
     return json.dumps(whole, sort_keys=True)
 
 
+def import_models(name):
+    """Return the sizes of the network that an imported file is for."""
+    network = "cmr_encoder" if name.startswith("cmr_") else "ecg_encoder"
+    return {network: config["models"][network]}
+
+
 def mmcl_candidate(rate):
     """Return the settings of multimodal contrastive learning at one base learning rate of the sweep."""
     section = dict(config["pretrain"]["mmcl"])

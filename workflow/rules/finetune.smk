@@ -37,7 +37,7 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
             settings=encoder_settings("finetune", encoder),
             encoder=encoder,
             fits=named(jobs_fits(encoder)),
-            folder=f"{RESULTS}/finetune/{encoder}",
+            folder=folder_of("finetune", encoder),
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
             selected=optional("selected"),
@@ -81,7 +81,7 @@ for encoder in config["probe"]["encoders"]:
             settings=encoder_settings("probe", encoder),
             encoder=encoder,
             fits=fits_of("probe"),
-            folder=f"{RESULTS}/probe/{encoder}",
+            folder=folder_of("probe", encoder),
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
         shell:

@@ -1,10 +1,12 @@
 # Which encoder is fitted to what, and which fits share a job.
 
+ONE_JOB_A_FIT = config["finetune"]["job"] == "fit"
+
 
 def encoder_fits(encoder):
     """Return TARGET/FRACTION of an encoder's fine-tunings; finetune.limits leaves some out."""
     limits = config["finetune"]["limits"].get(encoder, {})
-    fits = [fit.split("/") for fit in fits_of("finetune")]
+    fits = [os.path.split(fit) for fit in fits_of("finetune")]
     return [
         f"{target}/{fraction}"
         for target, fraction in fits
@@ -15,19 +17,23 @@ def encoder_fits(encoder):
 
 def jobs_fits(encoder):
     """Return the fits of one job: all of the encoder's, or the one that the wildcards name."""
-    one_each = config["finetune"]["job"] == "fit"
-    return ["{target}/{fraction}"] if one_each else encoder_fits(encoder)
+    return ["{target}/{fraction}"] if ONE_JOB_A_FIT else encoder_fits(encoder)
 
 
 def job_log(encoder):
     """Return the log of an encoder's jobs."""
-    one_each = config["finetune"]["job"] == "fit"
-    return f"<results>/logs/finetune/{encoder}{'/{target}/{fraction}' * one_each}.log"
+    parts = [encoder, *jobs_fits(encoder)] if ONE_JOB_A_FIT else [encoder]
+    return f"<results>/logs/finetune/{os.path.join(*parts)}.log"
 
 
 def fit_files(step, encoder, fits, name):
     """Return a file of each fit; wildcards stay as they are."""
     return [f"<results>/{step}/{encoder}/{fit}/{name}" for fit in fits]
+
+
+def folder_of(step, encoder):
+    """Return a function of the wildcards that gives the folder of an encoder's fits."""
+    return lambda wildcards: f"{RESULTS}/{step}/{encoder}"
 
 
 def named(fits):
@@ -78,7 +84,19 @@ def finetune_settings(wildcards):
 
 def released_fits(encoder):
     """Return TARGET/100 of the fits that an encoder's release is made of."""
-    return [fit for fit in encoder_fits(encoder) if fit.endswith("/100")]
+    return [fit for fit in encoder_fits(encoder) if os.path.basename(fit) == "100"]
+
+
+def release_settings():
+    """Return what a release needs to know of the config as JSON: sizes, cleaning, intervals."""
+    section = config["release"]
+    whole = {
+        "coverage": section["coverage"],
+        "onnx": section["onnx"],
+        "ecg_encoder": config["models"]["ecg_encoder"],
+        "clean_ecg": config["clean_ecg"],
+    }
+    return json.dumps(whole, sort_keys=True)
 
 
 def keep_every_seed(encoder):

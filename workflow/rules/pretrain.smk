@@ -167,12 +167,6 @@ rule select_mmcl:
         " --output {params.folder:q} --candidates {params.candidates:q}"
 
 
-def import_models(name):
-    """Return the sizes of the network that an imported file is for."""
-    network = "cmr_encoder" if name.startswith("cmr_") else "ecg_encoder"
-    return {network: config["models"][network]}
-
-
 rule import_weights:
     """Take an encoder's weights from a file of elsewhere in place of a pre-training here."""
     input:

@@ -1,18 +1,6 @@
 # A finished encoder to the folder that `cmr2ecg predict` runs on.
 
 
-def release_settings():
-    """Return what a release needs to know of the config as JSON: sizes, cleaning, intervals."""
-    section = config["release"]
-    whole = {
-        "coverage": section["coverage"],
-        "onnx": section["onnx"],
-        "ecg_encoder": config["models"]["ecg_encoder"],
-        "clean_ecg": config["clean_ecg"],
-    }
-    return json.dumps(whole, sort_keys=True)
-
-
 rule release:
     """Put an encoder's fits together to a folder with weights, settings and model card; predict needs nothing else."""
     input:

@@ -1,0 +1,124 @@
+# Which figures there are, and the files and settings each needs.
+
+MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
+# The maps of section III-C with and without masked data modelling, as far as they were trained: model -> networks.
+MAPPED = {
+    name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
+    for name in ("mmcl", "mmcl_without_mdm")
+    if name in config["finetune"]["encoders"] and name not in INIT
+}
+# A published encoder comes without its decoder (figure 2) and its projectors (figure 6).
+DRAWN = [
+    number
+    for number in config["make_figure"]["figures"]
+    if not (number == 2 and "mae" in INIT) and not (number == 6 and not MAPPED)
+]
+FIGURES = expand(
+    "<results>/make_figure/{figure}.png",
+    figure=[f"figure_{number}" for number in DRAWN]
+    + ["figure_6_ecg"] * (6 in DRAWN and "mmcl" in MAPPED)
+    + config["make_figure"]["quality_figures"],
+)
+CASE_INPUTS = {
+    "dataset": DATASET,
+    "split": SPLIT,
+    "cmr": expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+    "qc": expand("<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS),
+}
+FIGURE_INPUTS = {
+    "figure_2": {
+        "autoencoder": "<results>/pretrain_mae/mae/autoencoder.safetensors",
+        "dataset": DATASET,
+        "split": SPLIT,
+    },
+    "figure_4": {
+        "predictions": [
+            f"<results>/finetune/mmcl/{target}/100/predictions.parquet"
+            for target in PHENOTYPE_GROUPS
+            if target in config["finetune"]["targets"]
+            and "mmcl" in config["finetune"]["encoders"]
+        ],
+    },
+    "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
+    "figure_6": {**CASE_INPUTS, **MAPPED},
+    "figure_6_ecg": {**CASE_INPUTS, **{k: v for k, v in MAPPED.items() if k == "mmcl"}},
+    "exclusion_flow": {"flow": "<results>/assemble_dataset/flow.csv", "split": SPLIT},
+    "ecg_sheet": {"dataset": DATASET, "split": SPLIT},
+    "cmr_sheet": {
+        "dataset": DATASET,
+        "split": SPLIT,
+        "visits": "<results>/index_cohort/visits.parquet",
+        "cmr": expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
+    },
+    "distributions": {
+        "split": SPLIT,
+        "covariates": "<results>/read_tabular/covariates.parquet",
+        "labels": "<results>/read_tabular/labels.parquet",
+        "phenotypes": "<results>/read_tabular/phenotypes.parquet",
+    },
+}
+READ_LIMITS = {
+    key: config["crop_cmr"][key]
+    for key in ("minimum_slices", "minimum_frames", "max_missing_frames")
+}
+MAP_MODELS = {
+    name: config["models"][name] for name in ("ecg_encoder", "cmr_encoder", "projector")
+}
+CASE_SETTINGS = {
+    "models": MAP_MODELS,
+    "channels": config["crop_cmr"]["channels"],
+    "sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"],
+    **{key: config["heatmap"][key] for key in ("upsample", "temperature")},
+}
+# What a figure's settings hold besides the section's own keys named first.
+FIGURE_SETTINGS = {
+    "figure_2": (
+        ["leads", "seed"],
+        {
+            "models": {
+                name: config["models"][name] for name in ("ecg_encoder", "mae_decoder")
+            },
+            "mask_ratio": config["pretrain"]["mae"]["mask_ratio"],
+            "sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"],
+        },
+    ),
+    "figure_4": (["phenotypes", "dots", "seed"], {}),
+    "figure_6": (["cases", "eids", "seed"], CASE_SETTINGS),
+    "figure_6_ecg": (["cases", "eids", "seed"], CASE_SETTINGS),
+    "ecg_sheet": (
+        ["sheet_subjects", "seed"],
+        {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]},
+    ),
+    "cmr_sheet": (
+        ["sheet_subjects", "seed"],
+        {"channels": config["crop_cmr"]["channels"], "read": READ_LIMITS},
+    ),
+}
+
+
+HEATMAP = (
+    ["<results>/score_heatmap/heatmap.csv"]
+    if MAPPED and (SIMULATED or RAW["segmentations"])
+    else []
+)
+
+
+def named_files(inputs):
+    """Return a parameter that lists a job's files as `name=path`, as --inputs takes them."""
+
+    def argument(wildcards, input):
+        names = inputs(wildcards) if callable(inputs) else inputs
+        return " ".join(
+            shlex.quote(f"{name}={path}")
+            for name in names
+            for path in ([input[name]] if isinstance(input[name], str) else input[name])
+        )
+
+    return argument
+
+
+def figure_settings(wildcards):
+    """Return the settings one figure uses as JSON."""
+    keys, others = FIGURE_SETTINGS.get(wildcards.figure, ([], {}))
+    used = {key: config["make_figure"][key] for key in ["dpi", *keys]} | others
+    return json.dumps(used, sort_keys=True)
