@@ -1,6 +1,5 @@
 """Several seeds in one job: each finished seed is kept in `seeds/` beside the output; only others are trained."""
 
-import argparse
 import json
 import logging
 import os
@@ -12,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import step_parser
 from cmr2ecg.files import atomic, write_json
 
 log = logging.getLogger(__name__)
@@ -26,18 +24,6 @@ COLUMNS = {
     "y_true": "float64",
     "y_score": "float64",
 }
-
-
-def fit_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return the arguments every step takes that fits one model to one target's subset with several seeds."""
-    parser = step_parser(description)
-    parser.add_argument("--split", type=Path, required=True, help="split.csv")
-    parser.add_argument("--subset", type=Path, required=True, help="balanced training subset, csv with eid and label")
-    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
-    parser.add_argument("--target", required=True, help="disease")
-    parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
-    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
-    return parser
 
 
 def seed_stem(directory: Path, seed: int) -> Path:
