@@ -6,6 +6,11 @@ import zipfile
 
 import numpy as np
 import pydicom
+from data.raw_files import stack
+
+SLICES, FRAMES, SIDE = 8, 12, 48
+VOLUME = stack(SLICES, FRAMES, SIDE)
+MIDDLE = "CINE_segmented_SAX_b5"
 
 
 def rewritten(source, target, change, keep=lambda name: True):

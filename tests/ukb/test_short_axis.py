@@ -4,27 +4,15 @@ import zipfile
 import numpy as np
 import pydicom
 import pytest
-from data.raw_files import stack
 from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRBigEndian, ImplicitVRLittleEndian, JPEGLosslessSV1
-from ukb.dicom_zips import jpeg_lossless, rewritten
+from ukb.dicom_zips import FRAMES, MIDDLE, SLICES, VOLUME, jpeg_lossless, rewritten
 
 from cmr2ecg.simulate.sax_zip import write_sax_zip
 from cmr2ecg.ukb.archive import open_archive
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.series import slice_number
 from cmr2ecg.ukb.short_axis import read_middle_slice
-
-SLICES, FRAMES = 8, 12
-VOLUME = stack(SLICES, FRAMES, 48)
-MIDDLE = "CINE_segmented_SAX_b5"
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    path = tmp_path_factory.mktemp("zip") / "good.zip"
-    write_sax_zip(path, VOLUME, pixel_spacing_mm=4.0, seed=3)
-    return path
 
 
 def without_manifest(name):

@@ -8,23 +8,12 @@ import numpy as np
 import pydicom
 import pytest
 from data.raw_files import stack
-from ukb.dicom_zips import jpeg_lossless, rewritten
+from ukb.dicom_zips import FRAMES, MIDDLE, SLICES, VOLUME, jpeg_lossless, rewritten
 
 from cmr2ecg.data.crop import crop_heart
 from cmr2ecg.simulate.sax_zip import write_sax_zip
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import MAX_PIXELS, read_middle_slice
-
-SLICES, FRAMES, SIDE = 8, 12, 48
-VOLUME = stack(SLICES, FRAMES, SIDE)
-MIDDLE = "CINE_segmented_SAX_b5"
-
-
-@pytest.fixture(scope="module")
-def good(tmp_path_factory):
-    path = tmp_path_factory.mktemp("zip") / "good.zip"
-    write_sax_zip(path, VOLUME, pixel_spacing_mm=4.0, seed=3)
-    return path
 
 
 def in_middle(change):
