@@ -63,7 +63,7 @@ def test_the_heart_rate_agrees_with_the_cardiologist_s_diagnosis():
 
 
 def test_a_wander_of_half_a_millivolt_is_taken_out_by_35_db():
-    """The worst of 237 leads: 73, 54 and 42 dB at 0.1, 0.2 and 0.3 Hz."""
+    """Here a few leads; the worst of all 240 has 73, 54 and 42 dB at 0.1, 0.2 and 0.3 Hz."""
     time = np.arange(5000) / 500
     options = CLEAN["baseline"]
     for hertz in (0.1, 0.2, 0.3):
