@@ -56,6 +56,7 @@ def test_a_subject_withdrawn_after_a_first_run_is_gone(finished, tmp_path):
     settings["balance_subset"] = {"fractions": [100]}
     settings["probe"] |= {"encoders": ["random"], "targets": ["cad"]}
     settings["sweep"] |= {"encoders": []}
+    settings |= {"release": {"encoders": []}}
     settings |= {"make_table": {"tables": [1], "supplements": []}}
     settings |= {"make_figure": {"figures": [5], "quality_figures": ["exclusion_flow"]}}
     config.write_text(yaml.safe_dump(settings))
