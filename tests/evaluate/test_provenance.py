@@ -10,7 +10,7 @@ from steps.test_report_steps import TABLES, words
 
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate import verify
-from cmr2ecg.evaluate.provenance import models_behind
+from cmr2ecg.evaluate.provenance import MAPS, models_behind
 from cmr2ecg.steps import evaluate, make_table, trace_numbers
 
 SETTINGS = json.dumps({"bootstrap": 20, "seed": 0, "age_bands": [60], "calibration_bins": 5})
@@ -66,6 +66,12 @@ def test_every_table_with_numbers_is_traced(finished):
         "calibration",
         "subgroups",
     } <= tables
+
+
+def test_the_maps_numbers_are_traced_to_their_own_file():
+    assert list(models_behind("heatmap", {"model": "mmcl", "measure": "share"})) == [MAPS]
+    row = {"section": "V-E", "better": "mmcl", "worse": "mmcl_without_mdm", "target": "heatmap", "fraction": 100}
+    assert list(models_behind("claims", row)) == [MAPS]
 
 
 def test_a_comparison_rests_on_two_models():

@@ -13,6 +13,7 @@ from evaluate.report_cohort import provenance, write_sides, write_study
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate import check_ui
 from cmr2ecg.evaluate.browser import missing_program
+from cmr2ecg.evaluate.heatmap import COLUMNS
 from cmr2ecg.evaluate.supplements import SUPPLEMENTS
 from cmr2ecg.evaluate.sweep_runs import read_sweep
 from cmr2ecg.evaluate.table_layouts import LAYOUTS
@@ -30,6 +31,16 @@ def words(**options):
         values = value if isinstance(value, list) else [value]
         line += [f"--{name.replace('_', '-')}", *map(str, values)]
     return line
+
+
+def write_heatmap(root):
+    """Write heatmap.csv in which MDM brings more contrast."""
+    rows = [
+        ("mmcl", "contrast", 0.3, 0.25, 0.35, 0.0, 0.1, 0.05, 0.15, 0.001, 40, "7x7"),
+        ("mmcl - mmcl_without_mdm", "contrast", 0.1, 0.05, 0.15, *[float("nan")] * 5, 40, ""),
+    ]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(root / "heatmap.csv", index=False)
+    return root / "heatmap.csv"
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +61,7 @@ def study(tmp_path_factory):
     )
     for table in TABLES:
         outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
-        make_table.main(words(table=table, evaluated=root, cohort="demo", **outputs))
+        make_table.main(words(table=table, evaluated=root, cohort="demo", heatmap=write_heatmap(root), **outputs))
     outputs = {kind: root / f"figure_5.{kind}" for kind in ("png", "pdf")}
     given = f"intervals={root / 'intervals.csv'}"
     make_figure.main(words(settings=json.dumps({"dpi": 60}), figure="figure_5", inputs=given, **outputs))
@@ -177,6 +188,14 @@ def test_tables_and_figure_are_written_without_participants(study):
         found = re.findall(rb"(?<![\d.])9\d{6}(?![\d.])", path.read_bytes())
         assert not found or path.suffix in (".png", ".pdf"), (path.name, found[:3])
     assert b"CreationDate" not in (study / "figure_5.pdf").read_bytes()
+
+
+def test_the_claim_on_the_maps_stands_between_its_neighbours(study):
+    lines = [line for line in (study / "table_claims.md").read_text().splitlines() if line.startswith("| V-")]
+    sections = [line.split(" ")[1] for line in lines]
+    assert sections == sorted(sections) and sections.count("V-E") == 1
+    assert r"| +0.10 \[+0.05, +0.15\] | – | confirmed |" in lines[sections.index("V-E")]
+    assert r"0.300 \[0.250, 0.350\]" in (study / "table_heatmap.md").read_text()
 
 
 def test_every_training_is_a_run_of_its_stage(study, database):

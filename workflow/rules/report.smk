@@ -34,6 +34,9 @@ rule make_table:
     input:
         **EVALUATED,
         code=code("make_table"),
+        heatmap=lambda wildcards: (
+            HEATMAP if wildcards.table in ("claims", "heatmap") else []
+        ),
     output:
         csv="<results>/make_table/table_{table}.csv",
         md="<results>/make_table/table_{table}.md",
@@ -52,9 +55,10 @@ rule make_table:
     params:
         cohort=config["cohort"],
         folder=subpath(input.metrics, parent=True),
+        heatmap=optional("heatmap"),
     shell:
         "python -m cmr2ecg.steps.make_table --threads {threads} --log {log:q} --cohort {params.cohort:q}"
-        " --table {wildcards.table} --evaluated {params.folder:q}"
+        " --table {wildcards.table} --evaluated {params.folder:q} {params.heatmap}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
@@ -69,6 +73,7 @@ rule trace_numbers:
         covariates="<results>/read_tabular/covariates.parquet",
         dates="<results>/read_tabular/dates.parquet",
         tables=TABLES,
+        heatmap=HEATMAP,
     output:
         "<results>/trace_numbers/provenance.json",
     log:
@@ -79,11 +84,12 @@ rule trace_numbers:
     params:
         settings=settings("evaluate"),
         cohort=config["cohort"],
+        heatmap=optional("heatmap"),
     shell:
         "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q} --tables {input.tables:q}"
         " --split {input.split:q} --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
-        " --cohort {params.cohort:q} --output {output:q}"
+        " {params.heatmap} --cohort {params.cohort:q} --output {output:q}"
 
 
 rule describe_run:

@@ -14,6 +14,7 @@ from cmr2ecg.evaluate.supplements import TABLE_IV, WHOLE
 from cmr2ecg.files import sha256 as file_sha256
 
 ORIGIN = ("commit", "code", "inputs", "packages", "device", "precision")
+MAPS = "score_heatmap"  # stands for the networks behind heatmap.csv, where a model would stand
 Key = tuple[str, str, str, int]
 
 
@@ -64,7 +65,7 @@ def numbers_of(name: str, table: pd.DataFrame, known: Iterable[str]) -> list[dic
 
     Rows without any number, of models that were not run, are left out.
     """
-    known = set(known)
+    known = {*known, MAPS}
     entries = []
     for row in json.loads(table.to_json(orient="records")):
         words = {key: value for key, value in row.items() if isinstance(value, str)}
@@ -79,6 +80,8 @@ def models_behind(name: str, row: Mapping[str, Any]) -> Iterator[str]:
     """Yield the models a row was computed from, by what the row's columns say."""
     if name == "iv_per_phenotype":
         yield from (model_name(("finetune", encoder, row["group"], WHOLE)) for encoder in TABLE_IV)
+    elif name == "heatmap" or row.get("target") == "heatmap":
+        yield MAPS
     elif name == "claims":
         for encoder in (row["better"], row["worse"]):
             yield model_name((fit_of(encoder), encoder, row["target"], row["fraction"]))

@@ -68,6 +68,10 @@ def claims_table(tables: Tables) -> Sheet:
         where = f"{TARGETS[claim.target]}, {claim.fraction} %"
         ours = _with_interval(scale * difference, scale * low, scale * high)
         rows.append([claim.section, words, where, ours, DASH if paper is None else f"{paper:+.2f}", judged])
+        if claim == LAST_BEFORE_MAPS:
+            record, line = _heatmap_claim(tables["heatmap"])
+            records.append(record)
+            rows.append(line)
     data = pd.DataFrame(records)
     counts = data["verdict"].value_counts()
     summary = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
@@ -80,7 +84,42 @@ def claims_table(tables: Tables) -> Sheet:
     return Sheet(title, head, rows, data, left=3)
 
 
+LAST_BEFORE_MAPS = next(claim for claim in reversed(claims()) if claim.section == "V-D")
 VERDICTS = ("confirmed", "not confirmed", "reversed", "not run")
+
+
+def _heatmap_claim(heatmap: pd.DataFrame) -> tuple[dict[str, object], list[str]]:
+    """Return record and line of §V-E: with MDM, similarity is higher in the image's region of interest.
+
+    The paper shows pictures; here it is the contrast, similarity inside the left ventricle less that outside.
+    """
+    found = heatmap[(heatmap["model"] == "mmcl - mmcl_without_mdm") & (heatmap["measure"] == "contrast")]
+    difference, low, high = found.iloc[0][["value", "low", "high"]] if len(found) else [float("nan")] * 3
+    judged = verdict(low, high) if not np.isnan(low) else "not run"
+    record = {"section": "V-E", "better": "mmcl", "worse": "mmcl_without_mdm", "target": "heatmap", "fraction": 100}
+    record |= {"difference": difference, "low": low, "high": high, "verdict": judged, "paper_difference": None}
+    words = f"{MODELS['mmcl']} > {MODELS['mmcl_without_mdm']}"
+    return record, ["V-E", words, "Heatmap, contrast", _with_interval(difference, low, high), DASH, judged]
+
+
+def heatmap(tables: Tables) -> Sheet:
+    """Return how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
+    data = tables["heatmap"]
+    head = ["Model", "Measure", "Value [95 %]", "Flat map", "Shuffled pairs [95 %]", "p", "n", "Map"]
+    rows = []
+    for _, row in data.iterrows():
+        own, null = (
+            _three(row[list(names)]) for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
+        )
+        where = row["map"] if isinstance(row["map"], str) else DASH
+        tests = [_number(row["flat"], 3), null, p_value(row["p"]), str(row["n"]), where]
+        rows.append([str(row["model"]), str(row["measure"]), own, *tests])
+    title = (
+        "Similarity of ECG and image inside the left ventricle on the test split: share of positive similarity, how "
+        "often the most similar place is the ventricle's (pointing), mean similarity inside, and that less the mean "
+        "outside (contrast). Shuffled: ECGs dealt to other subjects' images; p is one-sided."
+    )
+    return Sheet(title, head, rows, data, left=2)
 
 
 def comparisons(tables: Tables) -> Sheet:
@@ -175,6 +214,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "subgroups": subgroups,
     "adjusted": adjusted,
     "onset": onset,
+    "heatmap": heatmap,
 }
 
 
@@ -219,6 +259,12 @@ def _interval_cell(row: pd.Series) -> str:
 
 def _with_interval(value: float, low: float, high: float) -> str:
     return DASH if np.isnan(low) else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _three(values: pd.Series) -> str:
+    """Return "0.41 [0.39, 0.43]"."""
+    value, low, high = values
+    return DASH if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def _number(value: float, digits: int = 2) -> str:

@@ -51,6 +51,7 @@ def changed_files(traced: dict[str, Any]) -> Iterator[str]:
     """Yield a line for every file that is gone or no longer the one the numbers came from."""
     named = {model["predictions"]: model["sha256"] for model in traced["models"].values()}
     named |= {entry["path"]: entry["sha256"] for entry in traced["evaluate"]["inputs"].values()}
+    named |= {entry["path"]: entry["sha256"] for entry in [traced["heatmap"]] if entry}
     for path, digest in (named | traced["tables"]).items():
         if not Path(path).is_file():
             yield f"{path} is gone"
@@ -73,6 +74,8 @@ def changed_tables(traced: dict[str, Any]) -> Iterator[str]:
             outputs = [
                 word for kind in ("csv", "md", "tex", "html") for word in (f"--{kind}", f"{folder}/again.{kind}")
             ]
+            if traced["heatmap"] and name in ("claims", "heatmap"):
+                outputs += ["--heatmap", traced["heatmap"]["path"]]
             make_table.main(["--table", name, "--evaluated", folder, "--cohort", traced["cohort"], *outputs])
             if Path(path).read_bytes() != Path(folder, "again.csv").read_bytes():
                 yield f"{path} is not what the predictions give"

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.cells import NOT_RUN, make_cells
+from cmr2ecg.evaluate.heatmap import COLUMNS as HEATMAP_COLUMNS
 from cmr2ecg.evaluate.html_page import paper_html, sheet_html
 from cmr2ecg.evaluate.render import to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.sheet_text import sheet_latex, sheet_markdown
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = [*map(str, sorted(LAYOUTS)), *SUPPLEMENTS]
     parser.add_argument("--table", choices=names, required=True, help="the paper's number, or a further table's name")
     parser.add_argument("--evaluated", type=Path, required=True, help="folder of the step evaluate")
+    parser.add_argument("--heatmap", type=Path, help="heatmap.csv of the step score_heatmap, where it was run")
     parser.add_argument("--cohort", default="unnamed", help="what the caption calls the subjects")
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--md", type=Path, required=True)
@@ -32,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     tables = {name: pd.read_csv(args.evaluated / f"{name}.csv") for name in EVALUATED}
+    tables["heatmap"] = pd.read_csv(args.heatmap) if args.heatmap else pd.DataFrame(columns=HEATMAP_COLUMNS)
     data, *texts = paper_table(args, tables) if args.table.isdigit() else further_table(args, tables)
     with atomic(args.csv) as partial:
         data.to_csv(partial, index=False)

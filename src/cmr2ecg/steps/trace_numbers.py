@@ -1,8 +1,8 @@
 """Write provenance.json: for each number in each table the predictions, seeds, settings, code and commit it came from.
 
-Content: `evaluate` (settings of the scoring and SHA-256 of its inputs), `tables` (SHA-256 of each csv), `numbers` (a
-row of a table, its numbers, and the models behind them), `models` (files, seeds, commit, code, inputs, packages) and
-`settings` (by digest). It holds no participant.
+Content: `evaluate` (settings of the scoring and SHA-256 of its inputs), `heatmap` and `tables` (SHA-256 of each csv),
+`numbers` (a row of a table, its numbers, and the models behind them), `models` (files, seeds, commit, code, inputs,
+packages) and `settings` (by digest). It holds no participant.
 """
 
 import logging
@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="csv files of make_table")
     for name in SIDES:
         parser.add_argument(f"--{name}", type=Path, required=True, help="what evaluate read beside the predictions")
+    parser.add_argument("--heatmap", type=Path, help="heatmap.csv of score_heatmap, where it was run")
     parser.add_argument("--cohort", required=True, help="its name")
     parser.add_argument("--output", type=Path, required=True, help="provenance.json")
     args = parser.parse_args(argv)
@@ -44,6 +45,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "settings": args.settings,
                 "inputs": {name: {"path": str(path), "sha256": sha256(path)} for name, path in sides.items()},
             },
+            "heatmap": {"path": str(args.heatmap), "sha256": sha256(args.heatmap)} if args.heatmap else None,
             "tables": {str(path): sha256(path) for path in args.tables},
             "numbers": numbers,
             "models": models,
