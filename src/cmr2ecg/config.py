@@ -174,7 +174,10 @@ def _dotted(path: Any) -> str:
 
 def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     """Yield what is wrong although every key is right by itself."""
-    yield from _source(config["simulate_cohort"]["enabled"], config["raw"])
+    with_cmr = "cmr" in config["index_cohort"]["modalities"]
+    yield from _source(config["simulate_cohort"]["enabled"], config["raw"], with_cmr)
+    if not with_cmr:
+        yield from _without_cmr(config)
     yield from _shares(config["split_subjects"])
     yield from _sizes(config["models"], config["clean_ecg"]["samples"])
     yield from _views(
@@ -187,8 +190,24 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     yield from _releases(config["release"]["encoders"], config["finetune"]["encoders"])
 
 
-def _source(simulated: bool, raw: dict[str, list[str]]) -> Iterator[str]:
-    for key, things in {"ecg": "folders", "cmr": "folders", "tabular": "tables"}.items():
+def _without_cmr(config: dict[str, Any]) -> Iterator[str]:
+    why = "index_cohort.modalities names no cmr"
+    if config["raw"]["cmr"]:
+        yield f"raw.cmr names folders, yet {why}; drop one of them"
+    for section in ("finetune", "probe"):
+        for name in config[section]["encoders"]:
+            if name.startswith("cmr_") or (name.startswith("mmcl") and not config["init"][name]):
+                yield f"{section}.encoders names {name}, which is trained on images, yet {why}; drop it there"
+    for number in (4, 6):
+        if number in config["make_figure"]["figures"]:
+            yield f"make_figure.figures names {number}, which needs images, yet {why}; drop it there"
+    if "cmr_sheet" in config["make_figure"]["quality_figures"]:
+        yield f"make_figure.quality_figures names cmr_sheet, yet {why}; drop it there"
+
+
+def _source(simulated: bool, raw: dict[str, list[str]], with_cmr: bool) -> Iterator[str]:
+    wanted = {"ecg": "folders", **({"cmr": "folders"} if with_cmr else {}), "tabular": "tables"}
+    for key, things in wanted.items():
         if simulated and raw[key]:
             yield f"raw.{key} names {things}, yet simulate_cohort.enabled is true; switch one of them off"
         if not simulated and not raw[key]:

@@ -109,13 +109,13 @@ def test_a_release_needs_every_seed(tmp_path, folder):
 
 
 def test_onnx_gives_the_same_numbers_for_any_number_of_ecgs(tmp_path):
-    from cmr2ecg.predict.onnx_file import run_onnx
+    from cmr2ecg.predict.onnx_session import open_onnx
 
     folder = make_release(tmp_path, targets=("cad", "lv"), onnx=True, pooling="authors")
     config = json.loads((folder / "config.json").read_text())
     assert config["onnx_largest_difference"] <= 1e-4
     ecg = np.concatenate([example(5000), example(5000)[::-1], example(5000)[:1]])
-    ours, theirs = predict(build_ensemble(read_release(folder)), ecg), run_onnx(folder / "model.onnx", ecg)
+    ours, theirs = predict(build_ensemble(read_release(folder)), ecg), open_onnx(folder / "model.onnx")(ecg)
     for name in ours:
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-4)
 

@@ -80,7 +80,14 @@ def results(tmp_path_factory):
     parts = [{"visits": out / f"shard/{n}.parquet", "flow": out / f"shard/{n}.flow.csv"} for n in range(SHARDS)]
     for shard, part in enumerate(parts):
         folders = {"ecg": raw / "ecg", "cmr": raw / "cmr", "withdrawn": withdrawn}
-        step("index_shard", {"instances": [2, 3]}, shard=shard, shards=SHARDS, **folders, **part)
+        step(
+            "index_shard",
+            {"modalities": ["ecg", "cmr"], "instances": [2, 3]},
+            shard=shard,
+            shards=SHARDS,
+            **folders,
+            **part,
+        )
     shard_files = {f"shard_{kind}": [part[kind] for part in parts] for kind in ("visits", "flow")}
     step("index_cohort", {}, **shard_files, **index)
     for shard in range(SHARDS):
@@ -188,7 +195,13 @@ def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
     (tmp_path / "ecg").mkdir()
     (tmp_path / "cmr").mkdir()
     part = {"visits": tmp_path / "part.parquet", "flow": tmp_path / "part.csv"}
-    shard = {"settings": {"instances": [2]}, "shard": 0, "shards": 1, "cmr": tmp_path / "cmr", **part}
+    shard = {
+        "settings": {"modalities": ["ecg", "cmr"], "instances": [2]},
+        "shard": 0,
+        "shards": 1,
+        "cmr": tmp_path / "cmr",
+        **part,
+    }
     with pytest.raises(InputError, match=r"raw\.ecg: there is no folder"):
         step("index_shard", ecg=tmp_path / "nowhere", **shard)
     assert not part["visits"].exists()
@@ -200,7 +213,7 @@ def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
 
 
 def test_an_error_ends_the_process_with_one_line(tmp_path):
-    shard = ["--settings", '{"instances": [2]}', "--shard", "0", "--shards", "1"]
+    shard = ["--settings", '{"modalities": ["ecg", "cmr"], "instances": [2]}', "--shard", "0", "--shards", "1"]
     arguments = [*shard, "--ecg", "/nowhere", "--cmr", "/nowhere"]
     outputs = ["--visits", str(tmp_path / "v.parquet"), "--flow", str(tmp_path / "f.csv")]
     done = run_python(["-m", "cmr2ecg.steps.index_shard", *arguments, *outputs])

@@ -58,6 +58,7 @@ if SIMULATED:
     }
 
 
+WITH_CMR = "cmr" in config["index_cohort"]["modalities"]
 INIT = {name: path for name, path in config["init"].items() if path}
 DATASET = "<results>/assemble_dataset/dataset.h5"
 SPLIT = "<results>/split_subjects/split.csv"
@@ -177,7 +178,7 @@ def raw_files():
         return shards
     written = set(listed.read_text().split()) if SIMULATED else set()
     withdrawn = set() if SIMULATED else read_withdrawn(RAW["withdrawn"])
-    for kind, field in (("ecg", 20205), ("cmr", 20209)):
+    for kind, field in (("ecg", 20205), ("cmr", 20209))[: 1 + WITH_CMR]:
         for (eid, _), path in list_bulk(RAW[kind], field).items():
             if eid not in withdrawn and f"{kind}/{Path(path).name}" not in written:
                 shards[eid % len(SHARDS)].append(str(path))

@@ -147,8 +147,10 @@ rule assemble_dataset:
         flow="<results>/index_cohort/flow.csv",
         ecg=expand("<results>/clean_ecg/{shard}.h5", shard=SHARDS),
         ecg_qc=expand("<results>/clean_ecg/{shard}.qc.csv", shard=SHARDS),
-        cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
-        cmr_qc=expand("<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS),
+        cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS if WITH_CMR else []),
+        cmr_qc=expand(
+            "<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS if WITH_CMR else []
+        ),
         labels="<results>/read_tabular/labels.parquet",
     output:
         dataset="<results>/assemble_dataset/dataset.h5",

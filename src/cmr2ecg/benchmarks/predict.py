@@ -7,9 +7,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 import yaml
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.data.outputs import is_phenotypes, output_names
@@ -17,10 +16,11 @@ from cmr2ecg.files import write_json
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
-from cmr2ecg.predict.ensemble import build_ensemble, predict
+from cmr2ecg.predict.build import example
+from cmr2ecg.predict.onnx_file import export_checked
 from cmr2ecg.predict.records import Source, load
-from cmr2ecg.predict.release import FORMAT, key_of, read_release, write_sums
-from cmr2ecg.predict.run import BATCH
+from cmr2ecg.predict.release import FORMAT, Release, key_of, read_config, write_sums
+from cmr2ecg.predict.run import BATCH, load_networks
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 
@@ -67,8 +67,14 @@ def write_release(folder: Path, encoder: dict, cleaning: dict) -> Path:
     save_file(weights, folder / "model.safetensors")
     about = {"format": FORMAT, "name": "random", "cohort": "none", "synthetic": True, "clean_ecg": cleaning}
     write_json(folder / "config.json", {**about, "models": {"ecg_encoder": encoder}, "targets": targets})
+    export_checked(read_parts(folder), example(cleaning["samples"]), folder / "model.onnx")
     write_sums(folder)
     return folder
+
+
+def read_parts(folder: Path) -> Release:
+    """Return the release in a folder whose sums are not written yet."""
+    return Release(read_config(folder), load_file(folder / "model.safetensors"))
 
 
 def write_ecgs(folder: Path, count: int) -> list[Path]:
@@ -96,16 +102,14 @@ def whole(ecgs: Path, model: Path, out: Path) -> float:
 
 def forward_rate(files: list[Path], model: Path) -> float:
     """Return ECGs a second of the forward passes alone, in batches as the command's."""
-    release = read_release(model)
-    torch.set_num_threads(THREADS)
-    ensemble = build_ensemble(release)
-    some = np.stack([load(path, Source(release.config["clean_ecg"])).cleaned for path in files[:10]])
+    networks = load_networks(model, THREADS)
+    some = np.stack([load(path, Source(read_config(model)["clean_ecg"])).cleaned for path in files[:10]])
     batch = np.resize(some, (min(BATCH, len(files)), *some.shape[1:]))
-    predict(ensemble, batch[:2])
+    networks(batch[:2])
     started = time.monotonic()
     rounds = max(1, len(files) // len(batch))
     for _ in range(rounds):
-        predict(ensemble, batch)
+        networks(batch)
     return rounds * len(batch) / (time.monotonic() - started)
 
 

@@ -20,6 +20,7 @@ def index_shard(
     segmented: Mapping[tuple[int, int | None], str],
     withdrawn: set[int],
     instances: Sequence[int],
+    with_cmr: bool = True,
 ) -> tuple[pd.DataFrame, Flow]:
     """Return one row a subject (eid, instance, ecg_path, cmr_path, segmentation), in order of eid, and the exclusions.
 
@@ -29,7 +30,10 @@ def index_shard(
             `segmentation` is empty where there is none.
         withdrawn: eids that must not appear anywhere.
         instances: visits looked at; the earliest one with both files counts.
+        with_cmr: without it `cmr` is not looked at, and the earliest ECG counts.
     """
+    if not with_cmr:
+        return _ecg_alone(ecg, withdrawn, instances)
     with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     both = with_ecg & with_cmr
     pairs = earliest_pairs(ecg, cmr, instances)
@@ -47,6 +51,18 @@ def index_shard(
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
 
 
+def _ecg_alone(ecg: Files, withdrawn: set[int], instances: Sequence[int]) -> tuple[pd.DataFrame, Flow]:
+    with_ecg = {eid for eid, _ in ecg}
+    pairs = earliest_pairs(ecg, ecg, instances)
+    kept = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
+    flow = Flow(len(with_ecg))
+    flow.exclude(STEP, "with an ECG file", 0)
+    flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(pairs))
+    flow.exclude(STEP, "withdrawn", len(pairs) - len(kept))
+    rows = [(*visit, ecg[visit], "", "") for visit in kept.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
+
+
 def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:
     """Return the visits of all shards in order of eid, and their exclusions added up.
 
@@ -58,7 +74,7 @@ def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFra
     if visits.empty:
         lost = "; ".join(f"{reason}: {n_in - n_out}" for _, reason, n_in, n_out in flow.rows if n_in > n_out)
         raise InputError(
-            f"no subject has both an ECG (field 20205) and a CMR (20209) at one visit "
+            f"no subject has both an ECG (field 20205) and a CMR (20209) at one visit, as far as both are asked for "
             f"({lost or 'no file found'}); check raw.ecg, raw.cmr and index_cohort.instances in the config file"
         )
     return visits, flow

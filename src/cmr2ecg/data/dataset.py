@@ -16,13 +16,15 @@ from cmr2ecg.files import sha256
 STEP = "assemble_dataset"
 
 
-def pair(ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, in_tables: np.ndarray, flow: Flow) -> tuple[np.ndarray, Flow]:
+def pair(
+    ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame | None, in_tables: np.ndarray, flow: Flow
+) -> tuple[np.ndarray, Flow]:
     """Return the eids (n,) that passed both QCs and are in the tables, sorted, and the flow with each exclusion.
 
     A subject that fails both counts under the ECG's reason.
 
     Args:
-        ecg_qc, cmr_qc: eid, status and reason of every indexed subject.
+        ecg_qc, cmr_qc: eid, status and reason of every indexed subject; cmr_qc None where there are no images.
         in_tables: eids with a row in the tabular data.
         flow: the exclusions so far.
 
@@ -31,6 +33,8 @@ def pair(ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, in_tables: np.ndarray, flow
     """
     remaining = ecg_qc["eid"]
     for name, table in (("ECG", ecg_qc), ("CMR", cmr_qc)):
+        if table is None:
+            continue
         table = table[table["eid"].isin(remaining)]
         rejected = table[table["status"] != "accepted"]
         for reason, count in sorted(rejected["reason"].value_counts().items()):

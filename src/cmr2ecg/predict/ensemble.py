@@ -32,7 +32,7 @@ class Fits(nn.Module):
     def forward(self, ecg: Tensor) -> Tensor:
         """Return (seeds, batch, outputs) of ECGs (batch, 12, recorded samples)."""
         samples = self.networks[0].encoder.samples
-        starts = np.linspace(0, ecg.shape[2] - samples, self.crops).round().astype(int).tolist()
+        starts = np.linspace(0, int(ecg.shape[2]) - samples, self.crops).round().astype(int).tolist()
         views = [ecg[..., start : start + samples] for start in starts]
         return torch.stack([sum(self.readout(net(view)) for view in views) / self.crops for net in self.networks])
 

@@ -8,16 +8,18 @@ SHA256SUMS         of the files above, as `sha256sum -c` reads it
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from cmr2ecg.command import InputError
 from cmr2ecg.files import atomic, sha256
+
+if TYPE_CHECKING:  # so that a command that needs no torch does not wait for it
+    from torch import Tensor
 
 FORMAT = 1
 EMBEDDING = "embedding"
@@ -30,14 +32,14 @@ class Release:
     """What a folder holds: its settings (config.json), and the weights of its networks by `key_of`."""
 
     config: Mapping[str, Any]
-    weights: Mapping[str, Tensor]
+    weights: "Mapping[str, Tensor]"
 
     @property
     def name(self) -> str:
         """Return the release's name."""
         return self.config["name"]
 
-    def state(self, network: str) -> dict[str, Tensor]:
+    def state(self, network: str) -> "dict[str, Tensor]":
         """Return the state of one network, "embedding" or `key_of` of a fit, under its own names."""
         return {key[len(network) + 1 :]: value for key, value in self.weights.items() if key.startswith(network + ".")}
 
@@ -91,8 +93,8 @@ def write_sums(folder: Path) -> None:
         partial.write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
 
-def check_sums(folder: Path) -> None:
-    """Hold the weights and the settings against SHA256SUMS; other files may be absent.
+def check_sums(folder: Path, names: Sequence[str] = ("config.json", "model.safetensors")) -> None:
+    """Hold files, by default the settings and the weights, against SHA256SUMS; others may be absent.
 
     Raises:
         InputError: if one differs or is not listed.
@@ -102,7 +104,7 @@ def check_sums(folder: Path) -> None:
     except (OSError, ValueError) as error:
         raise InputError(f"{folder} is no release: it has no readable {SUMS}") from error
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
-    for name in ("config.json", "model.safetensors"):
+    for name in names:
         path = folder / name
         if not path.is_file():
             raise InputError(f"{folder} is no whole release: it has no {name}")

@@ -20,17 +20,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--index-flow", type=Path, required=True, help="flow.csv of index_cohort")
     parser.add_argument("--ecg", type=Path, nargs="+", required=True, help="HDF5 shards of clean_ecg")
     parser.add_argument("--ecg-qc", type=Path, nargs="+", required=True, help="QC tables of clean_ecg")
-    parser.add_argument("--cmr", type=Path, nargs="+", required=True, help="HDF5 shards of crop_cmr")
-    parser.add_argument("--cmr-qc", type=Path, nargs="+", required=True, help="QC tables of crop_cmr")
+    parser.add_argument("--cmr", type=Path, nargs="*", default=[], help="HDF5 shards of crop_cmr; none: ECGs alone")
+    parser.add_argument("--cmr-qc", type=Path, nargs="*", default=[], help="QC tables of crop_cmr")
     parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
     args = parser.parse_args(argv)
     start(args)
     in_tables = pd.read_parquet(args.labels, columns=["eid"])["eid"].to_numpy()
-    eids, flow = pair(read_qc(args.ecg_qc), read_qc(args.cmr_qc), in_tables, read_flow(args.index_flow))
+    eids, flow = pair(
+        read_qc(args.ecg_qc), read_qc(args.cmr_qc) if args.cmr_qc else None, in_tables, read_flow(args.index_flow)
+    )
+    shards = {"ecg": args.ecg, **({"cmr": args.cmr} if args.cmr else {})}
     with atomic(args.output) as path:
-        write_dataset(path, args.output, eids, {"ecg": args.ecg, "cmr": args.cmr})
+        write_dataset(path, args.output, eids, shards)
     write_flow(args.flow, flow)
 
 

@@ -39,11 +39,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     with h5py.File(args.dataset, "r") as file:
         eids = file["eid"][:]
         check_subjects(eids, split, labels, visits)
-        groups = {name: shared(Rows(file, name), name, args.settings["duplicate_correlation"]) for name in RECORDINGS}
+        groups = {
+            name: shared(Rows(file, name), name, args.settings["duplicate_correlation"])
+            for name in RECORDINGS
+            if name in file
+        }
     table = duplicate_table(groups, eids, split.set_index("eid")["split"].loc[eids].to_numpy())
     with atomic(args.duplicates) as path:
         table.to_csv(path, index=False)
-    for name in RECORDINGS:
+    for name in groups:
         logging.info("%s: %d recordings stand under several eids", name, len(groups[name]))
     check_duplicates(table, str(args.duplicates))
     write_json(args.output, summary(split, labels, table))

@@ -28,12 +28,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
     args = parser.parse_args(argv)
     start(args)
+    with_cmr = "cmr" in args.settings["modalities"]
     ecg, cmr = (
         {key: path for key, path in list_bulk(folders, field).items() if key[0] % args.shards == args.shard}
-        for folders, field in ((args.ecg, ECG_FIELD), (args.cmr, CMR_FIELD))
+        if wanted
+        else {}
+        for folders, field, wanted in ((args.ecg, ECG_FIELD, True), (args.cmr, CMR_FIELD, with_cmr))
     )
     segmented = list_segmentations(args.segmentations)
-    visits, flow = index_shard(ecg, cmr, segmented, read_withdrawn(args.withdrawn), args.settings["instances"])
+    visits, flow = index_shard(
+        ecg, cmr, segmented, read_withdrawn(args.withdrawn), args.settings["instances"], with_cmr
+    )
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.files import atomic
+from cmr2ecg.ukb.named_columns import read_named
 from cmr2ecg.ukb.tabular import Tabular, read_tabular
 
 TABLES = ("covariates", "labels", "dates", "phenotypes")
@@ -26,7 +27,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     visits = pd.read_parquet(args.visits, columns=["eid", "instance"])
-    tabular = read_tabular(args.tabular, visits, **args.settings)
+    settings = dict(args.settings)
+    if settings.pop("layout") == "named":
+        names = list(settings["fields"]), list(settings["diseases"])
+        tabular = read_named(args.tabular, visits["eid"].to_numpy(), *names)
+    else:
+        tabular = read_tabular(args.tabular, visits, **settings)
     for name in TABLES:
         with atomic(getattr(args, name)) as partial:
             getattr(tabular, name).to_parquet(partial, index=False)

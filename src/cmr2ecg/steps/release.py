@@ -95,12 +95,13 @@ def parameters(targets: Mapping[str, Any], weights: Mapping[str, Tensor]) -> int
 def write(args: argparse.Namespace, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
     folder = args.output
     (folder / SUMS).unlink(missing_ok=True)  # no release until the last file is there
-    ensemble = build_ensemble(Release(config, weights))
+    release = Release(config, weights)
+    build_ensemble(release)  # or say what does not fit
     with atomic(folder / "model.safetensors") as partial:
         save_file({name: value.contiguous() for name, value in weights.items()}, partial)
     if args.settings["onnx"]:
         with atomic(folder / "model.onnx") as partial:
-            worst = export_checked(ensemble, example(config["clean_ecg"]["samples"]), partial)
+            worst = export_checked(release, example(config["clean_ecg"]["samples"]), partial)
         config["onnx_largest_difference"] = worst
         logging.info("model.onnx agrees with the networks to %.1e", worst)
     write_json(folder / "config.json", config)

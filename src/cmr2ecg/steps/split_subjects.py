@@ -1,6 +1,6 @@
 """Split the subjects of dataset.h5 into train, val and test (paper §IV-A: 70/15/15).
 
-Method stratified: on cad x af x dm. Method hash: by the eid alone, so that subjects added later move nobody.
+Method stratified: on the diseases (cad x af x dm). Method hash: by the eid alone, so that added subjects move nobody.
 
 Output: split.csv (eid, split).
 """
@@ -16,8 +16,6 @@ from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.split import SPLITS, hash_subjects, split_subjects
 from cmr2ecg.files import atomic
 
-TARGETS = ("cad", "af", "dm")
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
@@ -28,17 +26,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     with h5py.File(args.dataset, "r") as file:
         eids = file["eid"][:]
-    labels = pd.read_parquet(args.labels, columns=["eid", *TARGETS])
+    labels = pd.read_parquet(args.labels)
+    diseases = [name for name in labels if name != "eid"]
     labels = labels[labels["eid"].isin(eids)]
     shares = {name: args.settings[name] for name in SPLITS}
     if args.settings["method"] == "hash":
         split = hash_subjects(labels["eid"].to_numpy(), shares, args.settings["seed"])
     else:
-        split = split_subjects(labels, TARGETS, shares, args.settings["seed"])
+        split = split_subjects(labels, diseases, shares, args.settings["seed"])
     with atomic(args.output) as path:
         split.to_csv(path, index=False)
     for name, part in labels.merge(split, on="eid").groupby("split"):
-        prevalence = ", ".join(f"{target} {part[target].mean():.2%}" for target in TARGETS)
+        prevalence = ", ".join(f"{target} {part[target].mean():.2%}" for target in diseases)
         logging.info("%s: %d subjects, %s", name, len(part), prevalence)
 
 

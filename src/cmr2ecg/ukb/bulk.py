@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from cmr2ecg.command import InputError
+from cmr2ecg.ukb.record_table import is_record_table, read_record_table
 
 ECG_FIELD, CMR_FIELD = 20205, 20209
 ENDINGS = {ECG_FIELD: ("xml", "hea"), CMR_FIELD: ("zip",)}
@@ -26,7 +27,7 @@ def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
     Args:
         folders: folders searched to any depth, or text files with one path a line, which spare the listing of a
             slow mounted folder: as `find` prints them (a relative path starts at the text file's folder), or as
-            `dx find data` does (below /mnt/project).
+            `dx find data` does (below /mnt/project); or csv tables with eid and path (ukb/record_table.py).
         field: 20205 (12-lead ECG at rest, xml or WFDB hea) or 20209 (short-axis CMR, zip).
 
     If a subject's file is there twice, the first folder counts, then the lower array index, then the path.
@@ -41,6 +42,11 @@ def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
     pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.(?:{'|'.join(ENDINGS[field])})", re.IGNORECASE)
     found: dict[tuple[int, int], tuple[int, int, str]] = {}
     for order, folder in enumerate(folders):
+        if is_record_table(folder):
+            for key, path in read_record_table(folder, setting).items():
+                candidate = (order, 0, path)
+                found[key] = min(found.get(key, candidate), candidate)
+            continue
         for path in _paths(folder, setting):
             match = pattern.fullmatch(os.path.basename(path))
             if match:

@@ -1,0 +1,34 @@
+"""Run a release's ONNX graph; nothing here imports torch, whose import alone takes seconds."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from cmr2ecg.command import InputError
+
+
+def open_onnx(path: Path, threads: int = 1) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+    """Return a function from cleaned ECGs (n, 12, recorded samples) to each target's (seeds, n, outputs) float64.
+
+    Raises:
+        InputError: if the file cannot be read.
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other processes need the cores
+    try:
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's own kinds of error have no common parent
+        raise InputError(
+            f"{path}: not a readable ONNX file ({type(error).__name__}); fetch the release again"
+        ) from error
+    names = [output.name for output in session.get_outputs()]
+
+    def outputs(ecg: np.ndarray) -> dict[str, np.ndarray]:
+        values = session.run(None, {"ecg": np.ascontiguousarray(ecg, np.float32)})
+        return {name: value.astype(np.float64) for name, value in zip(names, values, strict=True)}
+
+    return outputs

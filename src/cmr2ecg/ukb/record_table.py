@@ -1,0 +1,60 @@
+"""A table that says which record is whose, for ECGs whose files are not named after UK Biobank's eids.
+
+A csv with the columns eid (a whole number, the user's own) and path (beside the csv unless absolute; the ending .hea
+may be left out), and instance where a subject has several records; other columns, such as labels, are left alone.
+
+Only the standard library is used, since the workflow imports this module while it is read.
+"""
+
+import csv
+import os
+from pathlib import Path
+
+from cmr2ecg.command import InputError
+
+NEEDED = ("eid", "path")
+LARGEST_EID = 2**53
+
+
+def is_record_table(path: str) -> bool:
+    """Say whether a path given as raw.ecg is such a table."""
+    return path.lower().endswith(".csv") and os.path.isfile(path)
+
+
+def read_record_table(file: str, setting: str) -> dict[tuple[int, int], str]:
+    """Return the path of every record by (eid, instance); instance 0 where there is no such column.
+
+    Raises:
+        InputError: if a column is missing or a cell cannot be used; names setting, file and line, not the cell.
+    """
+    found: dict[tuple[int, int], str] = {}
+    try:
+        with open(file, encoding="utf-8-sig", newline="") as handle:
+            reader = csv.DictReader(handle)
+            absent = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            if absent:
+                raise InputError(f"{setting}: {file} has no column {absent[0]}; a table of records needs eid and path")
+            for row in reader:
+                key = _whole(row["eid"]), _whole(row.get("instance") or "0")
+                path = (row["path"] or "").strip()
+                if key[0] < 1 or key[1] < 0 or not path:
+                    raise InputError(f"{setting}: {file}, line {reader.line_num}: no whole number as eid, or no path")
+                if key in found:
+                    raise InputError(
+                        f"{setting}: {file}, line {reader.line_num}: a second record of a subject; number them in a "
+                        "column instance, the earliest of index_cohort.instances is used"
+                    )
+                found[key] = _absolute(path, file)
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{setting}: {file} cannot be read as a csv ({type(error).__name__})") from error
+    return found
+
+
+def _whole(text: str | None) -> int:
+    text = (text or "").strip()
+    return int(text) if text.isascii() and text.isdigit() and int(text) < LARGEST_EID else -1
+
+
+def _absolute(path: str, file: str) -> str:
+    whole = os.path.join(os.path.dirname(file), path)
+    return whole if Path(whole).suffix.lower() in (".hea", ".xml") else whole + ".hea"
