@@ -15,7 +15,6 @@ FIRST = 9_000_001
 CLEAN = paper_settings()["clean_ecg"]
 CROP = paper_settings()["crop_cmr"]
 TABULAR = {
-    "layout": "ukb",
     "fields": {"sex": 31, "age": 21003, "weight": 21002, "height": 50},
     "visit_date": 53,
     "diagnoses": {

@@ -95,7 +95,7 @@ def results(tmp_path_factory):
             files = {"output": out / f"{name}/{shard}.h5", "qc": out / f"{name}/{shard}.qc.csv"}
             step(name, settings, visits=parts[shard]["visits"], **files)
     tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "dates", "phenotypes")}
-    step("read_tabular", TABULAR, tabular=raw / "tabular.csv", visits=index["visits"], **tables)
+    step("read_tabular", {**TABULAR, "layout": "ukb"}, tabular=raw / "tabular.csv", visits=index["visits"], **tables)
     step(
         "assemble_dataset",
         {},

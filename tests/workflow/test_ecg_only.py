@@ -46,7 +46,7 @@ def write_table(folder: Path) -> None:
         shutil.copy(header.with_suffix(".mat"), folder)
         found = dict(re.findall(r"# (\w+): (.*)", header.read_text()))
         fast = int(TACHYCARDIA in found["Dx"].split(","))
-        rows.append([number, 0, header.stem, found_code, found["Sex"], found["Age"]])
+        rows.append([number, 0, header.stem, fast, found["Sex"], found["Age"]])
     rows.append([1, 1, rows[-1][2] + ".hea", rows[0][3], *rows[0][4:]])
     with open(folder / "records.csv", "w", newline="") as handle:
         csv.writer(handle).writerows([["eid", "instance", "path", "tachycardia", "sex", "age"], *rows])

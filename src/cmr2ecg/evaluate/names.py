@@ -1,12 +1,22 @@
 """What tables and figures call the targets and models."""
 
-TARGETS = {"cad": "CAD", "af": "AF", "dm": "DM", "lv": "LV", "rv": "RV", "wt": "WT", "ecc": "Ecc", "err": "Err"}
 
-DISEASES = {
-    "cad": "Coronary artery disease (CAD)",
-    "af": "Atrial fibrillation (AF)",
-    "dm": "Diabetes mellitus (DM)",
-}
+class Names(dict):
+    """What things are called; a disease that the config adds is called by its own name."""
+
+    def __missing__(self, key: str) -> str:
+        return key
+
+
+TARGETS = Names({"cad": "CAD", "af": "AF", "dm": "DM", "lv": "LV", "rv": "RV", "wt": "WT", "ecc": "Ecc", "err": "Err"})
+
+DISEASES = Names(
+    {
+        "cad": "Coronary artery disease (CAD)",
+        "af": "Atrial fibrillation (AF)",
+        "dm": "Diabetes mellitus (DM)",
+    }
+)
 
 MODELS = {
     "supervised": "Supervised ViT",

@@ -129,4 +129,5 @@ def wilson(positive: int, n: int) -> tuple[float, float, float]:
     share = positive / n
     centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
     half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    return share, max(0.0, centre - half), min(1.0, centre + half)
+    # rounding may put a bound of 0 or 1 on the share's wrong side
+    return share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))

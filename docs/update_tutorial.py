@@ -1,0 +1,57 @@
+"""Run every `$` line of docs/tutorial.md in a clone and put what it printed below it.
+
+python docs/update_tutorial.py FOLDER: a clone or a copy; the tiny study is run there if it has not been.
+"""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+TUTORIAL = ROOT / "docs/tutorial.md"
+BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+RUN_IN = {"PYTHONPATH": "src", "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
+
+
+def commands(block: str) -> list[str]:
+    """Return the command lines of a block."""
+    return [line[2:] for line in block.splitlines() if line.startswith("$ ")]
+
+
+def output_of(command: str, folder: Path) -> str:
+    """Return what a command prints, both streams in order.
+
+    Raises:
+        RuntimeError: if it fails.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment = {**os.environ, **RUN_IN, "PATH": path}
+    environment["PYTHONPATH"] = str(folder / "src")
+    given = {"cwd": folder, "env": environment, "text": True, "timeout": 800}
+    done = subprocess.run(
+        ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **given
+    )
+    if done.returncode:
+        raise RuntimeError(f"$ {command}\n{done.stdout[-3000:]}")
+    return done.stdout.rstrip("\n")
+
+
+def told(text: str, folder: Path) -> str:
+    """Return the tutorial with the output of every command."""
+
+    def run_block(match: re.Match) -> str:
+        parts = [f"$ {command}\n{output}".rstrip("\n") for command, output in run(commands(match[0]), folder)]
+        return "\n".join(parts) + "\n"
+
+    return BLOCK.sub(run_block, text)
+
+
+def run(lines: list[str], folder: Path) -> list[tuple[str, str]]:
+    """Return the commands and their outputs."""
+    return [(command, output_of(command, folder)) for command in lines]
+
+
+if __name__ == "__main__":
+    TUTORIAL.write_text(told(TUTORIAL.read_text(encoding="utf-8"), Path(sys.argv[1]).resolve()), encoding="utf-8")
