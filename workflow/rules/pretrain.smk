@@ -1,6 +1,9 @@
 # The dataset to pre-trained encoders.
 
 
+PRETRAIN_FIRST = 50  # most fine-tunings wait for these, so they go before those that wait for nothing
+
+
 rule pretrain_mae:
     """Pre-train the ECG encoder by masked data modelling (§III-A)."""
     input:
@@ -15,6 +18,7 @@ rule pretrain_mae:
         result="<results>/pretrain_mae/mae/result.json",
     log:
         "<results>/logs/pretrain_mae/mae.log",
+    priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
@@ -48,6 +52,7 @@ rule pretrain_contrastive:
         "<results>/logs/pretrain_contrastive/{baseline}.log",
     wildcard_constraints:
         baseline="|".join(BASELINES),
+    priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
@@ -80,6 +85,7 @@ rule pretrain_cmr:
         result="<results>/pretrain_cmr/simclr/result.json",
     log:
         "<results>/logs/pretrain_cmr/simclr.log",
+    priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
@@ -119,6 +125,7 @@ rule pretrain_mmcl:
         "<results>/logs/pretrain_mmcl/{name}/{rate}.log",
     wildcard_constraints:
         name="|".join(MMCL_STARTS),
+    priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
