@@ -138,6 +138,13 @@ def test_a_prediction_that_knows_nothing_gets_no_inverted_slope():
     assert calibrate.fit_risk(truth, risks, 0.25)["slope"] == 1.0
 
 
+def test_a_handful_of_subjects_cannot_make_the_slope_huge():
+    truth, risks = np.array([0.0, 0, 0, 1, 1]), np.array([[0.5, 0.5001, 0.5002, 0.5003, 0.5004]])
+    about = calibrate.fit_risk(truth, risks, 0.4)
+    risk, _ = calibrate.risk_of(risks, about)
+    assert about["slope"] == pytest.approx(1, abs=0.01) and risk.mean() == pytest.approx(0.4, abs=1e-3)
+
+
 @pytest.mark.parametrize("coverage", [0.5, 0.9])
 def test_intervals_hold_their_share_of_new_subjects(coverage):
     rng = np.random.default_rng(1)

@@ -18,11 +18,11 @@ def table(tmp_path, text: str) -> str:
 
 
 def test_records_are_found_beside_the_table(tmp_path):
-    named = table(tmp_path, "af,path,eid,instance\n1,a/HR1,7,\n0,/data/b.hea,8,1\n0,c.xml,8,0\n")
+    named = table(tmp_path, "af,path,eid,instance\n1,a/HR1,9000007,\n0,/data/b.hea,9000008,1\n0,c.xml,9000008,0\n")
     assert list_bulk([named], ECG_FIELD) == {
-        (7, 0): f"{tmp_path}/a/HR1.hea",
-        (8, 0): f"{tmp_path}/c.xml",
-        (8, 1): "/data/b.hea",
+        (9000007, 0): f"{tmp_path}/a/HR1.hea",
+        (9000008, 0): f"{tmp_path}/c.xml",
+        (9000008, 1): "/data/b.hea",
     }
 
 
@@ -31,11 +31,12 @@ def test_records_are_found_beside_the_table(tmp_path):
     [
         ("eid,file\n1,a\n", "has no column path"),
         ("", "has no column eid"),
-        ("eid,path\n1,a\nx,b\n", "line 3: no whole number as eid"),
-        ("eid,path\n1,\n", "line 2: no whole number as eid, or no path"),
-        ("eid,path\n1,a\n1,b\n", "line 3: a second record of a subject"),
-        ("eid,path,instance\n1,a,-1\n", "line 2"),
-        ("eid,path\n1\n", "line 2"),
+        ("eid,path\n9000001,a\nx,b\n", "line 3: no eid of seven"),
+        ("eid,path\n20,a\n", "line 2: no eid of seven digits"),
+        ("eid,path\n9000001,\n", "line 2: no eid of seven digits or more, or no path"),
+        ("eid,path\n9000001,a\n9000001,b\n", "line 3: a second record of a subject"),
+        ("eid,path,instance\n9000001,a,-1\n", "line 2"),
+        ("eid,path\n9000001\n", "line 2"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(tmp_path, text, message):

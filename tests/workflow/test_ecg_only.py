@@ -41,16 +41,16 @@ def write_table(folder: Path) -> None:
     """Write records.csv from the headers' own comments; the last record is also a subject's second one."""
     folder.mkdir()
     rows = []
-    for number, header in enumerate(sorted(RECORDS.glob("*.hea")), start=1):
+    for number, header in enumerate(sorted(RECORDS.glob("*.hea")), start=9000001):
         shutil.copy(header, folder)
         shutil.copy(header.with_suffix(".mat"), folder)
         found = dict(re.findall(r"# (\w+): (.*)", header.read_text()))
         fast = int(TACHYCARDIA in found["Dx"].split(","))
         rows.append([number, 0, header.stem, fast, found["Sex"], found["Age"]])
-    rows.append([1, 1, rows[-1][2] + ".hea", rows[0][3], *rows[0][4:]])
+    rows.append([9000001, 1, rows[-1][2] + ".hea", rows[0][3], *rows[0][4:]])
     with open(folder / "records.csv", "w", newline="") as handle:
         csv.writer(handle).writerows([["eid", "instance", "path", "tachycardia", "sex", "age"], *rows])
-    (folder / "withdrawn.csv").write_text("20\n")
+    (folder / "withdrawn.csv").write_text("9000020\n")
 
 
 @pytest.mark.skipif(not RECORDS.is_dir(), reason="shared/data/ecg_wfdb is not on this machine")
@@ -62,7 +62,7 @@ def test_real_records_are_trained_on_and_predicted_without_any_image(tmp_path):
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     results = tmp_path / "results/real"
     with h5py.File(results / "assemble_dataset/dataset.h5") as file:
-        assert set(file) == {"eid", "ecg"} and 15 <= len(file["eid"]) <= 19 and 20 not in file["eid"][:]
+        assert set(file) == {"eid", "ecg"} and 15 <= len(file["eid"]) <= 19 and 9000020 not in file["eid"][:]
     labels = pd.read_parquet(results / "read_tabular/labels.parquet")
     assert labels["tachycardia"].sum() in (7, 8) and labels[["cad", "af", "dm"]].to_numpy().sum() == 0
     assert pd.read_parquet(results / "read_tabular/covariates.parquet")["age"].notna().all()

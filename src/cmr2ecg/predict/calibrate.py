@@ -2,7 +2,7 @@
 
 Risk. A network is trained on as many healthy as sick subjects. Its probability is first put to the prevalence of the
 train split (Bayes' rule), averaged over the seeds, and then recalibrated: a logistic regression of the validation
-labels on the log odds (Cox 1958), slope and intercept; the intercept alone where no finite slope above 0 exists.
+labels on the log odds (Cox 1958), with a prior that draws the slope to 1.
 
 Interval. Of n absolute validation errors of the seed mean the ceil((n + 1) c)-th smallest is the half width: split
 conformal prediction, which covers a share c of new subjects from the same population on average. The same split stopped
@@ -15,11 +15,13 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from cmr2ecg.command import InputError
-from cmr2ecg.evaluate.calibration import TRAINED_PREVALENCE, correct_prior, log_odds, logistic_recalibration
+from cmr2ecg.evaluate.calibration import TRAINED_PREVALENCE, correct_prior, log_odds
+
+PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
 
 
 def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float) -> dict[str, Any]:
@@ -31,12 +33,7 @@ def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float) -> dict[str, An
         prevalence: of the train split.
     """
     mean = correct_prior(risks, prevalence).mean(axis=0)
-    slope, intercept = logistic_recalibration(y_true, mean)
-    if math.isfinite(slope) and slope > 0:
-        model = LogisticRegression(C=np.inf, tol=1e-8, max_iter=1000).fit(log_odds(mean)[:, None], y_true == 1)
-        slope, intercept = float(model.coef_[0, 0]), float(model.intercept_[0])
-    else:
-        slope = 1.0
+    slope, intercept = recalibration(y_true == 1, log_odds(mean))
     counts = {"n_val": len(y_true), "n_val_positive": int(y_true.sum())}
     return {
         "prevalence": prevalence,
@@ -44,6 +41,24 @@ def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float) -> dict[str, An
         "slope": slope,
         "intercept": intercept,
     } | counts
+
+
+def recalibration(sick: NDArray, odds: NDArray) -> tuple[float, float]:
+    """Return slope and intercept of the logistic regression of `sick` (n,) on log odds (n,), the slope drawn to 1.
+
+    The slope has a normal prior of mean 1 and standard deviation 1: it yields to data, and a handful of subjects, or
+    risks that hardly differ, cannot make it huge. A slope of 0 or less would turn the order round; 1 stands for it.
+    """
+
+    def cost(parameters: NDArray, slope: float | None = None) -> float:
+        slope, intercept = (parameters[0] if slope is None else slope), parameters[-1]
+        eta = slope * odds + intercept
+        return float(np.logaddexp(0, np.where(sick, -eta, eta)).sum() + (slope - 1) ** 2 / 2)
+
+    slope, intercept = minimize(cost, [1.0, 0.0], method="Nelder-Mead", options=PRECISE).x
+    if slope <= 0:
+        slope, intercept = 1.0, minimize(lambda p: cost(p, 1.0), [0.0], method="Nelder-Mead", options=PRECISE).x[0]
+    return float(slope), float(intercept)
 
 
 def risk_of(risks: NDArray, about: Mapping[str, Any], prevalence: float | None = None) -> tuple[NDArray, NDArray]:

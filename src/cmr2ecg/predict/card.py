@@ -49,7 +49,8 @@ def model_card(
         "## How good it is\n\n" + HOW + markdown(mine["intervals"], METRICS),
         "Calibration of the single seeds, with the prior put right, before this release's recalibration:\n\n"
         + markdown(mine["calibration"], CALIBRATION),
-        "## Subgroups\n\n" + markdown(mine["analyses"], ANALYSES),
+        "## Subgroups\n\nThose with enough subjects for a number.\n\n"
+        + markdown(mine["analyses"].dropna(subset="mean"), ANALYSES),
         "## Risks and intervals\n\n" + calibration_text(config),
         "## Limits\n\n" + LIMITS,
         "## Where it comes from\n\n" + origin(config),
@@ -57,6 +58,7 @@ def model_card(
     return "\n\n".join(parts) + "\n"
 
 
+COUNTS = ("n", "n_positive", "n_in", "n_out")
 SYNTHETIC = (
     " It was trained on a **synthetic** cohort of drawn ECGs and hearts: it shows how things work, and its numbers say "
     "nothing about anybody."
@@ -98,16 +100,17 @@ def markdown(table: pd.DataFrame, columns: Mapping[str, str]) -> str:
         return "(none)"
     lines = ["| " + " | ".join(columns.values()) + " |", "|" + "---|" * len(columns)]
     for row in table[list(columns)].itertuples(index=False):
-        lines.append("| " + " | ".join(shown(value) for value in row) + " |")
+        cells = [shown(value, name in COUNTS) for name, value in zip(columns, row, strict=True)]
+        lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def shown(value: object) -> str:
-    """Return a cell's text."""
+def shown(value: object, counted: bool) -> str:
+    """Return a cell's text; `counted` are whole numbers."""
     if isinstance(value, float):
         if pd.isna(value):
             return "–"
-        return f"{value:.0f}" if value.is_integer() and abs(value) > 1 else f"{value:.3f}"
+        return f"{value:.0f}" if counted else f"{value:.3f}"
     return str(value)
 
 
@@ -160,9 +163,9 @@ def calibration_text(config: Mapping[str, Any]) -> str:
 
 METHOD = """\
 A network's probability is put from the balanced training set's prevalence to the train split's (Bayes' rule), averaged
-over the seeds, and recalibrated by a logistic regression on the validation split. An interval is the seed mean plus and
-minus a quantile of the validation errors (split conformal). The same validation split stopped the trainings, so both
-are a little optimistic; the test split took no part."""
+over the seeds, and recalibrated by a logistic regression on the validation split, its slope drawn to 1. An interval is
+the seed mean plus and minus a quantile of the validation errors (split conformal). The same validation split stopped
+the trainings, so both are a little optimistic; the test split took no part."""
 
 
 def origin(config: Mapping[str, Any]) -> str:

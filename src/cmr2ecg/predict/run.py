@@ -31,7 +31,8 @@ class Clock:
     def report(self, files: int) -> str:
         """Return both rates as text."""
         whole = time.monotonic() - self.started
-        text = f"{files} files in {whole:.1f} s: {files / whole:.1f} a second, start and reading included"
+        named = f"{files} file{'s' * (files > 1)}"
+        text = f"{named} in {whole:.1f} s: {files / whole:.1f} a second, start and reading included"
         if self.forward:
             text += f"; the networks alone: {self.ecgs / self.forward:.1f} a second"
         return text

@@ -99,6 +99,7 @@ def write(args: argparse.Namespace, config: dict[str, Any], weights: dict[str, T
     build_ensemble(release)  # or say what does not fit
     with atomic(folder / "model.safetensors") as partial:
         save_file({name: value.contiguous() for name, value in weights.items()}, partial)
+        partial.chmod(0o644)  # safetensors lets nobody else read what it writes
     if args.settings["onnx"]:
         with atomic(folder / "model.onnx") as partial:
             worst = export_checked(release, example(config["clean_ecg"]["samples"]), partial)

@@ -1,6 +1,6 @@
 """A table that says which record is whose, for ECGs whose files are not named after UK Biobank's eids.
 
-A csv with the columns eid (a whole number, the user's own) and path (beside the csv unless absolute; the ending .hea
+A csv with the columns eid (a whole number of seven digits or more, the user's own) and path (beside the csv unless absolute; the ending .hea
 may be left out), and instance where a subject has several records; other columns, such as labels, are left alone.
 
 Only the standard library is used, since the workflow imports this module while it is read.
@@ -13,7 +13,7 @@ from pathlib import Path
 from cmr2ecg.command import InputError
 
 NEEDED = ("eid", "path")
-LARGEST_EID = 2**53
+EIDS = range(1_000_000, 2**53)  # shorter ones cannot be told from other numbers by audit_withdrawn
 
 
 def is_record_table(path: str) -> bool:
@@ -37,8 +37,10 @@ def read_record_table(file: str, setting: str) -> dict[tuple[int, int], str]:
             for row in reader:
                 key = _whole(row["eid"]), _whole(row.get("instance") or "0")
                 path = (row["path"] or "").strip()
-                if key[0] < 1 or key[1] < 0 or not path:
-                    raise InputError(f"{setting}: {file}, line {reader.line_num}: no whole number as eid, or no path")
+                if key[0] not in EIDS or key[1] < 0 or not path:
+                    raise InputError(
+                        f"{setting}: {file}, line {reader.line_num}: no eid of seven digits or more, or no path"
+                    )
                 if key in found:
                     raise InputError(
                         f"{setting}: {file}, line {reader.line_num}: a second record of a subject; number them in a "
@@ -52,7 +54,7 @@ def read_record_table(file: str, setting: str) -> dict[tuple[int, int], str]:
 
 def _whole(text: str | None) -> int:
     text = (text or "").strip()
-    return int(text) if text.isascii() and text.isdigit() and int(text) < LARGEST_EID else -1
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 17 else -1
 
 
 def _absolute(path: str, file: str) -> str:
