@@ -1,7 +1,8 @@
 """A table that says which record is whose, for ECGs whose files are not named after UK Biobank's eids.
 
-A csv with the columns eid (a whole number of seven digits or more, the user's own) and path (beside the csv unless absolute; the ending .hea
-may be left out), and instance where a subject has several records; other columns, such as labels, are left alone.
+A csv with the columns eid (a whole number of seven digits or more, the user's own) and path (beside the csv unless
+absolute; the ending .hea may be left out), and instance where a subject has several records; other columns, such as
+labels, are left alone.
 
 Only the standard library is used, since the workflow imports this module while it is read.
 """
