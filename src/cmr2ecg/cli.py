@@ -100,7 +100,7 @@ def finish(done: int, total: int, rates: str, written: str) -> None:
     if not done:
         raise InputError(f"none of the {total} files could be used; the reasons stand above")
     logging.info("%s", rates)
-    logging.info("%d of %d ECGs predicted, see %s", done, total, written)
+    logging.info("%d of %d ECGs done, see %s", done, total, written)
 
 
 def entry() -> None:

@@ -65,7 +65,7 @@ def test_a_folder_is_predicted_and_what_is_broken_is_named(model, ecgs, tmp_path
     status = {entry["file"].removeprefix(f"{ecgs}/"): entry["status"] for entry in found}
     assert [name for name, s in status.items() if s == "predicted"] == ["a.xml", "b.npy", "sub/a.xml"]
     assert all(f"{name}: skipped: " in errors for name, s in status.items() if s == "rejected")
-    assert "a second" in errors and "3 of 7 ECGs predicted" in errors
+    assert "a second" in errors and "3 of 7 ECGs done" in errors
     good = [entry for entry in found if entry["status"] == "predicted"]
     assert good[0]["risks"]["cad"]["prevalence"] == 0.07 and len(good[0]["phenotypes"]) == 6 + 17
     assert good[0]["risks"] == good[2]["risks"]  # the same ECG in another place

@@ -187,7 +187,7 @@ def draw_bullseye(sheet: Axes, phenotypes: Mapping[str, Any], middle: tuple[floa
     """Draw the wall thickness of the 16 AHA segments: base outside, apex inside, the anterior wall on top."""
     values = {k: phenotypes[f"WT_AHA_{k}"]["value"] for k in range(1, 17) if f"WT_AHA_{k}" in phenotypes}
     x, y = middle
-    sheet.text(x, 73, "Wall thickness [mm], 16 AHA segments", fontsize=10, weight="bold", va="center", ha="center")
+    sheet.text(x, 73, "Wall thickness [mm], 16 AHA segments", fontsize=9.5, weight="bold", va="center", ha="center")
     if not values:
         sheet.text(x, 62, "none in this release", fontsize=8, color="0.4", ha="center")
         return
