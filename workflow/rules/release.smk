@@ -37,6 +37,8 @@ rule release:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        mem_mb=config["memory_mb"],
     params:
         settings=release_settings(),
         folder=subpath(output.sums, parent=True),
