@@ -119,6 +119,13 @@ def test_a_sweep_is_a_run_with_its_trials_below(tmp_path):
     assert ask(tmp_path / "mlflow.db", best) == [(0.9,)]
 
 
+def test_a_sweep_whose_trials_were_all_kept_has_no_start_up_to_tell_of(tmp_path):
+    file = write_sweep(tmp_path, [0.6])
+    file.write_text(file.read_text().replace('"startup_share": 0.05', '"startup_share": null'))
+    parent, _ = read_sweep(file)
+    assert "startup_share" not in parent.numbers and parent.numbers["best_val_auroc"] == 0.6
+
+
 def test_a_damaged_sweep_is_said(tmp_path):
     file = write_sweep(tmp_path, [0.6])
     file.write_text('{"step": "sweep"}')

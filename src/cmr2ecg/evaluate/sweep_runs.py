@@ -46,7 +46,7 @@ def read_sweep(result_path: Path) -> tuple[TrainingRun, list[TrainingRun]]:
             parameters=flatten({**about, "chosen": chosen["settings"] if chosen else {}}),
             numbers={
                 "trials": float(result["trials"]),
-                "startup_share": float(result["startup_share"]),
+                **({} if result["startup_share"] is None else {"startup_share": float(result["startup_share"])}),
                 "training_seconds": float(sum(result["seconds"].values())),
                 **(_numbers(chosen, result["metric"], {}) if chosen else {}),
             },
