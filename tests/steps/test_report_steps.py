@@ -284,6 +284,7 @@ def test_checking_an_absent_or_empty_database_is_said(tmp_path):
     with pytest.raises(InputError, match="does not exist"):
         check_ui.active_runs(tmp_path / "mlflow.db")
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as connection:
-        connection.execute("CREATE TABLE runs (experiment_id, name, lifecycle_stage)")
+        connection.execute("CREATE TABLE runs (run_uuid, experiment_id, name, lifecycle_stage)")
+        connection.execute("CREATE TABLE tags (run_uuid, key, value)")
     with pytest.raises(InputError, match="no runs"):
         check_ui.active_runs(tmp_path / "mlflow.db")

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         browser.open(args.report.resolve().as_uri())
         found = items(browser)
         check(found, wanted, browser.errors(), args.report)
-        take_pictures(browser, args.pictures)
+        take_pictures(browser, args.report, args.pictures)
         check(found, wanted, browser.errors(), args.report)
     logging.info("%d tables and figures in %s, no error in the console", len(found), args.report)
 
@@ -89,10 +89,12 @@ def check(found: dict[str, dict], wanted: Sequence[str], errors: Sequence[str], 
         raise InputError(f"{report} has errors in the console, first: {errors[0]}")
 
 
-def take_pictures(browser: Browser, folder: Path) -> None:
+def take_pictures(browser: Browser, report: Path, folder: Path) -> None:
     """Keep a view of the start page and of each category."""
     browser.picture(folder / "start.png")
-    for number, name in enumerate(browser.ask("return Object.keys(categories)"), start=1):
+    for number, name in enumerate(sorted(browser.ask("return Object.keys(categories)")), start=1):
+        browser.open(report.resolve().as_uri())
+        items(browser)  # the page has come up
         clicked = browser.ask(
             "const link = [...document.querySelectorAll('a, button, li')]"
             f".filter(item => item.textContent.trim() === {name!r}).pop(); if (link) link.click(); return !!link"
@@ -101,8 +103,6 @@ def take_pictures(browser: Browser, folder: Path) -> None:
             raise InputError(f"the report's menu lacks {name}")
         time.sleep(0.5)
         browser.picture(folder / f"category_{number}.png")
-        browser.ask("const back = document.querySelector('nav a, .breadcrumb a'); if (back) back.click();")
-        time.sleep(0.3)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from cmr2ecg.evaluate.browser import Browser, background, free_port, open_browse
 
 LISTED = 8  # the page builds only the rows in view, so this many names of a long list must be there
 PAGE_SECONDS = 60.0
+BELOW = "run_uuid IN (SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId')"
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -41,15 +42,20 @@ def main(argv: Sequence[str] | None = None) -> None:
     with mlflow_server(args.database) as address, open_browser() as browser:
         for identifier, names in sorted(experiments.items(), key=lambda item: len(item[1])):
             url = f"{address}/#/experiments/{identifier}/runs"
-            seen = check_page(browser, url, names, args.screenshot)
+            folded = all_runs(args.database, identifier) > len(names)  # and the page loads 100 at first, the folded too
+            wanted = 1 if folded else LISTED
+            seen = check_page(browser, url, names, args.screenshot, wanted)
             logging.info("experiment %s: %d runs, %d names in view", identifier, len(names), seen)
 
 
 def active_runs(database: Path) -> dict[str, list[str]]:
-    """Return {experiment id: names of its runs} of an MLflow database; raises InputError if there are none."""
+    """Return {experiment id: names of its runs} of an MLflow database; raises InputError if there are none.
+
+    Runs below another run, as a sweep's trials, are left out: the page folds them away.
+    """
     if not database.is_file():
         raise InputError(f"{database} does not exist; run the step track first")
-    query = "SELECT experiment_id, name FROM runs WHERE lifecycle_stage = 'active' ORDER BY name"
+    query = f"SELECT experiment_id, name FROM runs WHERE lifecycle_stage = 'active' AND NOT {BELOW} ORDER BY name"
     experiments: dict[str, list[str]] = {}
     with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
         for identifier, name in connection.execute(query):
@@ -76,9 +82,16 @@ def mlflow_server(database: Path) -> Iterator[str]:
         yield address
 
 
-def check_page(browser: Browser, url: str, names: Sequence[str], screenshot: Path) -> int:
-    """Return how many of the names stand on the page, and picture it; raises InputError if too few do."""
-    wanted = min(len(names), LISTED)
+def all_runs(database: Path, experiment: str) -> int:
+    """Return the number of an experiment's runs, those below others too."""
+    query = "SELECT COUNT(*) FROM runs WHERE lifecycle_stage = 'active' AND experiment_id = ?"
+    with closing(sqlite3.connect(f"{database.resolve().as_uri()}?mode=ro", uri=True)) as connection:
+        return connection.execute(query, (experiment,)).fetchone()[0]
+
+
+def check_page(browser: Browser, url: str, names: Sequence[str], screenshot: Path, least: int) -> int:
+    """Return how many of the names stand on the page, and picture it; raises InputError if fewer than `least` do."""
+    wanted = min(len(names), least)
     seen = 0
     browser.open(url)
     deadline = time.monotonic() + PAGE_SECONDS
