@@ -64,7 +64,7 @@ def test_too_few_positives_are_a_dash_with_a_footnote(finished, tmp_path):
     """A subset that cannot be had skips its fits with a reason; the others stay, and the run goes on to the tables."""
     folder = tmp_path / "copy"
     shutil.copytree(finished, folder)
-    fit = "results/tiny/finetune/mmcl/rv/100/predictions.parquet"
+    fit = "results/tiny/finetune/mmcl/lv/100/predictions.parquet"
     before = (folder / fit).read_bytes()
     tiny = folder / TINY
     tiny.write_text(tiny.read_text().replace("fractions: [100, 10]", "fractions: [100, 10], minimum_pairs: 500"))
