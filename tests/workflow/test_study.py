@@ -9,6 +9,9 @@ import pandas as pd
 import pytest
 from drive_snakemake import snakemake
 
+from cmr2ecg.evaluate import check_report
+from cmr2ecg.evaluate.browser import missing_program
+
 pytestmark = pytest.mark.slow
 
 
@@ -103,9 +106,13 @@ def test_no_resume_point_or_partial_file_is_left(results):
     assert leftovers == []
 
 
-def test_the_report_holds_tables_and_figures_and_no_participant(finished, results):
+def test_the_report_holds_tables_and_figures_and_no_participant(finished, results, tmp_path):
     done = snakemake(finished, "--report", "results/tiny/report.html")
     assert done.returncode == 0, done.stderr
+    if not missing_program():
+        places = {"report": results / "report.html", "results": results, "pictures": tmp_path}
+        check_report.main([word for name, path in places.items() for word in (f"--{name}", str(path))])
+        assert len(list(tmp_path.glob("category_*.png"))) == 5
     report = (results / "report.html").read_text()
     (results / "report.html").unlink()
     assert all(name in report for name in ("table_1.md", "table_3.md", "figure_5.png"))

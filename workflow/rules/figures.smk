@@ -40,12 +40,7 @@ rule score_heatmap:
         cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
         truth="<results>/simulate_cohort/truth.parquet" if SIMULATED else [],
     output:
-        report(
-            "<results>/score_heatmap/heatmap.csv",
-            caption="../report/heatmap.rst",
-            category=lambda wildcards: CATEGORIES["further"],
-            labels={"item": "Heatmap as a number"},
-        ),
+        "<results>/score_heatmap/heatmap.csv",
     log:
         "<results>/logs/score_heatmap.log",
     conda:
