@@ -25,7 +25,6 @@ import matplotlib.pyplot as plt
 ROOT = Path(__file__).resolve().parents[1]
 IMAGES = ROOT / "docs" / "images"
 LEAD, NAME = 7, "V2"
-COLUMNS, ROWS = 6, 2
 INK, ACCENT = "#222222", "#b3202a"
 
 
@@ -107,13 +106,24 @@ def draw_rows(rows: list[tuple[str, torch.Tensor]], path: Path) -> None:
 
 
 def draw_cmr_picture(cmr: torch.Tensor, settings: dict) -> None:
-    """Draw the end-diastolic channel of the image and of eleven augmented copies."""
-    copies = augment_cmr(cmr.expand(COLUMNS * ROWS - 1, -1, -1, -1), settings, _seed(5))
-    figure, axes = plt.subplots(ROWS, COLUMNS, figsize=(7, 2.6), layout="constrained")
-    for index, (axis, image) in enumerate(zip(axes.flat, [cmr, *copies], strict=True)):
-        axis.imshow(image[1], cmap="gray", vmin=0, vmax=1)
+    """Draw end-diastole of one image, each augmentation alone at the paper's strength, and the whole chain below."""
+    off = {**dict.fromkeys(settings, 0), "crop_scale": 1.0}
+    alone = {
+        "flip": {"flip": 1.0},
+        "rotation": {"rotate_degrees": settings["rotate_degrees"], "rotate_probability": 1.0},
+        "crop": {"crop_scale": settings["crop_scale"]},
+        **{name: {name: settings[name]} for name in ("brightness", "contrast", "saturation")},
+    }
+    cmr = cmr[None]
+    first = [("as it is", cmr)]
+    first += [(name, augment_cmr(cmr, {**off, **own}, _seed(5))) for name, own in alone.items()]
+    whole = augment_cmr(cmr.expand(len(first), -1, -1, -1), settings, _seed(5))
+    pictures = first + [("all together", image[None]) for image in whole]
+    figure, axes = plt.subplots(2, len(first), figsize=(9, 3), layout="constrained")
+    for axis, (name, image) in zip(axes.flat, pictures, strict=True):
+        axis.imshow(image[0, 1], cmap="gray", vmin=0, vmax=1)
+        axis.set_title(name, fontsize=8)
         axis.set_axis_off()
-        axis.set_title("cropped" if index == 0 else f"augmented {index}", fontsize=8, pad=2)
     figure.savefig(IMAGES / "augment_cmr.png", dpi=100)
 
 
