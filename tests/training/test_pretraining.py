@@ -1,5 +1,6 @@
 """Pre-training learns, resumes bit for bit, and refuses foreign resume points."""
 
+import contextlib
 import copy
 import json
 import resource
@@ -167,23 +168,29 @@ def test_the_last_good_weights_stay_usable_after_a_loss_that_is_not_finite(
     assert len(run(again, settings, folds, tmp_path).history) == 4
 
 
-@pytest.fixture
-def disk_of():
-    """A way to let this process write no file beyond some bytes, as a full disk would."""
+@contextlib.contextmanager
+def disk_of(size):
+    """Let this process write no file beyond `size` bytes, as a full disk would.
+
+    Ended inside the test: pytest's own output, where it goes to a file, is under the same limit.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda size: resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_full_disk_leaves_the_older_files_and_says_so(disk_of, tmp_path):
+def test_a_full_disk_leaves_the_older_files_and_says_so(tmp_path):
     save_resume(tmp_path / "resume.pt", "me", {"history": [1]})
     save_weights(tmp_path / "encoder.safetensors", torch.nn.Linear(2, 2))
     before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    disk_of(10_000)
-    with pytest.raises(InputError, match=r"resume\.pt: could not be written .*make room"):
-        save_resume(tmp_path / "resume.pt", "me", {"weights": torch.zeros(10_000)})
-    with pytest.raises(InputError, match=r"encoder\.safetensors: could not be written .*make room"):
-        save_weights(tmp_path / "encoder.safetensors", torch.nn.Linear(100, 100))
+    with disk_of(10_000):
+        with pytest.raises(InputError, match=r"resume\.pt: could not be written .*make room"):
+            save_resume(tmp_path / "resume.pt", "me", {"weights": torch.zeros(10_000)})
+        with pytest.raises(InputError, match=r"encoder\.safetensors: could not be written .*make room"):
+            save_weights(tmp_path / "encoder.safetensors", torch.nn.Linear(100, 100))
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
     assert load_resume(tmp_path / "resume.pt", "me", torch.device("cpu"))["history"] == [1]
 
