@@ -69,6 +69,7 @@ def test_editing_the_cropping_reruns_it_and_what_follows(edited):
         ("memory_mb: 1000", "memory_mb: 2000", CONFIG),
         ("threads: {data: 1", "threads: {data: 2", CONFIG),
         ("shards: 2", "shards: 2\nprocesses: {pretrain: 2}", CONFIG),
+        ("shards: 2", "shards: 2\ncluster: {most_minutes: 600, small: {memory_mb: 9000}}", set()),
     ],
 )
 def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, reruns):

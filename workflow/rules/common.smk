@@ -20,6 +20,7 @@ for variable, folder in (
     found = [folder, *filter(None, [os.environ.get(variable)])]
     os.environ.update({variable: os.pathsep.join(found)})
 
+from cmr2ecg.cluster import job_memory_mb, job_minutes
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.imports import reached_files

@@ -17,6 +17,8 @@ rule simulate_cohort:
     conda:
         ENVIRONMENT
     threads: config["threads"]["simulate_cohort"]
+    resources:
+        **needs("cohort"),
     params:
         settings=settings("simulate_cohort"),
         raw=f"{RESULTS}/simulate_cohort/raw",
@@ -40,6 +42,8 @@ rule index_shard:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("shard", len(SHARDS)),
     params:
         settings=settings("index_cohort"),
         shards=len(SHARDS),
@@ -69,6 +73,8 @@ rule index_cohort:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     shell:
         "python -m cmr2ecg.steps.index_cohort --threads {threads} --log {log:q}"
         " --shard-visits {input.visits:q} --shard-flow {input.flow:q}"
@@ -88,6 +94,8 @@ rule clean_ecg:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("shard", len(SHARDS)),
     params:
         settings=settings("clean_ecg"),
     shell:
@@ -109,6 +117,8 @@ rule crop_cmr:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("shard", len(SHARDS)),
     params:
         settings=settings("crop_cmr"),
     shell:
@@ -132,6 +142,8 @@ rule read_tabular:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         settings=settings("read_tabular"),
     shell:
@@ -160,6 +172,8 @@ rule assemble_dataset:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     shell:
         "python -m cmr2ecg.steps.assemble_dataset --threads {threads} --log {log:q}"
         " --index-flow {input.flow:q} --ecg {input.ecg:q} --ecg-qc {input.ecg_qc:q}"
@@ -180,6 +194,8 @@ rule split_subjects:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         settings=settings("split_subjects"),
     shell:
@@ -201,6 +217,8 @@ rule balance_subset:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         settings=settings("balance_subset"),
     shell:
@@ -224,6 +242,8 @@ rule audit_leakage:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         settings=settings("audit_leakage"),
         duplicates=f"{RESULTS}/audit_leakage/duplicates.csv",
@@ -255,6 +275,8 @@ rule audit_subsets:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     shell:
         "python -m cmr2ecg.steps.audit_subsets --threads {threads} --log {log:q}"
         " --target {wildcards.target} --split {input.split:q} --labels {input.labels:q} --subsets {input.subsets:q}"

@@ -21,6 +21,8 @@ rule make_figure:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         settings=figure_settings,
         inputs=named_files(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
@@ -47,7 +49,7 @@ rule score_heatmap:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        mem_mb=config["memory_mb"],
+        **training_needs("fit", gpus=GPU),
     params:
         settings=json.dumps(
             {
@@ -67,4 +69,4 @@ rule score_heatmap:
     shell:
         "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --models {params.models} --dataset {input.dataset:q} --split {input.split:q} --visits {input.visits:q}"
-        " --cmr {input.cmr:q} {params.truth} --memory-mb {resources.mem_mb} --output {output:q}"
+        " --cmr {input.cmr:q} {params.truth} --memory-mb {resources.data_mb} --output {output:q}"

@@ -32,7 +32,7 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
             ENVIRONMENT
         threads: config["threads"]["finetune"]
         resources:
-            mem_mb=config["memory_mb"],
+            **training_needs("fit", gpus=GPU, fits=len(jobs_fits(encoder))),
         params:
             settings=encoder_settings("finetune", encoder),
             encoder=encoder,
@@ -46,7 +46,7 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
             "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
             " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
             " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights} {params.selected} {params.keep}"
-            " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+            " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
 for encoder in config["probe"]["encoders"]:
@@ -76,7 +76,7 @@ for encoder in config["probe"]["encoders"]:
             ENVIRONMENT
         threads: config["threads"]["finetune"]
         resources:
-            mem_mb=config["memory_mb"],
+            **training_needs("fit", gpus=GPU, fits=len(fits_of("probe"))),
         params:
             settings=encoder_settings("probe", encoder),
             encoder=encoder,
@@ -88,7 +88,7 @@ for encoder in config["probe"]["encoders"]:
             "python -m cmr2ecg.steps.probe --settings {params.settings:q} --threads {threads} --log {log:q}"
             " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
             " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights}"
-            " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+            " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
 rule train_tabular:
@@ -110,6 +110,8 @@ rule train_tabular:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         settings=settings("train_tabular"),
         folder=subpath(output.result, parent=True),

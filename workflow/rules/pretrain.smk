@@ -23,9 +23,8 @@ rule pretrain_mae:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        mem_mb=config["memory_mb"],
+        **training_needs("pretrain", gpus=GPUS),
         processes=config["processes"]["pretrain"],
-        gpu=GPUS,
     params:
         settings=training_settings(
             config["pretrain"]["mae"], "ecg_encoder", "mae_decoder"
@@ -34,7 +33,7 @@ rule pretrain_mae:
     shell:
         LAUNCH
         + "pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
 rule pretrain_contrastive:
@@ -57,9 +56,8 @@ rule pretrain_contrastive:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        mem_mb=config["memory_mb"],
+        **training_needs("pretrain", gpus=GPUS),
         processes=config["processes"]["pretrain"],
-        gpu=GPUS,
     params:
         settings=lambda wildcards: training_settings(
             config["pretrain"]["contrastive"][wildcards.baseline], "ecg_encoder"
@@ -68,7 +66,7 @@ rule pretrain_contrastive:
     shell:
         LAUNCH
         + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
         " --baseline {wildcards.baseline}"
 
 
@@ -90,16 +88,15 @@ rule pretrain_cmr:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        mem_mb=config["memory_mb"],
+        **training_needs("pretrain", gpus=GPUS),
         processes=config["processes"]["pretrain"],
-        gpu=GPUS,
     params:
         settings=training_settings(config["pretrain"]["cmr"], "cmr_encoder"),
         folder=subpath(output.result, parent=True),
     shell:
         LAUNCH
         + "pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
 rule pretrain_mmcl:
@@ -130,9 +127,8 @@ rule pretrain_mmcl:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        mem_mb=config["memory_mb"],
+        **training_needs("pretrain", gpus=GPUS),
         processes=config["processes"]["pretrain"],
-        gpu=GPUS,
     params:
         settings=lambda wildcards: training_settings(
             mmcl_candidate(wildcards.rate), "ecg_encoder", "cmr_encoder", "projector"
@@ -144,7 +140,7 @@ rule pretrain_mmcl:
     shell:
         LAUNCH
         + "pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.mem_mb} --output {params.folder:q}"
+        " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
         " --cmr-encoder {input.cmr_encoder:q} {params.start}"
 
 
@@ -166,6 +162,8 @@ rule select_mmcl:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         folder=lambda wildcards, output: os.path.dirname(output[0]),
         candidates=MMCL_RATES,
@@ -189,6 +187,8 @@ rule import_weights:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         settings=lambda wildcards: json.dumps(
             {"models": import_models(wildcards.name)}, sort_keys=True

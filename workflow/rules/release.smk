@@ -38,7 +38,7 @@ rule release:
         ENVIRONMENT
     threads: config["threads"]["data"]
     resources:
-        mem_mb=config["memory_mb"],
+        **needs("cohort"),
     params:
         settings=release_settings(),
         folder=subpath(output.sums, parent=True),

@@ -19,6 +19,8 @@ rule evaluate:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         settings=settings("evaluate"),
         folder=subpath(output.metrics, parent=True),
@@ -52,6 +54,8 @@ rule make_table:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         cohort=config["cohort"],
         folder=subpath(input.metrics, parent=True),
@@ -81,6 +85,8 @@ rule trace_numbers:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         settings=settings("evaluate"),
         cohort=config["cohort"],
@@ -110,6 +116,8 @@ rule describe_run:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         settings=shareable_config(),
     shell:
@@ -139,6 +147,8 @@ rule track:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         cohort=config["cohort"],
         database=f"{RESULTS}/mlflow.db",
@@ -162,6 +172,8 @@ rule audit_withdrawn:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         results=lambda wildcards: RESULTS,
     shell:

@@ -64,11 +64,15 @@ def figure_label(figure):
 
 
 def shareable_config():
-    """Return the whole config as JSON without paths of raw files, which may say where participants' data lie, and eids."""
+    """Return the whole config as JSON without paths of raw files, which may say where participants' data lie, and eids.
+
+    What a cluster was asked for says nothing about the results.
+    """
     raw = {key: f"{len(paths)} path(s)" for key, paths in config["raw"].items()}
     eids = f"{len(config['make_figure']['eids'])} subject(s)"
     figures = {**config["make_figure"], "eids": eids}
-    return json.dumps({**config, "raw": raw, "make_figure": figures})
+    shown = {key: value for key, value in config.items() if key != "cluster"}
+    return json.dumps({**shown, "raw": raw, "make_figure": figures})
 
 
 STUDY = [

@@ -24,6 +24,8 @@ rule hide_test:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("cohort"),
     params:
         folder=subpath(output.split, parent=True),
     shell:
@@ -55,7 +57,7 @@ rule sweep:
         ENVIRONMENT
     threads: config["threads"]["finetune"]
     resources:
-        mem_mb=config["memory_mb"],
+        **training_needs("fit", gpus=GPU, fits=sweep_fits()),
     params:
         settings=sweep_settings,
         finished=f"{RESULTS}/sweep/{{encoder}}/{{target}}/finished",
@@ -67,7 +69,7 @@ rule sweep:
         " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
         " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q}"
         " {params.weights} {params.previous} --encoder {wildcards.encoder} --target {wildcards.target}"
-        " --memory-mb {resources.mem_mb} --finished {params.finished:q} --output {output.scores:q} --cost {output.cost:q}"
+        " --memory-mb {resources.data_mb} --finished {params.finished:q} --output {output.scores:q} --cost {output.cost:q}"
 
 
 rule sweep_tabular:
@@ -87,6 +89,8 @@ rule sweep_tabular:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         settings=sweep_tabular_settings,
         subset=optional("subset"),
@@ -118,6 +122,8 @@ rule select:
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
+    resources:
+        **needs("small"),
     params:
         settings=select_settings,
         folder=subpath(output.result, parent=True),

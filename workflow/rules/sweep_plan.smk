@@ -109,3 +109,10 @@ def whole_subset(wildcards):
         if wildcards.target in PHENOTYPE_GROUPS
         else f"<results>/balance_subset/{wildcards.target}_100.csv"
     )
+
+
+def sweep_fits():
+    """Return how many fine-tunings, each with all its seeds, a job of a sweep is worth."""
+    section = config["sweep"]
+    trainings = section["trials_per_job"] * len(section["seeds"])
+    return trainings / len(config["finetune"]["seeds"])

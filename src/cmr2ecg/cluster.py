@@ -1,0 +1,32 @@
+"""Memory and time that a job asks a cluster for: a base, more with the subjects, and once more with each attempt.
+
+Only the standard library is used, since the workflow imports this module while it is read.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def job_memory_mb(
+    cluster: Mapping[str, Any], kind: str, subjects: float, attempt: int, held_mb: float = math.inf
+) -> int:
+    """Return MB of memory for one job.
+
+    Args:
+        cluster: the config's section of that name.
+        kind: of job, a key of the section.
+        subjects: whose data the job works on.
+        attempt: 1 for a job's first start, 2 for its first retry.
+        held_mb: most that the job holds of the subjects' data; it streams what is beyond.
+    """
+    need = cluster[kind]
+    data = min(need["memory_mb_per_1000"] * subjects / 1000, held_mb)
+    return min(math.ceil(attempt * (need["memory_mb"] + data)), cluster["most_memory_mb"])
+
+
+def job_minutes(cluster: Mapping[str, Any], kind: str, subjects: float, attempt: int, fits: float = 1) -> int:
+    """Return minutes for one job that does `fits` trainings, one after the other; arguments as above."""
+    need = cluster[kind]
+    whole = attempt * (need["minutes"] + fits * need["minutes_per_1000"] * subjects / 1000)
+    return min(math.ceil(whole), cluster["most_minutes"])

@@ -1,0 +1,40 @@
+# What a job asks a cluster for. A run on one machine takes no notice, and a change here reruns nothing.
+
+CLUSTER = config["cluster"]
+GPU = int(config["device"] == "cuda")
+
+
+@lru_cache
+def subjects_expected():
+    """Return how many subjects have raw files, at most; a job on a node, which was given its share, counts none."""
+    if SIMULATED:
+        return config["simulate_cohort"]["subjects"]
+    if not workflow.is_main_process:
+        return 0
+    return sum(map(len, raw_files().values())) / (1 + WITH_CMR)
+
+
+def needs(kind, parts=1, fits=1, **held):
+    """Return memory and time of a job that takes one of `parts` shares of the subjects and does `fits` fits."""
+
+    def mem_mb(wildcards, attempt):
+        return job_memory_mb(
+            CLUSTER, kind, subjects_expected() / parts, attempt, **held
+        )
+
+    def runtime(wildcards, attempt):
+        return job_minutes(CLUSTER, kind, subjects_expected() / parts, attempt, fits)
+
+    return {"mem_mb": mem_mb, "runtime": runtime}
+
+
+def training_needs(kind, gpus, fits=1):
+    """Return what a training's job needs; data_mb is how much data it holds, however much memory it was given."""
+    held = config["memory_mb"]
+    # One task starts all processes of a job, so SLURM must not start one for each GPU.
+    return {
+        **needs(kind, fits=fits, held_mb=held),
+        "data_mb": held,
+        "gpu": gpus,
+        "tasks_per_gpu": 0,
+    }
