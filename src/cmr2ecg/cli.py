@@ -80,8 +80,7 @@ def predict(args: argparse.Namespace, files: list[Path], source: Source) -> None
     from cmr2ecg.predict.run import predict_files
 
     options = {"prevalences": args.prevalence, "pages": args.pages, "threads": max(1, args.threads)}
-    entries, clock = predict_files(files, args.model, args.out, source, **options)
-    done = sum(entry["status"] == "predicted" for entry in entries)
+    done, clock = predict_files(files, args.model, args.out, source, **options)
     finish(done, len(files), clock.report(len(files)), f"{args.out}/predictions.csv")
 
 

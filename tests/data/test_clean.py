@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from data.raw_files import CLEAN, SHARED, counts
+from pybaselines import Baseline
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
@@ -54,6 +55,28 @@ def test_airpls_is_zhang(iterations):
         weights = np.where(below, np.exp(turn * np.abs(distance) / total), 0)
     found = baseline(lead, method="airpls", lam=1e4, p=0.3, iterations=iterations)
     np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
+def test_many_leads_are_each_smoothed_as_pybaselines_does():
+    leads = counts(3, 2000) * 0.005
+    found = baseline(leads, **OPTIONS)
+    for lead, ours in zip(leads, found, strict=True):
+        theirs = Baseline().asls(lead, lam=OPTIONS["lam"], p=OPTIONS["p"], max_iter=OPTIONS["iterations"] - 1, tol=0)[0]
+        np.testing.assert_allclose(ours, theirs, atol=1e-9, rtol=0)
+        np.testing.assert_array_equal(baseline(lead, **OPTIONS), ours)
+
+
+def test_more_iterations_change_nothing_once_no_sample_changes_sides():
+    leads = counts(3, 400) * 0.005
+    settled = baseline(leads, **{**OPTIONS, "iterations": 60})
+    np.testing.assert_array_equal(baseline(leads, **{**OPTIONS, "iterations": 90}), settled)
+
+
+def test_what_cannot_be_smoothed_is_an_error():
+    with pytest.raises(ValueError, match="second difference"):
+        baseline(np.zeros(2), **OPTIONS)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        baseline(np.zeros(50), **{**OPTIONS, "p": 1.0})
 
 
 def test_airpls_goes_through_the_same_cleaning():

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy.special import expit, logit
 
-from cmr2ecg.evaluate.calibration import calibration, calibration_curve, correct_prior, logistic_recalibration
+from cmr2ecg.evaluate.calibration import calibration, calibration_curve, logistic_recalibration
+from cmr2ecg.evaluate.prior import correct_prior
 
 
 def risks(n=40_000, level=-2.0, seed=0):

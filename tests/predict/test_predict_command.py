@@ -1,7 +1,12 @@
 """`cmr2ecg predict` and `embed`: any readable file is predicted, any other is named and passed over."""
 
+import csv
 import json
+import os
 import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -12,9 +17,12 @@ from release_setups import make_release
 
 from cmr2ecg import cli
 from cmr2ecg.command import InputError
+from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict import page, records
+from cmr2ecg.predict.embeddings import grouped, write_embeddings
+from cmr2ecg.predict.pool import ahead
 from cmr2ecg.predict.release import read_config
-from cmr2ecg.predict.results import entry_of
+from cmr2ecg.predict.results import entry_of, open_predictions
 from cmr2ecg.predict.run import page_names
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.ukb.recording import LEADS
@@ -138,6 +146,75 @@ def test_errors_name_the_option(model, ecgs, tmp_path):
     ):
         with pytest.raises(InputError, match=words):
             cli.main(command)
+
+
+def test_entries_are_written_as_json_and_csv_would_be_at_once(tmp_path):
+    config = {"name": "mmcl", "cohort": "x", "synthetic": True, "targets": {"lv": {"outputs": ["LVEF"]}}}
+    config["targets"]["cad"] = {"outputs": ["cad"], "calibration": {}}
+    said = {"risks": {"cad": {"risk": 0.123456789, "std": None, "prevalence": 0.1}}}
+    said["phenotypes"] = {"LVEF": {"value": 55.5, "std": 1.0, "low": 50.0, "high": 1e9, "unit": "%"}}
+    good = {"file": 'a "b",\n.xml', "status": "predicted", **said}
+    entries = [{"file": "\udcff.xml", "status": "rejected", "reason": "not XML"}, good]
+    with open_predictions(tmp_path, config) as write:
+        for entry in entries:
+            write(entry)
+        assert not (tmp_path / "predictions.json").exists()
+    text = (tmp_path / "predictions.json").read_text()
+    assert text == json.dumps(json.loads(text), indent=2) + "\n" and json.loads(text)["ecgs"] == entries
+    lines = list(csv.reader((tmp_path / "predictions.csv").read_text(errors="surrogateescape").splitlines(True)))
+    assert lines[0] == ["file", "status", "reason", "cad_risk", "cad_std", "LVEF", "LVEF_low", "LVEF_high"]
+    assert lines[1:] == [
+        ["\udcff.xml", "rejected", "not XML", "", "", "", "", ""],
+        [good["file"], "predicted", "", "0.123457", "", "55.5", "50", "1e+09"],
+    ]
+
+
+def test_nothing_is_written_after_an_error(tmp_path):
+    config = {"name": "mmcl", "cohort": "x", "synthetic": True, "targets": {}}
+    with pytest.raises(ValueError, match="JSON"), open_predictions(tmp_path, config) as write:
+        write({"file": "a.xml", "status": "predicted", "heart_rate_bpm": float("nan")})
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["e.h5", "e.parquet"])
+def test_many_embeddings_are_written_piece_by_piece(tmp_path, name):
+    values = np.random.default_rng(0).normal(size=(5000, 3)).astype(np.float32)
+    names = [f"{number}.xml" for number in range(5000)]
+    pieces = [(names[i : i + 16], values[i : i + 16]) for i in range(0, 5000, 16)]
+    assert [len(n) for n, _ in grouped(pieces)] == [2048, 2048, 904]
+    assert write_embeddings(tmp_path / name, pieces) == 5000
+    if name == "e.h5":
+        with h5py.File(tmp_path / name) as file:
+            assert file["file"].asstr()[:].tolist() == names
+            np.testing.assert_array_equal(file["embedding"][:], values)
+    else:
+        table = pd.read_parquet(tmp_path / name)
+        assert table["file"].tolist() == names and table.columns.tolist() == ["file", "e0", "e1", "e2"]
+        np.testing.assert_array_equal(table.drop(columns="file").to_numpy(), values)
+    assert write_embeddings(tmp_path / f"none_{name}", []) == 0 and not (tmp_path / f"none_{name}").exists()
+
+
+def test_results_come_in_order_and_few_are_under_way():
+    started = []
+
+    def work(number):
+        started.append(number)
+        return number
+
+    with ThreadPoolExecutor(2) as pool:
+        results = ahead(pool, work, ((number,) for number in range(50)), 4)
+        for number, result in enumerate(results):
+            assert result == number and max(started) <= number + 4
+
+
+def test_a_start_loads_neither_torch_nor_pandas():
+    heavy = ("torch", "pandas", "sklearn", "matplotlib", "pybaselines", "scipy.signal", "scipy.optimize")
+    code = "import sys, cmr2ecg.cli, cmr2ecg.predict.run, cmr2ecg.predict.results, cmr2ecg.predict.calibrate\n"
+    code += f"print([name for name in {heavy} if name in sys.modules])\n"
+    code += f"import cmr2ecg.predict.reading\nprint([name for name in {heavy[:5]} if name in sys.modules])"
+    here = {"env": {**os.environ, "PYTHONPATH": str(SOURCE)}, "capture_output": True, "text": True, "check": True}
+    done = subprocess.run([sys.executable, "-c", code], **here)
+    assert done.stdout.splitlines() == ["[]", "[]"]
 
 
 def test_help_says_what_there_is(capsys):

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
-from cmr2ecg.ukb.cardiosoft import parse_cardiosoft, read_cardiosoft
+from cmr2ecg.ukb.cardiosoft import _samples, _tolerant, parse_cardiosoft, read_cardiosoft
 from cmr2ecg.ukb.recording import LEADS
 from cmr2ecg.ukb.rejection import Rejection
 
@@ -62,6 +62,36 @@ def test_blank_cells_become_nan_and_a_comma_at_the_end_is_no_cell():
         12,
         5000,
     )
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [
+        *("1,2", "-3", "0", "007,-0", "1,\r\n\t\t2,\n3", "1 , 2", "+5,6", "1,,2", ",1", " ,1", "1, ,2", "12.0,3"),
+        *("nan,1", str(2**53 + 1), "9" * 25 + ",1", "-" + "9" * 25),
+    ],
+)
+def test_samples_are_what_float_makes_of_each_cell(cells):
+    wanted = [float(cell) if cell.strip() else np.nan for cell in cells.split(",")]
+    np.testing.assert_array_equal(_samples(cells), wanted)
+
+
+@pytest.mark.parametrize("cells", ["1-2", "--5", "-", "1,-", "-,1", "1 2", "1,2 3", "0x1", "1_0", "5-,1", "\x001"])
+def test_samples_that_are_no_numbers_are_refused(cells):
+    with pytest.raises(Rejection, match="samples are not numbers"):
+        _samples(cells)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text("0123456789,,,-- \n.+e", max_size=30))
+def test_samples_of_any_text_are_those_of_the_slow_way(text):
+    def tried(work, given):
+        try:
+            return work(given)
+        except Rejection as error:
+            return error.reason
+
+    np.testing.assert_array_equal(tried(_samples, text), tried(_tolerant, text.strip().removesuffix(",").split(",")))
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,10 @@ The constants the paper leaves open are those of the authors' code, see config/p
 """
 
 import warnings
-from functools import lru_cache
 
 import numpy as np
-from pybaselines import Baseline
-from pybaselines.utils import ParameterWarning
+
+from cmr2ecg.data.whittaker import asymmetric_smooth
 
 LEAD_GROUPS = (slice(0, 3), slice(3, 6), slice(6, 12))  # Einthoven, Goldberger, Wilson
 EPS = 1e-12  # in the square root of the z-score; authors
@@ -27,19 +26,18 @@ def clean_ecg(signal: np.ndarray, *, clip_std: float, method: str, lam: float, p
     signal = np.nan_to_num(np.asarray(signal, np.float64))
     limit = clip_std * signal.std()
     signal = np.clip(signal, -limit, limit)
-    options = {"method": method, "lam": lam, "p": p, "iterations": iterations}
-    signal = np.stack([lead - baseline(lead, **options) for lead in signal])
+    signal = signal - baseline(signal, method=method, lam=lam, p=p, iterations=iterations)
     for group in LEAD_GROUPS:
         part = signal[group]
         signal[group] = (part - part.mean()) / np.sqrt(part.var() + EPS)
     return signal
 
 
-def baseline(lead: np.ndarray, *, method: str, lam: float, p: float, iterations: int) -> np.ndarray:
-    """Return the baseline wander of one lead (n,), a Whittaker smoother of penalty `lam` on second differences.
+def baseline(signal: np.ndarray, *, method: str, lam: float, p: float, iterations: int) -> np.ndarray:
+    """Return the baseline wander of one lead (n,) or of each of several (leads, n), in the same shape.
 
-    Both methods solve it `iterations` times, the first time with equal weights; pybaselines solves the banded
-    system, one solve more than its `max_iter`.
+    Both methods solve a Whittaker smoother of penalty `lam` on second differences `iterations` times, the first time
+    with equal weights.
 
     asls: asymmetric least squares, Eilers and Boelens 2005 (paper §IV-A). Samples above the current baseline weigh
         `p`, those below 1 - p.
@@ -47,14 +45,19 @@ def baseline(lead: np.ndarray, *, method: str, lam: float, p: float, iterations:
         [40] of the paper). Samples above weigh nothing and those below the more the farther away they are, so that
         the baseline sinks to the lower edge of the signal; it stops early once almost nothing lies below.
     """
-    fitter = _fitter(lead.size)
+    leads = np.atleast_2d(np.asarray(signal, np.float64))
     if method == "asls":
-        return fitter.asls(lead, lam=lam, p=p, max_iter=iterations - 1, tol=0)[0]
+        found = asymmetric_smooth(leads, lam=lam, p=p, iterations=iterations)
+    else:
+        found = np.stack([_airpls(lead, lam, iterations) for lead in leads])
+    return found.reshape(np.shape(signal))
+
+
+def _airpls(lead: np.ndarray, lam: float, iterations: int) -> np.ndarray:
+    from pybaselines import Baseline  # here, for its import takes longer than cleaning many records without it
+    from pybaselines.utils import ParameterWarning
+
+    fitter = Baseline(np.arange(lead.size, dtype=np.float64), check_finite=False, assume_sorted=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ParameterWarning)  # "almost all points are below the data": an end, no fault
-        return fitter.airpls(lead, lam=lam, max_iter=iterations - 1)[0]
-
-
-@lru_cache(maxsize=4)
-def _fitter(size: int) -> Baseline:
-    return Baseline(np.arange(size, dtype=np.float64), check_finite=False, assume_sorted=True)
+        return fitter.airpls(lead, lam=lam, max_iter=iterations - 1)[0]  # it solves once more than max_iter

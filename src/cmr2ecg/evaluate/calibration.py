@@ -7,18 +7,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy.optimize import brentq
-from scipy.special import expit, logit
+from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
+from cmr2ecg.evaluate.prior import correct_prior, log_odds
 from cmr2ecg.evaluate.scores import MODEL_COLUMNS, Scored
 
 MEASURES = ("auprc", "brier", "brier_of_prevalence", "slope", "intercept")
 
 CALIBRATION_COLUMNS = [*MODEL_COLUMNS, "prevalence", *MEASURES, *(f"{name}_std" for name in MEASURES)]
 CURVE_COLUMNS = [*MODEL_COLUMNS, "bin", "predicted", "observed", "n"]
-TRAINED_PREVALENCE = 0.5  # of the balanced training sets (§IV-B)
-SMALLEST = 1e-6  # risks are kept this far from 0 and 1 before their log odds are taken
 
 
 @dataclass(frozen=True)
@@ -30,15 +29,6 @@ class Calibration:
     brier_of_prevalence: float
     slope: float
     intercept: float
-
-
-def correct_prior(risk: NDArray, prevalence: float, trained: float = TRAINED_PREVALENCE) -> NDArray[np.float64]:
-    """Return risks of a model trained at one prevalence as risks in a population with another.
-
-    Bayes' rule: the odds are multiplied by the ratio of the prior odds (Saerens, Latinne and Decaestecker 2002, eq. 4).
-    """
-    ratio = prevalence / (1 - prevalence) * (1 - trained) / trained
-    return ratio * risk / (ratio * risk + 1 - risk)
 
 
 def calibrate(models: Sequence[Scored], prevalence: float, bins: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -96,8 +86,3 @@ def calibration_curve(y_true: NDArray, risk: NDArray, bins: int) -> pd.DataFrame
     groups = np.array_split(np.argsort(risk, kind="stable"), min(bins, len(risk)))
     rows = [{"predicted": risk[g].mean(), "observed": y_true[g].mean(), "n": len(g)} for g in groups]
     return pd.DataFrame(rows, columns=["predicted", "observed", "n"])
-
-
-def log_odds(risk: NDArray) -> NDArray[np.float64]:
-    """Return log(risk / (1 - risk)), finite also at 0 and 1."""
-    return logit(np.clip(np.asarray(risk, np.float64), SMALLEST, 1 - SMALLEST))

@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
 from scipy.special import expit
 
 from cmr2ecg.command import InputError
-from cmr2ecg.evaluate.calibration import TRAINED_PREVALENCE, correct_prior, log_odds
+from cmr2ecg.evaluate.prior import TRAINED_PREVALENCE, correct_prior, log_odds
 
 PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
 
@@ -49,6 +48,8 @@ def recalibration(sick: NDArray, odds: NDArray) -> tuple[float, float]:
     The slope has a normal prior of mean 1 and standard deviation 1: it yields to data, and a handful of subjects, or
     risks that hardly differ, cannot make it huge. A slope of 0 or less would turn the order round; 1 stands for it.
     """
+
+    from scipy.optimize import minimize  # here, for a prediction needs none of it
 
     def cost(parameters: NDArray, slope: float | None = None) -> float:
         slope, intercept = (parameters[0] if slope is None else slope), parameters[-1]

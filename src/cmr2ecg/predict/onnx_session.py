@@ -8,8 +8,11 @@ import numpy as np
 from cmr2ecg.command import InputError
 
 
-def open_onnx(path: Path, threads: int = 1) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
+def open_onnx(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     """Return a function from cleaned ECGs (n, 12, recorded samples) to each target's (seeds, n, outputs) float64.
+
+    A call takes one core, and several threads may call at once: with many small networks that is faster than a call
+    on several cores, which wait for each other at every operation.
 
     Raises:
         InputError: if the file cannot be read.
@@ -17,8 +20,7 @@ def open_onnx(path: Path, threads: int = 1) -> Callable[[np.ndarray], dict[str, 
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")  # other processes need the cores
+    options.intra_op_num_threads, options.log_severity_level = 1, 3
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's own kinds of error have no common parent

@@ -1,45 +1,34 @@
-"""A user's ECG files, read and cleaned by the pipeline's own code; nothing here imports torch, for speed."""
+"""Which ECG files a user names, how they are to be read, and what becomes of one; what reads them is in reading.py."""
 
-import io
-import os
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cmr2ecg.command import InputError
-from cmr2ecg.data.clean import clean_ecg
-from cmr2ecg.data.prepare_ecg import prepare
-from cmr2ecg.ukb.ecg_file import read_ecg
-from cmr2ecg.ukb.plain_file import read_plain
-from cmr2ecg.ukb.recording import LEAD_KEYS, LEADS, MAX_SAMPLES, Ecg, check_rate, lead_key, stack_leads
-from cmr2ecg.ukb.rejection import Rejection
 
 BARE = (".csv", ".npy")  # files of numbers alone: their rate and unit are the user's word
 ENDINGS = (".xml", ".hea", *BARE)
-MAX_BYTES = 50_000_000
-RESOLUTION_UV = 5.0  # taken for bare files, which do not state it: one count of a CardioSoft device
-MV_OF_UNIT = {"mV": 1.0, "uV": 1e-3}
 
 
 @dataclass(frozen=True)
 class Source:
-    """How files are read: cleaning settings of the release, and rate and unit of bare files."""
+    """How files are read: cleaning settings of the release, rate and unit of bare files, whether `signal` is kept."""
 
     clean_ecg: Mapping[str, Any]
     rate_hz: float | None = None
     unit: str = "mV"
+    keep_signal: bool = True
 
 
 @dataclass(frozen=True)
 class Record:
-    """One file: `cleaned` (12, samples) as the networks take it and `signal` (12, samples) in mV, or why not."""
+    """One file: `cleaned` (12, samples) as the networks take it and `signal` (12, samples) in mV, or why not.
+
+    Both are float32; `signal` is None where only `cleaned` is wanted.
+    """
 
     path: Path
     cleaned: np.ndarray | None = None
@@ -82,91 +71,10 @@ def check_rate_given(files: Sequence[Path], rate_hz: float | None) -> None:
 
 
 def load(path: Path, source: Source) -> Record:
-    """Return a file's ECG, cleaned, or the reason why it cannot be used."""
-    settings = source.clean_ecg
-    sizes = {key: settings[key] for key in ("sampling_rate_hz", "samples", "quality")}
-    try:
-        ecg = read_bare(path, source) if path.suffix.lower() in BARE else read_ecg(path)
-        signal, measures = prepare(ecg, **sizes)
-        cleaned = clean_ecg(signal, clip_std=settings["clip_std"], **settings["baseline"])
-    except Rejection as error:
-        return Record(path, reason=f"{error.reason}: {error.detail}" if error.detail else error.reason)
-    except Exception as error:  # whatever is wrong with one file, the others go on
-        return Record(path, reason=f"unexpected {type(error).__name__}")
-    small = cleaned.astype(np.float32), signal.astype(np.float32)
-    return Record(path, *small, str(measures["heart_rate_bpm"]), measures["repairs"])
+    """Return a file's ECG, cleaned, or the reason why it cannot be used.
 
-
-def read_bare(path: Path, source: Source) -> Ecg:
-    """Read a csv or npy of 12 x samples or samples x 12, leads in the order of LEADS; a csv may name them.
-
-    Raises:
-        Rejection: if it is something else.
+    What reads it is imported here, so that a process that only hands files to others starts at once.
     """
-    if source.rate_hz is None:
-        raise Rejection("unknown sampling rate")
-    check_rate(source.rate_hz)
-    content = read_plain(path, MAX_BYTES)
-    signal, missing = _from_npy(content) if path.suffix.lower() == ".npy" else _from_csv(content)
-    if signal.shape[1] > MAX_SAMPLES:
-        raise Rejection("record too long", f"{signal.shape[1]} samples")
-    if np.isinf(signal).any():
-        raise Rejection("not a number", "infinite value")
-    return Ecg(signal * MV_OF_UNIT[source.unit], source.rate_hz, RESOLUTION_UV, missing)
+    from cmr2ecg.predict.reading import read
 
-
-def _from_npy(content: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
-    try:
-        values = np.load(io.BytesIO(content), allow_pickle=False)
-        return _upright(np.asarray(values, np.float64)), ()
-    except (ValueError, TypeError, EOFError, OSError) as error:
-        raise Rejection("not an array of numbers") from error
-
-
-def _from_csv(content: bytes) -> tuple[np.ndarray, tuple[str, ...]]:
-    try:
-        text = content.decode("utf-8-sig")
-        first, _, rest = text.partition("\n")
-        mark = max(",;\t", key=first.count)
-        names = [lead_key(name.strip().strip('"')) for name in first.split(mark)]
-        named = len(LEAD_KEYS & set(names)) > 1
-        if not text.strip():
-            raise Rejection("empty file")
-        values = np.genfromtxt(
-            io.StringIO(rest if named else text), delimiter=mark, dtype=np.float64, invalid_raise=True
-        )
-    except ValueError as error:
-        raise Rejection("not an array of numbers") from error
-    if not named:
-        return _upright(values), ()
-    if values.ndim != 2 or values.shape[1] != len(names) or len(set(names)) != len(names):
-        raise Rejection("not one column for each lead")
-    return stack_leads(dict(zip(names, values.T, strict=True)))
-
-
-def _upright(values: np.ndarray) -> np.ndarray:
-    if values.ndim != 2 or len(LEADS) not in values.shape:
-        raise Rejection("not 12 leads", " x ".join(map(str, values.shape)))
-    return values if values.shape[0] == len(LEADS) else values.T
-
-
-def start_pool(workers: int) -> Executor:
-    """Return a pool of processes with one thread each, started afresh, so that they hold no copy of the networks."""
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
-    context = get_context("forkserver")
-    context.set_forkserver_preload(["cmr2ecg.predict.records"])
-    return ProcessPoolExecutor(workers, mp_context=context)
-
-
-def ahead(pool: Executor, work: Callable[..., Any], items: Sequence[tuple], limit: int) -> Iterator[Any]:
-    """Return work(*item) of each item in order, at most `limit` of them under way from now on: memory stays flat."""
-    rest = iter(items)
-    waiting = deque(pool.submit(work, *item) for item in islice(rest, limit))
-
-    def taken() -> Iterator[Any]:
-        while waiting:
-            done = waiting.popleft().result()
-            waiting.extend(pool.submit(work, *item) for item in islice(rest, 1))
-            yield done
-
-    return taken()
+    return read(path, source)

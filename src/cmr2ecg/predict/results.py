@@ -1,15 +1,17 @@
-"""What is said of each ECG, as JSON and as one wide table."""
+"""What is said of each ECG, as JSON and as one wide table, without pandas, whose import takes a second."""
 
+import csv
+import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from cmr2ecg.files import atomic, write_json
+from cmr2ecg.files import atomic
 from cmr2ecg.predict.calibrate import risk_of, spread
 from cmr2ecg.predict.records import Record
 
@@ -58,37 +60,56 @@ def entry_of(record: Record, said: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"file": str(record.path), "status": "predicted", **about, **said}
 
 
-def write(folder: Path, release: Mapping[str, Any], entries: Sequence[Mapping[str, Any]]) -> None:
-    """Write predictions.json and predictions.csv."""
-    head = {key: release[key] for key in ("name", "cohort", "synthetic")}
-    write_json(folder / "predictions.json", {"note": NOTE, "release": head, "ecgs": list(entries)})
-    with atomic(folder / "predictions.csv") as partial:
-        table(entries).to_csv(partial, index=False, float_format="%.6g")
+@contextmanager
+def open_predictions(folder: Path, release: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
+    """Yield a function that adds an entry of `entry_of` to predictions.json and predictions.csv.
+
+    Entries are written as they come, so that memory does not grow with their number; the files appear whole when the
+    block ends without an error.
+
+    Args:
+        folder: where they appear.
+        release: config.json.
+    """
+    head = {"note": NOTE, "release": {key: release[key] for key in ("name", "cohort", "synthetic")}}
+    names, marks = columns(release["targets"]), chain(["\n    "], repeat(",\n    "))
+    with (
+        atomic(folder / "predictions.json") as json_path,
+        atomic(folder / "predictions.csv") as csv_path,
+        open(json_path, "w") as file,
+        open(csv_path, "w", encoding="utf-8", errors="surrogateescape", newline="") as text,  # as file names are
+    ):
+        table = csv.writer(text, lineterminator="\n")
+        table.writerow(names)
+        file.write(json.dumps(head, indent=2).removesuffix("\n}") + ',\n  "ecgs": [')
+
+        def add(entry: Mapping[str, Any]) -> None:
+            file.write(next(marks) + json.dumps(entry, indent=2, allow_nan=False).replace("\n", "\n    "))
+            row = row_of(entry)
+            table.writerow([row.get(name, "") for name in names])
+
+        yield add
+        file.write("\n  ]\n}\n")
 
 
-def table(entries: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return a row an ECG: file, status, reason, NAME_risk and NAME_std of diseases, NAME, NAME_low, NAME_high."""
-    rows = []
-    for entry in entries:
-        row = {"file": entry["file"], "status": entry["status"], "reason": entry.get("reason", "")}
-        for name, said in entry.get("risks", {}).items():
-            row |= {f"{name}_risk": said["risk"], f"{name}_std": said["std"]}
-        for name, said in entry.get("phenotypes", {}).items():
-            row |= {name: said["value"], f"{name}_low": said["low"], f"{name}_high": said["high"]}
-        rows.append(row)
-    return pd.DataFrame(rows)
+def columns(targets: Mapping[str, Any]) -> list[str]:
+    """Return the columns of predictions.csv: the file's, NAME_risk and NAME_std, NAME, NAME_low and NAME_high."""
+    found = ["file", "status", "reason"]
+    found += [f"{name}_{what}" for name, about in targets.items() if "calibration" in about for what in ("risk", "std")]
+    names = [name for about in targets.values() if "calibration" not in about for name in about["outputs"]]
+    return found + [name + what for name in names for what in ("", "_low", "_high")]
 
 
-def write_embeddings(path: Path, files: Sequence[Path], embeddings: NDArray[np.float32]) -> None:
-    """Write a row a file: parquet with file, e0, e1, ..., or HDF5 with `file` (n,) and `embedding` (n, dim)."""
-    if path.suffix == ".parquet":
-        columns = pd.DataFrame(embeddings, columns=[f"e{k}" for k in range(embeddings.shape[1])])
-        columns.insert(0, "file", [str(file) for file in files])
-        with atomic(path) as partial:
-            columns.to_parquet(partial, index=False)
-        return
-    import h5py
+def row_of(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return one entry's cells by column; numbers have six digits."""
+    row = {"file": entry["file"], "status": entry["status"], "reason": entry.get("reason", "")}
+    for name, said in entry.get("risks", {}).items():
+        row |= {f"{name}_risk": cell(said["risk"]), f"{name}_std": cell(said["std"])}
+    for name, said in entry.get("phenotypes", {}).items():
+        row |= {name: cell(said["value"]), f"{name}_low": cell(said["low"]), f"{name}_high": cell(said["high"])}
+    return row
 
-    with atomic(path) as partial, h5py.File(partial, "w") as file:
-        file["file"] = [str(name) for name in files]
-        file["embedding"] = embeddings
+
+def cell(value: float | None) -> str:
+    """Return a number as the table shows it."""
+    return "" if value is None else f"{value:.6g}"

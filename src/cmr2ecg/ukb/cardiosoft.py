@@ -14,6 +14,7 @@ from cmr2ecg.ukb.rejection import Rejection
 
 MAX_BYTES = 8_000_000  # a real file has half a megabyte
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
+EXACT = 2**53  # whole numbers below are exact as float64
 POOR_QUALITY = "poor data quality"  # a line of the automatic diagnosis
 
 
@@ -111,12 +112,33 @@ def _samples(text: str) -> np.ndarray:
     size = text.count(",") + 1
     if size > MAX_SAMPLES:
         raise Rejection("file too large", f"{size} samples a lead")
-    cells = text.split(",")
-    try:
-        # numpy.fromstring is faster, but turns a blank cell into -1 without a word
-        return np.array(list(map(int, cells)), np.float64) if "_" not in text else _tolerant(cells)
-    except (ValueError, OverflowError):
-        return _tolerant(cells)
+    plain = _plain_cells(text)
+    if plain:
+        values = np.fromstring(plain, np.int64, size, sep=",").astype(np.float64)
+        if np.abs(values).max() < EXACT:
+            return values
+    return _tolerant(text.split(","))
+
+
+def _plain_cells(text: str) -> bytes:
+    """Return the cells without line breaks, or nothing unless each is a whole number of at least one digit.
+
+    numpy.fromstring is four times as fast as int() on each cell, but turns a blank one into -1 without a word and
+    stops at a wrong one, so all that it misreads is kept from it.
+    """
+    if not text.isascii():
+        return b""
+    words = text.encode().split()
+    if not all(word.endswith(b",") for word in words[:-1]):  # white space inside a cell
+        return b""
+    cells = b"".join(words)
+    signs = cells.count(b"-")
+    wrong = (
+        cells.translate(None, b"0123456789,-"),
+        b",," in cells or cells[:1] in (b"", b","),
+        signs and (signs != cells.count(b",-") + cells.startswith(b"-") or b"-," in cells or cells.endswith(b"-")),
+    )
+    return b"" if any(wrong) else cells
 
 
 def _tolerant(cells: list[str]) -> np.ndarray:
