@@ -11,6 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
+from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 
 BATCH, SAMPLES, IMAGE_SIZE = 128, 2500, 64
@@ -111,3 +112,7 @@ def _row(name: str, times: list[float], note: str) -> dict[str, Any]:
         "note": f"{note}; our own functions called with one sample at a time: {single:.0f} ms; "
         f"{torch.get_num_threads()} thread(s)",
     }
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

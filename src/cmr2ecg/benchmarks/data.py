@@ -9,13 +9,17 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from defusedxml.ElementTree import fromstring
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 from threadpoolctl import threadpool_limits
 
-from cmr2ecg.data.clean import clean_ecg
+from cmr2ecg.benchmarks.rows import alone, compared
+from cmr2ecg.data.clean import baseline, clean_ecg
 from cmr2ecg.data.crop import crop_heart
+from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.sax_zip import write_sax_zip
+from cmr2ecg.ukb.ecg_file import read_ecg
 from cmr2ecg.ukb.short_axis import read_middle_slice
 
 LAM, P, ITERATIONS = 1.0e7, 0.3, 5
@@ -23,28 +27,44 @@ SLICES, FRAMES, SIDE, SPACING_MM = 10, 50, 208, 1.83
 
 
 def run() -> list[dict]:
-    """Return {name, ours, plain, unit, ratio, note} of each comparison; the greater the ratio the better."""
+    """Return each step against the plain way, and the share it reaches of what its library needs alone."""
     with threadpool_limits(1):
-        return [clean_ecg_vs_spsolve(), crop_cmr_vs_full_decode()]
+        return [*cleaning(), *cropping()]
 
 
-def clean_ecg_vs_spsolve(records: int = 8) -> dict:
-    """Clean records of 12 x 5000 samples, against the same baseline by scipy's general sparse solver."""
+def cleaning(records: int = 8) -> list[dict]:
+    """Return cleaning against the baseline by scipy's general sparse solver, and shares of pybaselines and of expat.
+
+    A record has 12 x 5000 samples.
+    """
     rng = np.random.default_rng(0)
     signals = rng.normal(0, 0.02, (records, 12, 5000)).cumsum(axis=2)
     penalty = second_difference_penalty(5000)
-    ours = rate(
-        lambda signal: clean_ecg(signal, clip_std=4.0, method="asls", lam=LAM, p=P, iterations=ITERATIONS),
-        signals,
-        repeats=3,
-    )
+    options = {"method": "asls", "lam": LAM, "p": P, "iterations": ITERATIONS}
+    ours = rate(lambda signal: clean_ecg(signal, clip_std=4.0, **options), signals, repeats=3)
     plain = rate(lambda signal: [plain_baseline(lead, penalty) for lead in signal], signals[:3], repeats=2)
-    note = "whole cleaning against the baseline alone; 12 leads of 10 s"
-    return compared("clean_ecg_vs_spsolve", ours, plain, "records/s", note)
+    library = rate(lambda signal: [baseline(lead, **options) for lead in signal], signals, repeats=3)
+    note = "12 leads of 10 s"
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "record.xml"
+        path.write_bytes(cardiosoft_xml((signals[0] * 200).round().astype(int)))
+        reading = rate(read_ecg, [path] * 8, repeats=3)
+        expat = rate(lambda file: fromstring(file.read_bytes()), [path] * 8, repeats=3)
+        size = path.stat().st_size / 1e6
+    return [
+        compared(
+            "clean_ecg_vs_spsolve", ours, plain, "records/s", f"whole cleaning against the baseline alone; {note}"
+        ),
+        compared("clean_ecg_of_pybaselines", ours, library, "records/s", f"of the banded solver alone; {note}"),
+        compared("read_ecg_of_expat", reading, expat, "records/s", f"of parsing {size:.2f} MB of XML alone"),
+    ]
 
 
-def crop_cmr_vs_full_decode() -> dict:
-    """Read and crop one subject's zip, against decoding each of its DICOM files by pydicom."""
+def cropping() -> list[dict]:
+    """Return reading and cropping a subject's zip against decoding each of its files by pydicom, and a share.
+
+    The share is that of inflating the middle slice alone.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "subject.zip"
         write_sax_zip(path, beating_disc(), pixel_spacing_mm=SPACING_MM, seed=1, compresslevel=6)
@@ -54,13 +74,12 @@ def crop_cmr_vs_full_decode() -> dict:
             repeats=3,
         )
         plain = rate(decode_all, [path], repeats=3)
-        note = f"{SLICES} slices of {FRAMES} frames, {SIDE} pixels a side; ours finds the heart too"
-    return compared("crop_cmr_vs_full_decode", ours, plain, "subjects/s", note)
-
-
-def compared(name: str, ours: float, plain: float, unit: str, note: str) -> dict:
-    """Return one row of the benchmark table."""
-    return {"name": name, "ours": ours, "plain": plain, "unit": unit, "ratio": ours / plain, "note": note}
+        inflated = rate(inflate_slice, [path] * 4, repeats=3)
+    note = f"{SLICES} slices of {FRAMES} frames, {SIDE} pixels a side; ours finds the heart too"
+    return [
+        compared("crop_cmr_vs_full_decode", ours, plain, "subjects/s", note),
+        compared("crop_cmr_of_inflating", ours, inflated, "subjects/s", f"of inflating the {FRAMES} frames alone"),
+    ]
 
 
 def rate(work: Callable, items, repeats: int) -> float:
@@ -97,6 +116,13 @@ def decode_all(path: Path) -> list[np.ndarray]:
         return [pydicom.dcmread(io.BytesIO(archive.read(name))).pixel_array for name in names]
 
 
+def inflate_slice(path: Path) -> list[bytes]:
+    """Inflate as many frames as one slice has."""
+    with zipfile.ZipFile(path) as archive:
+        names = [name for name in archive.namelist() if name.endswith(".dcm")]
+        return [archive.read(name) for name in names[:FRAMES]]
+
+
 def beating_disc() -> np.ndarray:
     """Return a stack (slices, frames, rows, columns) uint16: bright blood that shrinks and grows in a dark wall."""
     y, x = np.mgrid[:SIDE, :SIDE] * SPACING_MM - SIDE * SPACING_MM / 2
@@ -107,3 +133,7 @@ def beating_disc() -> np.ndarray:
     image = image + np.where(distance < outer, 140, 0) + np.where(distance < inner, 420, 0)
     noise = np.random.default_rng(0).normal(0, 8, (SLICES, *image.shape))
     return np.clip(image + noise, 0, 4095).astype(np.uint16)
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

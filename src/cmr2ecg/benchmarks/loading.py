@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.data.dataset import write_dataset
 from cmr2ecg.data.loading import PairedData
@@ -84,3 +85,7 @@ def mae_epoch_vs_waiting(dataset: Path, eids: np.ndarray) -> dict:
     note = f"share of time waiting {data.waited / whole:.4f}; {precision}, {torch.get_num_threads()} threads, 4 steps"
     row = {"name": "mae_epoch_vs_waiting", "ours": data.waited, "plain": whole, "unit": "s"}
     return {**row, "ratio": whole / max(data.waited, 1e-9), "note": note}
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
@@ -113,3 +114,7 @@ def peak_of(step: str, settings: dict, arguments: Sequence[str]) -> float:
     environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True)
     return int(re.search(r"VmHWM:\s+(\d+)", done.stdout)[1]) / 1024
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

@@ -21,6 +21,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.nn.functional import cross_entropy
 
 from cmr2ecg.benchmarks.finetune import step_of
+from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import side_by_side
 from cmr2ecg.imports import SOURCE
@@ -135,3 +136,7 @@ def batched_step(models: list[EcgPredictor], ecg: Tensor, labels: Tensor, precis
         optimizer.step()
 
     return step
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

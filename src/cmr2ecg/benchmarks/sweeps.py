@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from xgboost import XGBClassifier
 
+from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.sweeps.cost import startup_share
 from cmr2ecg.sweeps.run import fits_of
@@ -102,3 +103,7 @@ def grid() -> dict:
     note = f"{len(trials)} trials, {CAD_TRAIN} subjects to train on and {CAD_VAL} to score, 1 thread"
     row = {"name": "xgboost_grid_vs_one_by_one", "ours": len(trials) / shared, "plain": len(trials) / alone}
     return {**row, "unit": "trials/s", "ratio": alone / shared, "note": note}
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

@@ -4,7 +4,6 @@
     python -m cmr2ecg.benchmarks.tables --rows 500000
 """
 
-import argparse
 import json
 import os
 import re
@@ -18,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.benchmarks.rows import report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.ukb.phenotypes import phenotype_fields
@@ -114,11 +114,14 @@ def measure(work: str, arguments: Sequence[str]) -> tuple[float, float]:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Measure one size, without the plain formulation, and print it."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--rows", type=int, default=ROWS)
+    """Print the rows of `make bench`, or measure one size without the plain formulation."""
+    parser = row_parser(__doc__)
+    parser.add_argument("--rows", type=int, help="measure the step on a table of this size instead")
     parser.add_argument("--columns", type=int, default=COLUMNS)
     args = parser.parse_args(argv)
+    if not args.rows:
+        report(run(), args.output)
+        return
     with tempfile.TemporaryDirectory() as folder:
         table, visits, _ = write_table(Path(folder), args.rows, args.columns)
         seconds, peak = measure(OURS, step_arguments(Path(folder), table, visits))

@@ -5,7 +5,8 @@ that goes tensor by tensor, and images in the usual memory layout. Steps take tu
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from statistics import median
 
 import torch
@@ -13,6 +14,7 @@ from timm.layers import set_fused_attn
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.training.device import autocast, pick_attention, pick_device, pick_precision
 from cmr2ecg.training.mae import MaeObjective
@@ -32,36 +34,44 @@ class TwiceEncoded(MaeObjective):
         return super().loss(ecg, noise) + 0 * self.autoencoder.encoder(ecg).float().sum()
 
 
-def run() -> list[dict]:
-    """Return mae_step_vs_plain, mae_step_vs_plain_twice, mmcl_step_vs_plain, and shares of the matrix-product peak."""
-    config, device = paper_settings(), pick_device("auto")
+def run() -> Iterator[dict]:
+    """Yield mae_step_vs_plain, mae_step_vs_plain_twice, mmcl_step_vs_plain, and shares of the matrix-product peak."""
+    pretrain = paper_settings()["pretrain"]
+    steps = [build(MaeObjective, pretrain["mae"], MAE_BATCH, plain=plain) for plain in (False, True)]
+    steps.append(build(TwiceEncoded, pretrain["mae"], MAE_BATCH, plain=True))
+    times = side_by_side(*steps)
+    yield compared("mae_step_vs_plain", times[0], times[1], MAE_BATCH, f"{where()}; plain encodes once")
+    yield compared("mae_step_vs_plain_twice", times[0], times[2], MAE_BATCH, f"{where()}; plain encodes twice")
+    yield from shares("mae", steps[:2], times)
+    steps = [build(MmclObjective, pretrain["mmcl"], MMCL_BATCH, plain=plain) for plain in (False, True)]
+    times = side_by_side(*steps)
+    yield compared("mmcl_step_vs_plain", *times, MMCL_BATCH, f"{where()}; ResNet50 at 210 pixels")
+    yield from shares("mmcl", steps, times)
+
+
+def where() -> str:
+    """Return device, precision and threads of our steps."""
+    device = pick_device("auto")
+    return f"{device.type}, {pick_precision('auto', device)}, {torch.get_num_threads()} threads, paper's size"
+
+
+def build(objective: type[nn.Module], settings: dict, batch: int, *, plain: bool) -> Step:
+    """Return one training step of an objective at the paper's size, on made-up data."""
+    device = pick_device("auto")
     precision = pick_precision("auto", device)
-    peak = {name: matmul_gflops(device, name) for name in ("fp32", "bf16")}
+    set_fused_attn(False) if plain else pick_attention(device, precision)
+    model = objective(paper_settings()["models"], settings).to(device)
+    if plain:
+        model.to(memory_format=torch.contiguous_format)
+    return step_of(model, made_up(batch, device), "fp32" if plain else precision, plain=plain)
 
-    def build(objective: type[nn.Module], section: str, batch: int, *, plain: bool) -> Step:
-        set_fused_attn(False) if plain else pick_attention(device, precision)
-        model = objective(config["models"], config["pretrain"][section]).to(device)
-        if plain:
-            model.to(memory_format=torch.contiguous_format)
-        return step_of(model, made_up(batch, device), "fp32" if plain else precision, plain=plain)
 
-    mae = [build(MaeObjective, "mae", MAE_BATCH, plain=plain) for plain in (False, True)]
-    mae.append(build(TwiceEncoded, "mae", MAE_BATCH, plain=True))
-    mae_times = side_by_side(*mae)
-    mmcl = [build(MmclObjective, "mmcl", MMCL_BATCH, plain=plain) for plain in (False, True)]
-    mmcl_times = side_by_side(*mmcl)
-    where = f"{device.type}, {precision}, {torch.get_num_threads()} threads, paper's size"
-    rows = [
-        compared("mae_step_vs_plain", mae_times[0], mae_times[1], MAE_BATCH, f"{where}; plain encodes once"),
-        compared("mae_step_vs_plain_twice", mae_times[0], mae_times[2], MAE_BATCH, f"{where}; plain encodes twice"),
-        compared("mmcl_step_vs_plain", *mmcl_times, MMCL_BATCH, f"{where}; ResNet50 at 210 pixels"),
-    ]
-    for name, steps, times in (("mae", mae, mae_times), ("mmcl", mmcl, mmcl_times)):
-        rows += [
-            of_peak(f"{name}_step_{kind}_of_peak", gflop(step), seconds, peak[kind])
-            for kind, step, seconds in zip((precision, "fp32"), steps, times, strict=False)
-        ]
-    return rows
+def shares(name: str, steps: list[Step], times: list[float]) -> Iterator[dict]:
+    """Yield the shares of the matrix-product peak of our step and, where its precision is another, of the plain one."""
+    precision = pick_precision("auto", pick_device("auto"))
+    kinds = [precision] if precision == "fp32" else [precision, "fp32"]
+    for kind, step, seconds in zip(kinds, steps, times, strict=False):
+        yield of_peak(f"{name}_step_{kind}_of_peak", gflop(step), seconds, matmul_gflops(kind))
 
 
 def made_up(batch: int, device: torch.device) -> dict[str, Tensor]:
@@ -78,6 +88,7 @@ def step_of(objective: nn.Module, batch: dict[str, Tensor], precision: str, *, p
     if plain:
         optimizer = torch.optim.AdamW(optimizer.param_groups, foreach=False, fused=False)
     set_rate(optimizer, 1e-4)
+    after_step = getattr(objective, "after_step", None)
 
     def step() -> None:
         prepared = objective.prepare(batch, generator, augment=True)
@@ -88,16 +99,18 @@ def step_of(objective: nn.Module, batch: dict[str, Tensor], precision: str, *, p
         optimizer.zero_grad()
         value.backward()
         optimizer.step()
+        if after_step:
+            after_step(0.5)
         if device.type == "cuda":
             torch.cuda.synchronize()
 
     return step
 
 
-def side_by_side(*steps: Step) -> list[float]:
+def side_by_side(*steps: Step, repeats: int = REPEATS) -> list[float]:
     """Return the median seconds of each step, run one after the other after one warm-up."""
     times: list[list[float]] = [[] for _ in steps]
-    for repeat in range(REPEATS + 1):
+    for repeat in range(repeats + 1):
         for kept, step in zip(times, steps, strict=True):
             before = time.perf_counter()
             step()
@@ -106,8 +119,10 @@ def side_by_side(*steps: Step) -> list[float]:
     return [median(kept) for kept in times]
 
 
-def matmul_gflops(device: torch.device, precision: str) -> float:
+@cache
+def matmul_gflops(precision: str) -> float:
     """Return the most GFLOP/s that this machine reaches in a product of large square matrices."""
+    device = pick_device("auto")
     a = torch.randn(SIDE, SIDE, device=device, dtype=torch.bfloat16 if precision == "bf16" else torch.float32)
     best = 0.0
     for _ in range(REPEATS):
@@ -137,3 +152,7 @@ def of_peak(name: str, work: float, seconds: float, peak: float) -> dict:
     reached = work / seconds
     note = f"{work:.0f} GFLOP a step; plain: product of {SIDE} x {SIDE} matrices in the same precision"
     return {"name": name, "ours": reached, "plain": peak, "unit": "GFLOP/s", "ratio": reached / peak, "note": note}
+
+
+if __name__ == "__main__":
+    alone(run, __doc__)

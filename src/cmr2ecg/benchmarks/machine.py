@@ -1,0 +1,39 @@
+"""Which machine, versions and commit a benchmark ran on."""
+
+import importlib.metadata
+import os
+import platform
+import sys
+from datetime import date
+from pathlib import Path
+
+from cmr2ecg.training.result import PACKAGES, git_commit
+
+
+def machine() -> dict:
+    """Return processor, cores, memory, versions, commit, date, and the load of the last minute."""
+    return {
+        "processor": processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in (*PACKAGES, "snakemake", "pybaselines")},
+        "commit": git_commit(),
+        "date": date.today().isoformat(),
+        "load_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name and its instructions for bf16, or what Python knows of it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if not cpuinfo.exists():
+        return platform.processor() or sys.platform
+    lines = dict(line.split(":", 1) for line in cpuinfo.read_text().splitlines() if ":" in line)
+    values = {name.strip(): value.strip() for name, value in lines.items()}
+    extras = [
+        name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in values.get("flags", "").split()
+    ]
+    name = values.get("model name", platform.processor())
+    return f"{name}, family {values.get('cpu family', '?')}, {', '.join(extras)}"
