@@ -14,6 +14,7 @@ pathvars:
     results=RESULTS,
 
 
+include: "workflow/rules/hooks.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/pretrain.smk"
 include: "workflow/rules/finetune_plan.smk"

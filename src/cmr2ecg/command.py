@@ -1,7 +1,6 @@
 """What every step's command line shares: arguments, logging, threads, and errors of one line."""
 
 import argparse
-import errno
 import json
 import logging
 import os
@@ -9,11 +8,21 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+from cmr2ecg.failures import explain, one_line
+from cmr2ecg.orphan import VARIABLE, end_with
 
 
 class InputError(ValueError):
     """The user's input cannot be used; the message names the file or setting and how to mend it."""
+
+
+class LogFile(logging.FileHandler):
+    """A log on a disk that may be full: what does not fit is lost without a traceback for every line."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Pass over a line that could not be written."""
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
 
 
 def step_parser(description: str | None) -> argparse.ArgumentParser:
@@ -29,7 +38,7 @@ def start(args: argparse.Namespace) -> None:
     """Send messages to --log, only warnings to stderr (without --log all), and keep libraries to --threads cores.
 
     Of several processes that torchrun started, only the first writes messages (the others show errors), and all share
-    the cores.
+    the cores. A job of a Snakemake that is killed ends too.
     """
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.WARNING if args.log else logging.INFO)
@@ -38,8 +47,10 @@ def start(args: argparse.Namespace) -> None:
         console.setLevel(logging.ERROR)
     elif args.log:
         args.log.parent.mkdir(parents=True, exist_ok=True)
-        handlers.append(logging.FileHandler(args.log, mode="w"))
+        handlers.append(LogFile(args.log, mode="w"))
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=handlers, force=True)
+    if VARIABLE in os.environ:
+        end_with(os.environ[VARIABLE])
     threads = max(1, args.threads // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))
     for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
         os.environ[name] = str(threads)
@@ -52,15 +63,16 @@ def start(args: argparse.Namespace) -> None:
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Run a step's main; an InputError, a missing file or a full disk ends it with one line and exit code 1."""
+    """Run a step's main; what a user can mend (input, a full disk, a lack of permission) ends it with one line."""
     try:
         main(None)
     except (InputError, FileNotFoundError) as error:
-        logging.getLogger().error("error: %s", " ".join(str(error).split()))
+        logging.getLogger().error("error: %s", one_line(error))
         sys.exit(1)
     except Exception as error:
-        if isinstance(error, OSError) and error.errno in NO_ROOM:
-            logging.getLogger().error("error: %s; make room and run again", error)
+        explained = explain(error)
+        if explained:
+            logging.getLogger().error("error: %s", explained)
         else:
             logging.getLogger().exception("error: unexpected")
         sys.exit(1)

@@ -35,7 +35,6 @@ def test_a_baseline_writes_an_encoder_that_can_be_fine_tuned(name, small_dataset
     assert [row["epoch"] for row in rows] == [0, 1]
     state = load_file(tmp_path / name / "encoder.safetensors")
     EcgEncoder(**small_models["ecg_encoder"]).load_state_dict(state)
-    assert not (tmp_path / name / "resume.pt").exists()
 
 
 def test_an_unknown_baseline_is_refused(capsys):

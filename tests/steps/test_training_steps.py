@@ -82,11 +82,26 @@ def test_a_pre_training_killed_at_random_moments_ends_bit_for_bit_the_same(small
         "encoder.safetensors",
         "metrics.jsonl",
         "result.json",
+        "resume.pt",
     ]
     assert lines(metrics) == lines(tmp_path / "whole/metrics.jsonl")
     for name in ("encoder", "autoencoder"):
         a, b = (load_file(tmp_path / run / f"{name}.safetensors") for run in ("whole", "cut"))
         assert all((a[key] == b[key]).all() for key in a)
+
+
+def test_a_pre_training_that_ended_unnoticed_is_not_trained_again(small_dataset, mae_settings, tmp_path):
+    """Snakemake, killed before it noted the end of a job, deletes the outputs and runs the job again."""
+    files = {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv"}
+    run = command("pretrain_mae", mae_settings, **files, output=tmp_path / "mae", log=tmp_path / "mae.log")
+    subprocess.run(run, env=environment(), check=True, timeout=120)
+    outputs = [path for path in (tmp_path / "mae").iterdir() if path.name not in ("resume.pt", "result.json")]
+    before = {path: path.read_bytes() for path in outputs}
+    for path in outputs:
+        path.unlink()
+    subprocess.run(run, env=environment(), check=True, timeout=120)
+    assert {path: path.read_bytes() for path in outputs} == before  # metrics.jsonl holds the times of the first run
+    assert "resuming after epoch 8" in (tmp_path / "mae.log").read_text()
 
 
 @pytest.fixture

@@ -92,6 +92,7 @@ def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(small_dataset
         "encoder.safetensors",
         "metrics.jsonl",
         "result.json",
+        "resume.pt",
     ]
     assert all(value.isfinite().all() for value in load_file(tmp_path / "mae/encoder.safetensors").values())
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = "tests/workflow/tiny.yaml"
@@ -14,11 +15,16 @@ PARTS = ("Snakefile", "workflow", "config", "src", "profiles", "envs", TINY)
 
 def snakemake(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
     """Run Snakemake in `folder` as a user would, with the demo's settings replaced by the tiny ones unless told."""
+    return subprocess.run(**called(folder, *arguments), capture_output=True, text=True, timeout=800)
+
+
+def called(folder: Path, *arguments: str) -> dict[str, Any]:
+    """Return what subprocess is told to run Snakemake in `folder`."""
     settings = [] if "--configfile" in arguments else ["--configfile", TINY]
     command = [sys.executable, "-m", "snakemake", "--cores", "2", *settings, *arguments]
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     environment |= {"XDG_CACHE_HOME": str(folder / ".cache"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=800)
+    return {"args": command, "cwd": folder, "env": environment}
 
 
 def planned(folder: Path, *arguments: str) -> dict[str, int]:

@@ -66,10 +66,11 @@ def process_shard(
     reasons: Counter = Counter()
     columns = ["eid", "status", "reason", "detail", *measures]
     with (
-        atomic(output) as data_path,
         atomic(qc) as qc_path,
-        h5py.File(data_path, "w") as data,
+        atomic(output) as data_path,
         open(qc_path, "w", newline="") as qc_file,
+        # No cache: on a full disk HDF5 crashes the process when it cannot write the chunks it holds.
+        h5py.File(data_path, "w", rdcc_nbytes=0) as data,
     ):
         _create(data, fields, attributes, len(subjects))
         table = csv.DictWriter(qc_file, columns, restval="", lineterminator="\n")

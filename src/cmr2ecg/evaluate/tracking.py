@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cmr2ecg.evaluate.training_runs import TrainingRun
+from cmr2ecg.files import atomic
 from cmr2ecg.files import sha256 as file_sha256
 
 if TYPE_CHECKING:
@@ -30,7 +31,6 @@ class Tracker:
 
     def __init__(self, database: Path, artifact_root: Path, cohort: str) -> None:
         """Open the database, or create it. Experiments are named cohort/stage, files lie under artifact_root."""
-        database.parent.mkdir(parents=True, exist_ok=True)
         self._client = _open(database)
         self._artifact_root = artifact_root
         self._cohort = cohort
@@ -126,7 +126,15 @@ class Tracker:
 
 
 def _open(database: Path) -> "MlflowClient":
-    """Return a client of a SQLite file; MLflow reads the switch of its usage reports when it is imported."""
+    """Return a client of a SQLite file, which is made beside its place if need be: a half-made one cannot be mended."""
+    if not database.exists():
+        with atomic(database) as partial:
+            _client(partial)
+    return _client(database)
+
+
+def _client(database: Path) -> "MlflowClient":
+    """Return a client; MLflow makes the tables, and reads the switch of its usage reports when it is imported."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     from mlflow import MlflowClient

@@ -14,6 +14,7 @@ import pandas as pd
 from threadpoolctl import threadpool_limits
 
 from cmr2ecg.command import InputError
+from cmr2ecg.orphan import end_with, this_process
 from cmr2ecg.progress import Progress
 from cmr2ecg.simulate.raw_files import BROKEN, write_cmr, write_ecg
 from cmr2ecg.simulate.subject import EIDS, draw_subject, truth_of
@@ -139,10 +140,16 @@ def _run(
             yield write_subject(settings, raw, task)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, context, initializer=threadpool_limits, initargs=(1,)) as pool:
+    with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(this_process(),)) as pool:
         chunks = [tasks[start : start + 4] for start in range(0, len(tasks), 4)]
         for results in pool.map(_write_chunk, [settings] * len(chunks), [raw] * len(chunks), chunks):
             yield from results
+
+
+def _start_worker(step: str) -> None:
+    """Keep a worker process to one thread and to the life of the step that started it."""
+    threadpool_limits(1)
+    end_with(step)
 
 
 def _write_chunk(

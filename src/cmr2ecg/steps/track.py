@@ -15,6 +15,7 @@ from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.sweep_runs import read_sweep
 from cmr2ecg.evaluate.tracking import Tracker
 from cmr2ecg.evaluate.training_runs import read_run
+from cmr2ecg.failures import naming
 from cmr2ecg.files import write_json
 
 
@@ -33,13 +34,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     metrics = pd.read_csv(args.metrics)
     trainings = [read_run(path, metrics) for path in args.runs]
-    tracker = Tracker(args.database, args.artifact_root, args.cohort)
-    for training in trainings:
-        tracker.add_training(training)
-    for path in args.sweeps:
-        tracker.add_sweep(*read_sweep(path))
-    if args.artifacts:
-        tracker.add_report("tables and figures", str(args.output.parent), args.artifacts)
+    with naming(args.database):
+        tracker = Tracker(args.database, args.artifact_root, args.cohort)
+        for training in trainings:
+            tracker.add_training(training)
+        for path in args.sweeps:
+            tracker.add_sweep(*read_sweep(path))
+        if args.artifacts:
+            tracker.add_report("tables and figures", str(args.output.parent), args.artifacts)
     counts = tracker.counts()
     write_json(args.output, {"runs": sum(counts.values()), "experiments": counts})
     logging.info("%d runs in %d experiments of %s", sum(counts.values()), len(counts), args.database)

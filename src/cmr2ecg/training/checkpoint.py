@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from cmr2ecg.command import InputError
+from cmr2ecg.failures import explain, one_line
 from cmr2ecg.files import atomic
 
 log = logging.getLogger(__name__)
@@ -108,6 +109,5 @@ def _written(path: Path) -> Iterator[Path]:
         with atomic(path) as partial:
             yield partial
     except (OSError, SafetensorError) as error:
-        raise NotWritten(
-            f"{path}: could not be written ({error}); make room and run again, it goes on after the last finished epoch"
-        ) from error
+        said = explain(error) or f"{path}: could not be written ({one_line(error)}); look at the disk and run again"
+        raise NotWritten(f"{said}: it goes on after the last finished epoch") from error

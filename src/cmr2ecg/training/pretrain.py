@@ -80,6 +80,8 @@ def pretrain(
     """
     optimizer = pretraining_optimizer(objective, settings)
     course = resume(directory / "resume.pt", owner, objective, optimizer)
+    if rank() == 0:  # Snakemake deletes a failed job's metrics.jsonl, also after the last epoch
+        write_history(directory / "metrics.jsonl", course.history)
     progress = Progress(label, settings["epochs"], done=len(course.history))
     for epoch in range(len(course.history), settings["epochs"]):
         try:

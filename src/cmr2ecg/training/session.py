@@ -81,10 +81,9 @@ def run_pretraining(
 
 
 def finish(directory: Path, objective: nn.Module, result: dict) -> None:
-    """Write weights and result.json, and remove what was only kept for a restart."""
+    """Write weights and result.json. The resume point stays until the whole run has ended (leftovers.py)."""
     save_networks(objective, directory)
     write_json(directory / "result.json", result)
-    (directory / "resume.pt").unlink(missing_ok=True)
     shutil.rmtree(directory / LAST_GOOD, ignore_errors=True)
 
 

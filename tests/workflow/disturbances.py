@@ -1,0 +1,140 @@
+"""Kill a study's jobs at random points, and compare what comes out with a study that nobody disturbed."""
+
+import json
+import os
+import random
+import re
+import signal
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+STEP = "cmr2ecg.steps."
+# Measured by a clock, or digests of files that hold such measures.
+TIMED_KEYS = {
+    "wall_seconds",
+    "peak_memory_mb",
+    "seconds",
+    "epoch_seconds",
+    "data_wait_share",
+    "startup_seconds",
+    "training_seconds",
+}
+
+
+def running_jobs(folder: Path) -> dict[int, str]:
+    """Return {process: step} of the jobs that run in `folder`."""
+    found = {}
+    for process in Path("/proc").iterdir():
+        if not process.name.isdecimal():
+            continue
+        try:
+            words = (process / "cmdline").read_bytes().split(b"\0")
+            if words[1:2] == [b"-m"] and words[2].startswith(STEP.encode()) and (process / "cwd").resolve() == folder:
+                found[int(process.name)] = words[2].decode().removeprefix(STEP)
+        except OSError:  # it has ended
+            continue
+    return found
+
+
+def durations(folder: Path) -> dict[str, float]:
+    """Return {step: seconds of its shortest job} as Snakemake noted them in `folder`."""
+    shortest: dict[str, float] = {}
+    for path in (folder / ".snakemake/metadata").rglob("*"):
+        if path.is_file():
+            record = json.loads(path.read_text())
+            step = re.sub(r"^(finetune|probe)_.*", r"\1", record["rule"])
+            seconds = record["endtime"] - record["starttime"]
+            shortest[step] = min(seconds, shortest.get(step, seconds))
+    return shortest
+
+
+class Killer(threading.Thread):
+    """Kill (SIGKILL) one job of each kind at a random point of its life, as long as the block lasts."""
+
+    def __init__(self, folder: Path, lengths: dict[str, float], chance: random.Random) -> None:
+        super().__init__(daemon=True)
+        self.folder, self.waiting, self.chance = folder, dict(sorted(lengths.items())), chance
+        self.killed: dict[str, float] = {}  # step: seconds into its life
+        self.due: dict[int, tuple[str, float, float]] = {}  # process: step, when it was seen, when it dies
+        self.over = threading.Event()
+
+    def run(self) -> None:
+        while not self.over.wait(0.02):
+            jobs, now = running_jobs(self.folder), time.monotonic()
+            for process, step in jobs.items():
+                if process not in self.due and step in self.waiting:
+                    self.due[process] = step, now, now + self.chance.uniform(0.1, 0.8) * self.waiting[step]
+            for process, (step, seen, when) in list(self.due.items()):
+                if process not in jobs:
+                    del self.due[process]
+                elif when <= now and step in self.waiting:
+                    os.kill(process, signal.SIGKILL)
+                    self.killed[step] = round(now - seen, 2)
+                    del self.waiting[step]
+
+    def __enter__(self) -> "Killer":
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.over.set()
+        self.join()
+
+
+def differences(found: Path, wanted: Path) -> list[str]:
+    """Return what differs between two results folders, beyond times and logs."""
+    here, there = names(found), names(wanted)
+    said = [f"only here: {name}" for name in sorted(here - there)]
+    said += [f"missing: {name}" for name in sorted(there - here)]
+    same = sorted(here & there)
+    said += [f"differs: {name}" for name in same if content(found / name) != content(wanted / name)]
+    if tracked(found / "mlflow.db") != tracked(wanted / "mlflow.db"):
+        said.append("differs: runs in mlflow.db")
+    return said
+
+
+def names(results: Path) -> set[str]:
+    """Return the files that are compared; of MLflow's database the runs are."""
+    files = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
+    return {name for name in files if name.split("/")[0] not in ("mlartifacts", "mlflow.db")}
+
+
+def content(path: Path) -> Any:
+    """Return what must be equal in two runs: the bytes, or JSON without times; of a log only that it is there."""
+    if path.suffix == ".log":
+        return None
+    if path.suffix == ".json":
+        return without_times(json.loads(path.read_text()))
+    if path.suffix == ".jsonl":
+        rows = [without_times(json.loads(line)) for line in path.read_text().splitlines()]
+        return sorted(rows, key=json.dumps) if path.parent.name == "finished" else rows
+    return path.read_bytes()
+
+
+def without_times(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: without_times(inner) for key, inner in value.items() if key not in TIMED_KEYS}
+    return [without_times(inner) for inner in value] if isinstance(value, list) else value
+
+
+def tracked(database: Path) -> list[tuple]:
+    """Return experiment, run, status and number of metrics of every run that is shown."""
+    query = """
+        select e.name, r.name, r.status, count(m.key)
+        from runs r join experiments e using (experiment_id) left join latest_metrics m using (run_uuid)
+        where r.lifecycle_stage = 'active' group by r.run_uuid order by 1, 2, 4
+    """
+    with sqlite3.connect(database) as connection:
+        return connection.execute(query).fetchall()
+
+
+def wait_until(condition: Callable[[], Any], seconds: float) -> bool:
+    """Wait for condition() to be true, at most so long; return whether it is."""
+    end = time.monotonic() + seconds
+    while not condition() and time.monotonic() < end:
+        time.sleep(0.02)
+    return bool(condition())

@@ -1,0 +1,26 @@
+# Before the first job, after the last, and when one failed; Snakemake calls these in the main process only.
+
+from cmr2ecg.leftovers import check_writable, remove_partials, remove_resume_points
+from cmr2ecg.orphan import VARIABLE, this_process
+
+os.environ[VARIABLE] = this_process()  # jobs end when this process is killed
+
+
+onstart:
+    try:
+        check_writable(Path(RESULTS))
+    except PermissionError as error:
+        raise WorkflowError(str(error)) from None
+    remove_partials(Path(RESULTS))
+
+
+onsuccess:
+    remove_resume_points(Path(RESULTS))
+
+
+onerror:
+    print(
+        "A job failed. The line 'error:' above, or at the end of the log that is named there, says what to mend; a job that"
+        " was killed says nothing. Then give the same command again: finished jobs, seeds, trials and epochs are kept.",
+        file=sys.stderr,
+    )
