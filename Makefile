@@ -7,12 +7,14 @@ CORES ?= all
 CONFIG ?= config/demo.yaml
 COHORT ?= demo
 PORT ?= 5000
+SUBJECTS ?=
+PLAN ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run config test lint format bench ui check-ui check-report report verify readme lock env bench-scale
+.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -21,6 +23,9 @@ demo: config env  ## run the whole study on the embedded cohort
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
 
 run: demo  ## the same on your data: make run CONFIG=config/ukb.yaml
+
+plan: config env  ## say what a run will cost before it runs: make plan CONFIG=config/ukb.yaml (SUBJECTS=40044)
+	@python -m cmr2ecg.plan --configfile $(CONFIG) $(if $(SUBJECTS),--subjects $(SUBJECTS)) $(PLAN)
 
 config:
 	@test -r "$(CONFIG)" || { echo "there is no config file $(CONFIG): name one with make run CONFIG=config/ukb.yaml"; exit 1; }

@@ -1,0 +1,81 @@
+"""Say before a run what it will cost: jobs, core-hours, GPU-hours, disk and memory of every rule.
+
+Jobs come from Snakemake's dry run of the whole study, operations and bytes are counted from the sizes of networks and
+cohort, and a benchmark of about a minute says how fast this machine is. GPU-hours rest on an assumed GPU. docs/plan.md
+says how it is done and how far it is off.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from cmr2ecg.command import run
+from cmr2ecg.plan.check import check, recorded_seconds
+from cmr2ecg.plan.cohort import cohort_of
+from cmr2ecg.plan.cost import Estimate, Gpu, kind_of
+from cmr2ecg.plan.jobs import Job, Study, study_of
+from cmr2ecg.plan.measure import measure
+from cmr2ecg.plan.table import rows_of, summary, write_csv, write_markdown, written
+
+SWEPT_KEYS = ("batch_size", "layer_decay", "drop_path", "label_smoothing", "weight_decay", "base_lr")
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the plan, and write it where that is asked for."""
+    args = _parser().parse_args(argv)
+    study = study_of(args.configfile)
+    results = args.results or Path("results", study.config["cohort"])
+    cohort = cohort_of(study.config, results, args.subjects)
+    threads = max((job.threads for job in study.jobs if kind_of(job)), default=1)
+    rates = measure(kinds_of(study), study.config, threads)
+    estimate = Estimate(study.config, cohort, rates, Gpu(args.gpu_tflops, args.utilisation))
+    costs = [(job, estimate.of(job)) for job in study.jobs]
+    if args.check:
+        sys.stdout.write(check(costs, recorded_seconds(args.check)))
+        return
+    rows = rows_of(costs)
+    sys.stdout.write(written(rows) + "\n" + summary(rows, cohort, rates, estimate.gpu) + "\n")
+    for path, write in ((args.csv, write_csv), (args.markdown, write_markdown)):
+        if path:
+            write(path, rows)
+
+
+def kinds_of(study: Study) -> dict[str, tuple[dict, dict]]:
+    """Return the trainings to measure: kind -> (sizes of the networks, settings of the method)."""
+    found: dict[str, tuple[dict, dict]] = {}
+    for job in study.jobs:
+        kind = kind_of(job)
+        if kind and job.step != "probe" and kind not in found:
+            found[kind] = job.settings["models"], method_of(job, study)
+    for job in study.jobs:
+        if job.step == "probe" and kind_of(job) not in found:
+            found[kind_of(job)] = job.settings["models"], method_of(job, study)
+    return found
+
+
+def method_of(job: Job, study: Study) -> dict:
+    """Return the settings of a job's training; a sweep or a probe takes those of fine-tuning that it does not set."""
+    own = job.settings["method"]
+    return {**study.config["finetune"], **own} if job.step in ("sweep", "probe") else dict(own)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="cmr2ecg.plan", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--configfile", type=Path, nargs="+", required=True, help="as for snakemake, in its order")
+    parser.add_argument(
+        "--subjects", type=int, help="of the data set; left out: counted in the results, or the paper's"
+    )
+    parser.add_argument("--results", type=Path, help="folder of the study's results; left out: results/<cohort>")
+    parser.add_argument("--gpu-tflops", type=float, default=120.0, help="assumed peak of a GPU in bf16 (default: 120)")
+    parser.add_argument("--utilisation", type=float, default=0.3, help="assumed share of that peak (default: 0.3)")
+    parser.add_argument("--csv", type=Path, help="also write the table as csv")
+    parser.add_argument("--markdown", type=Path, help="also write the table as markdown")
+    parser.add_argument("--check", type=Path, metavar="FOLDER", help="compare with what Snakemake recorded in FOLDER")
+    return parser
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,77 @@
+"""The estimate beside what a finished run took, as Snakemake wrote it down for every job."""
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from cmr2ecg.plan.cost import Cost
+from cmr2ecg.plan.jobs import ONCE_AN_ENCODER, Job
+
+STAGES = {
+    "raw files": ("simulate_cohort",),
+    "data": (
+        *("index_shard", "index_cohort", "clean_ecg", "crop_cmr", "read_tabular", "assemble_dataset"),
+        *("split_subjects", "balance_subset", "audit_leakage", "audit_subsets", "hide_test"),
+    ),
+    "pre-training": (
+        *("pretrain_mae", "pretrain_contrastive", "pretrain_cmr", "pretrain_mmcl", "select_mmcl", "import_weights"),
+    ),
+    "sweeps": ("sweep", "sweep_tabular", "select"),
+    "fine-tuning": ("finetune",),
+    "probes and trees": ("probe", "train_tabular"),
+    "scores and report": (
+        *("evaluate", "make_table", "make_figure", "score_heatmap", "trace_numbers", "describe_run", "track"),
+        *("audit_withdrawn", "release"),
+    ),
+}
+
+
+def stage_of(step: str) -> str:
+    """Return the stage a step belongs to."""
+    return next((stage for stage, steps in STAGES.items() if step in steps), "other")
+
+
+def recorded_seconds(folder: Path) -> dict[str, float]:
+    """Return the wall seconds of every step, added over its jobs, from the records in FOLDER/.snakemake/metadata.
+
+    Raises:
+        FileNotFoundError: if there are none.
+    """
+    records = folder / ".snakemake/metadata"
+    jobs: dict[tuple, float] = {}
+    for path in records.iterdir() if records.is_dir() else ():
+        try:
+            record = json.loads(path.read_text())
+            jobs[record["rule"], tuple(record["log"])] = record["endtime"] - record["starttime"]
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # a record of another version of Snakemake, or cut off
+    if not jobs:
+        raise FileNotFoundError(f"{records} holds no record of a finished job")
+    steps: dict[str, float] = {}
+    for (rule, _), seconds in jobs.items():
+        step = ONCE_AN_ENCODER.sub(r"\1", rule)
+        steps[step] = steps.get(step, 0.0) + seconds
+    return steps
+
+
+def check(costs: Iterable[tuple[Job, Cost]], recorded: Mapping[str, float]) -> str:
+    """Return a table: job-seconds of each stage as estimated and as recorded, and their ratio."""
+    found: dict[str, list[float]] = {}
+    for job, cost in costs:
+        if job.step in recorded:
+            values = (cost.seconds.low, cost.seconds.likely, cost.seconds.high)
+            for key in (job.step, stage_of(job.step), "total"):
+                kept = found.setdefault(key, [0.0, 0.0, 0.0, 0.0])
+                kept[:3] = [a + b for a, b in zip(kept, values, strict=False)]
+    for step, seconds in recorded.items():
+        for key in (step, stage_of(step), "total"):
+            if key in found:
+                found[key][3] += seconds
+    lines = [f"{'stage':22} {'estimated s':>12} {'range':>17} {'recorded s':>11} {'ratio':>6}"]
+    for stage, steps in (*STAGES.items(), ("total", ())):
+        for name in (stage, *(f"  {step}" for step in steps)):
+            if name.strip() in found:
+                low, likely, high, took = found[name.strip()]
+                span = f"{low:.0f} to {high:.0f}"
+                lines.append(f"{name:22} {likely:12.1f} {span:>17} {took:11.1f} {likely / took:6.2f}")
+    return "\n".join(lines) + "\n"

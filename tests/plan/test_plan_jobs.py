@@ -1,0 +1,34 @@
+"""Jobs come from Snakemake itself."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from cmr2ecg.imports import SOURCE
+from cmr2ecg.plan import __main__ as plan
+from cmr2ecg.plan.jobs import study_of
+
+pytestmark = pytest.mark.slow
+ROOT = SOURCE.parent
+
+
+def test_the_papers_study_before_any_data_is_there():
+    """config/ukb.yaml names folders that are not there; every row of the paper's tables has its job."""
+    before = Path.cwd()
+    study = study_of([ROOT / "config/ukb.yaml"])
+    jobs = Counter(job.step for job in study.jobs)
+    assert Path.cwd() == before
+    assert jobs["finetune"] == 8 * (3 * 3 + 5) + 8 + 3 + 3
+    assert (jobs["clean_ecg"], jobs["pretrain_mmcl"], jobs["sweep_tabular"], jobs["sweep"]) == (40, 8, 8, 0)
+    fit = next(job for job in study.jobs if job.rule == "finetune_mmcl")
+    assert fit.settings["method"]["seeds"] == [0, 101, 202, 303, 404] and fit.threads == 4
+    assert fit.params["fits"] == [f"{fit.wildcards['target']}/{fit.wildcards['fraction']}"]
+    assert {"mae", "byol", "cmr", "mmcl", "finetune_ecg", "finetune_cmr"} <= set(plan.kinds_of(study))
+
+
+def test_sweeps_are_jobs_where_the_config_asks_for_them(tmp_path):
+    overlay = tmp_path / "sweep.yaml"
+    overlay.write_text("sweep: {encoders: [mmcl], targets: [cad, lv]}\n")
+    jobs = Counter(job.step for job in study_of([ROOT / "config/ukb.yaml", overlay]).jobs)
+    assert jobs["sweep"] == 648 // 8 + 216 // 8
