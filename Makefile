@@ -3,6 +3,7 @@
 PYTHON ?= $(or $(firstword $(foreach name,python3.11 python3 python,$(shell command -v $(name) 2>/dev/null))),python3.11)
 VENV := .venv
 STAMP := $(VENV)/.installed
+COMMAND := $(VENV)/bin/cmr2ecg
 CORES ?= all
 CONFIG ?= config/demo.yaml
 COHORT ?= demo
@@ -73,7 +74,7 @@ lock: env  ## compile envs/requirements.in to the pinned files
 		--no-emit-find-links --annotation-style=line -o requirements.txt requirements.in
 	python envs/write_environment.py
 
-env: $(STAMP)  ## create the Python environment
+env: $(STAMP) $(COMMAND)  ## create the Python environment, with the command cmr2ecg in it
 
 $(STAMP): envs/requirements.txt
 	@command -v git >/dev/null || { echo "cmr2ecg needs git: install it and run again"; exit 1; }
@@ -84,3 +85,7 @@ $(STAMP): envs/requirements.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
 	@touch $@
+
+# The package itself, from this folder, built by the setuptools of the environment: no network. PYTHONPATH goes before it.
+$(COMMAND): | $(STAMP)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .

@@ -36,7 +36,7 @@ def prediction() -> list[str]:
         )
         shutil.copyfile(Path(scratch, "predictions/pages/my_ecg.png"), ROOT / "docs/images/prediction.png")
         said = json.loads(Path(scratch, "predictions/predictions.json").read_text())["ecgs"][0]
-    lines = [f"$ python -m cmr2ecg {command.format(model.relative_to(ROOT))}", done.stderr.strip(), ""]
+    lines = [f"$ cmr2ecg {command.format(model.relative_to(ROOT))}", done.stderr.strip(), ""]
     for name, risk in said["risks"].items():
         lines.append(
             f"{name:6}{risk['risk']:7.1%} +- {risk['std']:.1%} over the seeds (prevalence {risk['prevalence']:.1%})"

@@ -5,6 +5,7 @@ python docs/update_tutorial.py FOLDER: a clone or a copy; the tiny study is run 
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = ROOT / "docs/tutorial.md"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
+AS_MODULE = 'cmr2ecg() { python -m cmr2ecg "$@"; }\n'  # in an environment without the command of `make env`
 RUN_IN = {"PYTHONPATH": "src", "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
@@ -30,6 +32,7 @@ def output_of(command: str, folder: Path) -> str:
     environment = {**os.environ, **RUN_IN, "PATH": path}
     environment["PYTHONPATH"] = str(folder / "src")
     given = {"cwd": folder, "env": environment, "text": True, "timeout": 800}
+    command = command if shutil.which("cmr2ecg", path=path) else AS_MODULE + command
     done = subprocess.run(
         ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **given
     )
