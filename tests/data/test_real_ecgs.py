@@ -80,8 +80,9 @@ def r_heights(lead: np.ndarray, peaks: np.ndarray) -> np.ndarray:
 
 
 def test_r_peaks_keep_their_height_within_5_percent():
-    """Nearly all: at the authors' setting the baseline follows very large and wide beats a little."""
-    changes = []
+    """Every record's typical peak and nearly every lead's; at the authors' setting the baseline follows very large and
+    wide beats a little, so that one peak in fifteen moves further (docs/raw_data.md)."""
+    peaks_kept, leads = [], []
     for name, signal in signals().items():
         beats = find_beats(signal, 500)
         beats = beats[(beats > 100) & (beats < 4940)]
@@ -92,6 +93,9 @@ def test_r_peaks_keep_their_height_within_5_percent():
             after = r_heights(lead - baseline(lead, **CLEAN["baseline"]), peaks)
             large = before > 0.3  # mV
             found += np.abs(after[large] / before[large] - 1).tolist()
-        assert np.median(found) < 0.05, name
-        changes += found
-    assert len(changes) > 2000 and np.median(changes) < 0.015 and np.mean(np.array(changes) < 0.05) > 0.9
+            if large.sum() >= 3:
+                leads.append(abs(np.median(after[large]) / np.median(before[large]) - 1))
+        assert np.median(found) < 0.035, name
+        peaks_kept += found
+    assert len(leads) > 150 and np.mean(np.array(leads) < 0.05) > 0.95 and max(leads) < 0.08
+    assert len(peaks_kept) > 2000 and np.median(peaks_kept) < 0.015 and np.mean(np.array(peaks_kept) < 0.05) > 0.9
