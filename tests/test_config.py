@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cmr2ecg.command import InputError
-from cmr2ecg.config import check
+from cmr2ecg.config import add_ablations, check
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -340,3 +340,27 @@ def test_import_is_light():
         [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}
     )
     assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+def test_an_ablation_is_one_more_encoder():
+    config = good() | {"ablations": {"shuffled": {"shuffle_images": True}, "tau": {"finetune": True, "mmcl": {}}}}
+    check(config, SCHEMA)
+    before = fresh()
+    for _ in range(2):
+        added = add_ablations(config)
+        assert list(added) == ["mmcl_shuffled", "mmcl_tau"]
+        assert config["probe"]["encoders"] == [*before["probe"]["encoders"], "mmcl_shuffled", "mmcl_tau"]
+        assert config["finetune"]["encoders"] == [*before["finetune"]["encoders"], "mmcl_tau"]
+
+
+@pytest.mark.parametrize(
+    ("ablations", "message"),
+    [
+        ({"a": {"shuffle": True}}, "unknown key ablations.a.shuffle (did you mean shuffle_images?)"),
+        ({"a": {"mmcl": {"temperature": 0}}}, "ablations.a.mmcl.temperature is 0; more than 0 is wanted"),
+        ({"a": {}}, "ablations.a is {}; at least 1 key(s) is wanted"),
+        ({"a": {"pairs": 1}}, "ablations.a.pairs is 1; at least 2 is wanted"),
+    ],
+)
+def test_a_mistake_in_an_ablation_is_named(ablations, message):
+    assert complaint(good() | {"ablations": ablations}) == f"config: {message}"

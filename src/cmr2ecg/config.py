@@ -194,6 +194,8 @@ def _without_cmr(config: dict[str, Any]) -> Iterator[str]:
     why = "index_cohort.modalities names no cmr"
     if config["raw"]["cmr"]:
         yield f"raw.cmr names folders, yet {why}; drop one of them"
+    if config["ablations"]:
+        yield f"ablations names some, which are trained on images, yet {why}; drop them"
     for section in ("finetune", "probe"):
         for name in config[section]["encoders"]:
             if name.startswith("cmr_") or (name.startswith("mmcl") and not config["init"][name]):
@@ -267,6 +269,19 @@ def _releases(released: list[str], finetuned: list[str]) -> Iterator[str]:
             yield f"release.encoders names {name}, which reads images; only ECG encoders are released"
         elif name not in finetuned:
             yield f"release.encoders names {name}, which finetune.encoders lacks; add it there or drop it here"
+
+
+def add_ablations(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the ablations by encoder name, mmcl_NAME, and add them to the encoders that are probed and fine-tuned.
+
+    `config` is changed in place; a second call changes nothing more.
+    """
+    ablations = {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
+    for name, changes in ablations.items():
+        for section in ("probe", *["finetune"] * changes.get("finetune", False)):
+            if name not in config[section]["encoders"]:
+                config[section]["encoders"] = [*config[section]["encoders"], name]
+    return ablations
 
 
 def check_files(section: str, files: Mapping[str, str | None]) -> None:

@@ -22,7 +22,7 @@ for variable, folder in (
 
 from cmr2ecg.cluster import job_memory_mb, job_minutes
 from cmr2ecg.command import InputError
-from cmr2ecg.config import check, check_files, check_raw_paths
+from cmr2ecg.config import add_ablations, check, check_files, check_raw_paths
 from cmr2ecg.imports import reached_files
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,
@@ -42,6 +42,7 @@ try:
     check_files("init", config["init"])
 except InputError as error:
     raise WorkflowError(str(error)) from None
+ABLATIONS = add_ablations(config)
 
 RESULTS = f"results/{config['cohort']}"
 SHARDS = range(config["shards"])
@@ -68,6 +69,7 @@ MMCL_STARTS = {
     "mmcl": "<results>/pretrain_mae/mae/encoder.safetensors",
     "mmcl_without_mdm": [],
 }
+OWN_MAE = [name for name, changes in ABLATIONS.items() if "mae" in changes]
 MMCL_RATES = [f"{rate:g}" for rate in config["pretrain"]["mmcl"]["base_lrs"]]
 MMCL_FILES = [
     *[
@@ -105,6 +107,10 @@ IMPORTED = {
 }
 PRETRAINED |= {name: path for name, path in IMPORTED.items() if name in PRETRAINED}
 MMCL_STARTS["mmcl"] = IMPORTED.get("mae", MMCL_STARTS["mmcl"])
+for name in ABLATIONS:
+    own = f"<results>/pretrain_mae/{name}/encoder.safetensors"
+    MMCL_STARTS[name] = own if name in OWN_MAE else MMCL_STARTS["mmcl"]
+    PRETRAINED[name] = f"<results>/pretrain_mmcl/{name}/encoder.safetensors"
 CMR_START = IMPORTED.get(
     "cmr_simclr", "<results>/pretrain_cmr/simclr/encoder.safetensors"
 )
@@ -160,11 +166,20 @@ def import_models(name):
     return {network: config["models"][network]}
 
 
-def mmcl_candidate(rate):
-    """Return the settings of multimodal contrastive learning at one base learning rate of the sweep."""
+def mmcl_candidate(name, rate):
+    """Return the settings of multimodal contrastive learning, or of an ablation, at one base learning rate."""
     section = dict(config["pretrain"]["mmcl"])
     rates = dict(zip(MMCL_RATES, section.pop("base_lrs"), strict=True))
-    return {**section, "base_lr": rates[rate]}
+    changes = ABLATIONS.get(name, {})
+    others = {
+        key: changes[key] for key in ("pairs", "shuffle_images") if key in changes
+    }
+    return {**section, **changes.get("mmcl", {}), **others, "base_lr": rates[rate]}
+
+
+def mae_settings(name):
+    """Return the settings of masked data modelling, or of the one that an ablation starts from."""
+    return {**config["pretrain"]["mae"], **ABLATIONS.get(name, {}).get("mae", {})}
 
 
 @lru_cache
@@ -209,8 +224,11 @@ def pretrainings(encoders):
         for name in BASELINES
         if name in encoders
     ]
-    if "mae" not in INIT and {"mae", "mmcl"} & set(encoders):
-        folders += ["<results>/pretrain_mae/mae"]
+    wanted = [MMCL_STARTS[name] for name in mmcl if MMCL_STARTS[name]]
+    wanted += ["<results>/pretrain_mae/mae/encoder.safetensors"] * ("mae" in encoders)
+    folders += dict.fromkeys(
+        os.path.dirname(path) for path in wanted if "/pretrain_mae/" in path
+    )
     return folders
 
 

@@ -5,7 +5,8 @@ ONE_JOB_A_FIT = config["finetune"]["job"] == "fit"
 
 def encoder_fits(encoder):
     """Return TARGET/FRACTION of an encoder's fine-tunings; finetune.limits leaves some out."""
-    limits = config["finetune"]["limits"].get(encoder, {})
+    like = "mmcl" if encoder in ABLATIONS else encoder
+    limits = config["finetune"]["limits"].get(like, {})
     fits = [os.path.split(fit) for fit in fits_of("finetune")]
     return [
         f"{target}/{fraction}"
@@ -72,7 +73,8 @@ def choices(encoder, fits):
 def encoder_settings(section, encoder):
     """Return the settings of a section for one encoder as JSON, its overrides applied."""
     method = without_plans(config[section])
-    overrides = config[section].get("overrides", {}).get(encoder, {})
+    like = "mmcl" if encoder in ABLATIONS else encoder
+    overrides = config[section].get("overrides", {}).get(like, {})
     network = "cmr_encoder" if encoder.startswith("cmr_") else "ecg_encoder"
     return training_settings({**method, **overrides}, network)
 

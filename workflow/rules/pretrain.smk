@@ -5,19 +5,21 @@ PRETRAIN_FIRST = 50  # most fine-tunings wait for these, so they go before those
 
 
 rule pretrain_mae:
-    """Pre-train the ECG encoder by masked data modelling (§III-A)."""
+    """Pre-train the ECG encoder by masked data modelling (§III-A); an ablation may have one of its own."""
     input:
         code=code("pretrain_mae"),
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
     output:
-        encoder="<results>/pretrain_mae/mae/encoder.safetensors",
-        autoencoder="<results>/pretrain_mae/mae/autoencoder.safetensors",
-        metrics="<results>/pretrain_mae/mae/metrics.jsonl",
-        result="<results>/pretrain_mae/mae/result.json",
+        encoder="<results>/pretrain_mae/{name}/encoder.safetensors",
+        autoencoder="<results>/pretrain_mae/{name}/autoencoder.safetensors",
+        metrics="<results>/pretrain_mae/{name}/metrics.jsonl",
+        result="<results>/pretrain_mae/{name}/result.json",
     log:
-        "<results>/logs/pretrain_mae/mae.log",
+        "<results>/logs/pretrain_mae/{name}.log",
+    wildcard_constraints:
+        name="|".join(["mae", *OWN_MAE]),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
@@ -26,8 +28,8 @@ rule pretrain_mae:
         **training_needs("pretrain", gpus=GPUS),
         processes=config["processes"]["pretrain"],
     params:
-        settings=training_settings(
-            config["pretrain"]["mae"], "ecg_encoder", "mae_decoder"
+        settings=lambda wildcards: training_settings(
+            mae_settings(wildcards.name), "ecg_encoder", "mae_decoder"
         ),
         folder=subpath(output.result, parent=True),
     shell:
@@ -131,7 +133,10 @@ rule pretrain_mmcl:
         processes=config["processes"]["pretrain"],
     params:
         settings=lambda wildcards: training_settings(
-            mmcl_candidate(wildcards.rate), "ecg_encoder", "cmr_encoder", "projector"
+            mmcl_candidate(wildcards.name, wildcards.rate),
+            "ecg_encoder",
+            "cmr_encoder",
+            "projector",
         ),
         folder=subpath(output.result, parent=True),
         start=lambda wildcards, input: (

@@ -29,6 +29,7 @@ class PairedData:
         fields: "ecg", "cmr" or both.
         memory_mb: read everything at once if it takes no more than this, else leave it on disk.
         image_size: images are resized to this many pixels a side, with antialiasing; None keeps them.
+        images_of: eids (n,) of the subjects whose images stand beside these ECGs; None: each subject's own.
 
     `waited` counts the seconds that whoever iterates over `batches` spent waiting for them.
     """
@@ -41,10 +42,12 @@ class PairedData:
         *,
         memory_mb: float,
         image_size: int | None = None,
+        images_of: np.ndarray | None = None,
     ) -> None:
         file = h5py.File(dataset, "r")
         self.fields, self.image_size, self.waited = tuple(fields), image_size, 0.0
         self.rows = rows_of(file["eid"][:], eids, dataset)
+        self.image_rows = self.rows if images_of is None else rows_of(file["eid"][:], images_of, dataset)
         self.source = {field: Rows(file, field) for field in self.fields}
         size_mb = len(self.rows) * sum(self._bytes_per_row(field) for field in self.fields) / 1e6
         self.memory: dict[str, Tensor] | None = None
@@ -65,7 +68,8 @@ class PairedData:
         return {field: torch.cat([part[field] for part in parts]) for field in self.fields}
 
     def _read(self, index: np.ndarray) -> dict[str, Tensor]:
-        batch = {field: torch.from_numpy(source.read(self.rows[index])) for field, source in self.source.items()}
+        rows = {"ecg": self.rows, "cmr": self.image_rows}
+        batch = {field: torch.from_numpy(source.read(rows[field][index])) for field, source in self.source.items()}
         if self.image_size and "cmr" in batch and batch["cmr"].shape[-1] != self.image_size:
             size = (self.image_size, self.image_size)
             resized = interpolate(batch["cmr"].float(), size=size, mode="bilinear", antialias=True)

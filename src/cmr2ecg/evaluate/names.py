@@ -2,7 +2,7 @@
 
 
 class Names(dict):
-    """What things are called; a disease that the config adds is called by its own name."""
+    """What things are called; a disease or an ablation that the config adds is called by its own name."""
 
     def __missing__(self, key: str) -> str:
         return key
@@ -18,18 +18,20 @@ DISEASES = Names(
     }
 )
 
-MODELS = {
-    "supervised": "Supervised ViT",
-    "simclr": "SimCLR",
-    "clocs": "CLOCS",
-    "byol": "BYOL",
-    "barlow_twins": "BarlowTwins",
-    "mae": "MAE",
-    "mmcl_without_mdm": "MMCL w/o MDM",
-    "mmcl": "MMCL (ours)",
-    "cmr_supervised": "Supervised ResNet",
-    "cmr_mmcl_without_mdm": "MMCL w/o MDM (CMR)",
-    "cmr_mmcl": "MMCL (CMR)",
-    "tabular": "XGBoost (tabular)",
-    "random": "Random ViT",
-}
+MODELS = Names(
+    {
+        "supervised": "Supervised ViT",
+        "simclr": "SimCLR",
+        "clocs": "CLOCS",
+        "byol": "BYOL",
+        "barlow_twins": "BarlowTwins",
+        "mae": "MAE",
+        "mmcl_without_mdm": "MMCL w/o MDM",
+        "mmcl": "MMCL (ours)",
+        "cmr_supervised": "Supervised ResNet",
+        "cmr_mmcl_without_mdm": "MMCL w/o MDM (CMR)",
+        "cmr_mmcl": "MMCL (CMR)",
+        "tabular": "XGBoost (tabular)",
+        "random": "Random ViT",
+    }
+)

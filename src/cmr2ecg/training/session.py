@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
-from cmr2ecg.command import step_parser
+from cmr2ecg.command import InputError, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.files import sha256, write_json
@@ -88,10 +89,41 @@ def finish(directory: Path, objective: nn.Module, result: dict) -> None:
 
 
 def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> PairedData:
-    """Return the ECGs and images of one split, each split within half of this process's share of the memory limit."""
-    image_size = args.settings["models"].get("cmr_encoder", {}).get("image_size")
+    """Return the ECGs and images of one split, each split within half of this process's share of the memory limit.
+
+    For ablations the method may hold `pairs`, how many training subjects are used, and `shuffle_images`.
+    """
+    method = args.settings["method"]
     eids = split_eids(args.split, name)
-    return PairedData(args.dataset, eids, fields, memory_mb=args.memory_mb / 2 / world(), image_size=image_size)
+    if name == "train" and "pairs" in method:
+        eids = some(eids, method["pairs"], method["seed"])
+    return PairedData(
+        args.dataset,
+        eids,
+        fields,
+        memory_mb=args.memory_mb / 2 / world(),
+        image_size=args.settings["models"].get("cmr_encoder", {}).get("image_size"),
+        images_of=strangers(eids, method["seed"]) if method.get("shuffle_images") else None,
+    )
+
+
+def some(eids: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return `count` of the eids (n,), drawn at random, in their order; fewer are a part of more.
+
+    Raises:
+        InputError: if there are not so many.
+    """
+    if count > len(eids):
+        raise InputError(f"ablations: {count} pairs are asked for, yet the train split has {len(eids)}; ask for fewer")
+    return eids[np.sort(np.random.default_rng(seed).permutation(len(eids))[:count])]
+
+
+def strangers(eids: np.ndarray, seed: int) -> np.ndarray:
+    """Return the eids (n,) so mixed that nobody keeps their place: all of them along one random ring."""
+    ring = np.random.default_rng(seed).permutation(len(eids))
+    mixed = np.empty_like(eids)
+    mixed[ring] = eids[np.roll(ring, 1)]
+    return mixed
 
 
 def describe(
