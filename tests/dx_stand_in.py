@@ -6,16 +6,17 @@ to exist, and a file whose upload was cut off is open. Options were read off dxp
 """
 
 import argparse
+import csv
 import hashlib
 import json
 import os
 import shutil
-import stat
 import sys
 import uuid
 from pathlib import Path
 
 PROJECT = "project-" + "0" * 24
+FIRST_DAY = 1_700_000_000  # when the first file was uploaded, in s
 
 
 def main() -> None:
@@ -112,10 +113,11 @@ def mkdir(args: argparse.Namespace) -> None:
 
 
 def raw_files() -> list[dict]:
-    """Return the mounted files as objects."""
+    """Return UK Biobank's files and dataset as objects."""
     raw = project() / "raw"
-    found = []
-    for parent, _, names in os.walk(raw):
+    dataset = {"id": "record-" + "2" * 24, "name": "app99_20260101.dataset", "folder": "/", "state": "closed"}
+    found = [{**dataset, "modified": 0}]
+    for parent, _, names in os.walk(raw / "Bulk"):
         for name in names:
             path = Path(parent, name)
             digest = hashlib.sha256(str(path.relative_to(raw)).encode()).hexdigest()[:24]
@@ -133,7 +135,9 @@ def find_data(args: argparse.Namespace) -> None:
         sys.exit(f"ResourceNotFound: the folder {folder} could not be found")
     for file in files:
         below = file["folder"] == folder or (not args.norecurse and file["folder"].startswith(folder.rstrip("/") + "/"))
-        file["shown"] = below and Path(file["name"]).match(args.name) and args.state in (None, "any", file["state"])
+        kind = args.kind in (None, file["id"].split("-")[0])
+        named = Path(file["name"]).match(args.name)
+        file["shown"] = below and kind and named and args.state in (None, "any", file["state"])
     shown = [file for file in files if file.pop("shown")]
     if args.json:
         print(json.dumps([{"id": file["id"], "project": PROJECT, "describe": file} for file in shown], indent=4))
@@ -146,19 +150,36 @@ def find_data(args: argparse.Namespace) -> None:
 
 def upload(args: argparse.Namespace) -> None:
     """Add a file, also beside one of its name."""
-    state, path = read_state(), plain(args.path)
+    path = plain(args.path)
     folder, _, name = path.rpartition("/")
     folder, name = folder or "/", name or Path(args.filename).name
+    state = read_state()
     if folder not in state["folders"]:
         if not args.parents:
             sys.exit(f"ResourceNotFound: the folder {folder} could not be found")
         state["folders"].append(folder)
+        write_state(state)
+    print(add(Path(args.filename), folder, name))
+
+
+def add(source: Path, folder: str, name: str) -> str:
+    """Keep a file as an object and return its id."""
+    state = read_state()
     file = {"id": f"file-{uuid.uuid4().hex[:24]}", "name": name, "folder": folder, "state": "closed"}
     (project() / "objects").mkdir(exist_ok=True)
-    shutil.copyfile(args.filename, project() / "objects" / file["id"])
-    state["files"].append({**file, "modified": len(state["files"]) + 1})
+    shutil.copyfile(source, project() / "objects" / file["id"])
+    state["files"].append({**file, "modified": FIRST_DAY + len(state["files"])})
     write_state(state)
-    print(file["id"])
+    return file["id"]
+
+
+def mount_anew() -> None:
+    """Put the uploaded files into `raw`, as a machine that starts now sees them, with their times."""
+    for file in read_state()["files"]:
+        path = project() / "raw" / file["folder"].strip("/") / file["name"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(project() / "objects" / file["id"], path)
+        os.utime(path, (file["modified"], file["modified"]))
 
 
 def found(path: str) -> dict:
@@ -192,8 +213,6 @@ def remove(args: argparse.Namespace) -> None:
 
 def table() -> list[list[str]]:
     """Return the rows of the project's dataset; its header has no entity."""
-    import csv
-
     with open(project() / "dataset.csv", newline="") as file:
         return list(csv.reader(file))
 
@@ -213,22 +232,14 @@ def extract_dataset(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run Table Exporter: the table becomes a file of the project."""
     given = dict(item.split("=", 1) for item in args.input)
-    options = {
-        "dataset_or_cohort_or_dashboard",
-        "field_names_file_txt",
-        "output",
-        "coding_option",
-        "header_style",
-        "entity",
-    }
+    options = {"dataset_or_cohort_or_dashboard", "field_names_file_txt", "output", "coding_option", "entity"}
     if not args.yes or set(given) - options or given["coding_option"] != "RAW" or given["entity"] != "participant":
         sys.exit("table-exporter: this input is not known here")
     source = found(given["field_names_file_txt"])
     names = (project() / "objects" / source["id"]).read_text().split()
-    folder = project() / "raw" / plain(args.destination).strip("/")
-    os.chmod(project() / "raw", stat.S_IRWXU)
-    folder.mkdir(exist_ok=True)
-    write(folder / f"{given['output']}.csv", table(), names, names)
+    exported = project() / "exported.csv"
+    write(exported, table(), names, names)
+    add(exported, plain(args.destination), f"{given['output']}.csv")
     print("job-" + "1" * 24)
 
 
@@ -238,8 +249,6 @@ def write(path: Path, rows: list[list[str]], names: list[str], header: list[str]
     if missing:
         sys.exit(f"The following fields cannot be found: {missing[:5]}")
     places = [rows[0].index(name) for name in names]
-    import csv
-
     with open(path, "w", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(
             [header, *([row[place] for place in places] for row in rows[1:])]
