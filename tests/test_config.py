@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from cmr2ecg.ablations import add_ablations
 from cmr2ecg.command import InputError
-from cmr2ecg.config import add_ablations, check
+from cmr2ecg.config import check
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"

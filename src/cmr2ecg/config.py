@@ -271,19 +271,6 @@ def _releases(released: list[str], finetuned: list[str]) -> Iterator[str]:
             yield f"release.encoders names {name}, which finetune.encoders lacks; add it there or drop it here"
 
 
-def add_ablations(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the ablations by encoder name, mmcl_NAME, and add them to the encoders that are probed and fine-tuned.
-
-    `config` is changed in place; a second call changes nothing more.
-    """
-    ablations = {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
-    for name, changes in ablations.items():
-        for section in ("probe", *["finetune"] * changes.get("finetune", False)):
-            if name not in config[section]["encoders"]:
-                config[section]["encoders"] = [*config[section]["encoders"], name]
-    return ablations
-
-
 def check_files(section: str, files: Mapping[str, str | None]) -> None:
     """Stop if a file named below a section is not there.
 

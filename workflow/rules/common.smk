@@ -21,8 +21,9 @@ for variable, folder in (
     os.environ.update({variable: os.pathsep.join(found)})
 
 from cmr2ecg.cluster import job_memory_mb, job_minutes
+from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.command import InputError
-from cmr2ecg.config import add_ablations, check, check_files, check_raw_paths
+from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.imports import reached_files
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,

@@ -13,10 +13,19 @@ DRAWN = [
     for number in config["make_figure"]["figures"]
     if not (number == 2 and "mae" in INIT) and not (number == 6 and not MAPPED)
 ]
+ABLATION_BASE = {
+    "mask_ratio": config["pretrain"]["mae"]["mask_ratio"],
+    "temperature": config["pretrain"]["mmcl"]["temperature"],
+    "image_weight": config["pretrain"]["mmcl"]["image_weight"],
+}
+WITH_ABLATIONS = "mmcl" in config["probe"]["encoders"] and varied(
+    config["ablations"], {**ABLATION_BASE, "pairs": 0}
+)
 FIGURES = expand(
     "<results>/make_figure/{figure}.png",
     figure=[f"figure_{number}" for number in DRAWN]
     + ["figure_6_ecg"] * (6 in DRAWN and "mmcl" in MAPPED)
+    + ["ablations"] * bool(WITH_ABLATIONS)
     + config["make_figure"]["quality_figures"],
 )
 CASE_INPUTS = {
@@ -41,6 +50,10 @@ FIGURE_INPUTS = {
     },
     "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
     "figure_6": {**CASE_INPUTS, **MAPPED},
+    "ablations": {
+        "intervals": "<results>/evaluate/intervals.csv",
+        "result": "<results>/pretrain_mmcl/mmcl/result.json",
+    },
     "figure_6_ecg": {**CASE_INPUTS, **{k: v for k, v in MAPPED.items() if k == "mmcl"}},
     "exclusion_flow": {"flow": "<results>/assemble_dataset/flow.csv", "split": SPLIT},
     "ecg_sheet": {"dataset": DATASET, "split": SPLIT},
@@ -85,6 +98,10 @@ FIGURE_SETTINGS = {
     "figure_4": (["phenotypes", "dots", "seed"], {}),
     "figure_6": (["cases", "eids", "seed"], CASE_SETTINGS),
     "figure_6_ecg": (["cases", "eids", "seed"], CASE_SETTINGS),
+    "ablations": (
+        [],
+        {"ablations": config["ablations"], "base": ABLATION_BASE},
+    ),
     "ecg_sheet": (
         ["sheet_subjects", "seed"],
         {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]},

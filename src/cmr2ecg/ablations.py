@@ -1,0 +1,46 @@
+"""Ablations: MMCL with one thing changed, each an encoder of its own. Light, since Snakemake reads it at each start."""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Settings whose effect figure `ablations` shows, as they stand in an ablation
+VARIED = (("pairs",), ("mae", "mask_ratio"), ("mmcl", "temperature"), ("mmcl", "image_weight"))
+
+
+def add_ablations(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the ablations by encoder name, mmcl_NAME, and add them to the encoders that are probed and fine-tuned.
+
+    `config` is changed in place; a second call changes nothing more.
+    """
+    ablations = {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
+    for name, changes in ablations.items():
+        for section in ("probe", *["finetune"] * changes.get("finetune", False)):
+            if name not in config[section]["encoders"]:
+                config[section]["encoders"] = [*config[section]["encoders"], name]
+    return ablations
+
+
+def varied(ablations: Mapping[str, Any], base: Mapping[str, float]) -> dict[tuple[str, ...], dict[str, float]]:
+    """Return {setting: {encoder: its value}}, in order of the value, for settings that some ablation varies alone.
+
+    Args:
+        ablations: the config's; without the prefix mmcl_.
+        base: MMCL's own values by the last part of the setting's name in VARIED.
+    """
+    found: dict[tuple[str, ...], dict[str, float]] = {}
+    for path in VARIED:
+        values = {f"mmcl_{name}": value for name, changes in ablations.items() for value in _alone(changes, path)}
+        if values:
+            values["mmcl"] = base[path[-1]]
+            found[path] = dict(sorted(values.items(), key=lambda item: item[1]))
+    return found
+
+
+def _alone(changes: Mapping[str, Any], path: tuple[str, ...]) -> list[float]:
+    """Return the value at `path` if nothing else is changed."""
+    changed = {key: value for key, value in changes.items() if key != "finetune"}
+    for key in path:
+        if not isinstance(changed, Mapping) or set(changed) != {key}:
+            return []
+        changed = changed[key]
+    return [float(changed)]
