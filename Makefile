@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale
+.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -50,6 +50,9 @@ bench: env  ## print speed and memory as ratios, write results/bench.json
 
 bench-scale: env  ## run the steps that see the whole cohort on 40,044 made-up subjects: time and memory
 	python -m cmr2ecg.benchmarks.scale --output results/bench_scale.json
+
+bench-docs: env  ## put the numbers of both into docs/benchmarks.md
+	python docs/update_benchmarks.py
 
 ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)

@@ -11,7 +11,7 @@ from torchvision.transforms import InterpolationMode, v2
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
-from cmr2ecg.benchmarks.rows import alone
+from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
 
 BATCH, SAMPLES, IMAGE_SIZE = 128, 2500, 64
@@ -20,7 +20,7 @@ ECG, CMR = MMCL["ecg_augment"], MMCL["cmr_augment"]
 
 
 def run() -> list[dict[str, Any]]:
-    """Return the rows augment_vs_per_sample (ECG and image, as multimodal training needs) and each alone."""
+    """Return augment_vs_per_sample (ECG and image, as multimodal training needs), each alone, and shares of copying."""
     generator = torch.Generator().manual_seed(0)
     ecg = torch.randn(BATCH, 12, 5000, generator=generator)
     cmr = torch.rand(BATCH, 3, IMAGE_SIZE, IMAGE_SIZE, generator=generator)
@@ -40,7 +40,10 @@ def run() -> list[dict[str, Any]]:
     )
     both = [a + b for a, b in zip(ecg_times, cmr_times, strict=True)]
     size = f"{BATCH} samples"
+    copies = _milliseconds(ecg[..., :SAMPLES].clone, cmr.clone)
+    limits = {"ecg": (ecg_times[0], copies[0]), "cmr": (cmr_times[0], copies[1])}
     return [
+        *(_of_copy(name, *times) for name, times in limits.items()),
         _row("augment_vs_per_sample", both, f"{size}: ECG and image; plain: NumPy and torchvision, one by one"),
         _row(
             "augment_vs_per_sample_ecg",
@@ -99,6 +102,11 @@ def _milliseconds(*ways: Callable[[], Tensor], rounds: int = 10) -> list[float]:
             way()
             record.append(1000 * (time.perf_counter() - begin))
     return [min(record[1:]) for record in times]
+
+
+def _of_copy(name: str, ours: float, copy: float) -> dict[str, Any]:
+    note = f"of reading and writing a batch of {BATCH} once; {torch.get_num_threads()} thread(s)"
+    return compared(f"augment_{name}_of_copy", 1000 / ours, 1000 / copy, "batches/s", note)
 
 
 def _row(name: str, times: list[float], note: str) -> dict[str, Any]:

@@ -4,7 +4,6 @@ The finished demo's own release, on copies of its ECGs:
     python -m cmr2ecg.benchmarks.predict --release results/demo/release/mmcl --ecgs results/demo/simulate_cohort/raw/ecg
 """
 
-import argparse
 import re
 import shutil
 import subprocess
@@ -19,6 +18,7 @@ import numpy as np
 import yaml
 from safetensors.torch import load_file, save_file
 
+from cmr2ecg.benchmarks.rows import report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes, output_names
@@ -156,14 +156,13 @@ def forward_rate(files: list[Path], model: Path) -> float:
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the rows."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = row_parser(__doc__)
     parser.add_argument("--release", type=Path, help="a finished release, in place of random networks")
     parser.add_argument("--ecgs", type=Path, help="folder of CardioSoft files for it")
     args = parser.parse_args(argv)
     if (args.release is None) != (args.ecgs is None):
         parser.error("--release and --ecgs go together")
-    for row in [run_release(args.release, args.ecgs)] if args.release else run():
-        sys.stdout.write(f"{row['name']}: {row['ours']:.2f} of {row['plain']:.2f} {row['unit']}, {row['note']}\n")
+    report([run_release(args.release, args.ecgs)] if args.release else run(), args.output)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.benchmarks.rows import report, row_parser
+from cmr2ecg.benchmarks.rows import compared, report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.ukb.phenotypes import phenotype_fields
@@ -27,22 +27,28 @@ FIRST = 9_000_001
 LINES = 500  # different lines; the file repeats them under other eids
 OURS = "from cmr2ecg.steps.read_tabular import main; main(sys.argv[1:])"
 PLAIN = "import pandas; pandas.read_csv(sys.argv[1], usecols=open(sys.argv[2]).read().split(), dtype=str)"
+FAST = (
+    "from pyarrow import csv; csv.read_csv(sys.argv[1], read_options=csv.ReadOptions(use_threads=False),"
+    " convert_options=csv.ConvertOptions(include_columns=open(sys.argv[2]).read().split()))"
+)
 PEAK = "import sys; {work}; print(open('/proc/self/status').read())"
 ARRAYS = {41270: 259, 41280: 259, 41202: 80, 41262: 80, 41204: 210}  # as of the showcase
 
 
 def run() -> list[dict]:
-    """Return rows for `make bench`: rows a second, and peak MB, against pandas reading the same columns."""
+    """Return rows for `make bench`: rows a second, and peak MB, against pandas and pyarrow on the same columns."""
     with tempfile.TemporaryDirectory() as folder:
         table, visits, needed = write_table(Path(folder), ROWS, COLUMNS)
         seconds, peak = measure(OURS, step_arguments(Path(folder), table, visits))
         plain_seconds, plain_peak = measure(PLAIN, [str(table), str(needed)])
+        limit, _ = measure(FAST, [str(table), str(needed)])
     note = f"{ROWS} rows of {COLUMNS} columns; ours also makes the labels, for {ROWS * SUBJECTS // 500_000} subjects"
     speed = {"ours": ROWS / seconds, "plain": ROWS / plain_seconds, "ratio": plain_seconds / seconds}
     memory = {"ours": peak, "plain": plain_peak, "ratio": plain_peak / peak}
     return [
         {"name": "read_tabular_vs_pandas", **speed, "unit": "rows/s", "note": note},
         {"name": "read_tabular_memory_vs_pandas", **memory, "unit": "MB", "note": note},
+        compared("read_tabular_of_pyarrow", ROWS / seconds, ROWS / limit, "rows/s", f"of its parser alone; {note}"),
     ]
 
 

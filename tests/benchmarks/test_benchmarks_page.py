@@ -1,0 +1,85 @@
+"""docs/benchmarks.md: its tables are what the measurements say, and nothing else on it is a measurement."""
+
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from cmr2ecg.benchmarks.machine import machine
+from cmr2ecg.benchmarks.reproduction import parts
+from cmr2ecg.benchmarks.settings import paper_settings
+
+ROOT = Path(__file__).parents[2]
+
+
+def bench_row(name, ours, plain, unit="samples/s"):
+    return {"name": name, "ours": ours, "plain": plain, "unit": unit, "ratio": ours / plain, "note": "a note"}
+
+
+ROWS = [
+    bench_row("mae_step_vs_plain", 80.0, 40.0),
+    bench_row("mae_step_bf16_of_peak", 300.0, 600.0, "GFLOP/s"),
+    bench_row("finetune_step_vs_plain", 100.0, 50.0),
+    bench_row("cores_clean_ecg_2", 19.0, 10.0, "shards/min"),
+    bench_row("two_workers", 19.0, 10.0, "shards/min"),
+    bench_row("memory_clean_ecg", 110.0, 100.0, "MB"),
+    bench_row("predict_demo", 10.0, 40.0, "ECGs/s"),
+]
+SCALE = [
+    {"name": "stream_epoch", "subjects": size, "seconds": size / 1000, "peak_mb": 500 + size / 100, "note": "read"}
+    | {"limit_seconds": 600, "limit_mb": 2448, "gb_per_s": 0.5, "disk_gb_per_s": 1.0, "subjects_per_s": 1000}
+    for size in (10_000, 40_000)
+]
+
+
+@pytest.fixture
+def page(tmp_path, monkeypatch):
+    spec = importlib.util.spec_from_file_location("update_benchmarks", ROOT / "docs/update_benchmarks.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "RESULTS", tmp_path)
+    monkeypatch.setattr(module, "PAGE", tmp_path / "page.md")
+    module.PAGE.write_text((ROOT / "docs/benchmarks.md").read_text(encoding="utf-8"), encoding="utf-8")
+    return module
+
+
+def test_every_block_is_written_from_its_file_alone(page, tmp_path):
+    before = page.PAGE.read_text(encoding="utf-8")
+    page.main()
+    assert page.PAGE.read_text(encoding="utf-8") == before
+    (tmp_path / "bench.json").write_text(json.dumps(ROWS))
+    (tmp_path / "bench_scale.json").write_text(json.dumps(SCALE))
+    for name in ("bench", "bench_scale"):
+        (tmp_path / f"{name}_machine.json").write_text(json.dumps(machine()))
+    page.main()
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert "| `mae_step_vs_plain` | 2 | 80 | 40 | samples/s; a note |" in text
+    assert "| `mae_step_bf16_of_peak` | 50% | 300 | 600 | GFLOP/s; a note |" in text
+    assert "| `clean_ecg` | 2 | 1.9 | 95% | shards/min; a note |" in text
+    assert "| `clean_ecg` | 100 | 110 | 1.1 | a note |" in text
+    assert "| `predict_demo` | 25% |" in text
+    assert "| `stream_epoch` | 10 | 40 | 600 | 900 | 100 | 600 s, 2,448 MB | read; 1,000 subjects or 0.50 GB" in text
+    assert "two_workers" not in text
+    page.main()
+    assert page.PAGE.read_text(encoding="utf-8") == text
+
+
+def test_no_measurement_stands_outside_the_blocks():
+    text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
+    prose = re.sub(r"<!-- (.+?): written by .+? -->.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
+    shards, part, flat, patience = "40", "10", "1", "1"
+    assert re.findall(r"\b\d+\b", prose) == [shards, part, flat, patience]
+
+
+def test_the_cost_of_a_pretraining_is_its_passes_at_the_measured_rate():
+    config = paper_settings()
+    found = {part.name: part for part in parts({row["name"]: row for row in ROWS}, config)}
+    mae = found["pretrain: mae"]
+    assert mae.count == 28_030 * config["pretrain"]["mae"]["epochs"]
+    assert mae.hours == pytest.approx(mae.count / 80 / 3600)
+    assert "pretrain: mmcl" not in found
+    fits = found["fine-tunes of ECG encoders, phenotypes"]
+    assert fits.fewest / fits.hours == pytest.approx(26 / 400)
+    assert fits.count == pytest.approx(8 * 5 * 400 * 5 * 14_015)
