@@ -1,6 +1,6 @@
 """Rewrite the numbers of docs/benchmarks.md from what was measured: `make bench-docs`.
 
-results/bench.json and bench_machine.json are written by `make bench`, results/bench_scale.json and
+results/bench.json, bench_machine.json and bench_plan.csv are written by `make bench`, results/bench_scale.json and
 bench_scale_machine.json by `make bench-scale`. A block whose file is missing stays as it is.
 """
 
@@ -10,13 +10,13 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
-from cmr2ecg.benchmarks.reproduction import parts
+from cmr2ecg.benchmarks.reproduction import read_plan
 from cmr2ecg.benchmarks.scale import BEYOND_MB, GROWTH_MB, growths
-from cmr2ecg.benchmarks.settings import paper_settings
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/benchmarks.md"
 RESULTS = ROOT / "results"
+SHOWN_FROM = 0.001  # share of all core-hours from which a rule has a line of its own
 OLDER_NAMES = ("two_workers",)  # of rows that stand under another name too
 SHARES = ("predict_demo", "predict_paper_size")  # whose plain is what our time holds at least
 
@@ -26,8 +26,13 @@ def main() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for block, (file, write) in BLOCKS.items():
         if (RESULTS / file).exists():
-            text = replaced(text, block, write(json.loads((RESULTS / file).read_text())))
+            text = replaced(text, block, write(read(RESULTS / file)))
     PAGE.write_text(text, encoding="utf-8")
+
+
+def read(path: Path) -> object:
+    """Return what a JSON file holds, or the rows of a plan."""
+    return json.loads(path.read_text()) if path.suffix == ".json" else read_plan(path)
 
 
 def replaced(text: str, block: str, content: str) -> str:
@@ -164,18 +169,21 @@ def also(row: dict) -> str:
     return text
 
 
-def cost(rows: list[dict]) -> str:
-    """Return the hours of one reproduction on the machine of the measurements."""
-    found = parts({row["name"]: row for row in rows}, paper_settings())
-    lines = [
-        (part.name, number(part.count), number(part.rate), number(part.fewest), number(part.hours), part.unit)
-        for part in found
-    ]
-    fewest, hours = sum(part.fewest for part in found), sum(part.hours for part in found)
-    lines.append(("**together**", "", "", number(fewest), number(hours), ""))
-    days = f"{number(fewest / 24)} to {number(hours / 24)} days on this machine"
-    heads = ("part", "passes", "a second", "hours at least", "hours at most", "of what")
-    return f"{days}.\n\n{table(heads, lines)}"
+def cost(plan: list[dict]) -> str:
+    """Return the plan of one reproduction, rule by rule."""
+    *rules, total = plan
+    shown = [rule for rule in rules if rule["core_hours"] >= SHOWN_FROM * total["core_hours"]]
+    rest = len(rules) - len(shown)
+    lines = [cost_line(rule) for rule in (*shown, total)]
+    heads = ("rule", "jobs", "core-hours", "from", "to", "GPU-hours", "disk, GB", "memory of a job, GB", "")
+    rule = f"{rest} rules with less than {SHOWN_FROM:.1%} of the core-hours each are in the total alone."
+    return f"{table(heads, lines)}\n\n{rule}"
+
+
+def cost_line(rule: dict) -> list[str]:
+    """Return the cells of one rule."""
+    names = ("jobs", "core_hours", "core_hours_low", "core_hours_high", "gpu_hours", "disk_gb", "job_memory_gb")
+    return [f"`{rule['rule']}`", *(number(rule[name]) for name in names), ""]
 
 
 def machine(found: dict) -> str:
@@ -196,7 +204,7 @@ BLOCKS: dict[str, tuple[str, Callable]] = {
     "memory": ("bench.json", memory),
     "scale machine": ("bench_scale_machine.json", machine),
     "subjects": ("bench_scale.json", subjects),
-    "cost": ("bench.json", cost),
+    "cost": ("bench_plan.csv", cost),
 }
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from cmr2ecg.benchmarks.all import LAST, STAGES
 from cmr2ecg.benchmarks.machine import machine
-from cmr2ecg.benchmarks.reproduction import parts
-from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.benchmarks.reproduction import RATIOS, read_plan, row_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -32,6 +32,15 @@ SCALE = [
     | {"limit_seconds": 600, "limit_mb": 2448, "gb_per_s": 0.5, "disk_gb_per_s": 1.0, "subjects_per_s": 1000}
     for size in (10_000, 40_000)
 ]
+
+
+PLAN = """\
+rule,jobs,core_hours,core_hours_low,core_hours_high,gpu_hours,gpu_hours_low,gpu_hours_high,pflop,disk_gb,job_memory_gb
+pretrain_mae,1,100,50,200,2,1,4,9,5,3
+probe,5,3,2,4,0,0,0,0,1,1
+evaluate,1,1,1,1,0,0,0,0,0,1
+total,7,104,53,205,2,1,4,9,6,3
+"""
 
 
 @pytest.fixture
@@ -69,17 +78,24 @@ def test_every_block_is_written_from_its_file_alone(page, tmp_path):
 def test_no_measurement_stands_outside_the_blocks():
     text = (ROOT / "docs/benchmarks.md").read_text(encoding="utf-8")
     prose = re.sub(r"<!-- (.+?): written by .+? -->.*?<!-- end of \1 -->", "", text, flags=re.DOTALL)
-    shards, part, flat, patience = "40", "10", "1", "1"
-    assert re.findall(r"\b\d+\b", prose) == [shards, part, flat, patience]
+    shards, part, flat = "40", "10", "1"
+    assert re.findall(r"\b\d+\b", prose) == [shards, part, flat]
 
 
-def test_the_cost_of_a_pretraining_is_its_passes_at_the_measured_rate():
-    config = paper_settings()
-    found = {part.name: part for part in parts({row["name"]: row for row in ROWS}, config)}
-    mae = found["pretrain: mae"]
-    assert mae.count == 28_030 * config["pretrain"]["mae"]["epochs"]
-    assert mae.hours == pytest.approx(mae.count / 80 / 3600)
-    assert "pretrain: mmcl" not in found
-    fits = found["fine-tunes of ECG encoders, phenotypes"]
-    assert fits.fewest / fits.hours == pytest.approx(26 / 400)
-    assert fits.count == pytest.approx(8 * 5 * 400 * 5 * 14_015)
+def test_a_reproduction_costs_its_plan_times_the_measured_ratios(tmp_path, page):
+    (tmp_path / "bench_plan.csv").write_text(PLAN)
+    plan = read_plan(tmp_path / "bench_plan.csv")
+    row = row_of(plan, {row["name"]: row for row in ROWS})
+    assert (row["ours"], row["plain"], row["unit"]) == (104.0, 2 * 100 + 3 + 1, "core-hours")
+    assert row["ratio"] == pytest.approx(204 / 104)
+    page.main()
+    text = page.PAGE.read_text(encoding="utf-8")
+    assert "| `pretrain_mae` | 1 | 100 | 50 | 200 | 2 | 5 | 3 |" in text
+    assert "| `total` | 7 | 104 |" in text
+
+
+def test_every_rule_of_a_ratio_is_a_step_and_every_stage_a_module():
+    steps = {path.stem for path in (ROOT / "src/cmr2ecg/steps").glob("*.py")}
+    assert set(RATIOS) <= steps
+    modules = {path.stem for path in (ROOT / "src/cmr2ecg/benchmarks").glob("*.py")}
+    assert {*STAGES, LAST} <= modules

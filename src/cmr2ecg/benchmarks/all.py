@@ -35,6 +35,7 @@ STAGES = (
     "scoring",
     "cores",
 )
+LAST = "reproduction"  # reads the rows of the others
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -55,7 +56,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             failed.append(stage)
         rows |= {row["name"]: row for row in found or []}
         write_json(args.output, list(rows.values()))
-    say(f"--- {len(rows)} rows in {args.output}, {time.perf_counter() - begun:.0f} s")
+    say(f"--- {LAST}, {time.perf_counter() - begun:.0f} s so far")
+    if not run_module_on(LAST, "--bench", args.output):
+        failed.append(LAST)
+    say(f"--- {len(read_rows(args.output))} rows in {args.output}, {time.perf_counter() - begun:.0f} s")
     if failed:
         sys.exit(f"these stages failed: {', '.join(failed)}; see above, then again with --only {' '.join(failed)}")
 
@@ -64,9 +68,13 @@ def run_stage(stage: str) -> list[dict] | None:
     """Run one stage, its lines on the terminal, and return its rows, or None if it failed."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
-        command = [sys.executable, "-m", f"cmr2ecg.benchmarks.{stage}", "--output", str(path)]
-        done = subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SOURCE)})
-        return None if done.returncode else read_rows(path)
+        return read_rows(path) if run_module_on(stage, "--output", path) else None
+
+
+def run_module_on(stage: str, option: str, path: Path) -> bool:
+    """Run a stage's module with a file, and return whether it ended well."""
+    command = [sys.executable, "-m", f"cmr2ecg.benchmarks.{stage}", option, str(path)]
+    return subprocess.run(command, env={**os.environ, "PYTHONPATH": str(SOURCE)}).returncode == 0
 
 
 def say(line: str) -> None:

@@ -9,7 +9,7 @@ import h5py
 import numpy as np
 import torch
 
-from cmr2ecg.benchmarks.rows import alone, compared
+from cmr2ecg.benchmarks.rows import alone, compared, read_through
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.data.dataset import write_dataset
 from cmr2ecg.data.loading import PairedData
@@ -66,15 +66,6 @@ def stream_vs_virtual_dataset(dataset: Path, eids: np.ndarray) -> list[dict]:
         {**row, "ratio": ours / plain, "note": note},
         compared("stream_of_reading", ours, limit, "subjects/s", share),
     ]
-
-
-def read_through(path: Path) -> int:
-    """Read a file in pieces and return its size."""
-    size = 0
-    with open(path, "rb", buffering=0) as handle:
-        while piece := handle.read(1 << 22):
-            size += len(piece)
-    return size
 
 
 def seconds(work: Callable[[], list]) -> float:

@@ -1,99 +1,83 @@
-"""What one full reproduction of the paper costs on the machine of a bench.json, from the rates measured there."""
+"""What one full reproduction of the paper costs, as `make plan` finds it on this machine, and what it would cost plain.
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+`python -m cmr2ecg.benchmarks.reproduction` adds the row to results/bench.json, from the ratios that are in it, and
+writes results/bench_plan.csv.
+"""
 
-from cmr2ecg.benchmarks.scale_cohort import PREVALENCE
-from cmr2ecg.ukb.phenotypes import GROUPS
+import argparse
+import csv
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import harmonic_mean
 
-SUBJECTS, TRAIN = 40_044, 28_030  # §IV-A
-WITH_PHENOTYPES = 0.5  # §IV-B
-HOUR = 3600.0
+from cmr2ecg.benchmarks.rows import read_rows, report
+from cmr2ecg.files import write_json
+from cmr2ecg.imports import SOURCE
+from cmr2ecg.training.contrastive import OBJECTIVES
 
-
-@dataclass(frozen=True)
-class Part:
-    """A part of the study: what is counted, how many, the rate of the machine, and the hours that takes.
-
-    fewest: hours if every fit with early stopping ends as soon as it may.
-    """
-
-    name: str
-    unit: str
-    count: float
-    rate: float
-    fewest: float
-    hours: float
-
-
-def parts(rows: Mapping[str, dict], config: dict) -> list[Part]:
-    """Return the parts whose rates are in the rows; a part whose row is absent is left out.
-
-    Args:
-        rows: of bench.json by name.
-        config: config/paper.yaml.
-    """
-    found = [*data_parts(rows), *pretrain_parts(rows, config), *finetune_parts(rows, config)]
-    return [part for part in found if part.rate]
+CONFIG, SUBJECTS = "config/ukb.yaml", 40_044  # §IV-A
+RATIOS = {  # rule -> rows of bench.json that say how many times longer the plain formulation takes
+    "clean_ecg": ("clean_ecg_vs_spsolve",),
+    "crop_cmr": ("crop_cmr_vs_full_decode",),
+    "pretrain_mae": ("mae_step_vs_plain",),
+    "pretrain_contrastive": tuple(f"{name}_step_vs_plain" for name in OBJECTIVES),
+    "pretrain_cmr": ("cmr_step_vs_plain",),
+    "pretrain_mmcl": ("mmcl_step_vs_plain",),
+    "finetune": ("finetune_step_vs_plain",),
+    "sweep_tabular": ("xgboost_grid_vs_one_by_one",),
+}
 
 
-def part(name: str, unit: str, count: float, rate: float | None, fewest: float = 1.0) -> Part:
-    """Return a part; fewest is the share of it that is done in any case."""
-    hours = count / rate / HOUR if rate else 0.0
-    return Part(name, unit, count, rate or 0.0, fewest * hours, hours)
+def main(argv: Sequence[str] | None = None) -> None:
+    """Plan the study and add the row."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bench", type=Path, default=Path("results/bench.json"))
+    args = parser.parse_args(argv)
+    rows = {row["name"]: row for row in read_rows(args.bench)}
+    path = args.bench.with_name("bench_plan.csv")
+    write_plan(path.resolve())
+    (row,) = report([row_of(read_plan(path), rows)], None)
+    write_json(args.bench, list((rows | {row["name"]: row}).values()))
 
 
-def ours(rows: Mapping[str, dict], name: str) -> float | None:
-    """Return our rate in a row, or None."""
-    return rows[name]["ours"] if name in rows else None
+def write_plan(path: Path) -> None:
+    """Write the plan of the paper's study as csv."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "cmr2ecg.plan", "--configfile", CONFIG, "--subjects", str(SUBJECTS)]
+    environment = {**os.environ, "PYTHONPATH": str(SOURCE)}
+    subprocess.run([*command, "--csv", str(path)], check=True, cwd=SOURCE.parent, env=environment, stdout=sys.stderr)
 
 
-def data_parts(rows: Mapping[str, dict]) -> list[Part]:
-    """Return reading and cleaning, and cropping, on all cores of the machine."""
-    reading, cleaning, cropping = (
-        ours(rows, name) for name in ("read_ecg_of_expat", "clean_ecg_vs_spsolve", "crop_cmr_vs_full_decode")
+def read_plan(path: Path) -> list[dict]:
+    """Return the plan's rows, one a rule, "total" the last, numbers as such."""
+    with open(path, newline="") as handle:
+        return [
+            {name: value if name == "rule" else float(value) for name, value in row.items()}
+            for row in csv.DictReader(handle)
+        ]
+
+
+def row_of(plan: Sequence[Mapping], rows: Mapping[str, dict]) -> dict:
+    """Return the row reproduction_vs_plain, in core-hours; a rule without measured ratio counts the same in both."""
+    *rules, total = plan
+    plain = sum(rule["core_hours"] * ratio_of(rule["rule"], rows) for rule in rules)
+    ours = total["core_hours"]
+    note = (
+        f"{total['jobs']:.0f} jobs, {total['core_hours_low']:.3g} to {total['core_hours_high']:.3g} core-hours; plain: "
+        f"with the ratios measured here. On an assumed GPU {total['gpu_hours']:.3g} GPU-hours"
     )
-    clean = 1 / (1 / reading + 1 / cleaning) if reading and cleaning else None
-    gains = {step: gain(rows, step) for step in ("clean_ecg", "crop_cmr")}
-    return [
-        part("clean_ecg", "ECGs", SUBJECTS, clean and clean * gains["clean_ecg"]),
-        part("crop_cmr", "subjects", SUBJECTS, cropping and cropping * gains["crop_cmr"]),
-    ]
+    row = {"name": "reproduction_vs_plain", "ours": ours, "plain": plain, "unit": "core-hours"}
+    return {**row, "ratio": plain / ours, "note": note}
 
 
-def gain(rows: Mapping[str, dict], step: str) -> float:
-    """Return how much faster all cores are than one."""
-    counts = {
-        int(name.rsplit("_", 1)[1]): row["ratio"] for name, row in rows.items() if name.startswith(f"cores_{step}_")
-    }
-    return counts[max(counts)] if counts else 1.0
+def ratio_of(rule: str, rows: Mapping[str, dict]) -> float:
+    """Return how many times longer a rule takes in the plain formulation, 1 where nothing was measured."""
+    found = [rows[name]["ratio"] for name in RATIOS.get(rule, ()) if name in rows]
+    return harmonic_mean(found) if found else 1.0
 
 
-def pretrain_parts(rows: Mapping[str, dict], config: dict) -> list[Part]:
-    """Return every pre-training; MMCL is trained with each base learning rate, with and without MDM."""
-    settings = config["pretrain"]
-    epochs = {"mae": settings["mae"]["epochs"], "cmr": settings["cmr"]["epochs"]}
-    epochs |= {name: own["epochs"] for name, own in settings["contrastive"].items()}
-    epochs["mmcl"] = 2 * len(settings["mmcl"]["base_lrs"]) * settings["mmcl"]["epochs"]
-    return [
-        part(f"pretrain: {name}", "subjects", TRAIN * count, ours(rows, f"{name}_step_vs_plain"))
-        for name, count in epochs.items()
-    ]
-
-
-def finetune_parts(rows: Mapping[str, dict], config: dict) -> list[Part]:
-    """Return the fine-tunes of the ECG encoders, all seeds; those of images have no row of their own."""
-    settings = config["finetune"]
-    encoders = [name for name in settings["encoders"] if not name.startswith("cmr_")]
-    passes = len(encoders) * len(settings["seeds"]) * settings["epochs"]
-    balanced = sum(
-        2 * share * TRAIN * fraction / 100
-        for share in PREVALENCE.values()
-        for fraction in config["balance_subset"]["fractions"]
-    )
-    grouped = len(GROUPS) * WITH_PHENOTYPES * TRAIN
-    fewest, rate = (settings["patience"] + 1) / settings["epochs"], ours(rows, "finetune_step_vs_plain")
-    return [
-        part("fine-tunes of ECG encoders, diseases", "subjects", passes * balanced, rate, fewest),
-        part("fine-tunes of ECG encoders, phenotypes", "subjects", passes * grouped, rate, fewest),
-    ]
+if __name__ == "__main__":
+    main()

@@ -83,6 +83,15 @@ def alone(run: Callable[[], Iterable[dict]], description: str | None, argv: Sequ
     report(run(), row_parser(description).parse_args(argv).output)
 
 
+def read_through(path: Path) -> int:
+    """Read a file in pieces and return its size."""
+    size = 0
+    with open(path, "rb", buffering=0) as handle:
+        while piece := handle.read(1 << 22):
+            size += len(piece)
+    return size
+
+
 def read_rows(path: Path) -> list[dict]:
     """Return the rows of a file, none if it is not there."""
     return json.loads(path.read_text()) if path.exists() else []
