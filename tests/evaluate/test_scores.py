@@ -13,7 +13,7 @@ from cmr2ecg.evaluate.bootstrap import resample
 from cmr2ecg.evaluate.claims import claims, verdict
 from cmr2ecg.evaluate.paper_values import PAPER
 from cmr2ecg.evaluate.predictions import read_predictions
-from cmr2ecg.evaluate.scores import comparison_table, group_outputs, interval_row, seed_metrics
+from cmr2ecg.evaluate.scores import _pairs, comparison_table, group_outputs, interval_row, seed_metrics
 
 ENCODERS = ("supervised", "mae", "mmcl", "tabular", "probe/random", "probe/mmcl")
 
@@ -70,6 +70,7 @@ def test_comparisons_are_with_mmcl_of_the_same_kind_and_with_the_claims(diseased
         ("finetune", "mmcl", "train_tabular", "tabular"),
         ("probe", "mmcl", "probe", "random"),
         ("finetune", "mae", "finetune", "supervised"),
+        ("probe", "mmcl", "finetune", "supervised"),
     }
     family = table[table["family"] == "finetune/100"]
     assert (family["p_delong_holm"] >= family["p_delong"]).all() and (family["p_delong_holm"] <= 1).all()
@@ -78,6 +79,18 @@ def test_comparisons_are_with_mmcl_of_the_same_kind_and_with_the_claims(diseased
     means = {key[1]: model.by_seed.mean() for key, model in models.items() if key[0] == "finetune"}
     assert claimed["difference"] == pytest.approx(means["mae"] - means["supervised"])
     assert ((table["low"] <= table["difference"]) & (table["difference"] <= table["high"])).all()
+
+
+def test_an_ablation_is_compared_with_mmcl_and_with_the_mae_of_its_kind_and_place():
+    def models(fit):
+        return [(fit, name, "cad", 10) for name in ("mae", "mmcl", "mmcl_few", "random")]
+
+    pairs = [pair[:2] for pair in _pairs([*models("finetune"), *models("probe")])]
+    for fit in ("finetune", "probe"):
+        mae, mmcl, few, _ = models(fit)
+        assert {(mmcl, few), (few, mae)} <= set(pairs)
+    assert (("probe", "mae", "cad", 10), ("probe", "random", "cad", 10)) in pairs
+    assert len(pairs) == len(set(pairs)) and all(first != second for first, second in pairs)
 
 
 def test_phenotypes_have_no_delong(measured):

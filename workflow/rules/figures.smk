@@ -34,7 +34,7 @@ rule make_figure:
 rule score_heatmap:
     """Measure how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
     input:
-        **MAPPED,
+        **MEASURED,
         code=code("score_heatmap"),
         dataset=DATASET,
         split=SPLIT,
@@ -64,7 +64,7 @@ rule score_heatmap:
             },
             sort_keys=True,
         ),
-        models=named_files(MAPPED),
+        models=named_files(MEASURED),
         truth=optional("truth"),
     shell:
         "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"

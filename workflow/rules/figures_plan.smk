@@ -7,6 +7,12 @@ MAPPED = {
     for name in ("mmcl", "mmcl_without_mdm")
     if name in config["finetune"]["encoders"] and name not in INIT
 }
+# The maps that are measured: a control's too, whose pairs were shuffled.
+MEASURED = MAPPED | {
+    name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
+    for name, changes in ABLATIONS.items()
+    if changes.get("shuffle_images")
+}
 # A published encoder comes without its decoder (figure 2) and its projectors (figure 6).
 DRAWN = [
     number
@@ -115,7 +121,7 @@ FIGURE_SETTINGS = {
 
 HEATMAP = (
     ["<results>/score_heatmap/heatmap.csv"]
-    if MAPPED and (SIMULATED or RAW["segmentations"])
+    if MEASURED and (SIMULATED or RAW["segmentations"])
     else []
 )
 

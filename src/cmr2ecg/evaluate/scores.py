@@ -111,7 +111,7 @@ def interval_row(model: Scored, draws: NDArray, n_train: int | None) -> dict[str
 
 
 def comparison_table(models: Mapping[tuple, Scored], draws: Mapping[tuple, NDArray]) -> pd.DataFrame:
-    """Return the paired differences of one target: every model against MMCL, and every pair the paper makes a claim on.
+    """Return the paired differences of one target: every model against MMCL, the pairs of the paper's claims, controls.
 
     Differences are first - second. Holm's correction goes over the comparisons with MMCL of one kind of fit and one
     fraction; other pairs have no corrected p. p_delong is for diseases only.
@@ -162,10 +162,26 @@ def _pairs(models: Sequence[tuple]) -> list[tuple[tuple, tuple, str]]:
         if model != reference and reference in models:
             pairs.append((reference, model, f"{kind}/{fraction}"))
     listed = {pair[:2] for pair in pairs}
-    for claim in claims():
-        first, second = (_fine_tuned(name, claim.target, claim.fraction) for name in (claim.better, claim.worse))
+    claimed = [
+        tuple(_fine_tuned(name, claim.target, claim.fraction) for name in (claim.better, claim.worse))
+        for claim in claims()
+    ]
+    for first, second in dict.fromkeys([*claimed, *_controls(models)]):
         if first in models and second in models and (first, second) not in listed:
             pairs.append((first, second, ""))
+    return pairs
+
+
+def _controls(models: Sequence[tuple]) -> list[tuple[tuple, tuple]]:
+    """Return the pairs beyond the paper's: the steps from nothing to MMCL, and each ablation against the MAE alone."""
+    pairs = []
+    for fit, encoder, *where in models:
+        if encoder == "mae":
+            pairs.append(((fit, encoder, *where), (fit, "random" if fit == "probe" else "supervised", *where)))
+        elif encoder.startswith(f"{REFERENCE}_"):
+            pairs.append(((fit, encoder, *where), (fit, "mae", *where)))
+        elif (fit, encoder) == ("probe", REFERENCE):
+            pairs.append(((fit, encoder, *where), ("finetune", "supervised", *where)))
     return pairs
 
 
