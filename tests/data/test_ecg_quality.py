@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from data.raw_files import counts
+from scipy.signal import butter, sosfiltfilt
 
 from cmr2ecg.data.ecg_quality import flat_leads, longest_constant, opposed, saturated_share, signal_to_noise_db
+from cmr2ecg.data.filters import _design, zero_phase
 
 MV = counts(0) * 0.005
 TIME = np.arange(5000) / 500
@@ -64,3 +66,11 @@ def test_opposed_leads():
     assert opposed(signal)
     signal[0] = 0
     assert not opposed(signal)
+
+
+def test_filters_are_scipys_and_designed_once():
+    signal = np.random.default_rng(0).normal(size=(3, 500))
+    for order, band, kind in ((2, (1.0, 40.0), "bandpass"), (4, 40.0, "highpass")):
+        wanted = sosfiltfilt(butter(order, band, kind, fs=500, output="sos"), signal, axis=1)
+        np.testing.assert_array_equal(zero_phase(signal, order, band, kind, 500), wanted)
+        assert _design(order, band, kind, 500) is _design(order, band, kind, 500)

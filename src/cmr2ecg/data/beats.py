@@ -2,7 +2,9 @@
 
 import numpy as np
 from scipy.ndimage import uniform_filter1d
-from scipy.signal import butter, find_peaks, sosfiltfilt
+from scipy.signal import find_peaks
+
+from cmr2ecg.data.filters import zero_phase
 
 BAND_HZ = (8.0, 20.0)  # most of a QRS complex, little of P and T waves and of muscle noise
 WINDOW_S = 0.1  # length of a QRS complex
@@ -17,8 +19,7 @@ def find_beats(signal: np.ndarray, rate_hz: float) -> np.ndarray:
     The root mean square of each lead in the QRS band over 0.1 s, scaled by the lead's own beats; the median over the
     leads, so that an artefact in a few leads is no beat; then the peaks.
     """
-    sos = butter(2, BAND_HZ, "bandpass", fs=rate_hz, output="sos")
-    power = sosfiltfilt(sos, signal - signal.mean(axis=1, keepdims=True), axis=1) ** 2
+    power = zero_phase(signal - signal.mean(axis=1, keepdims=True), 2, BAND_HZ, "bandpass", rate_hz) ** 2
     width = max(1, round(WINDOW_S * rate_hz))
     envelope = np.sqrt(np.maximum(uniform_filter1d(power, width, axis=1), 0))
     scale = _usual_height(envelope, rate_hz)

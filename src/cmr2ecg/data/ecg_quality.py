@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from scipy.signal import butter, sosfiltfilt
 
+from cmr2ecg.data.filters import zero_phase
 from cmr2ecg.ukb.recording import LEADS, LIMB_LEADS
 
 RUN_S = 0.01  # a cut-off peak stays at the highest value for at least this long
@@ -55,8 +55,8 @@ def signal_to_noise_db(signal: np.ndarray, rate_hz: float, resolution_uv: float)
     ADC. White noise alone has -7 dB at 500 Hz.
     """
     centred = signal - signal.mean(axis=1, keepdims=True)
-    beats = sosfiltfilt(butter(2, BEATS_HZ, "bandpass", fs=rate_hz, output="sos"), centred, axis=1).var(axis=1)
-    high = sosfiltfilt(butter(4, NOISE_HZ, "highpass", fs=rate_hz, output="sos"), centred, axis=1)
+    beats = zero_phase(centred, 2, BEATS_HZ, "bandpass", rate_hz).var(axis=1)
+    high = zero_phase(centred, 4, NOISE_HZ, "highpass", rate_hz)
     noise = np.maximum(NORMAL * np.median(np.abs(high), axis=1), resolution_uv / 1000 * ROUNDING)
     return 10 * np.log10(np.maximum(beats, 1e-12) / noise**2)
 

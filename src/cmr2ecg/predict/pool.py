@@ -9,6 +9,8 @@ from itertools import islice
 from multiprocessing import forkserver, get_context
 from typing import Any
 
+from cmr2ecg.freed_memory import keep_freed_memory
+
 
 @contextmanager
 def start_pool(workers: int, preload: str) -> Iterator[Executor]:
@@ -24,7 +26,7 @@ def start_pool(workers: int, preload: str) -> Iterator[Executor]:
     context = get_context("forkserver")
     context.set_forkserver_preload([preload])
     forkserver.ensure_running()
-    pool = ProcessPoolExecutor(workers, mp_context=context)
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=keep_freed_memory)
     try:
         yield pool
     finally:

@@ -15,6 +15,7 @@ from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.clean import clean_ecg
 from cmr2ecg.data.prepare_ecg import MEASURES, prepare
 from cmr2ecg.data.shards import Field, paths_of, process_shard
+from cmr2ecg.freed_memory import keep_freed_memory
 from cmr2ecg.ukb.ecg_file import read_ecg
 from cmr2ecg.ukb.recording import LEADS
 
@@ -26,6 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
     args = parser.parse_args(argv)
     start(args)
+    keep_freed_memory()
     settings = args.settings
     process_shard(
         paths_of(args.visits, "ecg_path"),
