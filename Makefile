@@ -15,7 +15,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale bench-docs
+.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ config:
 
 test: env  ## run the tests
 	pytest
+
+test-slurm: env  ## run the tiny study through a SLURM started on this machine (root on Debian)
+	tests/slurm/one_node pytest tests/workflow/test_slurm.py
 
 lint: env  ## check style of Python, Snakemake and the workflow
 	ruff check .

@@ -31,10 +31,11 @@ def needs(kind, parts=1, fits=1, **held):
 def training_needs(kind, gpus, fits=1):
     """Return what a training's job needs; data_mb is how much data it holds, however much memory it was given."""
     held = config["memory_mb"]
-    # One task starts all processes of a job, so SLURM must not start one for each GPU.
+    # One task on one node starts all processes of a job; SLURM itself would start one for each GPU.
+    placed = {"nodes": 1, "tasks_per_gpu": 0} if gpus else {}
     return {
         **needs(kind, fits=fits, held_mb=held),
         "data_mb": held,
         "gpu": gpus,
-        "tasks_per_gpu": 0,
+        **placed,
     }

@@ -28,6 +28,8 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
         wildcard_constraints:
             target="[a-z0-9_]+",
             fraction="[0-9]+",
+        group:
+            small_fits(encoder)
         conda:
             ENVIRONMENT
         threads: config["threads"]["finetune"]

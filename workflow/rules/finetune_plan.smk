@@ -27,6 +27,18 @@ def job_log(encoder):
     return f"<results>/logs/finetune/{os.path.join(*parts)}.log"
 
 
+def small_fits(encoder):
+    """Return a function of the wildcards that gives the group which an encoder's fits on small subsets go to a cluster in.
+
+    On GPUs there is none: all fits of a group would start on its first one; finetune.job: encoder packs them there.
+    """
+    if GPU or not ONE_JOB_A_FIT:
+        return None
+    return lambda wildcards: (
+        f"small_fits_{encoder}" if int(wildcards.fraction) < 100 else None
+    )
+
+
 def fit_files(step, encoder, fits, name):
     """Return a file of each fit; wildcards stay as they are."""
     return [f"<results>/{step}/{encoder}/{fit}/{name}" for fit in fits]
