@@ -365,3 +365,11 @@ def test_an_ablation_is_one_more_encoder():
 )
 def test_a_mistake_in_an_ablation_is_named(ablations, message):
     assert complaint(good() | {"ablations": ablations}) == f"config: {message}"
+
+
+def test_planted_latents_are_probed_in_a_synthetic_cohort_only():
+    config = fresh()
+    config["raw"] |= {"ecg": ["/a"], "cmr": ["/b"], "tabular": ["/c.csv"]}
+    config["probe"]["encoders"] = ["latents"]
+    assert "probe.encoders names latents, which only a synthetic cohort has" in complaint(config)
+    check(good() | {"probe": config["probe"]}, SCHEMA)

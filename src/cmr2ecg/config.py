@@ -186,6 +186,8 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     yield from _visible_tokens(config["models"]["ecg_encoder"], config["pretrain"]["mae"]["mask_ratio"])
     for section in ("finetune", "probe", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
+    if "latents" in config["probe"]["encoders"] and not config["simulate_cohort"]["enabled"]:
+        yield "probe.encoders names latents, which only a synthetic cohort has; drop it or set simulate_cohort.enabled"
     yield from sweep_disagreements(config)
     yield from _releases(config["release"]["encoders"], config["finetune"]["encoders"])
 

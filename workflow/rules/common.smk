@@ -91,6 +91,9 @@ BASELINES = sorted(config["pretrain"]["contrastive"])
 PRETRAINED = {
     "supervised": [],
     "random": [],
+    "ecg_beats": [],
+    "cmr_pixels": [],
+    "latents": [],
     "cmr_supervised": [],
     "cmr_mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/image_encoder.safetensors",
     "cmr_mmcl": "<results>/pretrain_mmcl/mmcl/image_encoder.safetensors",

@@ -66,6 +66,11 @@ for encoder in config["probe"]["encoders"]:
             subsets=subsets(fits_of("probe")),
             audit=AUDIT,
             weights=PRETRAINED[encoder],
+            truth=(
+                "<results>/simulate_cohort/truth.parquet"
+                if encoder == "latents"
+                else []
+            ),
         output:
             predictions=fit_files(
                 "probe", encoder, fits_of("probe"), "predictions.parquet"
@@ -86,10 +91,11 @@ for encoder in config["probe"]["encoders"]:
             folder=folder_of("probe", encoder),
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
+            truth=optional("truth"),
         shell:
             "python -m cmr2ecg.steps.probe --settings {params.settings:q} --threads {threads} --log {log:q}"
             " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
-            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights}"
+            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.weights} {params.truth}"
             " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 

@@ -88,7 +88,11 @@ def encoder_settings(section, encoder):
     like = "mmcl" if encoder in ABLATIONS else encoder
     overrides = config[section].get("overrides", {}).get(like, {})
     network = "cmr_encoder" if encoder.startswith("cmr_") else "ecg_encoder"
-    return training_settings({**method, **overrides}, network)
+    settings = training_settings({**method, **overrides}, network)
+    if encoder != "ecg_beats":
+        return settings
+    rate = {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]}
+    return json.dumps({**json.loads(settings), **rate}, sort_keys=True)
 
 
 def finetune_settings(wildcards):

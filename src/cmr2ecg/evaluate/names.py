@@ -33,5 +33,8 @@ MODELS = Names(
         "cmr_mmcl": "MMCL (CMR)",
         "tabular": "XGBoost (tabular)",
         "random": "Random ViT",
+        "ecg_beats": "Mean beat (ECG)",
+        "cmr_pixels": "Pixels (CMR)",
+        "latents": "Planted latents",
     }
 )

@@ -1,12 +1,13 @@
 """Probe one frozen encoder for all targets: linear models on its embeddings, a control the paper lacks.
 
 Every subject is embedded once. The encoder `random` was never trained and is probed once per seed of its weights; a
-pre-trained one once, since nothing in its probe is drawn.
+pre-trained one, or features that need no encoder (training/plain_features.py), once, since nothing there is drawn.
 """
 
 import time
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -18,8 +19,10 @@ from cmr2ecg.steps.finetune import begin, encoder_parser, read_subjects
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.finetune import Fold, load_start
 from cmr2ecg.training.fit_folder import fold_rows, write_fit
+from cmr2ecg.training.plain_features import PLAIN, beats_of, latents_of, pixels_of
 from cmr2ecg.training.probe import Embedded, embed, fit_probe
 from cmr2ecg.training.seeds import SeedResult
+from cmr2ecg.training.subjects import Subjects
 from cmr2ecg.training.targets import Task
 
 MODULE = "cmr2ecg.steps.probe"
@@ -45,17 +48,29 @@ def with_values(folds: dict[str, Fold]) -> dict[str, Fold]:
     return {**folds, "train": folds["train"].with_values()}
 
 
+def plain(name: str, subjects: Subjects, settings: dict, truth: Path | None) -> np.ndarray:
+    """Return the features (n, d) of all subjects of the job, which no encoder makes."""
+    if name == "latents":
+        return latents_of(truth, subjects.eids)
+    return beats_of(subjects.data, settings["sampling_rate_hz"]) if name == "ecg_beats" else pixels_of(subjects.data)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
-    args = encoder_parser(__doc__).parse_args(argv)
+    parser = encoder_parser(__doc__)
+    parser.add_argument("--truth", type=Path, help="truth.parquet of simulate_cohort, for the encoder `latents`")
+    args = parser.parse_args(argv)
     start(args)
-    device, precision, origin = begin(args, MODULE, started)
+    device, precision, origin = begin(args, MODULE, started, also=[args.truth] if args.truth else [])
     subjects, weights = read_subjects(args), read_weights(args.weights)
     method, field = args.settings["method"], "cmr" if is_cmr(args.encoder) else "ecg"
-    seeds = method["random_seeds"] if weights is None else method["random_seeds"][:1]
+    drawn = weights is None and args.encoder not in PLAIN
+    seeds = method["random_seeds"] if drawn else method["random_seeds"][:1]
 
     @cache
     def features(seed: int) -> np.ndarray:
+        if args.encoder in PLAIN:
+            return plain(args.encoder, subjects, args.settings, args.truth)
         torch.manual_seed(seed)
         encoder = build_encoder(args.encoder, args.settings["models"])
         if weights is not None:
