@@ -113,6 +113,20 @@ def test_stale_archives_are_deleted_and_the_rest_of_mostly_stale_ones_is_saved_a
     assert state(second) == state(folder)
 
 
+def test_a_save_afresh_leaves_nothing_of_the_earlier_ones(folder, store, tmp_path):
+    """Somebody has withdrawn: the save before the last must not keep the files that held the subject."""
+    write(folder, "results/ukb/split_subjects/split.csv", "9000007,train")
+    write(folder, "results/demo/split_subjects/split.csv", "9000007,train")
+    save(folder, "ukb", store)
+    save(folder, "demo", store)
+    write(folder, "results/ukb/split_subjects/split.csv", "")
+    assert save(folder, "ukb", store, afresh=True).written == 7
+    assert store.names() == ["demo_000001.json", "demo_000001.tar", "ukb_000002.json", "ukb_000002.tar"]
+    second = repository(tmp_path / "second")
+    restore(second, "ukb", store)
+    assert state(second) == state(folder)
+
+
 def test_unfinished_files_links_and_the_noise_of_sqlite_are_left_out(folder, tmp_path):
     database = folder / "results/ukb/mlflow.db"
     with closing(sqlite3.connect(database)) as open_one:
@@ -297,9 +311,10 @@ def test_a_run_restores_saves_meanwhile_and_hands_on_signals_and_the_exit_code(f
     [
         (["save", "ukb", "--at", "place", "--", "true"], "belongs to `run`"),
         (["run", "ukb", "--at", "place"], "belongs to `run`"),
+        (["restore", "ukb", "--at", "place", "--afresh"], "--afresh belongs to `save`"),
     ],
 )
-def test_a_command_belongs_to_run(folder, monkeypatch, words, said):
+def test_options_that_belong_to_other_commands_are_refused(folder, monkeypatch, words, said):
     monkeypatch.chdir(folder)
     with pytest.raises(InputError, match=said):
         command.main(words)

@@ -5,6 +5,7 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -264,6 +265,21 @@ def test_tracking_again_adds_nothing_and_a_change_replaces_its_run_only(study, d
     after = dict(ask(copy, active))
     assert {name for name in after if after[name] != before[name]} == {"mmcl/cad/100"}
     assert after.keys() == before.keys()
+
+
+def test_runs_follow_their_files_to_another_folder(study, database, tmp_path):
+    """Results are restored elsewhere: tables are found there, and the old folder is not written to."""
+    copy, old = tmp_path / "mlflow.db", (study / "artifacts").resolve().as_uri()
+    shutil.copy(database, copy)
+    shutil.copytree(study / "artifacts", tmp_path / "artifacts")
+    assert any(uri.startswith(old) for (uri,) in ask(copy, "SELECT artifact_uri FROM runs"))
+    Tracker(copy, tmp_path / "artifacts", "demo")
+    places = ask(copy, "SELECT artifact_location FROM experiments WHERE name LIKE 'demo/%'")
+    runs = ask(copy, "SELECT artifact_uri FROM runs")
+    new = (tmp_path / "artifacts").as_uri()
+    assert places and runs and all(place.startswith(f"{new}/demo/") for (place,) in places + runs)
+    (report,) = ask(copy, "SELECT artifact_uri FROM runs WHERE name = 'tables and figures'")
+    assert (Path(report[0].removeprefix("file://")) / "figure_5.png").is_file()
 
 
 def test_no_participant_is_in_the_database(study, database):

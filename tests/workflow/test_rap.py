@@ -228,6 +228,8 @@ def test_the_page_from_the_first_list_to_a_restored_run(unshare, project, tmp_pa
     third = Machine(unshare, project, tmp_path / "third", monkeypatch)
     third.run(block("cp /mnt"))
     assert "Nothing to be done" in third.run(block("backup restore", "--dry-run"))
+    third.run(block("--afresh"))
+    assert len(lists(project)) == 1 and len(lists(project)[0]) > 100
     assert raw_state(project) == before
 
     show_what_has_to_travel(third, unshare, project, tmp_path, monkeypatch)
@@ -272,7 +274,7 @@ def show_what_has_to_travel(whole: Machine, unshare, project, tmp_path, monkeypa
 
 
 def test_every_block_is_tried_and_no_place_is_a_link():
-    assert len(blocks()) == 7
+    assert len(blocks()) == 8
     text = PAGE.read_text(encoding="utf-8")
     for place in FOLDERS.values():
         assert f"/mnt/project/Bulk/{place}/" in text

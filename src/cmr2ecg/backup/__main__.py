@@ -30,11 +30,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
     if bool(command) != (args.work == "run"):
         raise InputError("a command behind -- belongs to `run`, and only to it")
+    if args.afresh and args.work != "save":
+        raise InputError("--afresh belongs to `save`")
     folder, store = Path.cwd(), open_store(args.at)
     if not (folder / "Snakefile").is_file():
         raise InputError("there is no Snakefile here: go to the folder of the repository first")
     if args.work == "save":
-        report(save(folder, args.cohort, store))
+        report(save(folder, args.cohort, store, args.afresh))
     elif args.work == "restore":
         log.info("save %d of %s is restored", restore(folder, args.cohort, store), args.cohort)
     else:
@@ -50,6 +52,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("cohort", help="the config's `cohort`, the folder below results/")
     whole.add_argument("--at", required=True, metavar="PLACE", help="a folder, or dx:[PROJECT:]/FOLDER of DNAnexus")
     whole.add_argument("--every", type=float, default=15, metavar="MINUTES", help="`run` saves so often (default: 15)")
+    whole.add_argument("--afresh", action="store_true", help="`save` writes everything anew and deletes earlier saves")
     return whole
 
 

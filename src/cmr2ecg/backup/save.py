@@ -7,7 +7,7 @@ Snakemake makes its files anew. The next save has it whole.
 
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,8 +40,10 @@ class Saved:
     size: int
 
 
-def save(folder: Path, cohort: str, store: Store) -> Saved:
+def save(folder: Path, cohort: str, store: Store, afresh: bool = False) -> Saved:
     """Save the cohort's results and Snakemake's records of them; `folder` is the repository's.
+
+    afresh: write every file again and delete all earlier saves, which may hold somebody who has withdrawn since.
 
     Raises:
         InputError: if the store's newest save is neither of this folder nor the one it was restored from.
@@ -52,13 +54,16 @@ def save(folder: Path, cohort: str, store: Store) -> Saved:
         check_follows(who, number, old)
         archive = Path(temporary, name_of(cohort, number + 1, "tar"))
         with tarfile.open(archive, "w") as tar:
-            files = collect(tar, folder, cohort, still_kept(old))
+            files = collect(tar, folder, cohort, {} if afresh else still_kept(old))
         written = [entry.size for entry in files.values() if entry.archive == archive.name]
         if not written and files.keys() == old.files.keys():
             return Saved(number, len(files), 0, 0)
         new = Listing(files, {**old.archives, archive.name: sum(written)}, who.writer)
         publish(store, archive, new)
-    tidy(store, cohort, number, old.in_use().keys() | new.in_use().keys())
+    if afresh:
+        tidy(store, cohort, number + 1, new.in_use().keys())
+    else:
+        tidy(store, cohort, number, old.in_use().keys() | new.in_use().keys())
     return Saved(number + 1, len(files), len(written), sum(written))
 
 
@@ -107,8 +112,8 @@ def publish(store: Store, archive: Path, listing: Listing) -> None:
     store.put(listed)
 
 
-def tidy(store: Store, cohort: str, number: int, used: set[str]) -> None:
-    """Delete the cohort's files that neither this save nor the one before, `number`, needs."""
+def tidy(store: Store, cohort: str, number: int, used: Set[str]) -> None:
+    """Delete the cohort's lists before save `number` and the archives up to it that are not `used`."""
     for name in store.names():
         listed, archive = newest([name], cohort), newest([name], cohort, "tar")
         if 0 < listed < number or (0 < archive <= number and name not in used):

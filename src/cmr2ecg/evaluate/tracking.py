@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cmr2ecg.evaluate.moved_runs import follow_files
 from cmr2ecg.evaluate.training_runs import TrainingRun
 from cmr2ecg.files import atomic
 from cmr2ecg.files import sha256 as file_sha256
@@ -31,6 +32,7 @@ class Tracker:
 
     def __init__(self, database: Path, artifact_root: Path, cohort: str) -> None:
         """Open the database, or create it. Experiments are named cohort/stage, files lie under artifact_root."""
+        follow_files(database, artifact_root, cohort)
         self._client = _open(database)
         self._artifact_root = artifact_root
         self._cohort = cohort

@@ -1,0 +1,35 @@
+"""Runs whose files lie elsewhere now: results were carried to another machine or folder.
+
+MLflow keeps whole paths and has no command to change them.
+"""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+
+def follow_files(database: Path, artifact_root: Path, cohort: str) -> None:
+    """Put the folder where a cohort's files lie now in the place of the one where they lay when the runs were made.
+
+    database: an MLflow database; one that is not there yet, or empty, is left alone.
+    """
+    if not database.exists():
+        return
+    with closing(sqlite3.connect(database)) as connection, connection:
+        if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'experiments'").fetchone():
+            return
+        rows = connection.execute("SELECT experiment_id, name, artifact_location FROM experiments").fetchall()
+        for experiment, name, old in rows:
+            new = (artifact_root / name).resolve().as_uri()
+            if name.startswith(f"{cohort}/") and old != new:
+                _rewrite(connection, experiment, old, new)
+
+
+def _rewrite(connection: sqlite3.Connection, experiment: int, old: str, new: str) -> None:
+    """Change the beginning of an experiment's paths."""
+    connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, experiment))
+    connection.execute(
+        "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?)"
+        " WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+        (new, len(old) + 1, experiment, len(old), old),
+    )
