@@ -1,7 +1,8 @@
 """Started by torchrun: print, as JSON, how far the processes together are from one process with the whole batch.
 
 For every objective the first process reports loss (one process, several, and the mean of the slices each on its own),
-and the largest error of gradients and buffers relative to the largest value of the same tensor.
+the largest error of gradients and buffers relative to the largest value of the same tensor, and of what is drawn (masks
+and augmentation). Drop path is on.
 """
 
 import copy
@@ -17,12 +18,14 @@ from cmr2ecg.training.distributed import (
     alone,
     average,
     average_gradients,
+    own_rows,
     processes,
     rank,
     slice_of,
-    synchronise_batch_norm,
+    synchronise,
     world,
 )
+from cmr2ecg.training.epoch import shared
 
 BATCH = 12
 SMALLEST = 1e-3  # of the largest gradient: below is rounding, as for a bias ahead of a BatchNorm, whose gradient is 0
@@ -38,27 +41,29 @@ def main() -> None:
 
 
 def compare(objective: nn.Module, settings: dict) -> dict[str, float]:
-    for module in objective.modules():  # drop path draws numbers of its own in each process
-        if hasattr(module, "drop_prob"):
-            module.drop_prob = 0.0
     generator = torch.Generator().manual_seed(1)
     batch = {
         "ecg": torch.randn(BATCH, 12, 5000, generator=generator),
         "cmr": torch.rand(BATCH, 3, 32, 32, generator=generator),
     }
-    prepared = objective.prepare(batch, generator, augment=True)
-    mine = [own_rows(value) for value in prepared]
+    with alone():
+        prepared = objective.prepare(batch, shared(generator.manual_seed(2), BATCH), augment=True)
+    own = {name: slice_of(value, rank(), world()) for name, value in batch.items()}
+    mine = objective.prepare(own, shared(generator.manual_seed(2), BATCH // world()), augment=True)
+    wanted = [own_part(value) for value in prepared]
     together, separate = copy.deepcopy(objective), copy.deepcopy(objective)
     with alone():
         whole_loss = step(objective, prepared)
-        separate_loss = step(separate, mine)
-    synchronise_batch_norm(together)
-    loss = average(step(together, mine))
+        separate_loss = step(separate, wanted)
+    synchronise(together)
+    own_rows(BATCH // world())
+    loss = average(step(together, wanted))
     average_gradients(list(together.parameters()))
     return {
         "whole": float(whole_loss),
         "together": float(loss),
         "separate": float(average(separate_loss)),
+        "drawn_error": float(average(max((a - b).abs().max() for a, b in zip(mine, wanted, strict=True)))),
         "gradient_error": largest_error(gradients(objective), gradients(together)),
         "separate_gradient_error": largest_error(gradients(objective), gradients(separate)),
         "buffer_error": largest_error(dict(objective.named_buffers()), dict(together.named_buffers())),
@@ -66,12 +71,13 @@ def compare(objective: nn.Module, settings: dict) -> dict[str, float]:
 
 
 def step(objective: nn.Module, prepared: Iterable[Tensor]) -> Tensor:
+    torch.manual_seed(3)  # drop path
     loss = objective.train().loss(*prepared)
     loss.backward()
     return loss.detach()
 
 
-def own_rows(value: Tensor) -> Tensor:
+def own_part(value: Tensor) -> Tensor:
     """Return this process's rows; several views of the batch may be stacked."""
     views = value.split(BATCH)
     return torch.cat([slice_of(view, rank(), world()) for view in views])

@@ -14,7 +14,8 @@ from safetensors.torch import load_file
 from small_objectives import OBJECTIVES, small_settings
 from torch import nn
 
-from cmr2ecg.training.distributed import SyncedBatchNorm, gather, slice_of, synchronise_batch_norm
+from cmr2ecg.command import InputError
+from cmr2ecg.training.distributed import SyncedBatchNorm, check_gpus, gather, slice_of, synchronise
 from cmr2ecg.training.epoch import own_order
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,6 +44,7 @@ def compared(small_models) -> dict:
 def test_two_processes_equal_one(compared, name):
     found = compared[name]
     assert found["together"] == pytest.approx(found["whole"], rel=1e-5)
+    assert found["drawn_error"] < 1e-5
     assert found["gradient_error"] < 1e-3
     assert found["buffer_error"] < 1e-5
 
@@ -113,12 +115,18 @@ def test_one_process_takes_every_subject_once():
     assert (len(order), size) == (8, 4)
 
 
+def test_a_process_without_a_gpu_of_its_own_is_refused():
+    check_gpus(4, 4)
+    with pytest.raises(InputError, match=r"4 processes want a GPU each, but there are 1; lower processes\.pretrain"):
+        check_gpus(1, 4)
+
+
 def test_synchronised_batch_norm_keeps_parameters_buffers_and_output():
     plain = nn.Sequential(nn.Conv2d(2, 3, 1), nn.BatchNorm2d(3), nn.Sequential(nn.BatchNorm2d(3)))
     parameters, state = list(plain.parameters()), {key: value.clone() for key, value in plain.state_dict().items()}
     x = torch.randn(4, 2, 5, 5)
     wanted = plain.eval()(x)
-    synced = synchronise_batch_norm(plain)
+    synced = synchronise(plain)
     assert isinstance(synced[1], SyncedBatchNorm) and isinstance(synced[2][0], SyncedBatchNorm)
     assert all(a is b for a, b in zip(synced.parameters(), parameters, strict=True))
     assert synced.state_dict().keys() == state.keys()

@@ -8,7 +8,6 @@ import signal
 import sqlite3
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +27,7 @@ TIMED_KEYS = {
 def running_jobs(folder: Path) -> dict[int, str]:
     """Return {process: step} of the jobs that run in `folder`."""
     found = {}
-    for process in Path("/proc").iterdir():
-        if not process.name.isdecimal():
-            continue
+    for process in Path("/proc").glob("[0-9]*"):
         try:
             words = (process / "cmdline").read_bytes().split(b"\0")
             if words[1:2] == [b"-m"] and words[2].startswith(STEP.encode()) and (process / "cwd").resolve() == folder:
@@ -52,17 +49,17 @@ def durations(folder: Path) -> dict[str, float]:
     return shortest
 
 
-class Killer(threading.Thread):
-    """Kill (SIGKILL) one job of each kind at a random point of its life, as long as the block lasts."""
+class Killer:
+    """Kill (SIGKILL) one job of each kind at a random point of its life, while a block of this lasts."""
 
     def __init__(self, folder: Path, lengths: dict[str, float], chance: random.Random) -> None:
-        super().__init__(daemon=True)
+        """lengths: {step: seconds}, the kinds and about how long they last."""
         self.folder, self.waiting, self.chance = folder, dict(sorted(lengths.items())), chance
         self.killed: dict[str, float] = {}  # step: seconds into its life
         self.due: dict[int, tuple[str, float, float]] = {}  # process: step, when it was seen, when it dies
         self.over = threading.Event()
 
-    def run(self) -> None:
+    def _look(self) -> None:
         while not self.over.wait(0.02):
             jobs, now = running_jobs(self.folder), time.monotonic()
             for process, step in jobs.items():
@@ -76,13 +73,19 @@ class Killer(threading.Thread):
                     self.killed[step] = round(now - seen, 2)
                     del self.waiting[step]
 
+    def again(self) -> "Killer":
+        """Take up where the last block ended."""
+        self.over.clear()
+        return self
+
     def __enter__(self) -> "Killer":
-        self.start()
+        self.thread = threading.Thread(target=self._look, daemon=True)
+        self.thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         self.over.set()
-        self.join()
+        self.thread.join()
 
 
 def differences(found: Path, wanted: Path) -> list[str]:
@@ -130,11 +133,3 @@ def tracked(database: Path) -> list[tuple]:
     """
     with sqlite3.connect(database) as connection:
         return connection.execute(query).fetchall()
-
-
-def wait_until(condition: Callable[[], Any], seconds: float) -> bool:
-    """Wait for condition() to be true, at most so long; return whether it is."""
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return bool(condition())

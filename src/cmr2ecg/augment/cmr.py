@@ -12,14 +12,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from cmr2ecg.augment.draw import in_pieces, on_share, uniform
+from cmr2ecg.augment.draw import Generator, in_pieces, on_share, uniform
 
 CROP_RATIO = (3 / 4, 4 / 3)  # width to height, torchvision's default for a random resized crop
 CROP_TRIES = 10  # proposals a sample; the first that fits is taken
 GREY = (0.2989, 0.587, 0.114)  # torchvision's weights of the three channels in a grey image
 
 
-def augment_cmr(x: Tensor, settings: Mapping[str, Any], generator: torch.Generator, probability: float = 1.0) -> Tensor:
+def augment_cmr(x: Tensor, settings: Mapping[str, Any], generator: Generator, probability: float = 1.0) -> Tensor:
     """Flip, rotate, crop and jitter each image of x (B, 3, H, W), values in [0, 1], with parameters of its own.
 
     settings: flip, rotate_probability (probabilities), rotate_degrees (largest angle either way), brightness,
@@ -33,10 +33,10 @@ def augment_cmr(x: Tensor, settings: Mapping[str, Any], generator: torch.Generat
         factors = [_draw_factor(chosen, settings[name], generator) for name in names]
         return apply_jitter(chosen, *factors)
 
-    return on_share(x.float(), probability, generator, lambda chosen: in_pieces(chosen, chain))
+    return on_share(x.float(), probability, generator, lambda chosen: in_pieces(chosen, chain, generator))
 
 
-def draw_affine(x: Tensor, settings: Mapping[str, Any], generator: torch.Generator) -> Tensor:
+def draw_affine(x: Tensor, settings: Mapping[str, Any], generator: Generator) -> Tensor:
     """Return maps (B, 2, 3) from output to input coordinates (-1..1): crop, then rotation, then flip."""
     batch, _, height, width = x.shape
     flip = 1 - 2 * (uniform((batch,), generator, x.device) < settings["flip"]).float()
@@ -48,7 +48,7 @@ def draw_affine(x: Tensor, settings: Mapping[str, Any], generator: torch.Generat
 
 
 def draw_crop(
-    batch: int, smallest: float, aspect: float, generator: torch.Generator, device: torch.device
+    batch: int, smallest: float, aspect: float, generator: Generator, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Draw crop windows as torchvision's RandomResizedCrop does, without rounding to whole pixels.
 
@@ -108,5 +108,5 @@ def _grey(x: Tensor) -> Tensor:
     return x[:, :1] * GREY[0] + x[:, 1:2] * GREY[1] + x[:, 2:] * GREY[2]
 
 
-def _draw_factor(x: Tensor, strength: float, generator: torch.Generator) -> Tensor:
+def _draw_factor(x: Tensor, strength: float, generator: Generator) -> Tensor:
     return uniform((len(x), 1, 1, 1), generator, x.device, max(0.0, 1 - strength), 1 + strength)

@@ -4,18 +4,19 @@ The order is random crop, Fourier-transform surrogate, Gaussian noise, amplitude
 """
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from cmr2ecg.augment.draw import in_pieces, normal, on_share, uniform
+from cmr2ecg.augment.draw import Generator, drawn, in_pieces, normal, on_share, uniform
 
 # The authors' noise is 0.6 x N(0, sigma) times the signal itself; the paper says only "Gaussian noise".
 MULTIPLICATIVE_SHARE = 0.6
 
 
-def random_crop(x: Tensor, samples: int, generator: torch.Generator) -> Tensor:
+def random_crop(x: Tensor, samples: int, generator: Generator) -> Tensor:
     """Cut `samples` samples from each record, from a start of its own: (B, leads, T) -> (B, leads, samples).
 
     Raises ValueError if the records are shorter than that.
@@ -26,7 +27,7 @@ def random_crop(x: Tensor, samples: int, generator: torch.Generator) -> Tensor:
     if len(x) == 0:
         return x[..., :samples]
     choices = length - samples + 1
-    starts = torch.randint(choices, (len(x),), generator=generator, device=generator.device).tolist()
+    starts = drawn(partial(torch.randint, choices), (len(x),), generator).tolist()
     # Slices copy whole runs of memory: twice as fast as gathering sample by sample.
     return torch.stack([record[:, start : start + samples] for record, start in zip(x, starts, strict=True)])
 
@@ -43,7 +44,7 @@ def shift_phases(x: Tensor, phase_uniform: Tensor, magnitude: float) -> Tensor:
     return torch.fft.irfft(spectrum, n=x.shape[-1])
 
 
-def fourier_surrogate(x: Tensor, magnitude: float, probability: float, generator: torch.Generator) -> Tensor:
+def fourier_surrogate(x: Tensor, magnitude: float, probability: float, generator: Generator) -> Tensor:
     """Give each record (B, leads, T), with this probability, random phases shared by its leads.
 
     Source: Schreiber and Schmitz 2000; magnitude 1 is a full surrogate, the paper has 0.1 and 0.075.
@@ -56,7 +57,7 @@ def fourier_surrogate(x: Tensor, magnitude: float, probability: float, generator
     return on_share(x.float(), probability, generator, change)
 
 
-def add_noise(x: Tensor, sigma: float, kind: str, generator: torch.Generator) -> Tensor:
+def add_noise(x: Tensor, sigma: float, kind: str, generator: Generator) -> Tensor:
     """Add Gaussian noise, drawn for every sample of every lead, to x (B, leads, T).
 
     kind "additive": x + N(0, sigma), sigma in the signal's (normalised) unit.
@@ -70,12 +71,12 @@ def add_noise(x: Tensor, sigma: float, kind: str, generator: torch.Generator) ->
     raise ValueError(f"noise_kind is {kind!r}; additive or multiplicative is wanted")
 
 
-def rescale(x: Tensor, sigma: float, generator: torch.Generator) -> Tensor:
+def rescale(x: Tensor, sigma: float, generator: Generator) -> Tensor:
     """Multiply each record of x (B, leads, T) by one number from N(1, sigma), the same for all leads."""
     return x * (1 + sigma * normal((len(x), 1, 1), generator, x.device))
 
 
-def augment_ecg(x: Tensor, settings: Mapping[str, Any], generator: torch.Generator, probability: float = 1.0) -> Tensor:
+def augment_ecg(x: Tensor, settings: Mapping[str, Any], generator: Generator, probability: float = 1.0) -> Tensor:
     """Apply surrogate, noise and rescaling to x (B, leads, T); the crop comes before, by `random_crop`.
 
     settings: surrogate (magnitude), surrogate_probability, noise (sigma), noise_kind, rescale (sigma).
@@ -87,4 +88,4 @@ def augment_ecg(x: Tensor, settings: Mapping[str, Any], generator: torch.Generat
         chosen = add_noise(chosen, settings["noise"], settings["noise_kind"], generator)
         return rescale(chosen, settings["rescale"], generator)
 
-    return on_share(x.float(), probability, generator, lambda chosen: in_pieces(chosen, chain))
+    return on_share(x.float(), probability, generator, lambda chosen: in_pieces(chosen, chain, generator))

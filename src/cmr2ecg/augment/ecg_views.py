@@ -9,23 +9,23 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from cmr2ecg.augment.draw import in_pieces, on_share, uniform
+from cmr2ecg.augment.draw import Generator, in_pieces, on_share, uniform
 from cmr2ecg.augment.ecg import augment_ecg
 
 HOPS = 4  # the windows of the spectrogram overlap by three quarters, torch's and the authors' default
 
 
-def time_flip(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def time_flip(x: Tensor, probability: float, generator: Generator) -> Tensor:
     """Turn each record of x (B, leads, T), with this probability, round in time."""
     return on_share(x, probability, generator, lambda chosen: chosen.flip(-1))
 
 
-def sign_flip(x: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+def sign_flip(x: Tensor, probability: float, generator: Generator) -> Tensor:
     """Change the sign of each record of x (B, leads, T) with this probability."""
     return on_share(x, probability, generator, torch.neg)
 
 
-def mask_spectrogram(x: Tensor, share: float, window: int, generator: torch.Generator) -> Tensor:
+def mask_spectrogram(x: Tensor, share: float, window: int, generator: Generator) -> Tensor:
     """Blank a band of frequencies or, as often, a stretch of time in the spectrogram of each record (B, leads, T).
 
     share: of the spectrogram's frequencies or windows; the band is the same for all leads of a record.
@@ -55,9 +55,7 @@ def _band(bins: int, share: float, place: Tensor) -> Tensor:
     return (position >= start) & (position < start + width)
 
 
-def augment_view(
-    x: Tensor, settings: Mapping[str, Any], generator: torch.Generator, probability: float = 1.0
-) -> Tensor:
+def augment_view(x: Tensor, settings: Mapping[str, Any], generator: Generator, probability: float = 1.0) -> Tensor:
     """Apply the whole chain to x (B, leads, T); the crop comes before, by `random_crop`.
 
     settings: those of `augment_ecg`, and time_flip, sign_flip (probabilities), spectrogram_mask (share of its bins),
@@ -71,4 +69,4 @@ def augment_view(
         chosen = sign_flip(chosen, settings["sign_flip"], generator)
         return mask_spectrogram(chosen, settings["spectrogram_mask"], settings["spectrogram_window"], generator)
 
-    return on_share(x.float(), probability, generator, lambda chosen: in_pieces(chosen, chain))
+    return on_share(x.float(), probability, generator, lambda chosen: in_pieces(chosen, chain, generator))

@@ -1,8 +1,8 @@
 """CLOCS for the ECG encoder as an objective (paper §IV-D.1; Kiyasseh et al. 2021)."""
 
-import torch
 from torch import Tensor
 
+from cmr2ecg.augment.draw import Generator
 from cmr2ecg.augment.ecg import random_crop
 from cmr2ecg.augment.ecg_views import augment_view
 from cmr2ecg.losses.clocs import clocs_loss
@@ -28,7 +28,7 @@ class ClocsObjective(EcgViewsObjective):
         self.by_lead = settings["contrast"] != "cmsc"
         self.halves = settings["contrast"] != "cmlc"
 
-    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor]:
         """Return the halves of each record, stacked (2 x batch, 12, samples), or one crop of each (batch, 12, samples).
 
         The halves are the authors' fixed ones, the first `samples` samples of each. Everything is augmented in

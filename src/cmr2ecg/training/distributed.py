@@ -1,7 +1,8 @@
 """One training in several processes, started by torchrun: who is who, embeddings gathered, gradients averaged.
 
-The rule that makes W processes equal one: each takes an equal slice of every global batch, a loss is either the mean
-over the slice or a function of gathered embeddings, and parameter gradients are averaged over the processes.
+What makes W processes equal one: each takes an equal slice of every global batch and the random numbers that its rows
+would have in one process, a loss is either the mean over the slice or a function of gathered embeddings, and parameter
+gradients are averaged over the processes.
 """
 
 import os
@@ -12,13 +13,17 @@ from typing import Any
 
 import torch
 import torch.distributed as dist
+from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+from cmr2ecg.command import InputError
 
 PATIENCE = timedelta(minutes=30)  # the others wait while the first validates and writes; torchrun ends them at once
 # where one dies
 
 _alone = False
+_own_rows = 0
 
 
 def world() -> int:
@@ -38,12 +43,19 @@ def processes(device: torch.device) -> Iterator[None]:
         yield
         return
     if device.type == "cuda":
+        check_gpus(torch.cuda.device_count(), int(os.environ["LOCAL_WORLD_SIZE"]))
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
     try:
         yield
     finally:
         dist.destroy_process_group()
+
+
+def check_gpus(found: int, wanted: int) -> None:
+    """Raise InputError if there are fewer GPUs than processes on this machine."""
+    if found < wanted:
+        raise InputError(f"config: {wanted} processes want a GPU each, but there are {found}; lower processes.pretrain")
 
 
 @contextmanager
@@ -171,14 +183,38 @@ class SyncedBatchNorm(_BatchNorm):
         self.running_var.lerp_(variance, share)
 
 
-def synchronise_batch_norm(module: nn.Module) -> nn.Module:
-    """Replace every BatchNorm in `module` by one that sees all processes' batches; parameters stay the same objects."""
+class SharedDropPath(DropPath):
+    """Drop path that draws for the rows of all processes, seeded alike, and takes this process's.
+
+    The rows of a batch may be several views of the same subjects, stacked; `own_rows` says how many subjects there are.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Drop whole rows of (rows, ...), as one process would with the whole batch."""
+        if world() == 1 or not self.training or self.drop_prob == 0:
+            return super().forward(x)
+        subjects = _own_rows if _own_rows and len(x) % _own_rows == 0 else len(x)
+        keep = 1 - self.drop_prob
+        kept = x.new_empty((len(x) // subjects, world(), subjects)).bernoulli_(keep)[:, rank()].reshape(-1)
+        return x * kept.div_(keep).view(-1, *[1] * (x.ndim - 1))
+
+
+def own_rows(subjects: int) -> None:
+    """Say how many subjects this process has of the batch that follows."""
+    global _own_rows
+    _own_rows = subjects
+
+
+def synchronise(module: nn.Module) -> nn.Module:
+    """Replace every BatchNorm and DropPath in `module` by one that knows of all processes; parameters stay the same."""
     if isinstance(module, _BatchNorm) and not isinstance(module, SyncedBatchNorm):
         synced = SyncedBatchNorm(
             module.num_features, module.eps, module.momentum, module.affine, module.track_running_stats
         )
         synced._parameters, synced._buffers = module._parameters, module._buffers
         return synced.train(module.training)
+    if type(module) is DropPath:
+        return SharedDropPath(module.drop_prob, module.scale_by_keep).train(module.training)
     for name, child in module.named_children():
-        setattr(module, name, synchronise_batch_norm(child))
+        setattr(module, name, synchronise(child))
     return module

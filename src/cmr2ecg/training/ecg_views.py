@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from cmr2ecg.augment.draw import Generator
 from cmr2ecg.augment.ecg import random_crop
 from cmr2ecg.augment.ecg_views import augment_view
 from cmr2ecg.models.vit import EcgEncoder
@@ -24,7 +25,7 @@ class EcgViewsObjective(nn.Module):
         self.settings = settings
         self.encoder = EcgEncoder(**models["ecg_encoder"], drop_path=settings["drop_path"])
 
-    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor]:
         """Return two views of each record, stacked (2 x batch, 12, samples).
 
         Views are made in the same way in validation (`augment` is not used): two equal views would say nothing.
@@ -32,7 +33,7 @@ class EcgViewsObjective(nn.Module):
         crops = [random_crop(batch["ecg"], self.encoder.samples, generator) for _ in range(2)]
         return (self.augmented(crops, generator),)
 
-    def augmented(self, crops: list[Tensor], generator: torch.Generator) -> Tensor:
+    def augmented(self, crops: list[Tensor], generator: Generator) -> Tensor:
         """Return two crops (batch, 12, samples) of each record augmented and stacked."""
         shares = (1.0, self.settings["second_view_probability"])
         chains = zip(crops, shares, strict=True)

@@ -7,9 +7,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from cmr2ecg.augment.draw import Generator, SharedGenerator
 from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.training.distributed import average, average_gradients, rank, slice_of, world
+from cmr2ecg.training.distributed import average, average_gradients, own_rows, rank, slice_of, world
 from cmr2ecg.training.optimizer import set_rate
 from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
 
@@ -48,16 +49,23 @@ def own_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batche
 def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
     """Seed torch's own generator (drop path) and return one for masks and augmentation, the same after a resume.
 
-    Each process has its own numbers; those of the first are those of a single process.
+    All processes of a training are seeded alike: each draws for the whole batch and takes what its rows have.
     """
-    mixed = int(np.random.SeedSequence([seed, epoch, rank()]).generate_state(1, np.uint64)[0] >> 1)
+    mixed = int(np.random.SeedSequence([seed, epoch, 0]).generate_state(1, np.uint64)[0] >> 1)
     torch.manual_seed(mixed)
     return torch.Generator(device).manual_seed(mixed)
 
 
+def shared(generator: torch.Generator, rows: int) -> Generator:
+    """Return what draws for this process's `rows` of a batch; the generator itself where there is one process."""
+    if world() == 1:
+        return generator
+    return SharedGenerator(generator, rows * world(), rank() * rows + torch.arange(rows))
+
+
 def train_epoch(
     data: PairedData,
-    loss_of: Callable[[dict[str, Tensor], np.ndarray, torch.Generator], Tensor],
+    loss_of: Callable[[dict[str, Tensor], np.ndarray, Generator], Tensor],
     optimizer: torch.optim.Optimizer,
     settings: dict,
     *,
@@ -92,7 +100,8 @@ def train_epoch(
         now = epoch + step / steps
         set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
         positions = order[step * size : (step + 1) * size]
-        loss = loss_of(to_device(batch, device), positions, generator)
+        own_rows(len(positions))
+        loss = loss_of(to_device(batch, device), positions, shared(generator, len(positions)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(parameters)

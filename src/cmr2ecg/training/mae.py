@@ -1,8 +1,8 @@
 """Masked data modelling of ECGs as an objective (paper §III-A, §IV-C.2)."""
 
-import torch
 from torch import Tensor, nn
 
+from cmr2ecg.augment.draw import Generator, uniform
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.losses.masked_reconstruction import reconstruction_loss
 from cmr2ecg.models.mae import MaskedAutoencoder
@@ -23,7 +23,7 @@ class MaeObjective(nn.Module):
         encoder = EcgEncoder(**{**models["ecg_encoder"], "position_embedding": position})
         self.autoencoder = MaskedAutoencoder(encoder, **models["mae_decoder"])
 
-    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
         """Return crops (batch, 12, samples) and the noise (batch, patches) that decides their masks.
 
         Without `augment` the first samples of each record are used as they are.
@@ -35,7 +35,7 @@ class MaeObjective(nn.Module):
         else:
             ecg = batch["ecg"][..., : encoder.samples]
         patches = encoder.grid[0] * encoder.grid[1]
-        return ecg, torch.rand(len(ecg), patches, generator=generator, device=ecg.device)
+        return ecg, uniform((len(ecg), patches), generator, ecg.device)
 
     def loss(self, ecg: Tensor, noise: Tensor) -> Tensor:
         """Return the reconstruction loss (paper equation 2a)."""

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from cmr2ecg.augment.cmr import augment_cmr
+from cmr2ecg.augment.draw import Generator
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.losses.clip import clip_loss
 from cmr2ecg.models.projector import projector
@@ -27,7 +28,7 @@ class MmclObjective(nn.Module):
         self.ecg_projector = projector(self.ecg_encoder.embed_dim, **models["projector"])
         self.cmr_projector = projector(self.cmr_encoder.num_features, **models["projector"])
 
-    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
         """Return ECG crops (batch, 12, samples) and images (batch, 3, size, size)."""
         samples, images = self.ecg_encoder.samples, batch["cmr"].float()
         if augment:

@@ -24,9 +24,9 @@ import time
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
+from cmr2ecg.augment.draw import Generator
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.progress import Progress
 from cmr2ecg.training import epoch as epochs
@@ -47,7 +47,7 @@ def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dic
     """Run one epoch of an objective and return the mean training loss."""
     device = next(objective.parameters()).device
 
-    def loss_of(batch: dict[str, Tensor], _positions: np.ndarray, generator: torch.Generator) -> Tensor:
+    def loss_of(batch: dict[str, Tensor], _positions: np.ndarray, generator: Generator) -> Tensor:
         prepared = objective.prepare(batch, generator, augment=True)
         with autocast(device, precision):
             return objective.loss(*prepared)
@@ -80,7 +80,7 @@ def pretrain(
     """
     optimizer = pretraining_optimizer(objective, settings)
     course = resume(directory / "resume.pt", owner, objective, optimizer)
-    if rank() == 0:  # Snakemake deletes a failed job's metrics.jsonl, also after the last epoch
+    if rank() == 0 and course.history:  # Snakemake deletes a failed job's metrics.jsonl, also after the last epoch
         write_history(directory / "metrics.jsonl", course.history)
     progress = Progress(label, settings["epochs"], done=len(course.history))
     for epoch in range(len(course.history), settings["epochs"]):

@@ -17,7 +17,7 @@ from cmr2ecg.files import sha256, write_json
 from cmr2ecg.imports import code_digest
 from cmr2ecg.training.course import Course
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.distributed import processes, rank, synchronise_batch_norm, world
+from cmr2ecg.training.distributed import processes, rank, synchronise, world
 from cmr2ecg.training.health import collapsed
 from cmr2ecg.training.pretrain import LAST_GOOD, pretrain, save_networks
 from cmr2ecg.training.result import digest, provenance
@@ -68,7 +68,7 @@ def run_pretraining(
         torch.manual_seed(settings["seed"])
         objective = build(args.settings["models"], settings).to(device)
         if world() > 1:
-            synchronise_batch_norm(objective)
+            synchronise(objective)
         train, val = (load_split(args, name, objective.fields) for name in ("train", "val"))
         label = module.rsplit(".", 1)[-1]
         course = pretrain(

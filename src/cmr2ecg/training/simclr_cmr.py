@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from cmr2ecg.augment.cmr import augment_cmr
+from cmr2ecg.augment.draw import Generator
 from cmr2ecg.losses.nt_xent import nt_xent_loss
 from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder
@@ -23,7 +24,7 @@ class CmrSimclrObjective(nn.Module):
         self.encoder = cmr_encoder(**models["cmr_encoder"]).to(memory_format=torch.channels_last)
         self.projector = projector(self.encoder.num_features, **settings["projector"])
 
-    def prepare(self, batch: dict[str, Tensor], generator: torch.Generator, *, augment: bool) -> tuple[Tensor]:
+    def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor]:
         """Return two views of each image, stacked (2 x batch, 3, size, size).
 
         Views are augmented in validation too (`augment` is not used): two equal views would say nothing.
