@@ -18,11 +18,11 @@ from cmr2ecg.training.distributed import (
     alone,
     average,
     average_gradients,
-    own_rows,
     processes,
     rank,
     slice_of,
     synchronise,
+    take_rows,
     world,
 )
 from cmr2ecg.training.epoch import shared
@@ -49,14 +49,14 @@ def compare(objective: nn.Module, settings: dict) -> dict[str, float]:
     with alone():
         prepared = objective.prepare(batch, shared(generator.manual_seed(2), BATCH), augment=True)
     own = {name: slice_of(value, rank(), world()) for name, value in batch.items()}
-    mine = objective.prepare(own, shared(generator.manual_seed(2), BATCH // world()), augment=True)
+    mine = objective.prepare(own, shared(generator.manual_seed(2), BATCH), augment=True)
     wanted = [own_part(value) for value in prepared]
     together, separate = copy.deepcopy(objective), copy.deepcopy(objective)
     with alone():
         whole_loss = step(objective, prepared)
         separate_loss = step(separate, wanted)
     synchronise(together)
-    own_rows(BATCH // world())
+    take_rows(BATCH)
     loss = average(step(together, wanted))
     average_gradients(list(together.parameters()))
     return {

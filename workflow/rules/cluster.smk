@@ -1,7 +1,6 @@
 # What a job asks a cluster for. A run on one machine takes no notice, and a change here reruns nothing.
 
 CLUSTER = config["cluster"]
-GPU = int(config["device"] == "cuda")
 
 
 @lru_cache

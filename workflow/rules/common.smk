@@ -24,6 +24,7 @@ from cmr2ecg.cluster import job_memory_mb, job_minutes
 from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
+from cmr2ecg.gpus import uses_gpu
 from cmr2ecg.imports import reached_files
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,
@@ -80,13 +81,14 @@ MMCL_FILES = [
     "metrics.jsonl",
     "result.json",
 ]
-# Several processes share one training; a change of their number alone reruns nothing, like one of threads.
+# Several processes share one training, one for each GPU of the job; a change of their number alone reruns nothing.
 # Without "--" torchrun would take the step's --log for one of its own options.
 LAUNCH = (
-    "$(test {resources.processes} -gt 1 && echo torchrun --standalone --nproc_per_node {resources.processes} -m --"
-    " || echo python -m) cmr2ecg.steps."
+    "$(count={resources.gpu}; test $count -gt 0 || count={resources.processes};"
+    " test $count -gt 1 && echo torchrun --standalone --nproc_per_node $count -m -- || echo python -m) cmr2ecg.steps."
 )
-GPUS = config["processes"]["pretrain"] if config["device"] == "cuda" else 0
+GPU = int(uses_gpu(config["device"]))
+GPUS = config["processes"]["pretrain"] * GPU
 BASELINES = sorted(config["pretrain"]["contrastive"])
 PRETRAINED = {
     "supervised": [],

@@ -23,7 +23,7 @@ PATIENCE = timedelta(minutes=30)  # the others wait while the first validates an
 # where one dies
 
 _alone = False
-_own_rows = 0
+_total, _mine = 0, range(0)  # of the present batch: subjects over all processes, and which are here
 
 
 def world() -> int:
@@ -70,9 +70,8 @@ def alone() -> Iterator[None]:
 
 
 def slice_of(batch: Sequence, here: int, count: int) -> Sequence:
-    """Return the part of a global batch that process `here` of `count` takes; slices are equal and in rank order."""
-    size = len(batch) // count
-    return batch[here * size : (here + 1) * size]
+    """Return the part of a global batch that process `here` of `count` takes, in rank order, equal to one subject."""
+    return batch[len(batch) * here // count : len(batch) * (here + 1) // count]
 
 
 class _Gather(torch.autograd.Function):
@@ -184,25 +183,25 @@ class SyncedBatchNorm(_BatchNorm):
 
 
 class SharedDropPath(DropPath):
-    """Drop path that draws for the rows of all processes, seeded alike, and takes this process's.
+    """Drop path that draws for the rows of all processes, seeded alike, and takes those that `take_rows` named.
 
-    The rows of a batch may be several views of the same subjects, stacked; `own_rows` says how many subjects there are.
+    The rows of a batch may be several views of the same subjects, stacked.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """Drop whole rows of (rows, ...), as one process would with the whole batch."""
         if world() == 1 or not self.training or self.drop_prob == 0:
             return super().forward(x)
-        subjects = _own_rows if _own_rows and len(x) % _own_rows == 0 else len(x)
-        keep = 1 - self.drop_prob
-        kept = x.new_empty((len(x) // subjects, world(), subjects)).bernoulli_(keep)[:, rank()].reshape(-1)
+        keep, views = 1 - self.drop_prob, len(x) // len(_mine)
+        kept = x.new_empty((views, _total)).bernoulli_(keep)[:, _mine.start : _mine.stop].reshape(-1)
         return x * kept.div_(keep).view(-1, *[1] * (x.ndim - 1))
 
 
-def own_rows(subjects: int) -> None:
-    """Say how many subjects this process has of the batch that follows."""
-    global _own_rows
-    _own_rows = subjects
+def take_rows(total: int) -> range:
+    """Note how many subjects the batch that follows has over all processes; return this process's places in it."""
+    global _total, _mine
+    _total, _mine = total, slice_of(range(total), rank(), world())
+    return _mine
 
 
 def synchronise(module: nn.Module) -> nn.Module:

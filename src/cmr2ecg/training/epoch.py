@@ -1,6 +1,5 @@
 """One epoch of training, the same for pre-training and fine-tuning: order, seeds, learning rate, update."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -10,7 +9,7 @@ from torch import Tensor
 from cmr2ecg.augment.draw import Generator, SharedGenerator
 from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.training.distributed import average, average_gradients, own_rows, rank, slice_of, world
+from cmr2ecg.training.distributed import average, average_gradients, rank, slice_of, take_rows, world
 from cmr2ecg.training.optimizer import set_rate
 from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
 
@@ -27,10 +26,13 @@ def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batc
     return order[: subjects - subjects % batch_size] if full_batches else order
 
 
-def own_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> tuple[np.ndarray, int]:
-    """Return the positions this process trains on and its share of a batch: equal slices of the common batches.
+def own_order(
+    subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool
+) -> tuple[np.ndarray, int, list[int]]:
+    """Return the positions this process trains on, its share of a batch, and the sizes of the common batches.
 
-    Several processes leave out up to one subject each of an incomplete last batch.
+    Every process takes an equal slice of each batch, to one subject of an incomplete last one. If that has fewer
+    subjects than there are processes, it is left out.
 
     Raises:
         InputError: if there are fewer subjects than processes.
@@ -41,9 +43,10 @@ def own_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batche
     if size == 0:
         raise InputError(f"config: {subjects} training subjects are too few; lower processes.pretrain ({count})")
     order = epoch_order(subjects, size, seed, epoch, full_batches)
-    order = order[: len(order) - len(order) % count]
-    slices = [slice_of(order[start : start + size], rank(), count) for start in range(0, len(order), size)]
-    return np.concatenate(slices), size // count
+    batches = [order[start : start + size] for start in range(0, len(order), size)]
+    batches = [batch for batch in batches if len(batch) >= count]
+    mine = np.concatenate([slice_of(batch, rank(), count) for batch in batches])
+    return mine, size // count, [len(batch) for batch in batches]
 
 
 def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
@@ -56,11 +59,10 @@ def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
     return torch.Generator(device).manual_seed(mixed)
 
 
-def shared(generator: torch.Generator, rows: int) -> Generator:
-    """Return what draws for this process's `rows` of a batch; the generator itself where there is one process."""
-    if world() == 1:
-        return generator
-    return SharedGenerator(generator, rows * world(), rank() * rows + torch.arange(rows))
+def shared(generator: torch.Generator, total: int) -> Generator:
+    """Return what draws for this process's rows of a batch of `total`; the generator itself in a single process."""
+    mine = take_rows(total)
+    return generator if world() == 1 else SharedGenerator(generator, total, torch.arange(mine.start, mine.stop))
 
 
 def train_epoch(
@@ -90,8 +92,8 @@ def train_epoch(
     """
     parameters = [value for group in optimizer.param_groups for value in group["params"]]
     device = parameters[0].device
-    order, size = own_order(len(data), settings["batch_size"], seed, epoch, full_batches)
-    steps = math.ceil(len(order) / size)
+    order, size, totals = own_order(len(data), settings["batch_size"], seed, epoch, full_batches)
+    steps = len(totals)
     rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
     warmup = settings["warmup_fraction"] * settings["epochs"]
     generator = seed_epoch(seed, epoch, device)
@@ -100,8 +102,8 @@ def train_epoch(
         now = epoch + step / steps
         set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
         positions = order[step * size : (step + 1) * size]
-        own_rows(len(positions))
-        loss = loss_of(to_device(batch, device), positions, shared(generator, len(positions)))
+        loss = loss_of(to_device(batch, device), positions, shared(generator, totals[step]))
+        loss = loss * (len(positions) * world() / totals[step])  # 1, unless slices of a last batch differ by one
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(parameters)
