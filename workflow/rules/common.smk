@@ -24,6 +24,7 @@ from cmr2ecg.cluster import job_memory_mb, job_minutes
 from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
+from cmr2ecg.data.arrivals import first_ledger, read_ledger
 from cmr2ecg.gpus import uses_gpu
 from cmr2ecg.imports import reached_files
 from cmr2ecg.sweeps.space import (
@@ -47,7 +48,6 @@ except InputError as error:
 ABLATIONS = add_ablations(config)
 
 RESULTS = f"results/{config['cohort']}"
-SHARDS = range(config["shards"])
 SIMULATED = config["simulate_cohort"]["enabled"]
 RAW = config["raw"]
 if SIMULATED:
@@ -62,6 +62,8 @@ if SIMULATED:
     }
 
 
+# Who is in which shard; written when a run starts.
+LEDGER = f"{RESULTS}/index_shard/shards.csv"
 WITH_CMR = "cmr" in config["index_cohort"]["modalities"]
 INIT = {name: path for name, path in config["init"].items() if path}
 DATASET = "<results>/assemble_dataset/dataset.h5"
@@ -189,24 +191,63 @@ def mae_settings(name):
 
 
 @lru_cache
-def raw_files():
-    """Return {shard: names of raw files} beyond those that simulate_cohort wrote; withdrawn subjects are left out.
-
-    As a parameter of the shard's rule this makes new files rerun only the shards they belong to.
-    """
-    shards = {shard: [] for shard in SHARDS}
+def raw_paths():
+    """Return {eid: names of raw files} beyond those that simulate_cohort wrote; withdrawn subjects are left out."""
+    found = {}
     listed = Path(RESULTS, "simulate_cohort/files.txt")
     if SIMULATED and not listed.exists():
-        return shards
+        return found
     written = set(listed.read_text().split()) if SIMULATED else set()
     withdrawn = set() if SIMULATED else read_withdrawn(RAW["withdrawn"])
     for kind, field in (("ecg", 20205), ("cmr", 20209))[: 1 + WITH_CMR]:
         for (eid, _), path in list_bulk(RAW[kind], field).items():
             if eid not in withdrawn and f"{kind}/{Path(path).name}" not in written:
-                shards[eid % len(SHARDS)].append(str(path))
+                found.setdefault(eid, []).append(str(path))
     for (eid, _), path in list_segmentations(RAW["segmentations"]).items():
         if eid not in withdrawn:
-            shards[eid % len(SHARDS)].append(str(path))
+            found.setdefault(eid, []).append(str(path))
+    return found
+
+
+@lru_cache
+def ledger():
+    """Return who is in which shard: as an earlier run wrote down, and who is new since (cmr2ecg/data/arrivals.py).
+
+    A job on a node takes what was written when the run started, so that all jobs agree.
+    """
+    known = read_ledger(LEDGER, config["shards"])
+    if known is None:
+        return first_ledger(raw_paths(), config["shards"], complete=not SIMULATED)
+    if not workflow.is_main_process:
+        return known
+    gone = [] if SIMULATED else read_withdrawn(RAW["withdrawn"])
+    return known.without(gone).with_arrivals(raw_paths())
+
+
+def shard_numbers():
+    """Return the numbers of all shards; before a first run they are known without a look at the raw files."""
+    if read_ledger(LEDGER, config["shards"]) is None:
+        return list(range(config["shards"]))
+    try:
+        return ledger().numbers()
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+SHARDS = shard_numbers()
+
+
+@lru_cache
+def raw_files():
+    """Return {shard: names of its raw files}, of `raw_paths`.
+
+    As a parameter of the shard's rule this makes new files rerun only the shards they belong to.
+    """
+    shards = {shard: [] for shard in SHARDS}
+    for eid, paths in raw_paths().items():
+        shard = ledger().place(eid)
+        if shard is not None:
+            shards[shard] += paths
     return shards
 
 

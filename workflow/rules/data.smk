@@ -46,7 +46,8 @@ rule index_shard:
         **needs("shard", len(SHARDS)),
     params:
         settings=settings("index_cohort"),
-        shards=len(SHARDS),
+        shards=config["shards"],
+        ledger=LEDGER,
         ecg=RAW["ecg"],
         cmr=RAW["cmr"],
         segmentations=RAW["segmentations"],
@@ -54,7 +55,7 @@ rule index_shard:
         files=shard_digest,
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --shard {wildcards.shard} --shards {params.shards}"
+        " --shard {wildcards.shard} --shards {params.shards} --ledger {params.ledger:q}"
         " --ecg {params.ecg:q} --cmr {params.cmr:q} --segmentations {params.segmentations:q}"
         " --withdrawn {params.withdrawn:q} --visits {output.visits:q} --flow {output.flow:q}"
 

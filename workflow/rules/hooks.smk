@@ -1,5 +1,6 @@
 # Before the first job, after the last, and when one failed; Snakemake calls these in the main process only.
 
+from cmr2ecg.data.arrivals import write_ledger
 from cmr2ecg.leftovers import check_writable, remove_partials, remove_resume_points
 from cmr2ecg.orphan import VARIABLE, this_process
 
@@ -12,6 +13,7 @@ onstart:
     except PermissionError as error:
         raise WorkflowError(str(error)) from None
     remove_partials(Path(RESULTS))
+    write_ledger(LEDGER, ledger())
 
 
 onsuccess:

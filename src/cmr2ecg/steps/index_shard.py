@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmr2ecg.command import run, start, step_parser
+from cmr2ecg.data.arrivals import Ledger, read_ledger
 from cmr2ecg.data.cohort import index_shard
 from cmr2ecg.data.flow import write_flow
 from cmr2ecg.files import atomic
@@ -18,8 +19,9 @@ from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--shard", type=int, required=True, help="this shard: subjects with eid %% shards == shard")
-    parser.add_argument("--shards", type=int, required=True, help="number of shards")
+    parser.add_argument("--shard", type=int, required=True, help="this shard")
+    parser.add_argument("--shards", type=int, required=True, help="number of first shards: eid %% shards")
+    parser.add_argument("--ledger", type=Path, help="who is in which shard, subjects that arrived later among them")
     parser.add_argument("--ecg", nargs="*", default=[], help="folders with EID_20205_I_A.xml, or lists of paths")
     parser.add_argument("--cmr", nargs="*", default=[], help="folders with EID_20209_I_A.zip, or lists of paths")
     parser.add_argument("--segmentations", nargs="*", default=[], help="folders with segmented short axes")
@@ -29,16 +31,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     with_cmr = "cmr" in args.settings["modalities"]
+    withdrawn = read_withdrawn(args.withdrawn)
+    known = read_ledger(args.ledger, args.shards) if args.ledger else None
+    ledger = known or Ledger(args.shards, {}, complete=False)
     ecg, cmr = (
-        {key: path for key, path in list_bulk(folders, field).items() if key[0] % args.shards == args.shard}
+        {key: path for key, path in list_bulk(folders, field).items() if ledger.place(key[0], withdrawn) == args.shard}
         if wanted
         else {}
         for folders, field, wanted in ((args.ecg, ECG_FIELD, True), (args.cmr, CMR_FIELD, with_cmr))
     )
     segmented = list_segmentations(args.segmentations)
-    visits, flow = index_shard(
-        ecg, cmr, segmented, read_withdrawn(args.withdrawn), args.settings["instances"], with_cmr
-    )
+    visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr)
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)
