@@ -7,6 +7,7 @@ that use the file; result.json records their digest. Standard library only, for 
 import ast
 import hashlib
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 PACKAGE = "cmr2ecg"
@@ -22,9 +23,18 @@ def module_file(module: str) -> Path | None:
     return None
 
 
-def imported_names(path: Path) -> Iterator[str]:
-    """Yield the dotted names inside this package that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+def imported_names(path: Path) -> tuple[str, ...]:
+    """Return the dotted names inside this package that a file imports, anywhere in it."""
+    return _names(path.read_text(encoding="utf-8"))
+
+
+@cache  # every rule asks for its files, and most files are common to many
+def _names(source: str) -> tuple[str, ...]:
+    return tuple(_walk(source))
+
+
+def _walk(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith(PACKAGE))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):

@@ -34,6 +34,7 @@ STAGES = (
     "predict",
     "scoring",
     "cores",
+    "dag",
 )
 LAST = "reproduction"  # reads the rows of the others
 

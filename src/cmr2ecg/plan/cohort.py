@@ -72,7 +72,8 @@ def cohort_of(config: Mapping[str, Any], results: Path, subjects: int | None = N
         files = round(simulated["subjects"] * (1 - simulated["missing_modality"]))
         subjects, source = round(files * (1 - simulated["broken"])), "of the synthetic cohort's settings"
     count = subjects or PAPER_SUBJECTS
-    split = {name: round(count * shares[name]) for name in ("train", "val", "test")}
+    held_out = {name: round(count * shares[name]) for name in ("val", "test")}
+    split = {"train": count - sum(held_out.values()), **held_out}
     return Cohort(files, split, prevalence, phenotypes, f"{source} number of subjects, shares as in section IV-B")
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.plan.clock import undisturbed
+from cmr2ecg.plan.clock import timed
 from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
 from cmr2ecg.steps.clean_ecg import clean_file
@@ -51,21 +51,26 @@ def measure(spec: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 
 def _raw_files(settings: Mapping[str, Any], folder: Path, seconds: float) -> tuple[list[tuple[str, str]], float]:
     """Return the files of a few synthetic subjects of the settings' sizes, and the seconds each took."""
-    files, began = [], undisturbed()
-    while not files or (undisturbed() - began < seconds and len(files) < 8):
+    files: list[tuple[str, str]] = []
+
+    def write() -> None:
         subject = draw_subject(dict(settings), len(files))
         files.append((write_ecg(subject, 2, folder), write_cmr(subject, 2, folder)))
-    return files, (undisturbed() - began) / len(files)
+
+    spent = timed(write)
+    while spent < seconds and len(files) < 8:
+        spent += timed(write)
+    return files, spent / len(files)
 
 
 def _mean_seconds(work: Callable[[Path], object], paths: list[Path], seconds: float) -> float:
     """Return the seconds of a file, after one to warm up."""
     work(paths[0])
-    began, done = undisturbed(), 0
-    while not done or undisturbed() - began < seconds:
-        work(paths[done % len(paths)])
+    spent, done = 0.0, 0
+    while spent < seconds:
+        spent += timed(lambda: work(paths[done % len(paths)]))  # noqa: B023 (called at once)
         done += 1
-    return (undisturbed() - began) / done
+    return spent / done
 
 
 def _mean_size(paths: list[Path]) -> float:
@@ -73,15 +78,13 @@ def _mean_size(paths: list[Path]) -> float:
 
 
 def _hash_rate() -> float:
-    content, began = bytes(HASHED), undisturbed()
-    hashlib.sha256(content).digest()
-    return HASHED / (undisturbed() - began)
+    content = bytes(HASHED)
+    return HASHED / timed(lambda: hashlib.sha256(content).digest())
 
 
 def _write_rate(folder: Path) -> float:
-    content, began = np.random.default_rng(0).bytes(HASHED), undisturbed()
-    (folder / "written").write_bytes(content)
-    return HASHED / (undisturbed() - began)
+    content = np.random.default_rng(0).bytes(HASHED)
+    return HASHED / timed(lambda: (folder / "written").write_bytes(content))
 
 
 def _tree_seconds() -> float:
@@ -91,16 +94,11 @@ def _tree_seconds() -> float:
     labels = (table["a"] + rng.normal(size=ROWS) > 0).astype(float).to_numpy()
     problem = Problem.of(table, labels, table, labels, regression=False, threads=1)
     settings = {"max_depth": 5, "learning_rate": 0.2, "subsample": 0.75, "rounds": TREES}
-    began = undisturbed()
-    fit_boosting(problem, settings, seed=0)
-    return (undisturbed() - began) / TREES / ROWS
+    return timed(lambda: fit_boosting(problem, settings, seed=0)) / TREES / ROWS
 
 
 def _gflops_matrix() -> float:
     """Return the GFLOP/s of a float32 matrix product, what scoring by resampling consists of."""
     a = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
     a @ a
-    began = undisturbed()
-    for _ in range(3):
-        a @ a
-    return 3 * 2 * SIDE**3 / (undisturbed() - began) / 1e9
+    return 2 * SIDE**3 / min(timed(lambda: a @ a) for _ in range(3)) / 1e9

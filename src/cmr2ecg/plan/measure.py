@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
@@ -155,16 +156,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     from cmr2ecg.plan import data_rates, steps
     from cmr2ecg.training.device import pick_attention, pick_precision
 
-    started = since_start()
-    torch.set_num_threads(spec["threads"])
+    started, threads = since_start(), spec["threads"]
+    torch.set_num_threads(threads)
     device = torch.device("cpu")
     precision = pick_precision(spec["precision"], device)
     pick_attention(device, precision)
     base = steps.resident_bytes()
     trainings = {
-        kind: asdict(
-            line_of(lambda batch, k=kind, m=models, s=settings: steps.build(k, m, s, batch, precision), settings)
-        )
+        kind: asdict(line_of(partial(steps.build, kind, models, settings, precision=precision), settings, threads))
         for kind, (models, settings) in spec["kinds"].items()
     }
     found = {
@@ -177,23 +176,23 @@ def main(argv: Sequence[str] | None = None) -> None:
     args.output.write_text(json.dumps(found))
 
 
-def line_of(build: Callable[[int], Any], settings: Settings) -> Line:
+def line_of(build: Callable[[int], Any], settings: Settings, threads: int = 1) -> Line:
     """Return the cost of a training step from steps at two batch sizes.
 
-    build: batch size -> (step, saved bytes of a subject or None, parameters); a step is a call without arguments.
+    build: batch size -> what steps.build returns.
     """
     small = min(SMALL_BATCH, settings["batch_size"])
     made = build(small)
     made.step()
-    one = timed(made.step)
+    one = timed(made.step, threads)
     large = max(2 * small, min(settings["batch_size"], int(small * STEP_SECONDS / one)))
     big = made.with_batch(large)
     big.step()
     times: dict[int, list[float]] = {small: [], large: []}
     began = time.perf_counter()
     while len(times[large]) < 3 or (time.perf_counter() - began < KIND_SECONDS and len(times[large]) < 9):
-        times[small].append(timed(made.step))
-        times[large].append(timed(big.step))
+        times[small].append(timed(made.step, threads))
+        times[large].append(timed(big.step, threads))
         if time.perf_counter() - began > 2 * KIND_SECONDS and len(times[large]) > 1:
             break
     a, b = median(times[small]), median(times[large])

@@ -1,0 +1,83 @@
+"""A later delivery plans its own shards and what follows, and a plan of the whole study reads as it should."""
+
+import subprocess
+
+import pytest
+
+from cmr2ecg.benchmarks.dag import PER_SHARD, Place, Plan, made_up_eids, planned_jobs, rows_of
+from cmr2ecg.data.arrivals import LATER_SUBJECTS, read_ledger
+
+SHARDS = 3
+SMALL = {
+    "shards": SHARDS,
+    "finetune": {"encoders": ["mmcl"], "targets": ["cad"]},
+    "probe": {"encoders": []},
+    "train_tabular": {"targets": ["cad"]},
+    "sweep_tabular": {"targets": []},
+    "make_table": {"tables": [], "supplements": []},
+    "make_figure": {"figures": [], "quality_figures": []},
+}
+
+
+def shards_of(plan: Plan) -> list[int]:
+    return [plan.jobs.get(step, 0) for step in PER_SHARD]
+
+
+@pytest.mark.slow
+def test_a_delivery_plans_its_own_shards_and_what_follows(tmp_path):
+    eids = made_up_eids(60)
+    place = Place(tmp_path, SMALL)
+    place.add(eids[:40])
+    first = place.plan()
+    assert shards_of(first) == [SHARDS] * 3 and first.jobs["finetune"] == 3
+    assert not (place.results / "index_shard/shards.csv").exists()  # a plan writes nothing
+    place.finish_data()
+    again = place.plan()
+    assert shards_of(again) == [0, 0, 0] and again.jobs["finetune"] == 3
+
+    place.add(eids[40:50])
+    delivered = place.plan()
+    assert shards_of(delivered) == [1, 1, 1]
+    steps = ("index_cohort", "read_tabular", "assemble_dataset", "split_subjects", "audit_leakage", "pretrain_mae")
+    assert all(delivered.jobs[step] == 1 for step in steps)
+
+    # The further shard is filled by the next delivery before another is opened.
+    place.run("--until", "index_cohort")
+    ledger = read_ledger(place.results / "index_shard/shards.csv", SHARDS)
+    assert {ledger.place(eid) for eid in eids[40:50]} == {SHARDS} and len(ledger.places) == 50 < LATER_SUBJECTS
+    assert all(ledger.place(eid) == eid % SHARDS for eid in eids[:40])
+    place.add(eids[50:])
+    assert place.plan().jobs["index_shard"] == 1
+
+
+@pytest.mark.slow
+def test_the_index_holds_every_subject_once_after_a_delivery(tmp_path):
+    import pandas as pd
+
+    eids = made_up_eids(30)
+    place = Place(tmp_path, SMALL)
+    for part in (eids[:20], eids[20:]):
+        place.add(part)
+        place.run("--until", "index_cohort")
+    visits = pd.read_parquet(place.results / "index_cohort/visits.parquet")
+    assert visits["eid"].tolist() == sorted(eids)
+    late = pd.read_parquet(place.results / f"index_shard/{SHARDS}.parquet")
+    assert set(late["eid"]) == set(eids[20:])
+
+
+def test_what_a_dry_run_printed_is_counted():
+    text = "Job stats:\njob count\n--- ---\nall 1\nfinetune_mmcl 14\nfinetune_mae 2\nsweep 3\ntotal 20\n\nother 5\n"
+    assert planned_jobs(text) == {"finetune": 16, "sweep": 3}
+    assert planned_jobs("Nothing to be done") == {}
+
+
+def test_rows_compare_with_the_limits():
+    seconds, memory = rows_of("before_anything", Plan(30.0, 20.0, 512.0, {"sweep": 4158}), "40,044 subjects")
+    assert (seconds["ratio"], memory["ratio"]) == (2.0, 4.0)
+    assert "4,158 jobs" in seconds["note"]
+
+
+def test_a_failing_run_is_an_error(tmp_path):
+    place = Place(tmp_path, {**SMALL, "shards": 0})
+    with pytest.raises(subprocess.CalledProcessError):
+        place.run("-n")
