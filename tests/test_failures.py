@@ -58,7 +58,7 @@ def write(to):
     figure.savefig(to, format="png", dpi=600)
 """,
     "db": """
-from cmr2ecg.evaluate.tracking import Tracker
+from cmr2ecg.evaluate.tracking.tracking import Tracker
 write = lambda to: Tracker(path, path.parent / "artifacts", "x")
 """,
 }

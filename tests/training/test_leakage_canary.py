@@ -11,7 +11,7 @@ from finetune_setups import SETTINGS, setup_of
 
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.data.view import View
-from cmr2ecg.evaluate.auroc import auroc
+from cmr2ecg.evaluate.statistics.auroc import auroc
 from cmr2ecg.training.finetune import Fit, Fold
 from cmr2ecg.training.probe import Embedded, fit_probe
 from cmr2ecg.training.targets import task_of

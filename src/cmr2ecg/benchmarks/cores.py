@@ -22,7 +22,7 @@ from cmr2ecg.benchmarks.data import SPACING_MM, beating_disc
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import MAE_BATCH, MMCL_BATCH, Step, build
-from cmr2ecg.evaluate.bootstrap import resample, resampled_auroc
+from cmr2ecg.evaluate.statistics.bootstrap import resample, resampled_auroc
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip

@@ -20,10 +20,10 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.evaluate.claims import DISEASES
-from cmr2ecg.evaluate.names import MODELS
-from cmr2ecg.evaluate.supplements import SUPPLEMENTS
-from cmr2ecg.evaluate.table_layouts import LAYOUTS
+from cmr2ecg.evaluate.tables.claims import DISEASES
+from cmr2ecg.evaluate.tables.names import MODELS
+from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
+from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
 from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_names
 
 SEEDS = (0, 101, 202, 303, 404)

@@ -8,8 +8,8 @@ from sklearn.metrics import roc_auc_score
 
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.evaluate.bootstrap import resample, resampled_auroc
-from cmr2ecg.evaluate.pearson import resampled_pearson
+from cmr2ecg.evaluate.statistics.bootstrap import resample, resampled_auroc
+from cmr2ecg.evaluate.statistics.pearson import resampled_pearson
 
 SUBJECTS, POSITIVE, SEEDS = 6_007, 434, 5  # the paper's test split; CAD
 PLAIN_DRAWS = 40  # as many are enough for a rate

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cmr2ecg.command import InputError
-from cmr2ecg.evaluate.prior import TRAINED_PREVALENCE, correct_prior, log_odds
+from cmr2ecg.evaluate.statistics.prior import TRAINED_PREVALENCE, correct_prior, log_odds
 
 PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cmr2ecg.evaluate.names import DISEASES
+from cmr2ecg.evaluate.tables.names import DISEASES
 
 INTENDED = """\
 For research on what a resting 12-lead ECG says about the heart: to compare methods, to study cohorts, to plan studies.

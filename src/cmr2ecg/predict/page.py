@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, Wedge
 
 from cmr2ecg.evaluate.figures.style import RC
-from cmr2ecg.evaluate.names import DISEASES
+from cmr2ecg.evaluate.tables.names import DISEASES
 from cmr2ecg.files import atomic
 from cmr2ecg.predict.results import NOTE
 from cmr2ecg.ukb.recording import LEADS

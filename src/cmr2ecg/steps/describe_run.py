@@ -12,8 +12,8 @@ import pandas as pd
 import yaml
 
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.evaluate.costs import COST_COLUMNS, cost_of, versions_of
-from cmr2ecg.evaluate.html_page import page, table_html
+from cmr2ecg.evaluate.report.costs import COST_COLUMNS, cost_of, versions_of
+from cmr2ecg.evaluate.report.html_page import page, table_html
 from cmr2ecg.files import atomic
 
 

@@ -18,11 +18,11 @@ import pandas as pd
 
 from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.labels import rows_for, split_eids
-from cmr2ecg.evaluate.analyses import ANALYSIS_COLUMNS, analyse
-from cmr2ecg.evaluate.bootstrap import resample
-from cmr2ecg.evaluate.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
-from cmr2ecg.evaluate.predictions import check_same_subjects, identify, is_regression, read_predictions
-from cmr2ecg.evaluate.scores import (
+from cmr2ecg.evaluate.statistics.analyses import ANALYSIS_COLUMNS, analyse
+from cmr2ecg.evaluate.statistics.bootstrap import resample
+from cmr2ecg.evaluate.statistics.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
+from cmr2ecg.evaluate.statistics.predictions import check_same_subjects, identify, is_regression, read_predictions
+from cmr2ecg.evaluate.statistics.scores import (
     COMPARISON_COLUMNS,
     METRIC_COLUMNS,
     MODEL_COLUMNS,

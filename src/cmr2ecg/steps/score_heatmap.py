@@ -15,11 +15,11 @@ import pandas as pd
 from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.evaluate.crops import places_of
-from cmr2ecg.evaluate.heatmap import difference, score_pairs, summary, table
 from cmr2ecg.evaluate.inputs import named_inputs
-from cmr2ecg.evaluate.similarity import embed, load_towers
-from cmr2ecg.evaluate.ventricle import planted_ventricles, segmented_ventricles
+from cmr2ecg.evaluate.maps.crops import places_of
+from cmr2ecg.evaluate.maps.heatmap import difference, score_pairs, summary, table
+from cmr2ecg.evaluate.maps.similarity import embed, load_towers
+from cmr2ecg.evaluate.maps.ventricle import planted_ventricles, segmented_ventricles
 from cmr2ecg.files import atomic
 
 SPLIT = "test"

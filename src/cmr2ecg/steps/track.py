@@ -12,9 +12,9 @@ from pathlib import Path
 import pandas as pd
 
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.evaluate.sweep_runs import read_sweep
-from cmr2ecg.evaluate.tracking import Tracker
-from cmr2ecg.evaluate.training_runs import read_run
+from cmr2ecg.evaluate.tracking.sweep_runs import read_sweep
+from cmr2ecg.evaluate.tracking.tracking import Tracker
+from cmr2ecg.evaluate.tracking.training_runs import read_run
 from cmr2ecg.failures import naming
 from cmr2ecg.files import write_json
 

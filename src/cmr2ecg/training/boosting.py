@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from xgboost import Booster, DMatrix, QuantileDMatrix, train
 
-from cmr2ecg.evaluate.auroc import auroc
+from cmr2ecg.evaluate.statistics.auroc import auroc
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from cmr2ecg.ablations import varied
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.style import RC, light_grid
-from cmr2ecg.evaluate.names import DISEASES, TARGETS
+from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 WHOLE = 100  # percent of the training subjects that the probes are fitted on

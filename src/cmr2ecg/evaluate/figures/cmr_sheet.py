@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cmr2ecg.evaluate.crops import places_of
 from cmr2ecg.evaluate.figures.sheets import drawn_subjects, grid_shape, read_rows
 from cmr2ecg.evaluate.figures.style import RC
+from cmr2ecg.evaluate.maps.crops import places_of
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import Cine, read_middle_slice
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from cmr2ecg.data.labels import rows_for
 from cmr2ecg.evaluate.figures.style import RC, light_grid
-from cmr2ecg.evaluate.names import TARGETS
+from cmr2ecg.evaluate.tables.names import TARGETS
 from cmr2ecg.ukb.phenotypes import phenotype_names, phenotype_table
 
 SPLITS = {"train": ("#0072B2", "o", "-"), "val": ("#E69F00", "s", (0, (4, 1.5))), "test": ("#000000", "^", (0, (1, 1)))}

@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.style import MODELS, RC
-from cmr2ecg.evaluate.predictions import Predictions, read_predictions
+from cmr2ecg.evaluate.statistics.predictions import Predictions, read_predictions
 from cmr2ecg.ukb.phenotypes import phenotype_table
 
 COLUMNS = 5

@@ -20,8 +20,8 @@ from cmr2ecg.evaluate.figures.map_cases import (
     towers_of,
 )
 from cmr2ecg.evaluate.figures.style import RC
-from cmr2ecg.evaluate.names import MODELS as NAMES
-from cmr2ecg.evaluate.similarity import project_ecg, project_regions, similarity
+from cmr2ecg.evaluate.maps.similarity import project_ecg, project_regions, similarity
+from cmr2ecg.evaluate.tables.names import MODELS as NAMES
 
 COLOURS, COVER = "RdBu_r", 0.5  # authors' colours; share of the map over the image
 LEVELS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # contours, as shares of the scale's end

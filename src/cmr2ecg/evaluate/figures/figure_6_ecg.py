@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 from cmr2ecg.evaluate.figures.map_cases import case_titles, read_cases, tensors_of, towers_of
 from cmr2ecg.evaluate.figures.sheets import grid_shape
 from cmr2ecg.evaluate.figures.style import RC
-from cmr2ecg.evaluate.names import MODELS as NAMES
-from cmr2ecg.evaluate.similarity import project_image, project_patches, similarity
+from cmr2ecg.evaluate.maps.similarity import project_image, project_patches, similarity
+from cmr2ecg.evaluate.tables.names import MODELS as NAMES
 from cmr2ecg.ukb.recording import LEADS
 
 MODEL = "mmcl"

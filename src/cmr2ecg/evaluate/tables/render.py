@@ -1,0 +1,178 @@
+"""A table's cells as csv, Markdown and LaTeX."""
+
+import itertools
+import re
+from collections.abc import Callable, Iterable
+
+import pandas as pd
+
+from cmr2ecg.evaluate.statistics.predictions import fit_of
+from cmr2ecg.evaluate.tables.cells import DASH, Cell, number, usual_seeds
+from cmr2ecg.evaluate.tables.names import TARGETS
+from cmr2ecg.evaluate.tables.table_layouts import NO, YES, Layout
+
+_TEX = {
+    "\\": r"\textbackslash{}",
+    **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+    "~": r"\textasciitilde{}",
+    "^": r"\textasciicircum{}",
+    "±": r"$\pm$",
+    DASH: "--",
+    YES: r"\checkmark",
+    NO: r"$\times$",
+}
+
+
+def to_csv(layout: Layout, cells: list[list[Cell]], cohort: str) -> pd.DataFrame:
+    """Return the table as one row a model and target, in the table's unit."""
+    return pd.DataFrame(
+        [
+            {
+                "table": layout.number,
+                "cohort": cohort,
+                "fit": fit_of(row.encoder),
+                "encoder": row.encoder,
+                **{heading.lower(): word for (_, heading), word in zip(layout.left, row.words, strict=True)},
+                "target": target,
+                "fraction": layout.fraction,
+                "metric": layout.metric_name,
+                "mean": round(cell.mean, layout.digits + 2),
+                "std": round(cell.std, layout.digits + 2),
+                "n_seeds": cell.n_seeds,
+                "n": cell.n,
+                "n_positive": cell.n_positive if layout.metric == "auroc" else None,
+                "mark": cell.mark,
+                "paper_mean": cell.paper[0] if cell.paper else None,
+                "paper_std": cell.paper[1] if cell.paper else None,
+                "note": cell.note,
+            }
+            for row, line in zip(layout.rows, cells, strict=True)
+            for target, cell in zip(layout.targets, line, strict=True)
+        ]
+    )
+
+
+def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
+    """Return what the table shows, of whom, and how to read it, as plain text."""
+    seeds = usual_seeds(cells)
+    mean = "mean ± std" if layout.spread else "mean"
+    over = f"{mean} over {seeds} seeds" if seeds > 1 else "one seed" if seeds else "no model was run"
+    sizes = []
+    for target, column in zip(layout.targets, zip(*cells, strict=True), strict=True):
+        known = next((cell for cell in column if cell.n), None)
+        if known:
+            with_disease = f"{known.n_positive} of {known.n} with {TARGETS[target]}"
+            sizes.append(with_disease if layout.metric == "auroc" else f"{known.n} with {TARGETS[target]}")
+    tested = f" Test subjects: {', '.join(sizes)}." if sizes else ""
+    return (
+        f"{layout.title} {layout.metric_name} on the test split, {over}; best in bold, second best underlined; "
+        f"beside each value the one published in the paper. Cohort: {cohort}.{tested}"
+    )
+
+
+def to_markdown(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
+    """Return the table in GitHub's Markdown; the second best value is underlined by an <ins> element."""
+    letters = letters_of(cells)
+    style = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}
+    head = [heading for _, heading in layout.left]
+    for target in layout.targets:
+        head += [TARGETS[target], f"{TARGETS[target]}, paper"]
+    lines = [f"**Table {layout.roman}.** {escape_markdown(caption(layout, cells, cohort))}", ""]
+    lines += [pipes(head), pipes(["---"] * len(layout.left) + ["---:"] * 2 * len(layout.targets))]
+    for row, line in zip(layout.rows, cells, strict=True):
+        values = [pair(cell, layout, style, "<sup>{}</sup>", letters) for cell in line]
+        lines.append(pipes([*row.words, *itertools.chain(*values)]))
+    if letters:
+        lines += ["", "; ".join(f"<sup>{letter}</sup> {note}" for note, letter in letters.items())]
+    return "\n".join(lines) + "\n"
+
+
+def to_latex(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
+    r"""Return a table environment to \input into a document that loads booktabs and amssymb."""
+    letters = letters_of(cells)
+    style = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
+    left, right = len(layout.left), 2 * len(layout.targets)
+    body = []
+    for row, line in zip(layout.rows, cells, strict=True):
+        values = [pair(cell, layout, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
+        body.append(" & ".join([*map(latex, row.words), *itertools.chain(*values)]) + r" \\")
+    notes = "; ".join(rf"\textsuperscript{{{letter}}}\,{latex(note)}" for note, letter in letters.items())
+    return "\n".join(
+        [
+            r"% \usepackage{booktabs,amssymb}",
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{latex(caption(layout, cells, cohort))}}}",
+            rf"\label{{tab:cmr2ecg-{layout.number}}}",
+            rf"\begin{{tabular}}{{{'l' * left}{'r' * right}}}",
+            r"\toprule",
+            *_latex_head(layout),
+            r"\midrule",
+            *body,
+            r"\bottomrule",
+            r"\end{tabular}",
+            *([rf"\par\smallskip\footnotesize {notes}"] if notes else []),
+            r"\end{table}",
+            "",
+        ]
+    )
+
+
+def latex(text: str) -> str:
+    """Return plain text with every sign that LaTeX reads as a command written so that it is printed."""
+    return "".join(_TEX.get(sign, sign) for sign in text)
+
+
+def _latex_head(layout: Layout) -> list[str]:
+    """Return three heading lines: groups, the target's name over two columns, and ours | paper."""
+    left = len(layout.left)
+    groups, rules, start = [], [], 1
+    spans = [(name, len(list(run))) for name, run in itertools.groupby(group for group, _ in layout.left)]
+    for name, width in [*spans, (layout.targets_group, 2 * len(layout.targets))]:
+        groups.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(name)}}}" if name else " & " * (width - 1))
+        if name:
+            rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
+        start += width
+    targets = [rf"\multicolumn{{2}}{{c}}{{{latex(TARGETS[target])}}}" for target in layout.targets]
+    under = [rf"\cmidrule(lr){{{left + 2 * i + 1}-{left + 2 * i + 2}}}" for i in range(len(layout.targets))]
+    headings = [latex(heading) for _, heading in layout.left]
+    return [
+        " & ".join(groups) + r" \\",
+        " ".join(rules),
+        " & ".join([""] * left + targets) + r" \\",
+        " ".join(under),
+        " & ".join(headings + ["ours", "paper"] * len(layout.targets)) + r" \\",
+    ]
+
+
+def pair(
+    cell: Cell,
+    layout: Layout,
+    style: dict[str, str],
+    superscript: str,
+    letters: dict[str, str],
+    escape: Callable[[str], str] = str,
+) -> tuple[str, str]:
+    """Return our value, marked and with the letter of its footnote, and the paper's."""
+    std = cell.std if layout.spread else float("nan")
+    ours = style[cell.mark].format(escape(number(cell.mean, std, layout.digits)))
+    if cell.note:
+        ours += superscript.format(letters[cell.note])
+    paper = number(*cell.paper, layout.digits) if cell.paper else DASH
+    return ours, escape(paper)
+
+
+def letters_of(cells: list[list[Cell]]) -> dict[str, str]:
+    """Return {note: letter} in the order in which a reader meets the notes."""
+    notes = dict.fromkeys(cell.note for row in cells for cell in row if cell.note)
+    return dict(zip(notes, "abcdefghijklmnopqrstuvwxyz", strict=False))
+
+
+def pipes(words: Iterable[str]) -> str:
+    """Return one line of a Markdown table."""
+    return f"| {' | '.join(words)} |"
+
+
+def escape_markdown(text: str) -> str:
+    """Return plain text with the signs Markdown reads as layout written so that they are printed."""
+    return re.sub(r"([\\`*_|<>\[\]])", r"\\\1", text)

@@ -1,0 +1,282 @@
+"""Tables beyond the paper's five: every phenotype, claims, tests, controls, calibration, subgroups.
+
+Each is a function of the tables that the step evaluate wrote; it returns what is printed, and the numbers behind it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.evaluate.tables.cells import DASH
+from cmr2ecg.evaluate.tables.claims import DISEASES, claims, verdict
+from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
+from cmr2ecg.evaluate.tables.paper_values import PAPER
+from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_table
+
+WHOLE = 100  # percent of the training set
+TABLE_IV = ("supervised", "mae", "mmcl_without_mdm", "mmcl", "cmr_supervised")
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A table to print: `head` and `rows` of text, how many columns at the `left` hold words, `data` for the csv."""
+
+    title: str
+    head: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    data: pd.DataFrame
+    left: int = 1
+
+
+def every_phenotype(tables: Tables) -> Sheet:
+    """Return r of all 61 phenotypes for the models of table IV (§IV-B, §V-C)."""
+    metrics = tables["metrics"]
+    chosen = metrics[(metrics["split"] == "test") & (metrics["metric"] == "r") & (metrics["fit"] == "finetune")]
+    chosen = chosen[(chosen["fraction"] == WHOLE) & chosen["encoder"].isin(TABLE_IV)]
+    mean = chosen.pivot_table(index="output", columns="encoder", values="value", aggfunc=lambda v: v.mean(skipna=False))
+    known = chosen.groupby("output")["n"].max()
+    phenotypes = phenotype_table().set_index("bai_name")
+    data = phenotypes[["group", "field_id", "ukb_title", "units"]].join(mean.reindex(columns=list(TABLE_IV)))
+    data.insert(4, "n", known.reindex(data.index).fillna(0).astype(int))
+    rows = [
+        [TARGETS[row["group"]], row["ukb_title"], row["units"], str(row["n"]), *_numbers(row[list(TABLE_IV)])]
+        for _, row in data.iterrows()
+    ]
+    head = ["Group", "Phenotype", "Unit", "n", *(MODELS[name] for name in TABLE_IV)]
+    title = (
+        "Pearson's r of each of the 61 phenotypes on the test split, mean over seeds; n: test subjects with a value."
+    )
+    return Sheet(title, head, rows, data.reset_index(names="phenotype"), left=3)
+
+
+def claims_table(tables: Tables) -> Sheet:
+    """Return every claim of §V with our difference, its interval and a verdict."""
+    found = tables["comparisons"].set_index(["target", "fraction", "encoder", "other_encoder"])
+    found = found[(found["fit"] != "probe") & (found["other_fit"] != "probe")]
+    rows, records = [], []
+    for claim in claims():
+        difference, low, high = _difference(found, claim.better, claim.worse, claim.target, claim.fraction)
+        scale = 100.0 if claim.target in DISEASES else 1.0
+        judged = verdict(low, high) if not np.isnan(low) else "not run"
+        paper = _paper_difference(claim.better, claim.worse, claim.target) if claim.fraction == WHOLE else None
+        records.append({**vars(claim), "difference": difference, "low": low, "high": high, "verdict": judged})
+        records[-1]["paper_difference"] = paper
+        words = f"{MODELS[claim.better]} > {MODELS[claim.worse]}"
+        where = f"{TARGETS[claim.target]}, {claim.fraction} %"
+        ours = _with_interval(scale * difference, scale * low, scale * high)
+        rows.append([claim.section, words, where, ours, DASH if paper is None else f"{paper:+.2f}", judged])
+        if claim == LAST_BEFORE_MAPS:
+            record, line = _heatmap_claim(tables["heatmap"])
+            records.append(record)
+            rows.append(line)
+    data = pd.DataFrame(records)
+    counts = data["verdict"].value_counts()
+    summary = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
+    title = (
+        "The paper's claims that one model outperforms another: difference on our test split (percentage points "
+        "of ROC AUC, or r) with its 95 % interval from a paired bootstrap over subjects and seeds, the paper's "
+        f"own difference, and the verdict: confirmed if the interval lies above 0, reversed if below. {summary}."
+    )
+    head = ["Section", "Claim", "Target, training set", "Ours [95 %]", "Paper", "Verdict"]
+    return Sheet(title, head, rows, data, left=3)
+
+
+LAST_BEFORE_MAPS = next(claim for claim in reversed(claims()) if claim.section == "V-D")
+VERDICTS = ("confirmed", "not confirmed", "reversed", "not run")
+
+
+def _heatmap_claim(heatmap: pd.DataFrame) -> tuple[dict[str, object], list[str]]:
+    """Return record and line of §V-E: with MDM, similarity is higher in the image's region of interest.
+
+    The paper shows pictures; here it is the contrast, similarity inside the left ventricle less that outside.
+    """
+    found = heatmap[(heatmap["model"] == "mmcl - mmcl_without_mdm") & (heatmap["measure"] == "contrast")]
+    difference, low, high = found.iloc[0][["value", "low", "high"]] if len(found) else [float("nan")] * 3
+    judged = verdict(low, high) if not np.isnan(low) else "not run"
+    record = {"section": "V-E", "better": "mmcl", "worse": "mmcl_without_mdm", "target": "heatmap", "fraction": 100}
+    record |= {"difference": difference, "low": low, "high": high, "verdict": judged, "paper_difference": None}
+    words = f"{MODELS['mmcl']} > {MODELS['mmcl_without_mdm']}"
+    return record, ["V-E", words, "Heatmap, contrast", _with_interval(difference, low, high), DASH, judged]
+
+
+def heatmap(tables: Tables) -> Sheet:
+    """Return how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
+    data = tables["heatmap"]
+    head = ["Model", "Measure", "Value [95 %]", "Flat map", "Shuffled pairs [95 %]", "p", "n", "Map"]
+    rows = []
+    for _, row in data.iterrows():
+        own, null = (
+            _three(row[list(names)]) for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
+        )
+        where = row["map"] if isinstance(row["map"], str) else DASH
+        tests = [_number(row["flat"], 3), null, p_value(row["p"]), str(row["n"]), where]
+        rows.append([str(row["model"]), str(row["measure"]), own, *tests])
+    title = (
+        "Similarity of ECG and image inside the left ventricle on the test split: share of positive similarity, how "
+        "often the most similar place is the ventricle's (pointing), mean similarity inside, and that less the mean "
+        "outside (contrast). Shuffled: ECGs dealt to other subjects' images; p is one-sided."
+    )
+    return Sheet(title, head, rows, data, left=2)
+
+
+def comparisons(tables: Tables) -> Sheet:
+    """Return the paired tests of every fine-tuned model against MMCL at the whole training set."""
+    data = tables["comparisons"]
+    shown = data[(data["family"] == f"finetune/{WHOLE}") & (data["fraction"] == WHOLE)]
+    rows = []
+    for _, row in shown.iterrows():
+        scale = 100.0 if row["metric"] == "auroc" else 1.0
+        ours = _with_interval(*(scale * row[name] for name in ("difference", "low", "high")))
+        tests = [p_value(row[name]) for name in ("p_bootstrap_holm", "p_delong_holm")]
+        rows.append([TARGETS[row["target"]], MODELS[row["other_encoder"]], ours, *tests])
+    title = (
+        "MMCL minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % "
+        "interval, and two-sided p-values of the paired bootstrap and of DeLong's test, corrected by Holm's "
+        "method within a target."
+    )
+    head = ["Target", "MMCL minus", "Difference [95 %]", "p, bootstrap", "p, DeLong"]
+    return Sheet(title, head, rows, data, left=2)
+
+
+def controls(tables: Tables) -> Sheet:
+    """Return linear probes of frozen encoders, the random one among them, and the tabular model, on every target."""
+    data = tables["intervals"]
+    probes = data["fit"] == "probe"
+    data = data[(probes | (data["fit"] == "train_tabular")) & (data["fraction"] == WHOLE)]
+    targets = [*DISEASES, *GROUPS]
+    rows = []
+    for (fit, encoder), models in data.groupby(["fit", "encoder"], sort=False):
+        by_target = models.set_index("target")
+        kind = "linear probe" if fit == "probe" else "trees on age, sex, weight, height"
+        cells = [_interval_cell(by_target.loc[name]) if name in by_target.index else DASH for name in targets]
+        rows.append([MODELS[encoder], kind, *cells])
+    title = (
+        "Controls: linear probes of frozen encoders (`random`: never trained) and the tabular model. ROC AUC in "
+        "percent for diseases, mean r for phenotype groups, with 95 % intervals."
+    )
+    return Sheet(title, ["Encoder", "Model", *(TARGETS[name] for name in targets)], rows, data, left=2)
+
+
+def calibration(tables: Tables) -> Sheet:
+    """Return AUPRC, Brier score, slope and intercept of every fine-tuned model, the prior put right."""
+    data = tables["calibration"]
+    shown = data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)]
+    names = ("auprc", "brier", "brier_of_prevalence", "slope", "intercept")
+    digits = (3, 4, 4, 2, 2)
+    rows = [
+        [
+            TARGETS[row["target"]],
+            MODELS[row["encoder"]],
+            *(_number(row[name], places) for name, places in zip(names, digits, strict=True)),
+        ]
+        for _, row in shown.iterrows()
+    ]
+    title = (
+        "Risks after the prior of the balanced training set was corrected to the train split's prevalence, mean "
+        "over seeds. Slope 1 and intercept 0: risks mean what they say. Brier score: lower is better than that of"
+        " the prevalence alone."
+    )
+    head = ["Disease", "Model", "AUPRC", "Brier", "Brier of prevalence", "Slope", "Intercept"]
+    return Sheet(title, head, rows, data, left=2)
+
+
+def subgroups(tables: Tables) -> Sheet:
+    """Return the metric by sex and age band."""
+    title = "Test split by sex and age at the visit: ROC AUC in percent or mean r, with 95 % intervals."
+    return _analysis(tables, ("sex", "age"), title)
+
+
+def adjusted(tables: Tables) -> Sheet:
+    """Return r of phenotypes less what age, sex and body size explain."""
+    title = "Partial correlation of phenotype and prediction given age, sex, weight and height, averaged over a group."
+    return _analysis(tables, ("adjusted",), title)
+
+
+def onset(tables: Tables) -> Sheet:
+    """Return the AUROC of the healthy against cases recorded before and after the visit."""
+    title = (
+        "Cases first recorded up to the imaging visit (prevalent) and after it (incident), each against the test "
+        "subjects without the disease: ROC AUC in percent with 95 % intervals. Cases without a date are in "
+        "neither."
+    )
+    return _analysis(tables, ("onset",), title)
+
+
+SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
+    "iv_per_phenotype": every_phenotype,
+    "claims": claims_table,
+    "comparisons": comparisons,
+    "controls": controls,
+    "calibration": calibration,
+    "subgroups": subgroups,
+    "adjusted": adjusted,
+    "onset": onset,
+    "heatmap": heatmap,
+}
+
+
+def _analysis(tables: Tables, kinds: Sequence[str], title: str) -> Sheet:
+    """Return one line a fine-tuned model and target, one column a group."""
+    data = tables["analyses"]
+    data = data[data["analysis"].isin(kinds)]
+    shown = data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)]
+    groups = list(dict.fromkeys(shown["group"]))
+    rows = []
+    for (target, encoder), models in shown.groupby(["target", "encoder"], sort=False):
+        by_group = models.set_index("group")
+        cells = [_interval_cell(by_group.loc[name]) if name in by_group.index else DASH for name in groups]
+        rows.append([TARGETS[target], MODELS[encoder], *cells])
+    return Sheet(title, ["Target", "Model", *groups], rows, data, left=2)
+
+
+def _difference(found: pd.DataFrame, better: str, worse: str, target: str, fraction: int) -> tuple[float, float, float]:
+    """Return how far `better` is ahead, with its interval, from whichever order the pair was compared in."""
+    key, turned = (target, fraction, better, worse), (target, fraction, worse, better)
+    if key in found.index:
+        row = found.loc[[key]].iloc[0]
+        return row["difference"], row["low"], row["high"]
+    if turned in found.index:
+        row = found.loc[[turned]].iloc[0]
+        return -row["difference"], -row["high"], -row["low"]
+    return float("nan"), float("nan"), float("nan")
+
+
+def _paper_difference(better: str, worse: str, target: str) -> float | None:
+    values = [PAPER[name].get(target) for name in (better, worse)]
+    return round(values[0][0] - values[1][0], 2) if all(values) else None
+
+
+def _interval_cell(row: pd.Series) -> str:
+    scale, digits = (100.0, 1) if row["metric"] == "auroc" else (1.0, 2)
+    if np.isnan(row["mean"]):
+        return DASH
+    mean, low, high = (f"{scale * row[name]:.{digits}f}" for name in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
+
+
+def _with_interval(value: float, low: float, high: float) -> str:
+    return DASH if np.isnan(low) else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+
+
+def _three(values: pd.Series) -> str:
+    """Return "0.41 [0.39, 0.43]"."""
+    value, low, high = values
+    return DASH if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return DASH if np.isnan(value) else f"{value:.{digits}f}"
+
+
+def _numbers(values: pd.Series) -> list[str]:
+    return [_number(float(value)) for value in values]
+
+
+def p_value(p: float) -> str:
+    """Return a p-value as it is printed."""
+    if np.isnan(p):
+        return DASH
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"

@@ -1,0 +1,108 @@
+"""The paper's tables as data: which models stand in which row, under which headings."""
+
+from dataclasses import dataclass
+
+from cmr2ecg.evaluate.tables.names import MODELS
+
+YES, NO = "✓", "✗"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A model and the words that describe it, one for each heading on the left of the table.
+
+    reference: stands there for comparison and takes no part in who is best.
+    """
+
+    encoder: str
+    words: tuple[str, ...]
+    reference: bool = False
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table of the paper: `left` holds (group, heading) pairs, `targets` the columns of numbers.
+
+    scale: from the metric to the printed unit. spread: whether the std over seeds is printed.
+    """
+
+    number: int
+    roman: str
+    title: str
+    left: tuple[tuple[str, str], ...]
+    rows: tuple[Row, ...]
+    targets: tuple[str, ...] = ("cad", "af", "dm")
+    targets_group: str = "Cardiovascular disease"
+    metric: str = "auroc"
+    metric_name: str = "ROC AUC [%]"
+    scale: float = 100.0
+    digits: int = 2
+    spread: bool = True
+    fraction: int = 100
+
+
+_MODALITY = (("", "Modality"),)
+_MODEL = (*_MODALITY, ("", "Model"))
+_PRETRAINING = (*_MODEL, ("Pre-training", "MDM"), ("Pre-training", "MMCL"))
+_ABLATION = (
+    Row("supervised", ("ECG", MODELS["supervised"], NO, NO)),
+    Row("mae", ("ECG", "MDM", YES, NO)),
+    Row("mmcl_without_mdm", ("ECG", "MMCL w/o MDM", NO, YES)),
+    Row("mmcl", ("ECG", "MMCL (ours)", YES, YES)),
+)
+
+LAYOUTS = {
+    1: Layout(
+        number=1,
+        roman="I",
+        title="Risk of cardiovascular disease from different diagnostic modalities.",
+        left=_MODALITY,
+        rows=(
+            Row("supervised", ("ECG",)),
+            Row("tabular", ("Tabular",)),
+            Row("cmr_supervised", ("CMR",)),
+            Row("mmcl", ("ECG (ours)",)),
+        ),
+    ),
+    2: Layout(
+        number=2,
+        roman="II",
+        title="Our pre-training against a supervised model and self-supervised pre-trainings of the ECG alone.",
+        left=_MODEL,
+        rows=tuple(
+            Row(encoder, ("ECG", MODELS[encoder]))
+            for encoder in ("supervised", "simclr", "clocs", "byol", "barlow_twins", "mae", "mmcl")
+        ),
+    ),
+    3: Layout(
+        number=3,
+        roman="III",
+        title="Ablation of the pre-training strategy for the risk of cardiovascular disease from the ECG.",
+        left=_PRETRAINING,
+        rows=_ABLATION,
+    ),
+    4: Layout(
+        number=4,
+        roman="IV",
+        title="Ablation of the pre-training strategy for CMR imaging phenotypes from the ECG.",
+        left=_PRETRAINING,
+        rows=(*_ABLATION, Row("cmr_supervised", ("CMR (reference)", MODELS["cmr_supervised"], NO, NO), reference=True)),
+        targets=("lv", "rv", "wt", "ecc", "err"),
+        targets_group="CMR imaging phenotype",
+        metric="r",
+        metric_name="Pearson's r, averaged over the group's phenotypes,",
+        scale=1.0,
+        spread=False,
+    ),
+    5: Layout(
+        number=5,
+        roman="V",
+        title="Ablation of the pre-training strategy for the risk of cardiovascular disease from CMR images.",
+        left=_PRETRAINING,
+        rows=(
+            Row("cmr_supervised", ("CMR", MODELS["cmr_supervised"], NO, NO)),
+            Row("cmr_mmcl_without_mdm", ("CMR", "MMCL w/o MDM", NO, YES)),
+            Row("cmr_mmcl", ("CMR", "MMCL (ours)", YES, YES)),
+        ),
+    ),
+}

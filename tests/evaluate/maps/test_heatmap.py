@@ -1,0 +1,298 @@
+"""The heatmap as a number: equal to loops, at its null without knowledge, significant where similarity is planted."""
+
+import json
+from pathlib import Path
+
+import h5py
+import nibabel
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.maps import ventricle
+from cmr2ecg.evaluate.maps.heatmap import bootstrap, difference, permuted_means, score_pairs, summary, table
+from cmr2ecg.evaluate.maps.similarity import (
+    build_towers,
+    load_towers,
+    project_ecg,
+    project_image,
+    project_patches,
+    project_regions,
+    similarity,
+)
+from cmr2ecg.steps import score_heatmap
+from cmr2ecg.training.checkpoint import save_weights
+from cmr2ecg.ukb.dicom import Header
+from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.ukb.short_axis import Cine
+
+MODELS = {
+    "ecg_encoder": {"leads": 12, "samples": 100, "patch": 50, "dim": 16, "depth": 1, "heads": 2},
+    "cmr_encoder": {"name": "resnet10t", "image_size": 96},
+    "projector": {"hidden": 16, "out": 8},
+}
+
+
+def towers_of(seed):
+    torch.manual_seed(seed)
+    return build_towers(MODELS)
+
+
+def unit(rng, *shape):
+    vectors = rng.standard_normal(shape).astype(np.float32)
+    return vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)
+
+
+def test_each_place_is_projected_by_itself():
+    towers = towers_of(0)
+    images = torch.randn(2, 3, 96, 96)
+    regions = project_regions(towers, images)
+    assert regions.shape == (2, 3, 3, 8)
+    with torch.inference_mode():
+        features = towers.image_encoder.forward_features(images)
+        one = towers.image_projector(features[1, :, 2, 0])
+    torch.testing.assert_close(regions[1, 2, 0], one / one.norm())
+    assert project_regions(towers, images, upsample=2).shape == (2, 6, 6, 8)
+    same = project_regions(towers, torch.zeros(1, 3, 32, 32))  # one place: the map is the whole image's projection
+    torch.testing.assert_close(same[:, 0, 0], project_image(towers, torch.zeros(1, 3, 32, 32)))
+
+
+def test_the_ecg_side_has_a_vector_for_each_patch_of_each_lead():
+    towers = towers_of(0)
+    ecg = torch.randn(3, 12, 160)
+    patches = project_patches(towers, ecg)
+    assert patches.shape == (3, 12, 2, 8)
+    torch.testing.assert_close(patches.norm(dim=-1), torch.ones(3, 12, 2))
+    torch.testing.assert_close(project_ecg(towers, ecg), project_ecg(towers, ecg[..., :100]))
+
+
+def test_similarity_is_the_cosine_over_the_temperature():
+    rng = np.random.default_rng(0)
+    local, whole = torch.from_numpy(unit(rng, 2, 3, 4, 5)), torch.from_numpy(unit(rng, 2, 5))
+    expected = [[[local[n, a, b] @ whole[n] for b in range(4)] for a in range(3)] for n in range(2)]
+    torch.testing.assert_close(similarity(local, whole), torch.tensor(expected))
+    torch.testing.assert_close(similarity(local, whole, 0.6), torch.tensor(expected) / 0.6)
+
+
+def test_disc_lies_where_the_box_puts_it():
+    box = np.array([10.0, 20.0, 40.0, 40.0])
+    cover = ventricle.disc_coverage(box, (29.5, 39.5), 8.0, (20, 20))  # the box's middle is the edge of pixel 30, 40
+    assert cover.sum() * 4 == pytest.approx(np.pi * 64, rel=0.01)  # a place has 2 x 2 pixels
+    np.testing.assert_allclose(cover, cover[::-1, ::-1])
+    assert cover[9, 9] == 1 and cover[0, 0] == 0
+    low = ventricle.disc_coverage(box, (49.5, 20.5), 4.0, (4, 4))
+    assert low.argmax() == 12  # below left: a large row and a small column
+
+
+def test_mask_and_disc_agree_and_outside_the_frame_is_nothing():
+    rows, columns = np.mgrid[:64, :64]
+    mask = np.hypot(rows - 30, columns - 25) <= 9
+    box = np.array([-10.0, 5.0, 60.0, 45.0])
+    by_mask = ventricle.mask_coverage(box, mask, (7, 7))
+    np.testing.assert_allclose(by_mask, ventricle.disc_coverage(box, (30, 25), 9.0, (7, 7)), atol=0.06)
+    full = ventricle.mask_coverage(np.array([-32.0, 0.0, 64.0, 64.0]), np.ones((64, 64), bool), (2, 2))
+    np.testing.assert_array_equal(full, [[0, 0], [1, 1]])
+
+
+def write_labels(path, volume, spacing):
+    """Write labels (rows, columns, slices[, frames]) that lie at the DICOM origin, rows back and columns left."""
+    affine = np.diag([-spacing[1], -spacing[0], 8.0, 1.0])
+    nibabel.save(nibabel.Nifti1Image(np.swapaxes(volume, 0, 1).astype(np.int16), affine), path)
+
+
+def test_segmented_ventricle_is_cavity_and_myocardium_at_end_diastole(tmp_path):
+    place = Header("", (0.0, 0.0, 8.0), (1, 0, 0, 0, 1, 0), True)
+    cine = Cine(np.zeros((3, 20, 30), np.int16), (2.0, 1.5), 1, 3, 0, place)
+    labels = np.zeros((20, 30, 3, 3))
+    labels[5:8, 10:14, 1, 1] = 1
+    labels[8, 10:14, 1, 1] = 2
+    labels[15, 20, 1, 1] = 3  # right ventricle
+    write_labels(tmp_path / "seg_sa.nii.gz", labels, cine.spacing_mm)
+    mask = ventricle.segmented_ventricle(str(tmp_path), cine, 1)
+    assert mask.sum() == 16
+    assert mask[5:9, 10:14].all()
+    with pytest.raises(Rejection, match="no ventricle"):
+        ventricle.segmented_ventricle(str(tmp_path), cine, 0)
+    with pytest.raises(Rejection, match="another length"):
+        ventricle.segmented_ventricle(str(tmp_path), cine, 3)
+    (tmp_path / "seg_sa.nii.gz").unlink()
+    write_labels(tmp_path / "label_sa_ED.nii.gz", labels[..., 1], cine.spacing_mm)
+    np.testing.assert_array_equal(ventricle.segmented_ventricle(str(tmp_path), cine, 2), mask)
+
+
+def test_scores_of_all_pairs_equal_loops(monkeypatch):
+    monkeypatch.setattr("cmr2ecg.evaluate.maps.heatmap.BLOCK", 100)  # several blocks
+    rng = np.random.default_rng(0)
+    regions, signals, cover = unit(rng, 5, 3, 4, 6), unit(rng, 5, 6), rng.random((5, 3, 4))
+    scored = score_pairs(regions, signals, cover)
+    for i in range(5):
+        for j in range(5):
+            similar = regions[i] @ signals[j]
+            positive = similar.clip(0)
+            inside = (similar * cover[i]).sum() / cover[i].sum()
+            outside = (similar * (1 - cover[i])).sum() / (1 - cover[i]).sum()
+            expected = {
+                "share": (positive * cover[i]).sum() / positive.sum(),
+                "pointing": cover[i].ravel()[similar.argmax()] >= 0.5,
+                "inside": inside,
+                "contrast": inside - outside,
+            }
+            for measure, value in expected.items():
+                assert scored.pairs[measure][i, j] == pytest.approx(float(value), abs=1e-5)
+    assert scored.flat["share"] == pytest.approx(cover.mean())
+
+
+def test_nothing_similar_shares_nothing():
+    regions = np.ones((2, 1, 2, 1), np.float32)
+    scored = score_pairs(regions, -np.ones((2, 1), np.float32), np.full((2, 1, 2), 0.5))
+    assert (scored.pairs["share"] == 0).all()
+
+
+def planted(rng, n=40, own=True):
+    """Return maps whose ventricle resembles the subject's own ECG (or one direction for all), noise elsewhere."""
+    signals, regions, cover = unit(rng, n, 16), unit(rng, n, 7, 7, 16), np.zeros((n, 7, 7))
+    cover[:, 2:5, 2:5] = 1
+    target = signals if own else np.repeat(unit(rng, 1, 16), n, axis=0)
+    signals = signals if own else unit(rng, n, 16) * 0.5 + target
+    regions[:, 2:5, 2:5] = target[:, None, None] + 0.5 * regions[:, 2:5, 2:5]
+    normed = [values / np.linalg.norm(values, axis=-1, keepdims=True) for values in (regions, signals)]
+    return score_pairs(*normed, cover)
+
+
+def p_values(scored):
+    return table(summary("m", scored, (7, 7), 500, 100, 0)).set_index("measure")["p"]
+
+
+def test_planted_similarity_is_significant():
+    scored = planted(np.random.default_rng(0))
+    result = table(summary("m", scored, (7, 7), 500, 100, 0)).set_index("measure")
+    assert (result["p"] == 1 / 501).all()
+    assert result.loc["pointing", "value"] > 0.9
+    assert result.loc["share", "value"] > 2 * result.loc["share", "flat"]
+    assert (result["low"] <= result["value"]).all() and (result["value"] <= result["high"]).all()
+
+
+def test_a_map_that_is_the_same_for_every_ecg_is_at_its_null():
+    scored = planted(np.random.default_rng(1), own=False)
+    assert scored.own("share").mean() > 2 * scored.flat["share"]  # it does light up the ventricle
+    assert (p_values(scored) > 0.05).all()
+
+
+def test_p_is_level_without_knowledge():
+    values = [
+        p_values(score_pairs(unit(rng, 20, 3, 3, 8), unit(rng, 20, 8), np.tile(np.eye(3), (20, 1, 1))))
+        for rng in map(np.random.default_rng, range(60))
+    ]
+    for measure in ("share", "inside", "contrast"):
+        p = np.array([row[measure] for row in values])
+        assert 0.35 < p.mean() < 0.65
+        assert (p <= 0.05).sum() <= 8  # 3 expected of 60; more than 8 has probability 0.4 %
+
+
+def test_untrained_encoders_are_at_the_null():
+    """On 12 draws of unrelated ECGs and images; 0.6 of them are expected below 0.05, 4 or more with 0.2 %."""
+    values, cover = [], np.zeros((16, 3, 3))
+    cover[:, 1, 1] = 0.8
+    for seed in range(12):
+        rng, towers = np.random.default_rng(seed), towers_of(seed // 4)
+        images, ecg = rng.random((16, 3, 96, 96), np.float32), rng.standard_normal((16, 12, 100), np.float32)
+        regions = project_regions(towers, torch.from_numpy(images)).numpy()
+        values.append(p_values(score_pairs(regions, project_ecg(towers, torch.from_numpy(ecg)).numpy(), cover)))
+    p = pd.DataFrame(values)
+    assert ((p <= 0.05).sum() < 4).all()
+    assert (p.mean() > 0.3).all()
+
+
+def test_permutations_deal_every_ecg_once():
+    pairs = np.arange(16.0).reshape(4, 4) % 4  # the value is the ECG's number, whatever the image
+    assert (permuted_means(pairs, 20, 0) == 1.5).all()
+
+
+def test_bootstrap_holds_the_mean_and_a_difference_of_equals_is_nothing():
+    values = np.random.default_rng(0).standard_normal(200)
+    low, high = bootstrap(values, 2000, 0)
+    assert high - low == pytest.approx(2 * 1.96 / np.sqrt(200), rel=0.15)
+    scored = planted(np.random.default_rng(2))
+    for row in difference(("a", "b"), (scored, scored), 50, 0):
+        assert row[2:5] == (0, 0, 0)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """Files of 30 subjects, 12 of them in the test split, one of these seen at the second visit."""
+    n = 30
+    eids, rng = 9000301 + np.arange(n), np.random.default_rng(0)
+    with h5py.File(tmp_path / "dataset.h5", "w") as file:
+        file["eid"] = eids
+        file["ecg"] = rng.standard_normal((n, 12, 160)).astype(np.float32)
+        file["cmr"] = rng.random((n, 3, 96, 96)).astype(np.float16)
+    with h5py.File(tmp_path / "0.h5", "w") as file:
+        file["eid"] = eids
+        file["box"] = np.tile(np.float32([10, 10, 60, 60]), (n, 1))
+        file["frames"] = np.tile(np.int16([5, 0, 3]), (n, 1))
+    split = np.where(np.arange(n) < 18, "train", "test")
+    pd.DataFrame({"eid": eids, "split": split}).to_csv(tmp_path / "split.csv", index=False)
+    visits = {"eid": eids, "instance": np.where(np.arange(n) == 20, 3, 2), "segmentation": "", "cmr_path": "no.zip"}
+    pd.DataFrame(visits).to_parquet(tmp_path / "visits.parquet")
+    truth = {"eid": eids, "centre_row": 39.5, "centre_column": 39.5, "epicardial_radius_px": 15.0}
+    pd.DataFrame(truth).to_parquet(tmp_path / "truth.parquet")
+    models = []
+    for seed, name in enumerate(("mmcl", "mmcl_without_mdm")):
+        (tmp_path / name).mkdir()
+        towers = towers_of(seed)
+        for part in ("encoder", "projector", "image_encoder", "image_projector"):
+            save_weights(tmp_path / name / f"{part}.safetensors", getattr(towers, part))
+            models.append(f"{name}={tmp_path / name / part}.safetensors")
+    return tmp_path, models
+
+
+def score(study, *more, **settings):
+    root, models = study
+    base = {"models": MODELS, "upsample": 1, "permutations": 99, "draws": 50, "seed": 0}
+    base |= {"channels": ["es", "ed", "mid"], "read": {"minimum_slices": 8}}
+    line = ["--settings", json.dumps(base | settings), "--models", *models, "--dataset", str(root / "dataset.h5")]
+    line += ["--split", str(root / "split.csv"), "--visits", str(root / "visits.parquet")]
+    line += ["--cmr", str(root / "0.h5"), "--memory-mb", "100", "--output", str(root / "heatmap.csv"), *more]
+    score_heatmap.main(line)
+    return pd.read_csv(root / "heatmap.csv")
+
+
+def test_the_step_scores_both_models_and_their_difference(study):
+    root, _ = study
+    result = score(study, "--truth", str(root / "truth.parquet"))
+    assert result["model"].unique().tolist() == ["mmcl", "mmcl_without_mdm", "mmcl - mmcl_without_mdm"]
+    assert (result["n"] == 11).all()  # the twelfth was seen at another visit, where its heart lies elsewhere
+    assert set(result["map"].dropna()) == {"3x3"}
+    first, second, both = (result[result["model"] == name]["value"].to_numpy() for name in result["model"].unique())
+    np.testing.assert_allclose(first - second, both, atol=1e-6)
+    pd.testing.assert_frame_equal(result, score(study, "--truth", str(root / "truth.parquet")))
+    assert "90003" not in (root / "heatmap.csv").read_text()
+    finer = score(study, "--truth", str(root / "truth.parquet"), upsample=2)
+    assert set(finer["map"].dropna()) == {"6x6"}
+
+
+def test_the_step_says_that_no_ventricle_is_known(study):
+    with pytest.raises(InputError, match=r"known of 0 test subjects, two are needed; see raw\.segmentations"):
+        score(study)
+
+
+def test_the_step_takes_segmentations_of_those_who_have_one(study, monkeypatch):
+    root, _ = study
+    visits = pd.read_parquet(root / "visits.parquet")
+    visits.assign(segmentation=np.where(np.arange(30) % 2, "folder", "")).to_parquet(root / "visits.parquet")
+    cine = Cine(np.zeros((8, 80, 80), np.int16), (2.0, 2.0), 4, 9, 0)
+    mask = np.zeros((80, 80), bool)
+    mask[30:50, 30:50] = True
+    monkeypatch.setattr(ventricle, "read_middle_slice", lambda path, **limits: cine)
+    monkeypatch.setattr(ventricle, "segmented_ventricle", lambda folder, found, frame: mask)
+    assert (score(study)["n"] == 6).all()
+
+
+def test_weights_of_another_network_are_refused(study):
+    _, models = study
+    files = [Path(word.partition("=")[2]) for word in models if word.startswith("mmcl=")]
+    other = MODELS | {"projector": {"hidden": 16, "out": 4}}
+    with pytest.raises(InputError, match="weights of another network"):
+        load_towers(files, other)

@@ -1,0 +1,33 @@
+"""The tables' LaTeX compiles, where a LaTeX is installed."""
+
+import shutil
+import subprocess
+
+import pytest
+from evaluate.tables.test_tables import metrics, of_layout
+
+from cmr2ecg.evaluate.tables.cells import make_cells
+from cmr2ecg.evaluate.tables.render import to_latex
+from cmr2ecg.evaluate.tables.sheet_text import sheet_latex
+from cmr2ecg.evaluate.tables.supplements import Sheet
+from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
+
+SIGNS = "demo_1 & 50 % {x} #1 $ ~ ^ \\ – ± ✓"
+
+
+def test_all_tables_compile(tmp_path):
+    if shutil.which("pdflatex") is None:
+        pytest.skip("pdflatex is not installed (Debian: apt install texlive-latex-recommended)")
+    tables = [to_latex(layout, make_cells(layout, of_layout(layout)), SIGNS) for layout in LAYOUTS.values()]
+    tables.append(to_latex(LAYOUTS[1], make_cells(LAYOUTS[1], metrics({})), SIGNS))
+    rows = [["II", "MMCL (ours) > MAE", "–", "+1.20 [-0.30, +2.70]"]] * 90
+    tables.append(
+        sheet_latex("claims", Sheet("Claims < 0.001 & more.", ["a_b", "Claim", "p", "95 %"], rows, None, 2), SIGNS)
+    )
+    packages = r"\usepackage{booktabs,longtable,amssymb}"
+    document = [r"\documentclass{article}", packages, r"\begin{document}", *tables, r"\end{document}"]
+    (tmp_path / "tables.tex").write_text("\n".join(document))
+    command = ["pdflatex", "-halt-on-error", "-interaction=nonstopmode", "tables.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "tables.pdf").stat().st_size > 10_000

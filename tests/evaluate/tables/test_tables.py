@@ -1,0 +1,179 @@
+"""Cells, marks, footnotes and the three formats of a table."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cmr2ecg.command import InputError
+from cmr2ecg.evaluate.tables.cells import NOT_RUN, UNDEFINED, make_cells, number, usual_seeds
+from cmr2ecg.evaluate.tables.render import latex, to_csv, to_latex, to_markdown
+from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
+
+
+def metrics(values: dict[str, list[float]], targets=("cad", "af", "dm")) -> pd.DataFrame:
+    """Return metrics.csv with {encoder: AUROC by seed} for every target, and rows that a table must not use."""
+    rows = [
+        (encoder, target, 100, seed, "test", "auroc", value, 6007, 438)
+        for encoder, by_seed in values.items()
+        for target in targets
+        for seed, value in enumerate(by_seed)
+    ]
+    rows += [("mmcl", "cad", 10, 0, "test", "auroc", 0.99, 6007, 438)]
+    rows += [("mmcl", "cad", 100, 0, "val", "auroc", 0.99, 6007, 438)]
+    columns = ["encoder", "target", "fraction", "seed", "split", "metric", "value", "n", "n_positive"]
+    table = pd.DataFrame(rows, columns=columns)
+    fit = table["encoder"].map({"tabular": "train_tabular"}).fillna("finetune")
+    return table.assign(fit=fit, output=table["target"])
+
+
+def of_layout(layout) -> pd.DataFrame:
+    """Return metrics.csv in which every model of a table was run and the last that competes is best."""
+    names = [row.encoder for row in layout.rows if not row.reference]
+    values = {name: [0.6, 0.62] for name in names} | {names[-1]: [0.74, 0.76], "reference": [0.9, 0.9]}
+    table = metrics(values, layout.targets).assign(metric=layout.metric)
+    return table.assign(output="mean") if layout.metric == "r" else table
+
+
+FULL = {
+    "supervised": [0.66, 0.68],
+    "mae": [0.71, 0.73],
+    "mmcl_without_mdm": [0.70, 0.71],
+    "mmcl": [0.74, 0.76],
+}
+
+
+def test_mean_is_in_percent_and_std_is_of_a_sample():
+    cell = make_cells(LAYOUTS[3], metrics(FULL))[0][0]
+    assert (cell.mean, cell.n_seeds, cell.n, cell.n_positive) == (pytest.approx(67), 2, 6007, 438)
+    assert cell.std == pytest.approx(np.std([66, 68], ddof=1))
+
+
+def test_best_and_second_are_marked_in_every_column():
+    marks = [[cell.mark for cell in row] for row in make_cells(LAYOUTS[3], metrics(FULL))]
+    assert marks == [[""] * 3, ["second"] * 3, [""] * 3, ["best"] * 3]
+
+
+def test_values_printed_alike_share_a_mark():
+    values = FULL | {"mmcl": [0.720001, 0.720001], "mmcl_without_mdm": [0.7, 0.7]}
+    marks = [row[0].mark for row in make_cells(LAYOUTS[3], metrics(values))]
+    assert marks == ["", "best", "second", "best"]
+
+
+def test_a_lone_value_is_not_called_best():
+    cells = make_cells(LAYOUTS[3], metrics({"mmcl": [0.7, 0.8]}))
+    assert {cell.mark for row in cells for cell in row} == {""}
+
+
+def test_missing_undefined_and_fewer_seeds_are_footnotes():
+    values = {"supervised": [0.6, 0.7], "tabular": [0.7], "mmcl": [0.7, float("nan")]}
+    cells = make_cells(LAYOUTS[1], metrics(values))
+    assert [row[0].note for row in cells] == ["", "one seed", NOT_RUN, UNDEFINED["auroc"]]
+    text = to_markdown(LAYOUTS[1], cells, "demo (synthetic)")
+    assert "| Tabular | **70.00**<sup>a</sup> | 71.97±0.14 |" in text
+    assert "| CMR | –<sup>b</sup> | 71.88±0.64 |" in text
+    assert "| ECG (ours) | –<sup>c</sup> | 73.00±0.30 |" in text
+    assert text.endswith(
+        "<sup>a</sup> one seed; <sup>b</sup> not run; <sup>c</sup> undefined: the test split holds one class only\n"
+    )
+
+
+def test_a_table_without_any_result_is_dashes():
+    cells = make_cells(LAYOUTS[1], metrics({}))
+    assert usual_seeds(cells) == 0
+    assert {cell.note for row in cells for cell in row} == {NOT_RUN}
+    assert "no model was run" in to_markdown(LAYOUTS[1], cells, "demo")
+
+
+def test_number_format_is_the_papers():
+    assert number(66.9, 0.47, 2) == "66.90±0.47"
+    assert number(72.22, 0.0, 2) == "72.22±0.00"
+    assert number(72.225, float("nan"), 1) == "72.2"
+    assert number(float("nan"), float("nan"), 2) == "–"
+
+
+def test_markdown_is_rectangular_and_holds_the_papers_table():
+    text = to_markdown(LAYOUTS[3], make_cells(LAYOUTS[3], metrics(FULL)), "demo (synthetic)")
+    assert text.splitlines()[0].startswith("**Table III.** ")
+    assert "over 2 seeds" in text and "Cohort: demo (synthetic)." in text and "438 of 6007 with CAD" in text
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert {line.count("|") for line in table} == {11}
+    assert table[2] == (
+        "| ECG | Supervised ViT | ✗ | ✗ | 67.00±1.41 | 66.90±0.47 | 67.00±1.41 | 69.76±2.13 | 67.00±1.41 | 67.35±0.76 |"
+    )
+    assert "| MDM | ✓ | ✗ | <ins>72.00±1.41</ins> | 71.71±0.36 |" in table[3]
+    assert "| MMCL (ours) | ✓ | ✓ | **75.00±1.41** | 73.00±0.30 |" in table[5]
+
+
+def test_markdown_signs_in_the_cohorts_name_are_printed():
+    text = to_markdown(LAYOUTS[1], make_cells(LAYOUTS[1], metrics({})), "my_ukb|*2*")
+    assert r"my\_ukb\|\*2\*" in text
+
+
+@pytest.mark.parametrize("table", sorted(LAYOUTS))
+def test_latex_is_balanced_and_every_row_has_all_columns(table):
+    layout = LAYOUTS[table]
+    text = to_latex(layout, make_cells(layout, of_layout(layout)), "ukb_2024 & 50 % {x} #1 $ ~ ^ \\")
+    assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)[::-1]
+    bare = re.sub(r"\\[\\{}]", "", text)
+    assert bare.count("{") == bare.count("}")
+    columns = len(layout.left) + 2 * len(layout.targets)
+    for line in text.splitlines():
+        if line.endswith(r" \\"):
+            spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+            cells = len(re.findall(r"(?<!\\)&", line)) + 1
+            assert cells - len(spans) + sum(spans) == columns, line
+    assert (r"\textbf{75.00$\pm$1.41}" if layout.spread else r"\textbf{0.75}") in text
+    assert re.search(r"[^\x00-\x7f]", text) is None
+
+
+def test_latex_escapes_what_it_would_read_as_a_command():
+    assert latex("a_b & 5 %") == r"a\_b \& 5 \%"
+    assert latex("✓✗±–\\{") == r"\checkmark$\times$$\pm$--\textbackslash{}\{"
+
+
+def test_csv_is_tidy():
+    table = to_csv(LAYOUTS[1], make_cells(LAYOUTS[1], metrics(FULL)), "demo")
+    assert len(table) == 12
+    ours = table[(table["encoder"] == "mmcl") & (table["target"] == "dm")].iloc[0]
+    assert (ours["modality"], ours["mean"], ours["mark"], ours["n_seeds"]) == ("ECG (ours)", 75.0, "best", 2)
+    assert (ours["paper_mean"], ours["paper_std"]) == (75.56, 0.16)
+    assert table[table["encoder"] == "tabular"]["mean"].isna().all()
+
+
+def test_metrics_without_a_column_are_refused():
+    with pytest.raises(InputError, match="n_positive"):
+        make_cells(LAYOUTS[1], metrics(FULL).drop(columns="n_positive"))
+
+
+def test_the_reference_row_of_table_iv_takes_no_part_in_who_is_best():
+    layout = LAYOUTS[4]
+    table = of_layout(layout)
+    table.loc[table["encoder"] == "reference", "encoder"] = "cmr_supervised"
+    marks = {
+        row.encoder: {cell.mark for cell in line}
+        for row, line in zip(layout.rows, make_cells(layout, table), strict=True)
+    }
+    assert marks["mmcl"] == {"best"} and marks["cmr_supervised"] == {""}
+    text = to_markdown(layout, make_cells(layout, table), "demo")
+    assert "| **0.75** | 0.63 |" in text and "±" not in text
+
+
+def test_single_phenotypes_and_probes_are_no_cells_of_the_papers_tables():
+    layout = LAYOUTS[4]
+    table = of_layout(layout)
+    single = table.assign(output="LVEDV", value=0.99)
+    probe = table.assign(fit="probe", value=0.99)
+    assert make_cells(layout, pd.concat([single, table, probe])) == make_cells(layout, table)
+
+
+def test_the_reason_of_a_fit_that_could_not_be_made_is_its_footnote():
+    reason = "cad has 1 positive in the 1 % subset"
+    skipped = pd.DataFrame(
+        [("finetune", "mae", "cad", 100, reason)], columns=["fit", "encoder", "target", "fraction", "reason"]
+    )
+    values = {name: rows for name, rows in FULL.items() if name != "mae"}
+    cells = make_cells(LAYOUTS[3], metrics(values), skipped)
+    assert [cell.note for cell in cells[1]] == [reason, NOT_RUN, NOT_RUN]
+    assert reason in to_markdown(LAYOUTS[3], cells, "demo")
