@@ -3,19 +3,23 @@
 import filecmp
 import json
 import re
+import shlex
 import shutil
 import sqlite3
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from drive_snakemake import called, copy_repository, snakemake
+from drive_snakemake import ROOT, TINY, called, copy_repository, snakemake
 
 QUICKLY = (  # a cluster's pauses are too long for jobs of seconds; without accounting only squeue knows of jobs
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "1"),
     *("--seconds-between-status-checks", "1", "--max-status-checks-per-second", "10", "--latency-wait", "20"),
 )
+PAGE = (ROOT / "docs/cluster.md").read_text()
 LIMIT = 3000.0  # seconds; a quiet machine takes a tenth
 
 
@@ -43,15 +47,14 @@ def queue() -> dict[str, dict[str, str]]:
     return {row["number"]: row for row in rows}
 
 
-def first_seed(results: Path, run: subprocess.Popen) -> Path:
-    """Return the first seed that a job with several fits has finished."""
+def wait_for(condition: Callable[[], Any], run: subprocess.Popen | None = None) -> Any:
+    """Return what the condition gives as soon as that is true, while `run` goes on."""
     for _ in range(int(LIMIT / 0.05)):
-        found = [*results.glob("finetune/mmcl/*/*/seeds/*.json")]
-        if found:
-            return found[0]
-        assert run.poll() is None, "Snakemake ended before the job"
+        if found := condition():
+            return found
+        assert run is None or run.poll() is None, "Snakemake ended before that"
         time.sleep(0.05)
-    raise AssertionError("the job that was to be cancelled has not come")
+    raise AssertionError("in vain")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +67,8 @@ def cluster_run(tmp_path_factory):
         command = called(folder, "--profile", "profiles/slurm", *QUICKLY)
         run = subprocess.Popen(**command, stdout=handle, stderr=subprocess.STDOUT)
         try:
-            seed = first_seed(folder / "results/tiny", run)
+            # A job with several fits has finished the first seed of the first.
+            seed = wait_for(lambda: next(folder.glob("results/tiny/finetune/mmcl/*/*/seeds/*.json"), None), run)
             running = [row for row in queue().values() if row["state"] == "RUNNING"]
             (job,) = [row["number"] for row in running if row["comment"] == "rule_finetune_mmcl"]
             subprocess.run(["scancel", job], check=True)
@@ -88,6 +92,72 @@ def test_the_cancelled_job_was_retried_with_more_and_went_on_where_it_was(cluste
     assert [row for row in jobs.values() if row["state"] not in ("COMPLETED", "CANCELLED")] == []
 
 
+def test_small_jobs_went_to_the_queue_together(cluster_run):
+    _, log, _, _ = cluster_run
+    steps = int(re.search(r"\d+ of (\d+) steps \(100%\) done", log)[1])
+    submitted = re.findall(r"submitted with SLURM jobid (\d+)", log)
+    assert len(submitted) == len(set(submitted)) < steps / 2
+    comments = [row["comment"] for row in queue().values()]
+    for group in ("shards", "prepare", "report"):
+        assert sum(comment.startswith(f"rule_{group}_") for comment in comments) == 1, comments
+
+
+def test_nothing_is_left_to_do(cluster_run):
+    done = snakemake(cluster_run[0], "--profile", "profiles/slurm", "--dry-run")
+    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def spare(cluster_run, tmp_path_factory) -> Path:
+    """A copy of the finished run, for tests that change it."""
+    return shutil.copytree(cluster_run[0], tmp_path_factory.mktemp("spare") / "clone", copy_function=shutil.copy2)
+
+
+def test_a_training_on_gpus_goes_to_their_partition(spare):
+    """This machine has none, so SLURM was told of four made-up ones and the job itself ends in an error."""
+    (partitions,) = re.findall(r"^```yaml\n(partitions:.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    (spare / "partitions.yaml").write_text(partitions.replace("256000", "1000000"))
+    (spare / "gpus.yaml").write_text("device: cuda\nprocesses: {pretrain: 2}\nthreads: {pretrain: 2}\n")
+    known = queue().keys()
+    options = ("--slurm-partition-config", "partitions.yaml", "--retries", "0", "--until", "pretrain_mae")
+    done = snakemake(spare, "--profile", "profiles/slurm", *QUICKLY, "--configfile", TINY, "gpus.yaml", *options)
+    (job,) = queue().keys() - known
+    shown = subprocess.run(["scontrol", "show", "job", job], capture_output=True, text=True, check=True).stdout
+    assert "Partition=gpu" in shown and "TresPerJob=gres:gpu:2" in shown and "NumNodes=1 NumCPUs=2 NumTasks=1 " in shown
+    assert done.returncode == 1 and "cuda" in (spare / "results/tiny/logs/pretrain_mae/mae.log").read_text().lower()
+
+
+def test_after_a_killed_snakemake_the_page_clears_up_and_a_job_of_its_own_goes_on(spare):
+    target = spare / "results/tiny/pretrain_mae/mae/result.json"
+    target.unlink(missing_ok=True)
+    known = queue().keys()
+    goal = ("--until", "pretrain_mae")
+
+    def active() -> list[str]:
+        return [number for number, row in queue().items() if number not in known and row["state"] == "RUNNING"]
+
+    run = subprocess.Popen(**called(spare, "--profile", "profiles/slurm", *QUICKLY, *goal))
+    wait_for(active, run)
+    run.kill()
+    run.wait()
+    clear, unlock = (
+        next(line for line in PAGE.splitlines() if line.startswith(start) and end in line)
+        for start, end in (("squeue ", "scancel"), ("snakemake ", "--unlock"))
+    )
+    subprocess.run(["bash", "-c", clear], check=True)
+    wait_for(lambda: not active())
+    assert snakemake(spare, *shlex.split(unlock.replace("config/ukb.yaml", TINY))[1:]).returncode == 0
+    submit = next(line for line in PAGE.splitlines() if line.startswith("sbatch "))
+    quickly = f"{TINY} --cores 1 {shlex.join([*QUICKLY, *goal])}"
+    environment = called(spare)["env"]
+    number = subprocess.run(
+        ["bash", "-c", submit.replace("config/ukb.yaml", quickly).replace("sbatch ", "sbatch --parsable --wait ")],
+        **{"cwd": spare, "env": environment, "capture_output": True, "text": True, "check": False},
+    )
+    log = (spare / f"slurm-{number.stdout.strip()}.out").read_text()
+    assert number.returncode == 0 and target.exists(), log
+
+
 def test_tables_and_scores_equal_those_of_a_local_run_byte_for_byte(cluster_run, finished):
     here, there = (folder / "results/tiny" for folder in (finished, cluster_run[0]))
     names = sorted(
@@ -101,16 +171,6 @@ def test_tables_and_scores_equal_those_of_a_local_run_byte_for_byte(cluster_run,
     assert (different, missing) == ([], [])
 
 
-def test_small_jobs_went_to_the_queue_together(cluster_run):
-    _, log, _, _ = cluster_run
-    steps = int(re.search(r"\d+ of (\d+) steps \(100%\) done", log)[1])
-    submitted = re.findall(r"submitted with SLURM jobid (\d+)", log)
-    assert len(submitted) == len(set(submitted)) < steps / 2
-    comments = [row["comment"] for row in queue().values()]
-    for group in ("shards", "prepare", "report"):
-        assert sum(comment.startswith(f"rule_{group}_") for comment in comments) == 1, comments
-
-
 def test_mlflow_has_one_writer_and_every_run_once(cluster_run, finished):
     assert [row["comment"] for row in queue().values() if "track" in row["comment"]] == ["rule_track"]
     counts = []
@@ -120,8 +180,3 @@ def test_mlflow_has_one_writer_and_every_run_once(cluster_run, finished):
         assert count == json.loads((folder / "results/tiny/track/tracked.json").read_text())["runs"]
         counts.append(count)
     assert counts[0] == counts[1] > 10
-
-
-def test_nothing_is_left_to_do(cluster_run):
-    done = snakemake(cluster_run[0], "--profile", "profiles/slurm", "--dry-run")
-    assert done.returncode == 0 and "Nothing to be done" in done.stdout + done.stderr
