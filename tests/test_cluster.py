@@ -22,6 +22,10 @@ def test_data_count_up_to_what_is_held():
     assert job_memory_mb(CLUSTER, "fit", 40_000, 1, held_mb=2000) == 6000
 
 
+def test_every_process_takes_the_base_and_all_share_the_data():
+    assert job_memory_mb(CLUSTER, "fit", 10_000, 1, processes=4) == 4 * 4000 + 3000
+
+
 def test_time_counts_every_fit():
     assert job_minutes(CLUSTER, "fit", 10_000, 1, fits=5) == 530
     assert job_minutes(CLUSTER, "fit", 0, 1, fits=5) == 30

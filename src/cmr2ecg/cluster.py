@@ -9,7 +9,12 @@ from typing import Any
 
 
 def job_memory_mb(
-    cluster: Mapping[str, Any], kind: str, subjects: float, attempt: int, held_mb: float = math.inf
+    cluster: Mapping[str, Any],
+    kind: str,
+    subjects: float,
+    attempt: int,
+    held_mb: float = math.inf,
+    processes: int = 1,
 ) -> int:
     """Return MB of memory for one job.
 
@@ -19,10 +24,11 @@ def job_memory_mb(
         subjects: whose data the job works on.
         attempt: 1 for a job's first start, 2 for its first retry.
         held_mb: most that the job holds of the subjects' data; it streams what is beyond.
+        processes: of the job; each takes the base, they share the data.
     """
     need = cluster[kind]
     data = min(need["memory_mb_per_1000"] * subjects / 1000, held_mb)
-    return min(math.ceil(attempt * (need["memory_mb"] + data)), cluster["most_memory_mb"])
+    return min(math.ceil(attempt * (processes * need["memory_mb"] + data)), cluster["most_memory_mb"])
 
 
 def job_minutes(cluster: Mapping[str, Any], kind: str, subjects: float, attempt: int, fits: float = 1) -> int:

@@ -92,6 +92,7 @@ def test_only_trainings_ask_for_gpus_and_only_on_cuda(whole, first, tmp_path):
     for rule, jobs in with_gpus.items():
         wanted = "0" if not re.fullmatch(TRAINED, rule) else "4" if rule.startswith("pretrain") else "1"
         assert {job.get("gpu", "0") for job in jobs.values()} == {wanted}, rule
+        assert not rule.startswith("pretrain") or {int(job["mem_mb"]) for job in jobs.values()} == {4 * 8000 + 2 * 600}
         assert wanted == "0" or {(job["nodes"], job["tasks_per_gpu"]) for job in jobs.values()} == {("1", "0")}
 
 

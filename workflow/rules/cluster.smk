@@ -13,12 +13,12 @@ def subjects_expected():
     return sum(map(len, raw_files().values())) / (1 + WITH_CMR)
 
 
-def needs(kind, parts=1, fits=1, **held):
+def needs(kind, parts=1, fits=1, **memory):
     """Return memory and time of a job that takes one of `parts` shares of the subjects and does `fits` fits."""
 
     def mem_mb(wildcards, attempt):
         return job_memory_mb(
-            CLUSTER, kind, subjects_expected() / parts, attempt, **held
+            CLUSTER, kind, subjects_expected() / parts, attempt, **memory
         )
 
     def runtime(wildcards, attempt):
@@ -27,13 +27,14 @@ def needs(kind, parts=1, fits=1, **held):
     return {"mem_mb": mem_mb, "runtime": runtime}
 
 
-def training_needs(kind, gpus, fits=1):
+def training_needs(kind, gpus, fits=1, processes=1):
     """Return what a training's job needs; data_mb is how much data it holds, however much memory it was given."""
     held = config["memory_mb"]
     # One task on one node starts all processes of a job; SLURM itself would start one for each GPU.
     placed = {"nodes": 1, "tasks_per_gpu": 0} if gpus else {}
     return {
-        **needs(kind, fits=fits, held_mb=held),
+        **needs(kind, fits=fits, held_mb=held, processes=processes),
+        "processes": processes,
         "data_mb": held,
         "gpu": gpus,
         **placed,

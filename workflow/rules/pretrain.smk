@@ -25,8 +25,9 @@ rule pretrain_mae:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        **training_needs("pretrain", gpus=GPUS),
-        processes=config["processes"]["pretrain"],
+        **training_needs(
+            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
+        ),
     params:
         settings=lambda wildcards: training_settings(
             mae_settings(wildcards.name), "ecg_encoder", "mae_decoder"
@@ -58,8 +59,9 @@ rule pretrain_contrastive:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        **training_needs("pretrain", gpus=GPUS),
-        processes=config["processes"]["pretrain"],
+        **training_needs(
+            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
+        ),
     params:
         settings=lambda wildcards: training_settings(
             config["pretrain"]["contrastive"][wildcards.baseline], "ecg_encoder"
@@ -90,8 +92,9 @@ rule pretrain_cmr:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        **training_needs("pretrain", gpus=GPUS),
-        processes=config["processes"]["pretrain"],
+        **training_needs(
+            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
+        ),
     params:
         settings=training_settings(config["pretrain"]["cmr"], "cmr_encoder"),
         folder=subpath(output.result, parent=True),
@@ -129,8 +132,9 @@ rule pretrain_mmcl:
         ENVIRONMENT
     threads: config["threads"]["pretrain"]
     resources:
-        **training_needs("pretrain", gpus=GPUS),
-        processes=config["processes"]["pretrain"],
+        **training_needs(
+            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
+        ),
     params:
         settings=lambda wildcards: training_settings(
             mmcl_candidate(wildcards.name, wildcards.rate),
