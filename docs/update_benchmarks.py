@@ -159,6 +159,8 @@ def subjects(rows: list[dict]) -> str:
 def also(row: dict) -> str:
     """Return a row's note with what a training or the reading says of itself."""
     text = row["note"]
+    if "cpu_seconds" in row:
+        text += f"; {number(row['cpu_seconds'])} s of the processor"
     if "data_wait_share" in row:
         text += f"; waited for data {row['data_wait_share']:.1%} of {row['epoch_seconds']:.0f} s"
     if "gb_per_s" in row:

@@ -62,6 +62,7 @@ def test_recordings_are_compressed_where_the_disk_is_short(tmp_path, monkeypatch
 def test_the_peak_of_a_process_is_its_own(tmp_path):
     here = np.ones(40_000_000)  # 320 MB of this process must not count
     spent = run_module("steps.index_cohort", ["--help"], tmp_path)
+    assert 0 < spent.cpu_seconds < 60
     assert 10 < spent.peak_mb < 250 < here.nbytes / 1e6
     with pytest.raises(RuntimeError, match=r"steps.index_cohort failed: .*required"):
         run_module("steps.index_cohort", [], tmp_path)

@@ -21,16 +21,18 @@ from cmr2ecg.imports import SOURCE
 LAUNCH = (
     "import resource, subprocess, sys;"
     "code = subprocess.call(sys.argv[2:], stdout=sys.stderr);"
-    "open(sys.argv[1], 'w').write(str(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss));"
+    "spent = resource.getrusage(resource.RUSAGE_CHILDREN);"
+    "open(sys.argv[1], 'w').write(f'{spent.ru_maxrss} {spent.ru_utime + spent.ru_stime}');"
     "sys.exit(code)"
 )
 
 
 @dataclass(frozen=True)
 class Spent:
-    """Seconds and largest resident memory of a process, its start included."""
+    """Seconds, seconds of the processor, and largest resident memory of a process, its start included."""
 
     seconds: float
+    cpu_seconds: float
     peak_mb: float
 
 
@@ -55,7 +57,8 @@ def run_module(module: str, arguments: Sequence[object], scratch: Path) -> Spent
     seconds = time.perf_counter() - begin
     if done.returncode:
         raise RuntimeError(f"{module} failed: {' | '.join(done.stderr.strip().splitlines()[-5:])}")
-    return Spent(seconds, int(peak.read_text()) / 1024)
+    kilobytes, cpu = peak.read_text().split()
+    return Spent(seconds, float(cpu), int(kilobytes) / 1024)
 
 
 def row_parser(description: str | None) -> argparse.ArgumentParser:

@@ -103,7 +103,8 @@ def row_of(work: Work, cohort: Cohort) -> dict:
     spent = [run_module(module, arguments, cohort.own) for module, arguments in work.processes]
     seconds, peak = sum(part.seconds for part in spent), max(part.peak_mb for part in spent)
     limits = work.limit_s, work.budget_mb + BEYOND_MB
-    return row(work.name, len(cohort.eids), seconds, peak, *limits, work.note) | work.told()
+    cpu = {"cpu_seconds": round(sum(part.cpu_seconds for part in spent), 1)}
+    return row(work.name, len(cohort.eids), seconds, peak, *limits, work.note) | cpu | work.told()
 
 
 def row(name: str, subjects: int, seconds: float, peak: float, limit_s: float, limit_mb: float, note: str) -> dict:
