@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import pytest
@@ -26,6 +27,20 @@ def test_a_pretraining_costs_its_steps_and_validation():
 def test_twice_the_epochs_cost_twice_the_operations():
     one, two = (estimate().of(mae_job(epochs=epochs)).operations.likely for epochs in (10, 20))
     assert two == pytest.approx(2 * one)
+
+
+def test_a_larger_mask_costs_as_many_operations_less():
+    """An ablation's settings are not measured; their operations scale what was."""
+    measured = flops.step_flops("mae", CONFIG["models"], CONFIG["pretrain"]["mae"])
+    line = dataclasses.replace(LINE, operations=measured)
+    assert line.scaled_to(measured / 2).per_subject == pytest.approx(LINE.per_subject / 2)
+    most, least = (estimate(line=line).of(mae_job(mask_ratio=ratio)).seconds.likely for ratio in (0.2, 0.9))
+    assert most > 1.5 * least
+
+
+def test_an_ablation_with_fewer_pairs_costs_less():
+    whole, half = estimate().of(mae_job()), estimate().of(mae_job(pairs=350))
+    assert half.operations.likely == pytest.approx(whole.operations.likely * (350 + 50) / (700 + 50), rel=0.01)
 
 
 def test_a_gpu_takes_the_counted_operations():

@@ -132,13 +132,16 @@ class Estimate:
 
     def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[float, float]:
         method, split = job.settings["method"], self.cohort.split
-        batch = max(1, min(method["batch_size"], split["train"]))
-        steps = split["train"] // batch if kind != "mae" else math.ceil(split["train"] / batch)
-        trained = min(split["train"], steps * batch)
+        n = min(method.get("pairs", split["train"]), split["train"])
+        batch = max(1, min(method["batch_size"], n))
+        steps = n // batch if kind != "mae" else math.ceil(n / batch)
+        trained = min(n, steps * batch)
+        a_subject = flops.step_flops(kind, job.settings["models"], method)
+        line = line.scaled_to(a_subject)
         checked = FORWARD * line.seconds(math.ceil(split["val"] / batch), split["val"])
         resume = RESUMED_COPIES * FLOAT * line.parameters / self.rates.bytes_second["write"]
         epoch = line.seconds(steps, trained) + checked + resume
-        counted = flops.step_flops(kind, job.settings["models"], method) * (trained + FORWARD * split["val"])
+        counted = a_subject * (trained + FORWARD * split["val"])
         return method["epochs"] * epoch, method["epochs"] * counted
 
     def _fit(
@@ -236,7 +239,7 @@ class Estimate:
         tests = cohort.split["test"] * self._fit_count()
         small = {
             "track": 0.05 * self._fit_count(),
-            "trace_numbers": 2e-6 * tests,
+            "trace_numbers": 2e-3 * self._fit_count() + 2e-6 * tests,
             "describe_run": 1e-3 * self._fit_count(),
             "make_figure": 3.0,
             "make_table": 0.4,

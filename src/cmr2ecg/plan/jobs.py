@@ -116,13 +116,12 @@ def at_home() -> Iterator[None]:
 def read_dag(configs: Sequence[Path], folder: Path) -> Study:
     """Return the jobs that Snakemake would run in `folder`, where nothing has run."""
     from snakemake.api import SnakemakeApi
-    from snakemake.logging import logger
     from snakemake.settings.enums import Quietness
     from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
 
     files = [Path(config).resolve() for config in configs]
-    logger.setLevel(logging.WARNING)
-    with at_home(), SnakemakeApi(OutputSettings(quiet={Quietness.ALL}, dryrun=True)) as api:
+    quietly = OutputSettings(quiet={Quietness.ALL}, dryrun=True, log_level_override=logging.ERROR)
+    with at_home(), SnakemakeApi(quietly) as api:
         workflow_api = api.workflow(
             resource_settings=ResourceSettings(cores=ALL_CORES),
             config_settings=ConfigSettings(configfiles=files),

@@ -15,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
@@ -23,6 +23,7 @@ from typing import Any
 
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.plan.clock import since_start, timed
+from cmr2ecg.plan.flops import step_flops
 
 SMALL_BATCH, STEP_SECONDS, KIND_SECONDS = 4, 0.3, 1.5  # smaller batch; aimed at for the larger; spent on a training
 DATA_SECONDS = 4.0
@@ -34,7 +35,7 @@ class Line:
     """Cost of a training step: seconds = per_step + subjects x per_subject.
 
     spread: half the range of repeated steps over their median. saved_bytes: activations kept for the backward pass,
-    of a subject. parameters: trained ones. state_bytes: weights and their copies that a training holds.
+    of a subject. parameters: trained ones. operations: counted ones of a subject's part of the measured step.
     """
 
     per_step: float
@@ -42,6 +43,18 @@ class Line:
     spread: float
     saved_bytes: float
     parameters: int
+    operations: float = 0.0
+
+    def scaled_to(self, operations: float) -> "Line":
+        """Return the cost of a step with other settings, by its operations: another mask ratio, say."""
+        if not self.operations:
+            return self
+        return replace(self, per_subject=self.per_subject * operations / self.operations, operations=operations)
+
+    @property
+    def gflops(self) -> float:
+        """GFLOP a second of a large batch."""
+        return self.operations / self.per_subject / 1e9
 
     def seconds(self, steps: float, subjects: float) -> float:
         """Return the seconds of so many steps over so many subjects."""
@@ -95,7 +108,13 @@ def measure(kinds: Mapping[str, tuple[Settings, Settings]], config: Settings, th
         threads=threads,
         side_by_side=count,
         precision=first["precision"],
-        trainings={name: _mean_line([Line(**one["trainings"][name]) for one in found]) for name in kinds},
+        trainings={
+            kind: replace(
+                _mean_line([Line(**one["trainings"][kind]) for one in found]),
+                operations=step_flops(kind, models, settings),
+            )
+            for kind, (models, settings) in kinds.items()
+        },
         subject_seconds=_means(found, "subject_seconds"),
         raw_bytes=first["raw_bytes"],
         start_seconds=start,

@@ -121,6 +121,9 @@ def summary(rows: Sequence[Row], cohort: Cohort, rates: Rates, gpu: Gpu) -> str:
     rest = sum((row.core_hours for row in rows[:-1] if not row.gpu_hours.likely), Span())
     raw = cohort.files * sum(rates.raw_bytes.values()) / GB
     days = total.core_hours.likely / rates.cores / 24
+    reached = " to ".join(
+        short(pick((line.gflops for line in rates.trainings.values()), default=0.0)) for pick in (min, max)
+    )
     paragraphs = (
         f"{cohort.subjects:,} subjects ({cohort.source}): {split['train']:,} train, {split['val']:,} val, "
         f"{split['test']:,} test.",
@@ -128,8 +131,9 @@ def summary(rows: Sequence[Row], cohort: Cohort, rates: Rates, gpu: Gpu) -> str:
         f"cores. With the trainings on a GPU: {short(total.gpu_hours.likely)} GPU-hours, and {short(rest.likely)} "
         "core-hours for the rest.",
         f"Measured here in {rates.seconds:.0f} s: {rates.cores} cores, {rates.precision}, {rates.side_by_side} job(s) "
-        f"side by side of {rates.threads} thread(s). Assumed, not measured: a GPU of {gpu.tflops:g} TFLOP/s, of which "
-        f"{gpu.utilisation:.0%} are reached (--gpu-tflops, --utilisation).",
+        f"side by side of {rates.threads} thread(s); training steps reach {reached} GFLOP/s.",
+        f"Assumed, not measured: a GPU of {gpu.tflops:g} TFLOP/s, of which {gpu.utilisation:.0%} are reached "
+        "(--gpu-tflops, --utilisation).",
         f"Disk is that of results/; raw files like the synthetic ones would be {short(raw)} GB. Memory is that of a "
         "rule's largest job.",
         "Ranges: repeated steps and what a minute cannot see; early stopping (from patience + 1 to all epochs); more "
