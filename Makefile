@@ -8,6 +8,7 @@ CORES ?= all
 CONFIG ?= config/demo.yaml
 COHORT ?= demo
 PORT ?= 5000
+ROUNDS ?= 5
 SUBJECTS ?=
 PLAN ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -15,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm bench-docs
+.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +34,9 @@ config:
 
 test: env  ## run the tests
 	pytest
+
+test-interrupt: env  ## disturb ROUNDS studies at random points, some minutes each; CMR2ECG_SEED=N repeats
+	CMR2ECG_ROUNDS=$(ROUNDS) pytest -vv tests/workflow/test_interruptions.py
 
 test-slurm: env  ## run the tiny study through a SLURM started on this machine (root on Debian)
 	tests/slurm/one_node pytest tests/workflow/test_slurm.py

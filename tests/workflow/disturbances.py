@@ -20,6 +20,7 @@ TIMED_KEYS = {
     "epoch_seconds",
     "data_wait_share",
     "startup_seconds",
+    "startup_share",
     "training_seconds",
 }
 
@@ -101,9 +102,9 @@ def differences(found: Path, wanted: Path) -> list[str]:
 
 
 def names(results: Path) -> set[str]:
-    """Return the files that are compared; of MLflow's database the runs are."""
+    """Return the files that are compared: not the table of run times, and of MLflow's database the runs instead."""
     files = {str(path.relative_to(results)) for path in results.rglob("*") if path.is_file()}
-    return {name for name in files if name.split("/")[0] not in ("mlartifacts", "mlflow.db")}
+    return {name for name in files if name.split("/")[0] not in ("mlartifacts", "mlflow.db", "describe_run")}
 
 
 def content(path: Path) -> Any:
@@ -115,12 +116,18 @@ def content(path: Path) -> Any:
     if path.suffix == ".jsonl":
         rows = [without_times(json.loads(line)) for line in path.read_text().splitlines()]
         return sorted(rows, key=json.dumps) if path.parent.name == "finished" else rows
+    if path.name == "SHA256SUMS":
+        return [line for line in path.read_text().splitlines() if not line.endswith(" config.json")]
     return path.read_bytes()
 
 
 def without_times(value: Any) -> Any:
+    """Return a JSON value without what a clock measured or digests of result.json, which holds such values."""
     if isinstance(value, dict):
-        return {key: without_times(inner) for key, inner in value.items() if key not in TIMED_KEYS}
+        kept = {
+            key: inner for key, inner in value.items() if key not in TIMED_KEYS and not key.endswith("/result.json")
+        }
+        return {key: without_times(inner) for key, inner in kept.items()}
     return [without_times(inner) for inner in value] if isinstance(value, list) else value
 
 

@@ -17,6 +17,7 @@ from drive_snakemake import copy_repository, snakemake
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(2400),  # of a study from start to end
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds jobs in Linux's /proc"),
 ]
 SEED = int(os.environ.get("CMR2ECG_SEED") or random.SystemRandom().randrange(10**6))

@@ -2,11 +2,11 @@
 
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
-from drive_snakemake import snakemake
-from safetensors.numpy import load_file
+from drive_snakemake import TINY, snakemake
 
 pytestmark = pytest.mark.slow
 FOLDERS = {
@@ -19,29 +19,50 @@ FOLDERS = {
 RESOURCES = ["pretrain_mae:gpu=2", *(f"{rule}:processes=2" for rule in list(FOLDERS)[1:])]
 
 
+# More than the one step that the tiny study makes of some, whose learning rate is 0.
+LONGER = {
+    "epochs: 1, batch_size: 16": "epochs: 3, batch_size: 8",
+    "epochs: 2, batch_size: 16": "epochs: 3, batch_size: 8",
+}
+
+
 @pytest.fixture(scope="module")
-def two(finished, tmp_path_factory):
-    """The tiny study's results after its pre-trainings ran again in two processes each."""
-    folder = tmp_path_factory.mktemp("two") / "copy"
+def results(finished, tmp_path_factory):
+    """The tiny study's results after its pre-trainings ran in one process, kept in `one`, and again in two."""
+    folder = tmp_path_factory.mktemp("processes") / "copy"
     shutil.copytree(finished, folder)
+    lengthen(folder / TINY)
     targets = [f"results/tiny/{path}/result.json" for path in FOLDERS.values()]
-    done = snakemake(
-        folder, "--forcerun", *FOLDERS, "--set-resources", *RESOURCES, "--show-failed-logs", "--", *targets
-    )
+    run(folder, "--", *targets)
+    for path in FOLDERS.values():
+        shutil.copytree(folder / "results/tiny" / path, folder / "one" / path)
+    run(folder, "--forcerun", *FOLDERS, "--set-resources", *RESOURCES, "--", *targets)
+    return folder
+
+
+def lengthen(config: Path) -> None:
+    text = config.read_text()
+    for old, new in LONGER.items():
+        assert old in text
+        text = text.replace(old, new)
+    config.write_text(text)
+
+
+def run(folder: Path, *arguments: str) -> None:
+    """Run pre-trainings only: nothing before them has changed."""
+    done = snakemake(folder, "--allowed-rules", *FOLDERS, "--show-failed-logs", *arguments)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
-    return folder / "results/tiny"
 
 
-def curve(folder) -> np.ndarray:
+def curve(folder: Path) -> np.ndarray:
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     return np.array([[row["train_loss"], row["val_loss"], row["learning_rate"]] for row in rows])
 
 
 @pytest.mark.parametrize("rule", FOLDERS)
-def test_the_loss_curve_is_that_of_one_process(two, finished, rule):
-    here, there = two / FOLDERS[rule], finished / "results/tiny" / FOLDERS[rule]
-    processes = [json.loads((path / "result.json").read_text())["provenance"]["processes"] for path in (here, there)]
+def test_the_loss_curve_is_that_of_one_process(results, rule):
+    two, one = results / "results/tiny" / FOLDERS[rule], results / "one" / FOLDERS[rule]
+    processes = [json.loads((path / "result.json").read_text())["provenance"]["processes"] for path in (two, one)]
     assert processes == [2, 1]
-    np.testing.assert_allclose(curve(here), curve(there), rtol=1e-4)
-    encoders = [load_file(path / "encoder.safetensors") for path in (here, there)]
-    assert not all((encoders[0][name] == value).all() for name, value in encoders[1].items()), "one process after all"
+    assert curve(one).shape == (3, 3)
+    np.testing.assert_allclose(curve(two), curve(one), rtol=1e-3)
