@@ -30,6 +30,7 @@ plan: config env  ## say what a run will cost before it runs: make plan CONFIG=c
 	@python -m cmr2ecg.plan --configfile $(CONFIG) $(if $(SUBJECTS),--subjects $(SUBJECTS)) $(PLAN)
 
 config:
+	@test -w . || { echo "$(CURDIR) cannot be written to: make it writable, or work in a copy"; exit 1; }
 	@test -r "$(CONFIG)" || { echo "there is no config file $(CONFIG): name one with make run CONFIG=config/ukb.yaml"; exit 1; }
 
 test: env  ## run the tests
