@@ -61,7 +61,7 @@ class Killer:
         self.over = threading.Event()
 
     def _look(self) -> None:
-        while not self.over.wait(0.02):
+        while not self.over.wait(0.1):
             jobs, now = running_jobs(self.folder), time.monotonic()
             for process, step in jobs.items():
                 if process not in self.due and step in self.waiting:

@@ -107,6 +107,7 @@ def test_a_full_disk_is_named(disturbed):
     assert disturbed.full != 0
     assert "No space left on device; make room and run again" in disturbed.full_said, disturbed.full_said[-3000:]
     assert "Traceback" not in disturbed.full_said, disturbed.full_said
+    assert "give the same command again: finished jobs, seeds, trials and epochs are kept" in disturbed.full_said
 
 
 def test_a_read_only_results_folder_is_named_before_the_first_job(disturbed):
