@@ -205,6 +205,19 @@ def test_nothing_is_restored_over_other_results(folder, tmp_path):
     assert (second / "results/ukb/clean_ecg/0.h5").read_text() == "other"
 
 
+def test_saves_wait_for_each_other_and_leave_nothing_of_a_killed_one(folder, tmp_path):
+    place, left = tmp_path / "place", write(folder, ".snakemake/backup_ukb/temporary/ukb_000001.tar", "x" * 1000)
+    running = []
+    for number in range(3):
+        write(folder, f"results/ukb/{number}.csv", "x" * 100_000)
+        running.append(call(folder, "save", "ukb", "--at", str(place)))
+    said = [process.communicate(timeout=60)[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    second = repository(tmp_path / "second")
+    restore(second, "ukb", FolderStore(place))
+    assert state(second) == state(folder) and not left.parent.exists()
+
+
 def test_a_restore_that_was_cut_off_goes_on(folder, tmp_path):
     store = FolderStore(tmp_path / "place")
     save(folder, "ukb", store)

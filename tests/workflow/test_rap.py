@@ -21,6 +21,7 @@ import yaml
 from drive_snakemake import PARTS, ROOT, TINY, copy_repository, snakemake
 
 PAGE = ROOT / "docs/rap.md"
+CLUSTER = ROOT / "docs/cluster.md"
 BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FOLDERS = {"ecg": "Electrocardiogram/Resting", "cmr": "Heart MRI/Short axis"}
 SMALL = {
@@ -207,6 +208,10 @@ def test_the_page_from_the_first_list_to_a_restored_run(unshare, project, tmp_pa
 
     first = Machine(unshare, project, tmp_path / "first", monkeypatch)
     assert "pretrain_mae" in first.run(block("--dry-run", "cp /mnt"))
+    (submit,) = re.findall(
+        r"^snakemake .*profiles/slurm .*--dry-run$", CLUSTER.read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert "rule clean_ecg" in first.run(submit.replace("config/ukb.yaml", "rap.yaml"))
     command = block("backup run").replace("--every 15", "--every 0.1")
     running = first.start(command)
     wait_for(project, "results/rap/assemble_dataset/dataset.h5", running)

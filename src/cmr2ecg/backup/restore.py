@@ -1,7 +1,6 @@
 """Bring a saved state back into a fresh clone, with the times of the files: Snakemake compares them."""
 
 import logging
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ from cmr2ecg.backup.contents import incomplete_of, records_of, results_of
 from cmr2ecg.backup.identity import follows, identity, keep
 from cmr2ecg.backup.manifest import Entry, newest
 from cmr2ecg.backup.save import read_listing
+from cmr2ecg.backup.scratch import scratch
 from cmr2ecg.backup.stores import Store
 from cmr2ecg.command import InputError
 
@@ -22,29 +22,28 @@ def restore(folder: Path, cohort: str, store: Store) -> int:
     Raises:
         InputError: if there is no save, an archive is damaged, or the folder has results the save does not have.
     """
-    number = newest(store.names(), cohort)
-    if not number:
-        raise InputError(f"there is no save of {cohort} to restore")
-    who = identity(folder, cohort)
-    with tempfile.TemporaryDirectory(dir=folder / ".snakemake", prefix="restore_") as temporary:
-        files = read_listing(store, cohort, number, Path(temporary)).files
+    with scratch(folder, cohort) as temporary:
+        number, who = newest(store.names(), cohort), identity(folder, cohort)
+        if not number:
+            raise InputError(f"there is no save of {cohort} to restore")
+        files = read_listing(store, cohort, number, temporary).files
         missing = missing_files(folder, cohort, files)
         for archive in sorted({entry.archive for entry in missing.values()}):
             wanted = {path: entry for path, entry in missing.items() if entry.archive == archive}
             log.info("restoring %d files from %s", len(wanted), archive)
-            copy = Path(temporary, archive)
+            copy = temporary / archive
             store.fetch(archive, copy)
             extract(copy, wanted, folder)
             copy.unlink()
-    keep(folder, cohort, replace(who, restored=number))
+        keep(folder, cohort, replace(who, restored=number))
     return number
 
 
 def is_at_newest(folder: Path, cohort: str, store: Store) -> bool:
     """Return whether there is nothing to restore: no save, one of this folder, or the one it was restored from."""
-    number, who = newest(store.names(), cohort), identity(folder, cohort)
-    with tempfile.TemporaryDirectory() as temporary:
-        return follows(who, number, read_listing(store, cohort, number, Path(temporary)))
+    with scratch(folder, cohort) as temporary:
+        number, who = newest(store.names(), cohort), identity(folder, cohort)
+        return follows(who, number, read_listing(store, cohort, number, temporary))
 
 
 def missing_files(folder: Path, cohort: str, files: dict[str, Entry]) -> dict[str, Entry]:

@@ -6,7 +6,6 @@ Snakemake makes its files anew. The next save has it whole.
 """
 
 import tarfile
-import tempfile
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from cmr2ecg.backup.contents import (
 )
 from cmr2ecg.backup.identity import check_follows, identity
 from cmr2ecg.backup.manifest import Entry, Listing, from_json, name_of, newest, to_json
+from cmr2ecg.backup.scratch import scratch
 from cmr2ecg.backup.stores import Store
 
 HALF = 0.5  # an archive of which less is of use is given up: what is left of it is saved again
@@ -48,11 +48,11 @@ def save(folder: Path, cohort: str, store: Store, afresh: bool = False) -> Saved
     Raises:
         InputError: if the store's newest save is neither of this folder nor the one it was restored from.
     """
-    number, who = newest(store.names(), cohort), identity(folder, cohort)
-    with tempfile.TemporaryDirectory(dir=folder / ".snakemake", prefix="save_") as temporary:
-        old = read_listing(store, cohort, number, Path(temporary))
+    with scratch(folder, cohort) as temporary:
+        number, who = newest(store.names(), cohort), identity(folder, cohort)
+        old = read_listing(store, cohort, number, temporary)
         check_follows(who, number, old)
-        archive = Path(temporary, name_of(cohort, number + 1, "tar"))
+        archive = temporary / name_of(cohort, number + 1, "tar")
         with tarfile.open(archive, "w") as tar:
             files = collect(tar, folder, cohort, {} if afresh else still_kept(old))
         written = [entry.size for entry in files.values() if entry.archive == archive.name]
@@ -60,10 +60,10 @@ def save(folder: Path, cohort: str, store: Store, afresh: bool = False) -> Saved
             return Saved(number, len(files), 0, 0)
         new = Listing(files, {**old.archives, archive.name: sum(written)}, who.writer)
         publish(store, archive, new)
-    if afresh:
-        tidy(store, cohort, number + 1, new.in_use().keys())
-    else:
-        tidy(store, cohort, number, old.in_use().keys() | new.in_use().keys())
+        if afresh:
+            tidy(store, cohort, number + 1, new.in_use().keys())
+        else:
+            tidy(store, cohort, number, old.in_use().keys() | new.in_use().keys())
     return Saved(number + 1, len(files), len(written), sum(written))
 
 
