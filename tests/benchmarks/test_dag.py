@@ -2,6 +2,7 @@
 
 import subprocess
 
+import pandas as pd
 import pytest
 
 from cmr2ecg.benchmarks.dag import PER_SHARD, Place, Plan, made_up_eids, planned_jobs, rows_of
@@ -51,18 +52,26 @@ def test_a_delivery_plans_its_own_shards_and_what_follows(tmp_path):
 
 
 @pytest.mark.slow
-def test_the_index_holds_every_subject_once_after_a_delivery(tmp_path):
-    import pandas as pd
-
+def test_the_index_holds_every_subject_once_after_a_delivery_and_none_that_withdrew(tmp_path):
     eids = made_up_eids(30)
     place = Place(tmp_path, SMALL)
     for part in (eids[:20], eids[20:]):
         place.add(part)
         place.run("--until", "index_cohort")
-    visits = pd.read_parquet(place.results / "index_cohort/visits.parquet")
-    assert visits["eid"].tolist() == sorted(eids)
-    late = pd.read_parquet(place.results / f"index_shard/{SHARDS}.parquet")
-    assert set(late["eid"]) == set(eids[20:])
+    assert indexed(place, "index_cohort/visits.parquet") == sorted(eids)
+    assert indexed(place, f"index_shard/{SHARDS}.parquet") == sorted(eids[20:])
+
+    gone, shards = [eids[0], eids[20]], {eids[0] % SHARDS, SHARDS}
+    place.withdraw(gone)
+    assert place.plan().jobs["index_shard"] == len(shards)
+    place.run("--until", "index_cohort")
+    assert indexed(place, "index_cohort/visits.parquet") == sorted(set(eids) - set(gone))
+    ledger = (place.results / "index_shard/shards.csv").read_text()
+    assert not any(str(eid) in ledger for eid in gone)
+
+
+def indexed(place: Place, name: str) -> list[int]:
+    return pd.read_parquet(place.results / name)["eid"].tolist()
 
 
 def test_what_a_dry_run_printed_is_counted():

@@ -54,10 +54,11 @@ class Place:
         self.folder, self.config = folder, folder / "study.yaml"
         self.overlay = {"cohort": "dag", **(everything() if overlay is None else overlay)}
         self.overlay["raw"] = {name: [str(folder / "raw" / name)] for name in ("ecg", "cmr")}
-        self.overlay["raw"]["tabular"] = [str(folder / "tabular.csv")]
+        self.overlay["raw"] |= {"tabular": [str(folder / "tabular.csv")], "withdrawn": [str(folder / "withdrawn.csv")]}
         for name in ("ecg", "cmr"):
             (folder / "raw" / name).mkdir(parents=True)
         (folder / "tabular.csv").write_text("eid\n")
+        self.withdraw(())
         self.config.write_text(yaml.safe_dump(self.overlay))
 
     @property
@@ -70,6 +71,10 @@ class Place:
         for eid in eids:
             (self.folder / f"raw/ecg/{eid}_20205_2_0.xml").touch()
             (self.folder / f"raw/cmr/{eid}_20209_2_0.zip").touch()
+
+    def withdraw(self, eids: Sequence[int]) -> None:
+        """Write the withdrawal list."""
+        (self.folder / "withdrawn.csv").write_text("".join(f"{eid}\n" for eid in eids))
 
     def command(self, *arguments: str) -> list[str]:
         """Return the command that runs Snakemake on the study."""
