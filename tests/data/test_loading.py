@@ -106,3 +106,8 @@ def test_waiting_is_counted(small_dataset, monkeypatch):
     monkeypatch.setattr(data, "batch", lambda piece: (late.wait(0.05), real(piece))[1])
     assert len(list(data.batches(np.arange(8), 4))) == 2
     assert data.waited > 0.08
+
+
+def test_shards_are_read_without_a_chunk_cache_which_would_grow_with_their_number(sharded):
+    parts = PairedData(sharded, EIDS, ("ecg",), memory_mb=0).source["ecg"].parts
+    assert [part.file.id.get_access_plist().get_cache()[2] for part in parts] == [0, 0, 0]
