@@ -62,7 +62,7 @@ def kind_of(row: dict) -> str:
     name = row["name"]
     if name in OLDER_NAMES:
         return ""
-    if name.startswith(("memory_", "cores_")):
+    if name.startswith(("memory_", "cores_", "dag_")):
         return name.split("_")[0]
     return "share" if "_of_" in name or name in SHARES else "plain"
 
@@ -86,6 +86,17 @@ def plain(rows: list[dict]) -> str:
 def told(row: dict) -> str:
     """Return a row's unit and note."""
     return f"{row['unit']}; {row['note']}"
+
+
+def dag(rows: list[dict]) -> str:
+    """Return what planning the whole study takes, against its limits."""
+    return table(
+        ("plan", "measured", "limit", "of what"),
+        (
+            (f"`{row['name'].removeprefix('dag_')}`", number(row["ours"]), number(row["plain"]), told(row))
+            for row in of_kind(rows, "dag")
+        ),
+    )
 
 
 def share(rows: list[dict]) -> str:
@@ -204,6 +215,7 @@ BLOCKS: dict[str, tuple[str, Callable]] = {
     "share": ("bench.json", share),
     "cores": ("bench.json", cores),
     "memory": ("bench.json", memory),
+    "dag": ("bench.json", dag),
     "scale machine": ("bench_scale_machine.json", machine),
     "subjects": ("bench_scale.json", subjects),
     "cost": ("bench_plan.csv", cost),

@@ -25,6 +25,7 @@ ROWS = [
     bench_row("cores_clean_ecg_2", 19.0, 10.0, "shards/min"),
     bench_row("two_workers", 19.0, 10.0, "shards/min"),
     bench_row("memory_clean_ecg", 110.0, 100.0, "MB"),
+    bench_row("dag_first_seconds", 20.0, 60.0, "s"),
     bench_row("predict_demo", 10.0, 40.0, "ECGs/s"),
 ]
 SCALE = [
@@ -69,6 +70,7 @@ def test_every_block_is_written_from_its_file_alone(page, tmp_path):
     assert "| `clean_ecg` | 2 | 1.9 | 95% | shards/min; a note |" in text
     assert "| `clean_ecg` | 100 | 110 | 1.1 | a note |" in text
     assert "| `predict_demo` | 25% |" in text
+    assert "| `first_seconds` | 20 | 60 | s; a note |" in text
     assert "| `stream_epoch` | 10 | 40 | 600 | 900 | 100 | 600 s, 2,448 MB | read; 1,000 subjects or 0.50 GB" in text
     assert "two_workers" not in text
     page.main()
