@@ -22,6 +22,7 @@ TIMED_KEYS = {
     "startup_seconds",
     "startup_share",
     "training_seconds",
+    "trained",  # by the last start of a job; a killed one may have trained them all
 }
 
 
