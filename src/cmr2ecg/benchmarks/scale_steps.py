@@ -132,12 +132,12 @@ def disk_gb_per_s(cohort: Cohort) -> float:
 
 
 def trainings(cohort: Cohort) -> Iterator[Work]:
-    """Yield an epoch of two pre-trainings on streamed data, and a probe; the demo's small networks ask fastest."""
+    """Yield an epoch of two pre-trainings on streamed data, and a probe, with the demo's networks on one core."""
     own, settings = cohort.own, paper_settings()
     models = {**settings["models"]}
     for name, changed in yaml.safe_load((SOURCE.parent / "config/demo.yaml").read_text())["models"].items():
         models[name] = {**models[name], **changed}
-    files = ["--dataset", own / "dataset.h5", "--split", own / "split.csv", "--memory-mb", BUDGET_MB, "--threads", 2]
+    files = ["--dataset", own / "dataset.h5", "--split", own / "split.csv", "--memory-mb", BUDGET_MB, "--threads", 1]
 
     def chosen(method: dict, *networks: str) -> list:
         whole = {"method": method, "models": {name: models[name] for name in networks}}
