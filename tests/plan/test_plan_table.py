@@ -142,3 +142,10 @@ def test_a_line_through_two_batch_sizes(monkeypatch):
     line = line_of(lambda size: Steps(size, clock), {"batch_size": 64})
     assert line.per_step == pytest.approx(0.010) and line.per_subject == pytest.approx(0.001)
     assert (line.saved_bytes, line.parameters) == (5.0, 7)
+
+
+def test_a_busy_machine_is_told_of():
+    from cmr2ecg.plan.__main__ import busy_note
+
+    assert "15 other programs" in busy_note(15.2, 2, 2)
+    assert busy_note(15.2, 2, 1) == busy_note(0.3, 2, 2) == ""

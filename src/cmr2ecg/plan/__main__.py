@@ -6,6 +6,7 @@ says how it is done and how far it is off.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,9 +29,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     results = args.results or Path("results", study.config["cohort"])
     cohort = cohort_of(study.config, results, args.subjects)
     threads = max((job.threads for job in study.jobs if kind_of(job)), default=1)
+    load = os.getloadavg()[0]
     rates = measure(kinds_of(study), study.config, threads)
     estimate = Estimate(study.config, cohort, rates, Gpu(args.gpu_tflops, args.utilisation))
     costs = [(job, estimate.of(job)) for job in study.jobs]
+    sys.stderr.write(busy_note(load, rates.cores, rates.threads))
     if args.check:
         sys.stdout.write(check(costs, recorded_seconds(args.check)))
         return
@@ -39,6 +42,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     for path, write in ((args.csv, write_csv), (args.markdown, write_markdown)):
         if path:
             write(path, rows)
+
+
+def busy_note(load: float, cores: int, threads: int) -> str:
+    """Return a warning if other programs held many of the cores (load: running ones) while several threads measured."""
+    if threads == 1 or load < cores / 2:
+        return ""
+    return (
+        f"warning: {load:.0f} other programs were busy on {cores} cores; with {threads} threads a job the core-hours "
+        "are too high. Ask again when the machine is quiet.\n"
+    )
 
 
 def kinds_of(study: Study) -> dict[str, tuple[dict, dict]]:
