@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from drive_snakemake import ROOT, TINY, snakemake
+from drive_snakemake import ROOT, TINY, planned, snakemake
 from test_reruns import real_data_config
 
 from cmr2ecg.data.subsets import no_training_set
@@ -58,6 +58,8 @@ def test_no_subject_with_both_files(finished, tmp_path):
     target = "results/download/index_cohort/visits.parquet"
     text = refused(finished, "--configfile", str(config), "--", target)
     assert "no subject has both an ECG" in text
+    right = real_data_config(finished, config)
+    assert planned(finished, "--configfile", str(right))["index_shard"] == 2  # nobody counts as a later arrival
 
 
 def test_too_few_positives_are_a_dash_with_a_footnote(finished, tmp_path):

@@ -99,7 +99,7 @@ def test_an_ablation_trains_what_differs_and_nothing_else(edited):
     plan = planned(edited(TINY, "shards: 2", f"shards: 2\nablations: {ablations}"))
     wanted = {"pretrain_mae": 1, "pretrain_mmcl": 2, "select_mmcl": 2, "probe": 2, "finetune": 1}
     assert {rule: plan.get(rule, 0) for rule in wanted} == wanted
-    assert set(plan) == {*wanted} | REPORT
+    assert set(plan) == {*wanted, "score_heatmap"} | REPORT  # the maps of shuffled pairs are measured
 
 
 def test_frozen_steps_survive_an_edit(edited):

@@ -213,13 +213,14 @@ def raw_paths():
 def ledger():
     """Return who is in which shard: as an earlier run wrote down, and who is new since (cmr2ecg/data/arrivals.py).
 
-    A job on a node takes what was written when the run started, so that all jobs agree.
+    A job on a node takes what was written when the run started, so that all jobs agree. Until a first index is finished
+    nobody is late: a first try with a wrong folder must not send everyone to further shards.
     """
     known = read_ledger(LEDGER, config["shards"])
-    if known is None:
-        return first_ledger(raw_paths(), config["shards"], complete=not SIMULATED)
-    if not workflow.is_main_process:
+    if known is not None and not workflow.is_main_process:
         return known
+    if known is None or not os.path.exists(f"{RESULTS}/index_cohort/visits.parquet"):
+        return first_ledger(raw_paths(), config["shards"], complete=not SIMULATED)
     gone = [] if SIMULATED else read_withdrawn(RAW["withdrawn"])
     return known.without(gone).with_arrivals(raw_paths())
 
