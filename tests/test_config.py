@@ -65,7 +65,7 @@ def test_paper_with_a_source_is_accepted():
     check(named, SCHEMA)
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "ukb.yaml", "authors.yaml", "ecg_only.yaml"])
+@pytest.mark.parametrize("name", ["demo.yaml", "ukb.yaml", "authors.yaml", "ecg_only.yaml", "study.yaml"])
 def test_overlays_use_known_keys(name):
     path = ROOT / "config" / name
     if not path.exists():
