@@ -2,6 +2,9 @@
 
 import json
 import logging
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -58,3 +61,15 @@ def test_a_file_is_whole_or_not_there(tmp_path):
 def test_sha256_of_a_known_text(tmp_path):
     (tmp_path / "x").write_bytes(b"abc")
     assert sha256(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("first", ["import numpy, scipy.linalg", "import torch, numpy, scipy.linalg"])
+def test_every_library_keeps_to_the_threads(first):
+    code = (
+        f"{first}; from threadpoolctl import threadpool_info; from cmr2ecg.command import start, step_parser;"
+        "start(step_parser('').parse_args(['--threads', '1']));"
+        "print({pool['num_threads'] for pool in threadpool_info()})"
+    )
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == "{1}"

@@ -56,10 +56,9 @@ def start(args: argparse.Namespace) -> None:
         os.environ[name] = str(threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)
-    else:
-        from threadpoolctl import threadpool_limits
+    from threadpoolctl import threadpool_limits
 
-        threadpool_limits(threads)
+    threadpool_limits(threads)  # NumPy's and SciPy's own, beside torch's
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
