@@ -116,7 +116,7 @@ def spare(cluster_run, tmp_path_factory) -> Path:
 def test_a_training_on_gpus_goes_to_their_partition(spare):
     """This machine has none, so SLURM was told of four made-up ones and the job itself ends in an error."""
     (partitions,) = re.findall(r"^```yaml\n(partitions:.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    (spare / "partitions.yaml").write_text(partitions.replace("256000", "1000000"))
+    (spare / "partitions.yaml").write_text(partitions.replace("256000", "900000"))
     (spare / "gpus.yaml").write_text("device: cuda\nprocesses: {pretrain: 2}\nthreads: {pretrain: 2}\n")
     known = queue().keys()
     options = ("--slurm-partition-config", "partitions.yaml", "--retries", "0", "--until", "pretrain_mae")
