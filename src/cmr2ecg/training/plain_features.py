@@ -5,10 +5,12 @@
 - `latents`: the planted state of a synthetic subject, the ceiling of any model.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn.functional import interpolate
 
 from cmr2ecg.data.beats import find_beats
@@ -69,5 +71,5 @@ def latents_of(truth: Path, eids: np.ndarray) -> np.ndarray:
     return np.column_stack([planted.to_numpy(), damage * np.cos(angle), damage * np.sin(angle)])
 
 
-def _batches(data: PairedData):
+def _batches(data: PairedData) -> Iterator[dict[str, Tensor]]:
     return data.batches(np.arange(len(data)), BATCH)
