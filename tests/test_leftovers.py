@@ -29,6 +29,17 @@ def test_files_that_were_never_whole_go_unless_somebody_is_writing_them(tmp_path
     assert (left.exists(), written.exists(), whole.exists()) == (False, True, True)
 
 
+def test_a_journal_goes_with_its_half_made_database(tmp_path, ended):
+    write(tmp_path / f".mlflow.db.{ended}.partial")
+    write(tmp_path / f".mlflow.db.{ended}.partial-journal")
+    assert remove_partials(tmp_path) == 2
+
+
+def test_once_every_job_has_ended_the_number_of_a_process_says_nothing(tmp_path):
+    write(tmp_path / f".mlflow.db.{os.getpid()}.partial")  # the number was given to another process since
+    assert remove_partials(tmp_path, ended=True) == 1
+
+
 def test_resume_points_of_ended_pre_trainings_go(tmp_path):
     ended = write(tmp_path / "pretrain_mmcl/mmcl/candidates/0.001/resume.pt")
     write(ended.parent / "result.json")

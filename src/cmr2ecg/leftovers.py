@@ -12,9 +12,13 @@ def check_writable(results: Path) -> None:
             raise PermissionError(f"{folder} cannot be written to: make it writable, or run in a folder that is")
 
 
-def remove_partials(results: Path) -> int:
-    """Remove files that were never whole, whose process does not run on this machine any more; return their number."""
-    left = [path for path in results.rglob(".*.partial") if not _runs(path.name.split(".")[-2])]
+def remove_partials(results: Path, ended: bool = False) -> int:
+    """Remove files that were never whole, and what SQLite keeps beside one; return their number.
+
+    Unless every job has `ended`, those stay whose process still runs on this machine.
+    """
+    found = results.rglob(".*.partial*")
+    left = [path for path in found if ended or not _runs(path.name.rpartition(".partial")[0].rpartition(".")[2])]
     for path in left:
         path.unlink(missing_ok=True)
     return len(left)

@@ -170,13 +170,14 @@ def test_leftovers_are_deleted_and_the_simulated_download_is_left_alone(tmp_path
     leftovers = [
         "finetune/mmcl/cad/100/seeds/0.parquet",
         "clean_ecg/.1.h5.22.partial",
+        ".mlflow.db.22.partial-journal",
         "pretrain_mae/mae/resume.pt",
     ]
     leftovers += ["audit_leakage/duplicates.csv"]
     results = results_with(tmp_path, "simulate_cohort/tabular.csv", *leftovers)
     (results / "table.csv").write_text("n\n3\n")
     found = audit_withdrawn(results, [tmp_path / "w1_20260101.csv"])
-    assert found == {"withdrawn": 2, "files": 5, "leftovers_deleted": 4}
+    assert found == {"withdrawn": 2, "files": 1, "leftovers_deleted": 5}
     assert sorted(path.name for path in results.rglob("*") if path.is_file()) == [
         "audit.json",
         "table.csv",

@@ -76,6 +76,11 @@ def test_samples_are_what_float_makes_of_each_cell(cells):
     np.testing.assert_array_equal(_samples(cells), wanted)
 
 
+def test_of_two_commas_at_the_end_the_first_ends_a_blank_sample():
+    np.testing.assert_array_equal(_samples("1,2,"), [1, 2])
+    np.testing.assert_array_equal(_samples("1,2,,"), [1, 2, np.nan])
+
+
 @pytest.mark.parametrize("cells", ["1-2", "--5", "-", "1,-", "-,1", "1 2", "1,2 3", "0x1", "1_0", "5-,1", "\x001"])
 def test_samples_that_are_no_numbers_are_refused(cells):
     with pytest.raises(Rejection, match="samples are not numbers"):

@@ -17,6 +17,7 @@ onstart:
 
 
 onsuccess:
+    remove_partials(Path(RESULTS), ended=True)
     remove_resume_points(Path(RESULTS))
 
 

@@ -4,7 +4,7 @@ What an interrupted job left (partial files, finished seeds, resume points) and 
 holds a withdrawn subject; a result that does ends the run. The simulated download and the withdrawal lists themselves
 are not searched. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
 
-Output: audit.json (withdrawn subjects, files searched, leftovers deleted).
+Output: audit.json (withdrawn subjects, files searched beside leftovers, leftovers deleted).
 """
 
 import logging
@@ -38,8 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     leftovers = [path for path in found if is_leftover(path)]
     for path in leftovers:
         path.unlink()
-    searched = {"withdrawn": len(eids), "files": len(files), "leftovers_deleted": len(leftovers)}
-    logging.info("withdrawn subjects, files searched, leftovers deleted: %d, %d, %d", *searched.values())
+    whole = sum(not is_leftover(path) for path in files)  # the same number however often the run was interrupted
+    searched = {"withdrawn": len(eids), "files": whole, "leftovers_deleted": len(leftovers)}
+    logging.info("withdrawn subjects, files searched beside leftovers, leftovers deleted: %d, %d, %d", *searched.values())
     left = [path for path in found if path not in leftovers]
     if left:
         raise InputError(message(left, args.results))
@@ -60,7 +61,7 @@ def traces(files: Sequence[Path], eids: np.ndarray) -> list[Path]:
 def is_leftover(path: Path) -> bool:
     """Return whether a file is of an interrupted job or beside a rule's outputs, so that no result is lost with it."""
     return (
-        path.suffix == ".partial"
+        ".partial" in path.suffix  # also SQLite's .partial-journal
         or path.parent.name == "seeds"
         or path.name == "resume.pt"
         or path.parts[-2:] == ("audit_leakage", "duplicates.csv")

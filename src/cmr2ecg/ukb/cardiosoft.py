@@ -135,7 +135,7 @@ def _plain_cells(text: str) -> bytes:
     signs = cells.count(b"-")
     wrong = (
         cells.translate(None, b"0123456789,-"),
-        b",," in cells or cells[:1] in (b"", b","),
+        b",," in cells or cells[:1] in (b"", b",") or cells.endswith(b","),
         signs and (signs != cells.count(b",-") + cells.startswith(b"-") or b"-," in cells or cells.endswith(b"-")),
     )
     return b"" if any(wrong) else cells
