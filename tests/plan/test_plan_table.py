@@ -69,6 +69,7 @@ def test_recorded_times_are_those_of_snakemake(tmp_path):
         (folder / name).write_text(json.dumps(record))
     (folder / "e").write_text("{")
     assert recorded_seconds(tmp_path) == {"finetune": 10, "evaluate": 1}
+    assert recorded_seconds(tmp_path, "3") == {"evaluate": 1}
     with pytest.raises(FileNotFoundError, match="no record"):
         recorded_seconds(tmp_path / "elsewhere")
 

@@ -31,8 +31,10 @@ def stage_of(step: str) -> str:
     return next((stage for stage, steps in STAGES.items() if step in steps), "other")
 
 
-def recorded_seconds(folder: Path) -> dict[str, float]:
+def recorded_seconds(folder: Path, results: str = "") -> dict[str, float]:
     """Return the wall seconds of every step, added over its jobs, from the records in FOLDER/.snakemake/metadata.
+
+    Only jobs whose log lies below `results` count, such as "results/demo/".
 
     Raises:
         FileNotFoundError: if there are none.
@@ -42,6 +44,8 @@ def recorded_seconds(folder: Path) -> dict[str, float]:
     for path in records.iterdir() if records.is_dir() else ():
         try:
             record = json.loads(path.read_text())
+            if not all(log.startswith(results) for log in record["log"]):
+                continue
             jobs[record["rule"], tuple(record["log"])] = record["endtime"] - record["starttime"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a record of another version of Snakemake, or cut off

@@ -1,0 +1,273 @@
+"""Rewrite the numbers and figures of docs/results.md from the finished synthetic study: `make results`.
+
+Every block between two comments is made from files that rules wrote below results/study; the text around them is not
+touched.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
+from cmr2ecg.evaluate.tables.names import MODELS as NAMES
+from cmr2ecg.plan.check import STAGES, recorded_seconds, stage_of
+from cmr2ecg.ukb.phenotypes import GROUPS
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = ROOT / "docs/results.md"
+STUDY = ROOT / "results/study"
+FIGURES = ("figure_4", "figure_5", "figure_6", "ablations")
+MODELS = {**NAMES, "mmcl_shuffled": "MMCL, images shuffled"}
+CORES = 2
+HEADLINE = ("cad", "af", "dm")
+
+
+def main() -> None:
+    """Rewrite every block of the page and copy the figures."""
+    text = PAGE.read_text(encoding="utf-8")
+    for block, write in BLOCKS.items():
+        text = replaced(text, block, write())
+    PAGE.write_text(text, encoding="utf-8")
+    for name in FIGURES:
+        shutil.copyfile(STUDY / f"make_figure/{name}.png", ROOT / f"docs/images/study_{name}.png")
+
+
+def replaced(text: str, block: str, content: str) -> str:
+    """Return the page's text with a block between its two comments replaced."""
+    start, end = f"<!-- {block}: written by `make results` -->", f"<!-- end of {block} -->"
+    before, rest = text.split(start)
+    return f"{before}{start}\n\n{content}\n\n{end}{rest.split(end)[1]}"
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a Markdown table; all columns but the first are numbers."""
+    marks = ["---", *["---:"] * (len(heads) - 1)]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (heads, marks, *rows))
+
+
+# ---- who is in it --------------------------------------------------------------------------------------------------
+
+
+def cohort() -> str:
+    """Return subjects, cases and phenotypes of each split."""
+    split = pd.read_csv(STUDY / "split_subjects/split.csv").set_index("eid")["split"]
+    labels = pd.read_parquet(STUDY / "read_tabular/labels.parquet").set_index("eid")
+    phenotypes = pd.read_parquet(STUDY / "read_tabular/phenotypes.parquet").set_index("eid")
+    names = ["train", "val", "test"]
+    members = {name: split.index[split == name] for name in names}
+    rows = [["subjects", *(f"{len(members[name]):,}" for name in names)]]
+    for disease in DISEASES:
+        rows.append([TARGETS[disease], *(_cases(labels.loc[members[name], disease]) for name in names)])
+    for phenotype in ("LVEDV", "LVESV", "LVEF", "LVM", "RVEDV", "WT_Global", "Ecc_Global", "Err_Global"):
+        rows.append([phenotype, *(_spread(phenotypes.loc[members[name], phenotype]) for name in names)])
+    return table(["", *names], rows)
+
+
+def _cases(column: pd.Series) -> str:
+    return f"{int(column.sum())} ({column.mean():.1%})"
+
+
+def _spread(column: pd.Series) -> str:
+    return f"{column.mean():.1f} ± {column.std():.1f}"
+
+
+# ---- scores --------------------------------------------------------------------------------------------------------
+
+
+def scored(fit: str, fraction: int) -> pd.DataFrame:
+    """Return the rows of intervals.csv of one kind of fit at one training size, by encoder and target."""
+    rows = pd.read_csv(STUDY / "evaluate/intervals.csv")
+    rows = rows[(rows["fit"] == fit) & (rows["fraction"] == fraction) & (rows["split"] == "test")]
+    return rows.set_index(["encoder", "target"])
+
+
+def ceilings() -> str:
+    """Return what linear models find in the planted heart, the image, the ECG's mean beat and random features."""
+    return _scores("probe", 100, ("latents", "cmr_pixels", "ecg_beats", "random"), [*HEADLINE, *GROUPS])
+
+
+def fine_tuned() -> str:
+    """Return mean and spread over seeds of every fine-tuned encoder."""
+    encoders = ("supervised", "mae", "mmcl_without_mdm", "mmcl", "mmcl_shuffled")
+    parts = [f"**All labels**\n\n{_scores('finetune', 100, encoders, [*HEADLINE, *GROUPS])}"]
+    parts += [f"**{part} % of the positives**\n\n{_scores('finetune', part, encoders, HEADLINE)}" for part in (10, 1)]
+    return "\n\n".join(parts)
+
+
+def probed() -> str:
+    """Return the scores of linear probes of every encoder."""
+    encoders = ("random", "mae", "mmcl_without_mdm", "mmcl", "mmcl_shuffled")
+    parts = [f"**All labels**\n\n{_scores('probe', 100, encoders, [*HEADLINE, *GROUPS])}"]
+    parts += [f"**{part} % of the positives**\n\n{_scores('probe', part, encoders, HEADLINE)}" for part in (10, 1)]
+    return "\n\n".join(parts)
+
+
+def _scores(fit: str, fraction: int, encoders: Sequence[str], targets: Sequence[str]) -> str:
+    rows = scored(fit, fraction)
+    lines = [[MODELS[encoder], *(_score(rows, encoder, target) for target in targets)] for encoder in encoders]
+    return table(["", *(TARGETS[target] for target in targets)], lines)
+
+
+def _score(rows: pd.DataFrame, encoder: str, target: str) -> str:
+    if (encoder, target) not in rows.index:
+        return "–"
+    row = rows.loc[(encoder, target)]
+    scale, digits = (100, 1) if target in DISEASES else (1, 3)
+    spread = "" if pd.isna(row["std"]) or row["n_seeds"] == 1 else f" ± {scale * row['std']:.{digits}f}"
+    return f"{scale * row['mean']:.{digits}f}{spread}"
+
+
+# ---- differences ---------------------------------------------------------------------------------------------------
+
+FITTED = (("finetune", "mmcl", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mae"))
+FITTED += (("finetune", "mae", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mmcl_without_mdm"))
+PROBED = (("probe", "mmcl", "finetune", "supervised"), ("probe", "mmcl", "probe", "mae"))
+PROBED += (("probe", "mae", "probe", "random"), ("probe", "mmcl", "probe", "mmcl_without_mdm"))
+SHUFFLED = (("finetune", "mmcl_shuffled", "finetune", "mae"), ("probe", "mmcl_shuffled", "probe", "mae"))
+
+
+def compared() -> pd.DataFrame:
+    """Return comparisons.csv by the two models, target and training size."""
+    rows = pd.read_csv(STUDY / "evaluate/comparisons.csv")
+    return rows.set_index(["fit", "encoder", "other_fit", "other_encoder", "target", "fraction"]).sort_index()
+
+
+def differences() -> str:
+    """Return the paired differences of the positive control."""
+    return f"**Fine-tuned**\n\n{_differences(FITTED)}\n\n**Linear probes**\n\n{_differences(PROBED)}"
+
+
+def _differences(pairs: Sequence[tuple[str, str, str, str]]) -> str:
+    rows = compared()
+    cells = [(target, part) for part in (100, 10, 1) for target in HEADLINE] + [(group, 100) for group in GROUPS]
+    heads = ["", *(_pair(pair) for pair in pairs)]
+    lines = [[_cell(target, part), *(_difference(rows, pair, target, part) for pair in pairs)] for target, part in cells]
+    return table(heads, lines)
+
+
+def _pair(pair: tuple[str, str, str, str]) -> str:
+    """Return "A − B", with the kind of fit where the two differ."""
+    kinds = ["", ""] if pair[0] == pair[2] else [" (probe)", " (fine-tuned)"]
+    return f"{MODELS[pair[1]]}{kinds[0]} − {MODELS[pair[3]]}{kinds[1]}"
+
+
+def _cell(target: str, part: int) -> str:
+    return f"{TARGETS[target]}, {part} %" if target in DISEASES else f"{TARGETS[target]}, r"
+
+
+def _difference(rows: pd.DataFrame, pair: tuple[str, str, str, str], target: str, part: int) -> str:
+    if (*pair, target, part) not in rows.index:
+        return "–"
+    row = rows.loc[(*pair, target, part)]
+    scale, digits = (100, 1) if target in DISEASES else (1, 3)
+    values = (f"{scale * row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
+    text = "{} [{}, {}]".format(*values).replace("-", "−")
+    return f"**{text}**" if row["low"] > 0 else text
+
+
+def bar() -> str:
+    """Return on how many diseases and phenotype groups MMCL lies above supervised training, interval and all."""
+    rows, lines = compared(), []
+    for name, pair in (("fine-tuned", FITTED[0]), ("linear probe of MMCL", PROBED[0])):
+        diseases = sum(rows.loc[(*pair, disease, 10), "low"] > 0 for disease in HEADLINE)
+        groups = sum(rows.loc[(*pair, group, 100), "low"] > 0 for group in GROUPS)
+        lines.append([f"MMCL − supervised, {name}", f"{diseases} of 3 (wanted: 2)", f"{groups} of 5 (wanted: 4)"])
+    for name, pair in (("fine-tuned", SHUFFLED[0]), ("linear probe", SHUFFLED[1])):
+        diseases = sum(rows.loc[(*pair, disease, 10), "low"] > 0 for disease in HEADLINE)
+        groups = sum(rows.loc[(*pair, group, 100), "low"] > 0 for group in GROUPS)
+        lines.append(
+            [f"MMCL with shuffled images − MAE, {name}", f"{diseases} of 3 (wanted: 0)", f"{groups} of 5 (wanted: 0)"]
+        )
+    return table(["interval above 0", "diseases, 10 %", "phenotype groups"], lines)
+
+
+# ---- pre-training, controls ----------------------------------------------------------------------------------------
+
+
+def pretrained() -> str:
+    """Return loss and retrieval on validation pairs of the contrastive pre-trainings."""
+    folders = {"mmcl": "mmcl", "mmcl_without_mdm": "mmcl_without_mdm", "mmcl_shuffled": "mmcl_shuffled"}
+    lines = []
+    for name, folder in folders.items():
+        result = json.loads((STUDY / f"pretrain_mmcl/{folder}/result.json").read_text())
+        seen = result["validation"]
+        ranks = [f"{seen[f'ecg_to_cmr_{key}']:.1%} ({seen[f'chance_{key}']:.1%})" for key in ("r1", "r5", "r10")]
+        median = f"{seen['ecg_to_cmr_median_rank']:.0f} ({seen['chance_median_rank']:.0f})"
+        lines.append([MODELS[name], f"{seen['loss']:.3f}", *ranks, median])
+    return table(["", "loss", "R@1", "R@5", "R@10", "median rank"], lines)
+
+
+def negative() -> str:
+    """Return the paired differences of MMCL on shuffled images and the MAE it started from."""
+    return _differences(SHUFFLED)
+
+
+def heatmap() -> str:
+    """Return the similarity map's share inside the left ventricle beside its null."""
+    rows = pd.read_csv(STUDY / "score_heatmap/heatmap.csv")
+    lines = [
+        [
+            f"{MODELS[row.model]}: {row.measure}",
+            f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]",
+            f"{row.null_mean:.4f} [{row.null_low:.4f}, {row.null_high:.4f}]",
+            f"{row.p:.3f}",
+        ]
+        for row in rows.itertuples()
+        if row.model in MODELS
+    ]
+    return table(["", "value", "pairs dealt anew", "p"], lines)
+
+
+def claims() -> str:
+    """Return the paper's claims that this study can speak to."""
+    rows = pd.read_csv(STUDY / "make_table/table_claims.csv").dropna(subset=["difference"])
+    names = rows[["better", "worse"]].replace(MODELS)
+    rows["shown"] = rows["section"] + ": " + names["better"] + " > " + names["worse"]
+    lines = []
+    for shown, group in rows.groupby("shown", sort=False):
+        verdicts = [", ".join(_claimed(group, verdict)) or "–" for verdict in ("confirmed", "not confirmed", "reversed")]
+        lines.append([shown, *verdicts])
+    return table(["claim", "confirmed", "not confirmed", "reversed"], lines)
+
+
+def _claimed(group: pd.DataFrame, verdict: str) -> list[str]:
+    rows = group[group["verdict"] == verdict]
+    return [
+        f"{TARGETS[row.target]} {row.fraction} %" if row.target in DISEASES else TARGETS[row.target]
+        for row in rows.itertuples()
+    ]
+
+
+# ---- cost ----------------------------------------------------------------------------------------------------------
+
+
+def costs() -> str:
+    """Return the minutes of every stage, added over its jobs, as Snakemake noted them."""
+    stages: dict[str, float] = {}
+    for step, seconds in recorded_seconds(ROOT, "results/study/").items():
+        stages[stage_of(step)] = stages.get(stage_of(step), 0.0) + seconds
+    lines = [[stage, f"{stages[stage] / 60:.1f}"] for stage in (*STAGES, "other") if stage in stages]
+    whole = sum(stages.values()) / 60
+    lines.append(["**all**", f"**{whole:.1f}** ({whole / CORES:.0f} minutes of {CORES} cores)"])
+    return table(["stage", "minutes, added over jobs"], lines)
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "bar": bar,
+    "cohort": cohort,
+    "ceilings": ceilings,
+    "pretrained": pretrained,
+    "differences": differences,
+    "fine_tuned": fine_tuned,
+    "probed": probed,
+    "negative": negative,
+    "heatmap": heatmap,
+    "claims": claims,
+    "costs": costs,
+}
+
+if __name__ == "__main__":
+    main()
