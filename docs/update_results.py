@@ -144,7 +144,9 @@ def _differences(pairs: Sequence[tuple[str, str, str, str]]) -> str:
     rows = compared()
     cells = [(target, part) for part in (100, 10, 1) for target in HEADLINE] + [(group, 100) for group in GROUPS]
     heads = ["", *(_pair(pair) for pair in pairs)]
-    lines = [[_cell(target, part), *(_difference(rows, pair, target, part) for pair in pairs)] for target, part in cells]
+    lines = [
+        [_cell(target, part), *(_difference(rows, pair, target, part) for pair in pairs)] for target, part in cells
+    ]
     return table(heads, lines)
 
 
@@ -228,7 +230,9 @@ def claims() -> str:
     rows["shown"] = rows["section"] + ": " + names["better"] + " > " + names["worse"]
     lines = []
     for shown, group in rows.groupby("shown", sort=False):
-        verdicts = [", ".join(_claimed(group, verdict)) or "–" for verdict in ("confirmed", "not confirmed", "reversed")]
+        verdicts = [
+            ", ".join(_claimed(group, verdict)) or "–" for verdict in ("confirmed", "not confirmed", "reversed")
+        ]
         lines.append([shown, *verdicts])
     return table(["claim", "confirmed", "not confirmed", "reversed"], lines)
 

@@ -189,6 +189,8 @@ def test_readme_gives_every_setting_with_its_value():
         ("pretrain.contrastive.clocs.leads", ["II"], "a list of at least 2 is wanted"),
         ("models.ecg_encoder.position_embedding.init", "sine", "one of sincos, random is wanted"),
         ("finetune.encoders", ["mae", "bert"], "finetune.encoders[1] is 'bert'; one of supervised, simclr, "),
+        ("finetune.limits", {"bert": {}}, "unknown key finetune.limits.bert (known here: supervised, simclr,"),
+        ("finetune.limits", {"mmcl_fake": {}}, "finetune.limits names mmcl_fake, yet ablations has no fake"),
         ("finetune.betas", [0.9], "finetune.betas is [0.9]; a list of at least 2 is wanted"),
         (
             "read_tabular.diseases.cad",

@@ -23,24 +23,50 @@ def add_ablations(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def varied(ablations: Mapping[str, Any], base: Mapping[str, float]) -> dict[tuple[str, ...], dict[str, float]]:
     """Return {setting: {encoder: its value}}, in order of the value, for settings that some ablation varies alone.
 
+    One of them is the reference they are compared with (`references`). Of a setting that is varied at several numbers
+    of epochs, those with the most values are returned.
+
     Args:
         ablations: the config's; without the prefix mmcl_.
         base: MMCL's own values by the last part of the setting's name in VARIED.
     """
     found: dict[tuple[str, ...], dict[str, float]] = {}
     for path in VARIED:
-        values = {f"mmcl_{name}": value for name, changes in ablations.items() for value in _alone(changes, path)}
-        if values:
-            values["mmcl"] = base[path[-1]]
-            found[path] = dict(sorted(values.items(), key=lambda item: item[1]))
+        for epochs, reference in references(ablations).items():
+            values = {
+                f"mmcl_{name}": value
+                for name, changes in ablations.items()
+                if _epochs(changes) == epochs
+                for value in _alone(changes, path)
+            }
+            if values and len(values) >= len(found.get(path, {})):
+                values[reference] = base[path[-1]]
+                found[path] = dict(sorted(values.items(), key=lambda item: item[1]))
     return found
 
 
-def _alone(changes: Mapping[str, Any], path: tuple[str, ...]) -> list[float]:
-    """Return the value at `path` if nothing else is changed."""
-    changed = {key: value for key, value in changes.items() if key != "finetune"}
+def references(ablations: Mapping[str, Any]) -> dict[int | None, str]:
+    """Return {epochs: encoder}: MMCL itself (None) and, of shorter runs, the ablation with these epochs alone."""
+    alone = {_epochs(changes): f"mmcl_{name}" for name, changes in ablations.items() if not _beyond_epochs(changes)}
+    return {**alone, None: "mmcl"}
+
+
+def _epochs(changes: Mapping[str, Any]) -> int | None:
+    return changes.get("mmcl", {}).get("epochs")
+
+
+def _alone(changes: Mapping[str, Any], path: tuple[str, ...]) -> list[Any]:
+    """Return the value at `path` if nothing but it and MMCL's epochs is changed."""
+    changed = _beyond_epochs(changes)
     for key in path:
         if not isinstance(changed, Mapping) or set(changed) != {key}:
             return []
         changed = changed[key]
     return [float(changed)]
+
+
+def _beyond_epochs(changes: Mapping[str, Any]) -> Any:
+    """Return what is changed of the encoder beside the number of MMCL's epochs."""
+    mmcl = {key: value for key, value in changes.get("mmcl", {}).items() if key != "epochs"}
+    others = {key: value for key, value in changes.items() if key not in ("finetune", "mmcl")}
+    return {**others, **({"mmcl": mmcl} if mmcl else {})}

@@ -188,6 +188,10 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
     if "latents" in config["probe"]["encoders"] and not config["simulate_cohort"]["enabled"]:
         yield "probe.encoders names latents, which only a synthetic cohort has; drop it or set simulate_cohort.enabled"
+    for name in config["finetune"]["limits"]:
+        ablation = name.removeprefix("mmcl_")
+        if ablation not in (name, "without_mdm", *config["ablations"]):
+            yield f"finetune.limits names {name}, yet ablations has no {ablation}; correct the name or drop it there"
     yield from sweep_disagreements(config)
     yield from _releases(config["release"]["encoders"], config["finetune"]["encoders"])
 

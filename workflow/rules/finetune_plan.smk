@@ -5,8 +5,8 @@ ONE_JOB_A_FIT = config["finetune"]["job"] == "fit"
 
 def encoder_fits(encoder):
     """Return TARGET/FRACTION of an encoder's fine-tunings; finetune.limits leaves some out."""
-    like = "mmcl" if encoder in ABLATIONS else encoder
-    limits = config["finetune"]["limits"].get(like, {})
+    limits = config["finetune"]["limits"]
+    limits = limits.get(encoder, limits.get("mmcl", {}) if encoder in ABLATIONS else {})
     fits = [os.path.split(fit) for fit in fits_of("finetune")]
     return [
         f"{target}/{fraction}"

@@ -40,7 +40,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         path.unlink()
     whole = sum(not is_leftover(path) for path in files)  # the same number however often the run was interrupted
     searched = {"withdrawn": len(eids), "files": whole, "leftovers_deleted": len(leftovers)}
-    logging.info("withdrawn subjects, files searched beside leftovers, leftovers deleted: %d, %d, %d", *searched.values())
+    logging.info(
+        "withdrawn subjects, files searched beside leftovers, leftovers deleted: %d, %d, %d", *searched.values()
+    )
     left = [path for path in found if path not in leftovers]
     if left:
         raise InputError(message(left, args.results))

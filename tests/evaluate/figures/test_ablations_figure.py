@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.ablations import varied
+from cmr2ecg.ablations import references, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.ablations import ROWS, draw
 
@@ -30,6 +30,20 @@ def test_only_what_is_changed_alone_is_varied():
         ("mmcl", "temperature"): {"mmcl": 0.1, "mmcl_warm": 0.5},
     }
     assert varied({"strangers": {"shuffle_images": True}}, BASE) == {}
+
+
+def test_short_runs_are_compared_with_a_short_mmcl():
+    short = {
+        "short": {"mmcl": {"epochs": 20}},
+        "warm": {"mmcl": {"epochs": 20, "temperature": 0.5}},
+        "own_mae": {"mae": {"mask_ratio": 0.5}, "mmcl": {"epochs": 20}},
+        "shorter_warm": {"mmcl": {"epochs": 10, "temperature": 0.5}},  # nothing to compare it with
+    }
+    assert references(short) == {20: "mmcl_short", None: "mmcl"}
+    assert varied(short, BASE) == {
+        ("mae", "mask_ratio"): {"mmcl_own_mae": 0.5, "mmcl_short": 0.8},
+        ("mmcl", "temperature"): {"mmcl_short": 0.1, "mmcl_warm": 0.5},
+    }
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """What MMCL depends on: scores of linear probes against each setting that the config's ablations vary.
 
 A column a setting: number of training pairs, mask ratio, temperature tau, weight lambda of equation 6. Ablations that
-change several things at once, or none of these, are not drawn.
+change several things at once, or none of these, are not drawn. Those of fewer epochs than MMCL are compared with the
+ablation that changes the epochs alone.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmr2ecg.ablations import varied
+from cmr2ecg.ablations import references, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.style import RC, light_grid
 from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
@@ -54,13 +55,14 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     curves = varied(settings["ablations"], {**settings["base"], "pairs": pairs})
     if not curves:
         raise InputError("ablations: none varies pairs, mae.mask_ratio, mmcl.temperature or mmcl.image_weight alone")
+    own = set(references(settings["ablations"]).values())
     probes = intervals[(intervals["fit"] == "probe") & (intervals["fraction"] == WHOLE)]
     with rc_context(RC):
         figure = Figure(figsize=(2.9 * len(curves) + 1.2, 5.2), layout="constrained")
         grid = figure.subplots(len(ROWS), len(curves), sharey="row", sharex="col", squeeze=False)
         for row, (label, targets) in zip(grid, ROWS.values(), strict=True):
             for axes, (name, values) in zip(row, curves.items(), strict=True):
-                _panel(axes, probes, targets, values, logarithmic=AXES[name][1])
+                _panel(axes, probes, targets, values, own, logarithmic=AXES[name][1])
             row[0].set_ylabel(label)
             handles, names = row[-1].get_legend_handles_labels()
             row[-1].legend(handles, names, loc="center left", bbox_to_anchor=(1.0, 0.5))
@@ -72,9 +74,15 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
 
 
 def _panel(
-    axes: Axes, probes: pd.DataFrame, targets: tuple[str, ...], values: Mapping[str, float], *, logarithmic: bool
+    axes: Axes,
+    probes: pd.DataFrame,
+    targets: tuple[str, ...],
+    values: Mapping[str, float],
+    references: Collection[str],
+    *,
+    logarithmic: bool,
 ) -> None:
-    """Draw a line with its 95 % interval a target; MMCL as configured is a filled marker, the others are open."""
+    """Draw a line with its 95 % interval a target; MMCL's own value is a filled marker, the others are open."""
     if logarithmic:
         axes.set_xscale("log")
     for target, (colour, marker, line) in zip(targets, LOOKS, strict=False):
@@ -89,9 +97,15 @@ def _panel(
             linestyle=line,
             marker=marker,
             markerfacecolor="white",
-            markevery=[place for place, encoder in enumerate(rows.index) if encoder != "mmcl"],
+            markevery=[place for place, encoder in enumerate(rows.index) if encoder not in references],
             label=TARGETS[target],
         )
-        own = rows[rows.index == "mmcl"]
-        axes.plot([values["mmcl"]] * len(own), scale * own["mean"], color=colour, marker=marker, linestyle="none")
+        own = rows[rows.index.isin(list(references))]
+        axes.plot(
+            [values[encoder] for encoder in own.index],
+            scale * own["mean"],
+            color=colour,
+            marker=marker,
+            linestyle="none",
+        )
     light_grid(axes)
