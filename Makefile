@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run study results plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -25,6 +25,9 @@ demo: config env  ## run the whole study on the embedded cohort
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
 
 run: demo  ## the same on your data: make run CONFIG=config/ukb.yaml
+
+study: env  ## show on a synthetic cohort that MMCL works, about two hours (docs/results.md); the same again goes on
+	$(MAKE) --no-print-directory run CONFIG=config/study.yaml
 
 plan: config env  ## say what a run will cost before it runs: make plan CONFIG=config/ukb.yaml (SUBJECTS=40044)
 	@python -m cmr2ecg.plan --configfile $(CONFIG) $(if $(SUBJECTS),--subjects $(SUBJECTS)) $(PLAN)
@@ -79,6 +82,9 @@ verify: env  ## recompute a finished run's tables from its predictions and compa
 
 readme: env  ## put the finished demo's tables and figure into README.md
 	python docs/update_readme.py
+
+results: env  ## put the finished study's numbers and figures into docs/results.md
+	python docs/update_results.py
 
 lock: env  ## compile envs/requirements.in to the pinned files
 	cd envs && pip-compile -q --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
