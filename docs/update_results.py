@@ -5,6 +5,7 @@ touched.
 """
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -198,8 +199,15 @@ def pretrained() -> str:
         seen = result["validation"]
         ranks = [f"{seen[f'ecg_to_cmr_{key}']:.1%} ({seen[f'chance_{key}']:.1%})" for key in ("r1", "r5", "r10")]
         median = f"{seen['ecg_to_cmr_median_rank']:.0f} ({seen['chance_median_rank']:.0f})"
-        lines.append([MODELS[name], f"{seen['loss']:.3f}", *ranks, median])
+        chance = chance_loss(result["n_val"], result["settings"]["method"]["batch_size"])
+        lines.append([MODELS[name], f"{seen['loss']:.3f} ({chance:.3f})", *ranks, median])
     return table(["", "loss", "R@1", "R@5", "R@10", "median rank"], lines)
+
+
+def chance_loss(subjects: int, batch: int) -> float:
+    """Return the contrastive loss of projections that know nothing, ln of each batch's size averaged over subjects."""
+    sizes = [min(batch, subjects - start) for start in range(0, subjects, batch)]
+    return sum(size * math.log(size) for size in sizes) / subjects
 
 
 def negative() -> str:
