@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
 from cmr2ecg.evaluate.tables.names import MODELS as NAMES
-from cmr2ecg.plan.check import STAGES, recorded_seconds, stage_of
+from cmr2ecg.plan.check import STAGES, recorded_jobs, stage_of
+from cmr2ecg.plan.jobs import ONCE_AN_ENCODER
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -257,14 +259,27 @@ def _claimed(group: pd.DataFrame, verdict: str) -> list[str]:
 
 
 def costs() -> str:
-    """Return the minutes of every stage, added over its jobs, as Snakemake noted them."""
-    stages: dict[str, float] = {}
-    for step, seconds in recorded_seconds(ROOT, "results/study/").items():
-        stages[stage_of(step)] = stages.get(stage_of(step), 0.0) + seconds
-    lines = [[stage, f"{stages[stage] / 60:.1f}"] for stage in (*STAGES, "other") if stage in stages]
-    whole = sum(stages.values()) / 60
-    lines.append(["**all**", f"**{whole:.1f}** ({whole / CORES:.0f} minutes of {CORES} cores)"])
-    return table(["stage", "minutes, added over jobs"], lines)
+    """Return the core-minutes of every stage from the times Snakemake noted of its jobs: all, and the headline's."""
+    threads = yaml.safe_load((ROOT / "config/study.yaml").read_text())["threads"]
+    stages: dict[str, list[float]] = {}
+    for (rule, log), seconds in recorded_jobs(ROOT, "results/study/").items():
+        minutes = stages.setdefault(stage_of(ONCE_AN_ENCODER.sub(r"\1", rule)), [0.0, 0.0])
+        spent = seconds / 60 * threads.get(rule, 1)  # every other rule's jobs have one thread here
+        minutes[0] += spent
+        minutes[1] += spent * of_headline(log.removeprefix("results/study/logs/"))
+    lines = [[stage, *(f"{value:.1f}" for value in stages[stage])] for stage in (*STAGES, "other") if stage in stages]
+    whole = [sum(values) for values in zip(*stages.values(), strict=True)]
+    lines.append(["all", *(f"{value:.1f}" for value in whole)])
+    lines.append([f"minutes of {CORES} cores", *(f"{value / CORES:.0f}" for value in whole)])
+    return table(["core-minutes", "everything", "headline"], lines)
+
+
+def of_headline(log: str) -> bool:
+    """Return whether a job is of the headline by its log below logs/: no ablation, diseases at 100 and 10 %, probes."""
+    if any(part.startswith("mmcl_") and part.split(".")[0] != "mmcl_without_mdm" for part in log.split("/")):
+        return False
+    step, *place = log.removesuffix(".log").split("/")
+    return step != "finetune" or (place[1] in HEADLINE and place[2] != "1")
 
 
 BLOCKS: dict[str, Callable[[], str]] = {

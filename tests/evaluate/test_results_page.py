@@ -64,8 +64,20 @@ def test_chance_loss_is_that_of_equal_similarities(page):
 def test_minutes_are_those_of_the_studys_jobs(page, tmp_path, monkeypatch):
     records = tmp_path / ".snakemake/metadata"
     records.mkdir(parents=True)
-    for name, rule, log, seconds in (("a", "pretrain_mae", "study", 600), ("b", "pretrain_mae", "demo", 60)):
-        record = {"rule": rule, "log": [f"results/{log}/x.log"], "starttime": 0, "endtime": seconds}
-        (records / name).write_text(json.dumps(record))
+    jobs = [
+        ("pretrain_mmcl", "study/logs/pretrain_mmcl/mmcl_without_mdm/0.001", 600),
+        ("pretrain_mmcl", "study/logs/pretrain_mmcl/mmcl_tau_05/0.001", 300),
+        ("pretrain_mae", "demo/logs/pretrain_mae/mae", 60),
+        ("finetune_mmcl", "study/logs/finetune/mmcl/cad/10", 60),
+        ("finetune_mmcl", "study/logs/finetune/mmcl/cad/1", 30),
+        ("finetune_mmcl", "study/logs/finetune/mmcl/lv/100", 30),
+    ]
+    for number, (rule, log, seconds) in enumerate(jobs):
+        record = {"rule": rule, "log": [f"results/{log}.log"], "starttime": 0, "endtime": seconds}
+        (records / str(number)).write_text(json.dumps(record))
+    (tmp_path / "config").symlink_to(ROOT / "config")
     monkeypatch.setattr(page, "ROOT", tmp_path)
-    assert "| pre-training | 10.0 |" in page.costs() and "**10.0** (5 minutes of 2 cores)" in page.costs()
+    lines = page.costs().splitlines()[2:]
+    assert lines[0] == "| pre-training | 15.0 | 10.0 |"
+    assert lines[1] == "| fine-tuning | 2.0 | 1.0 |"
+    assert lines[2:] == ["| all | 17.0 | 11.0 |", "| minutes of 2 cores | 8 | 6 |"]

@@ -6,7 +6,7 @@ import pytest
 from plan_setups import COHORT, estimate, fit_job, mae_job, rates
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.plan.check import check, recorded_seconds, stage_of
+from cmr2ecg.plan.check import check, recorded_jobs, recorded_seconds, stage_of
 from cmr2ecg.plan.cohort import cohort_of
 from cmr2ecg.plan.cost import Cost, Gpu
 from cmr2ecg.plan.jobs import Job
@@ -69,7 +69,7 @@ def test_recorded_times_are_those_of_snakemake(tmp_path):
         (folder / name).write_text(json.dumps(record))
     (folder / "e").write_text("{")
     assert recorded_seconds(tmp_path) == {"finetune": 10, "evaluate": 1}
-    assert recorded_seconds(tmp_path, "3") == {"evaluate": 1}
+    assert recorded_jobs(tmp_path, "3") == {("evaluate", "3.log"): 1}
     with pytest.raises(FileNotFoundError, match="no record"):
         recorded_seconds(tmp_path / "elsewhere")
 

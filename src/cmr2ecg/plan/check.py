@@ -31,31 +31,38 @@ def stage_of(step: str) -> str:
     return next((stage for stage, steps in STAGES.items() if step in steps), "other")
 
 
-def recorded_seconds(folder: Path, results: str = "") -> dict[str, float]:
-    """Return the wall seconds of every step, added over its jobs, from the records in FOLDER/.snakemake/metadata.
+def recorded_seconds(folder: Path) -> dict[str, float]:
+    """Return the wall seconds of every step, added over its jobs (`recorded_jobs`)."""
+    steps: dict[str, float] = {}
+    for (rule, _), seconds in recorded_jobs(folder).items():
+        step = ONCE_AN_ENCODER.sub(r"\1", rule)
+        steps[step] = steps.get(step, 0.0) + seconds
+    return steps
 
-    Only jobs whose log lies below `results` count, such as "results/demo/".
+
+def recorded_jobs(folder: Path, results: str = "") -> dict[tuple[str, str], float]:
+    """Return {(rule, its log): wall seconds} of every finished job in FOLDER/.snakemake/metadata.
+
+    Args:
+        folder: where Snakemake was started.
+        results: only jobs whose log lies below this count, such as "results/demo/".
 
     Raises:
         FileNotFoundError: if there are none.
     """
     records = folder / ".snakemake/metadata"
-    jobs: dict[tuple, float] = {}
+    jobs: dict[tuple[str, str], float] = {}
     for path in records.iterdir() if records.is_dir() else ():
         try:
             record = json.loads(path.read_text())
-            if not all(log.startswith(results) for log in record["log"]):
-                continue
-            jobs[record["rule"], tuple(record["log"])] = record["endtime"] - record["starttime"]
+            log = " ".join(record["log"])
+            if log.startswith(results):
+                jobs[record["rule"], log] = record["endtime"] - record["starttime"]
         except (OSError, ValueError, KeyError, TypeError):
             continue  # a record of another version of Snakemake, or cut off
     if not jobs:
         raise FileNotFoundError(f"{records} holds no record of a finished job")
-    steps: dict[str, float] = {}
-    for (rule, _), seconds in jobs.items():
-        step = ONCE_AN_ENCODER.sub(r"\1", rule)
-        steps[step] = steps.get(step, 0.0) + seconds
-    return steps
+    return jobs
 
 
 def check(costs: Iterable[tuple[Job, Cost]], recorded: Mapping[str, float]) -> str:
