@@ -36,6 +36,21 @@ def test_means_and_spreads_of_the_imaging_study(people, name, mean, spread):
     assert values.std() == pytest.approx(spread, rel=0.2)
 
 
+@pytest.mark.parametrize(
+    ("male", "ejection", "mass"),
+    [(1, (58, 5), (53, 9)), (0, (61, 5), (42, 7))],
+    ids=["men", "women"],
+)
+def test_men_and_women_lie_within_the_published_ranges_of_the_healthy(people, male, ejection, mass):
+    """Petersen et al. 2017 (J Cardiovasc Magn Reson 19:18), abstract: ejection fraction in %, mass in g/m2; mean, SD."""
+    heart = people[0]
+    surface = 0.007184 * heart.weight_kg**0.425 * heart.height_cm**0.725  # m2, Du Bois
+    for values, (mean, spread) in ((100 * heart.lvef, ejection), (heart.lvm / surface, mass)):
+        own = values[heart.male == male]
+        assert abs(own.mean() - mean) < 0.6 * spread
+        assert 0.7 < own.std() / spread < 1.5
+
+
 def test_ejection_fractions(people):
     heart = people[0]
     assert heart.lvef.mean() == pytest.approx(0.59, abs=0.015)
