@@ -42,7 +42,7 @@ def test_means_and_spreads_of_the_imaging_study(people, name, mean, spread):
     ids=["men", "women"],
 )
 def test_men_and_women_lie_within_the_published_ranges_of_the_healthy(people, male, ejection, mass):
-    """Petersen et al. 2017 (J Cardiovasc Magn Reson 19:18), abstract: ejection fraction in %, mass in g/m2; mean, SD."""
+    """Petersen et al. 2017, J Cardiovasc Magn Reson 19:18, abstract: ejection fraction in %, mass in g/m2; mean, SD."""
     heart = people[0]
     surface = 0.007184 * heart.weight_kg**0.425 * heart.height_cm**0.725  # m2, Du Bois
     for values, (mean, spread) in ((100 * heart.lvef, ejection), (heart.lvm / surface, mass)):
