@@ -52,9 +52,6 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (heads, marks, *rows))
 
 
-# ---- who is in it --------------------------------------------------------------------------------------------------
-
-
 def cohort() -> str:
     """Return subjects, cases and phenotypes of each split."""
     split = pd.read_csv(STUDY / "split_subjects/split.csv").set_index("eid")["split"]
@@ -76,9 +73,6 @@ def _cases(column: pd.Series) -> str:
 
 def _spread(column: pd.Series) -> str:
     return f"{column.mean():.1f} ± {column.std():.1f}"
-
-
-# ---- scores --------------------------------------------------------------------------------------------------------
 
 
 def scored(fit: str, fraction: int) -> pd.DataFrame:
@@ -123,8 +117,6 @@ def _score(rows: pd.DataFrame, encoder: str, target: str) -> str:
     spread = "" if pd.isna(row["std"]) or row["n_seeds"] == 1 else f" ± {scale * row['std']:.{digits}f}"
     return f"{scale * row['mean']:.{digits}f}{spread}"
 
-
-# ---- differences ---------------------------------------------------------------------------------------------------
 
 FITTED = (("finetune", "mmcl", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mae"))
 FITTED += (("finetune", "mae", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mmcl_without_mdm"))
@@ -194,9 +186,6 @@ def _above(rows: pd.DataFrame, pair: tuple[str, str, str, str], cells: Sequence[
     return f"{sum(found)} of {len(found)}"
 
 
-# ---- pre-training, controls ----------------------------------------------------------------------------------------
-
-
 def pretrained() -> str:
     """Return loss and retrieval on validation pairs of the contrastive pre-trainings."""
     folders = {"mmcl": "mmcl", "mmcl_without_mdm": "mmcl_without_mdm", "mmcl_shuffled": "mmcl_shuffled"}
@@ -258,9 +247,6 @@ def _claimed(group: pd.DataFrame, verdict: str) -> list[str]:
         f"{TARGETS[row.target]} {row.fraction} %" if row.target in DISEASES else TARGETS[row.target]
         for row in rows.itertuples()
     ]
-
-
-# ---- cost ----------------------------------------------------------------------------------------------------------
 
 
 def costs() -> str:

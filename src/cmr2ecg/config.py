@@ -180,10 +180,9 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
         yield from _without_cmr(config)
     yield from _shares(config["split_subjects"])
     yield from _sizes(config["models"], config["clean_ecg"]["samples"])
-    yield from _views(
-        config["pretrain"]["contrastive"], config["models"]["ecg_encoder"], config["clean_ecg"]["samples"]
-    )
-    yield from _visible_tokens(config["models"]["ecg_encoder"], config["pretrain"]["mae"]["mask_ratio"])
+    encoder = config["models"]["ecg_encoder"]
+    yield from _views(config["pretrain"]["contrastive"], encoder, config["clean_ecg"]["samples"])
+    yield from _visible_tokens(encoder, config["pretrain"]["mae"]["mask_ratio"])
     for section in ("finetune", "probe", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
     if "latents" in config["probe"]["encoders"] and not config["simulate_cohort"]["enabled"]:
