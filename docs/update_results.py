@@ -6,12 +6,12 @@ touched.
 
 import json
 import math
-import shutil
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
 import yaml
+from PIL import Image
 
 from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
 from cmr2ecg.evaluate.tables.names import MODELS as NAMES
@@ -36,7 +36,8 @@ def main() -> None:
         text = replaced(text, block, write())
     PAGE.write_text(text, encoding="utf-8")
     for name in FIGURES:
-        shutil.copyfile(STUDY / f"make_figure/{name}.png", ROOT / f"docs/images/study_{name}.png")
+        with Image.open(STUDY / f"make_figure/{name}.png") as picture:  # 256 colours: a third of the bytes
+            picture.convert("RGB").quantize(256).save(ROOT / f"docs/images/study_{name}.png", optimize=True)
 
 
 def replaced(text: str, block: str, content: str) -> str:
