@@ -1,6 +1,6 @@
 """Rewrite the block `draws` of docs/results.md: what the choice of a small training set does to the negative control.
 
-Run by `make results`. Embeddings of the frozen encoders, 20 draws of 10 % of the positives with as many negatives, AUROC on
+Run by `make results`. Embeddings of frozen encoders, 20 draws of 10 % of the positives with as many negatives, AUROC on
 validation subjects: by a linear probe of standardised embeddings, and by as many steps of the fine-tuning's optimiser
 on raw ones. Test subjects are not read.
 """
