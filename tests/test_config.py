@@ -346,7 +346,9 @@ def test_import_is_light():
 
 
 def test_an_ablation_is_one_more_encoder():
-    config = good() | {"ablations": {"shuffled": {"shuffle_images": True}, "tau": {"finetune": True, "mmcl": {}}}}
+    config = good() | {
+        "ablations": {"shuffled": {"shuffle_images": "every_batch"}, "tau": {"finetune": True, "mmcl": {}}}
+    }
     check(config, SCHEMA)
     before = fresh()
     for _ in range(2):

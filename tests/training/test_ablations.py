@@ -7,10 +7,13 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import chisquare
+from small_objectives import small_settings
 
 from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.training.mmcl import MmclObjective
 from cmr2ecg.training.session import load_split, some, strangers
 
 EIDS = 9000001 + np.arange(200)
@@ -51,7 +54,7 @@ def test_images_of_others_stand_beside_a_subject_s_own_ecg(small_dataset, memory
 
 
 def test_an_ablation_s_method_chooses_its_pairs(small_dataset, small_models):
-    method = {"seed": 3, "pairs": 10, "shuffle_images": True}
+    method = {"seed": 3, "pairs": 10, "shuffle_images": "once"}
     args = argparse.Namespace(
         dataset=small_dataset / "dataset.h5",
         split=small_dataset / "split.csv",
@@ -65,3 +68,29 @@ def test_an_ablation_s_method_chooses_its_pairs(small_dataset, small_models):
     args.settings["method"] = {"seed": 3}
     whole = load_split(args, "train", ("ecg", "cmr"))
     assert len(whole) == len(split_eids(args.split, "train")) and np.array_equal(whole.rows, whole.image_rows)
+
+
+def prepared(small_models, shuffle_images, *, augment, seed=0):
+    """Return what MMCL makes of six ECGs and images, each of which holds its number everywhere."""
+    settings = small_settings("mmcl") | {"shuffle_images": shuffle_images, "augment_probability": 0.0}
+    objective, size = MmclObjective(small_models, settings), small_models["cmr_encoder"]["image_size"]
+    numbers = torch.arange(6.0)
+    ecg = numbers[:, None, None].expand(6, 12, 2 * small_models["ecg_encoder"]["samples"])
+    batch = {"ecg": ecg, "cmr": numbers[:, None, None, None].expand(6, 3, size, size)}
+    signals, images = objective.prepare(batch, torch.Generator().manual_seed(seed), augment=augment)
+    assert torch.equal(signals[:, 0, 0], numbers)
+    return images[:, 0, 0, 0]
+
+
+def test_images_mixed_in_every_batch_tell_nothing_of_the_pairs(small_models):
+    """Each image once, at any place equally often, its own among them: never its own would be something to learn."""
+    draws = torch.stack([prepared(small_models, "every_batch", augment=True, seed=seed) for seed in range(600)])
+    assert (draws.sort(dim=1).values == torch.arange(6.0)).all()
+    counts = torch.stack([(draws == image).sum(dim=0) for image in range(6)])
+    assert chisquare(counts.ravel().numpy()).pvalue > 0.001
+    assert torch.equal(draws[3], prepared(small_models, "every_batch", augment=True, seed=3))
+
+
+@pytest.mark.parametrize(("shuffle_images", "augment"), [("once", True), (None, True), ("every_batch", False)])
+def test_other_batches_keep_their_order(small_models, shuffle_images, augment):
+    assert torch.equal(prepared(small_models, shuffle_images, augment=augment), torch.arange(6.0))

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from cmr2ecg.augment.cmr import augment_cmr
-from cmr2ecg.augment.draw import Generator
+from cmr2ecg.augment.draw import Generator, uniform
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.losses.clip import clip_loss
 from cmr2ecg.models.projector import projector
@@ -29,13 +29,19 @@ class MmclObjective(nn.Module):
         self.cmr_projector = projector(self.cmr_encoder.num_features, **models["projector"])
 
     def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor, Tensor]:
-        """Return ECG crops (batch, 12, samples) and images (batch, 3, size, size)."""
+        """Return ECG crops (batch, 12, samples) and images (batch, 3, size, size).
+
+        For a negative control settings["shuffle_images"] may be "every_batch": in training any image of the batch
+        stands beside an ECG, each as likely as another, so that there is no pair to learn, nor to learn by heart.
+        """
         samples, images = self.ecg_encoder.samples, batch["cmr"].float()
         if augment:
             share = self.settings["augment_probability"]
             ecg = random_crop(batch["ecg"], samples, generator)
             ecg = augment_ecg(ecg, self.settings["ecg_augment"], generator, probability=share)
             images = augment_cmr(images, self.settings["cmr_augment"], generator, probability=share)
+            if self.settings.get("shuffle_images") == "every_batch":
+                images = images[uniform((len(images),), generator, images.device).argsort()]
         else:
             ecg = batch["ecg"][..., :samples]
         return ecg, images.contiguous(memory_format=torch.channels_last)

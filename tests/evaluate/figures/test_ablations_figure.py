@@ -15,9 +15,9 @@ ABLATIONS = {
     "few": {"pairs": 500},
     "fewer": {"pairs": 50, "finetune": True},
     "warm": {"mmcl": {"temperature": 0.5}},
-    "strangers": {"shuffle_images": True},
+    "strangers": {"shuffle_images": "once"},
     "both": {"mmcl": {"temperature": 0.2, "image_weight": 0.5}},
-    "few_strangers": {"pairs": 500, "shuffle_images": True},
+    "few_strangers": {"pairs": 500, "shuffle_images": "once"},
     "longer": {"mmcl": {"epochs": 5}},
     "own_mae": {"mae": {"mask_ratio": 0.5}},
 }
@@ -29,7 +29,7 @@ def test_only_what_is_changed_alone_is_varied():
         ("mae", "mask_ratio"): {"mmcl_own_mae": 0.5, "mmcl": 0.8},
         ("mmcl", "temperature"): {"mmcl": 0.1, "mmcl_warm": 0.5},
     }
-    assert varied({"strangers": {"shuffle_images": True}}, BASE) == {}
+    assert varied({"strangers": {"shuffle_images": "once"}}, BASE) == {}
 
 
 def test_short_runs_are_compared_with_a_short_mmcl():
@@ -75,4 +75,4 @@ def test_probes_of_all_training_subjects_are_drawn_at_their_setting(inputs):
 
 def test_nothing_to_draw_is_one_line(inputs):
     with pytest.raises(InputError, match="none varies pairs"):
-        draw({"ablations": {"strangers": {"shuffle_images": True}}, "base": BASE}, inputs)
+        draw({"ablations": {"strangers": {"shuffle_images": "once"}}, "base": BASE}, inputs)
