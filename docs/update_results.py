@@ -23,7 +23,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/results.md"
 STUDY = ROOT / "results/study"
 FIGURES = ("figure_4", "figure_5", "figure_6", "ablations")
-MODELS = {**NAMES, "mmcl_shuffled": "MMCL, images shuffled"}
+MODELS = {**NAMES, "mmcl_shuffled": "MMCL, images shuffled", "mmcl_shuffled_once": "MMCL, shuffled once"}
+CONTROLS = ("mmcl_shuffled", "mmcl_shuffled_once")
 CORES = 2
 HEADLINE = ("cad", "af", "dm")
 WHOLE_GROUPS = [(group, 100) for group in GROUPS]
@@ -90,7 +91,7 @@ def ceilings() -> str:
 
 def fine_tuned() -> str:
     """Return mean and spread over seeds of every fine-tuned encoder."""
-    encoders = ("supervised", "mae", "mmcl_without_mdm", "mmcl", "mmcl_shuffled")
+    encoders = ("supervised", "mae", "mmcl_without_mdm", "mmcl", *CONTROLS)
     parts = [f"**All labels**\n\n{_scores('finetune', 100, encoders, [*HEADLINE, *GROUPS])}"]
     parts += [f"**{part} % of the positives**\n\n{_scores('finetune', part, encoders, HEADLINE)}" for part in (10, 1)]
     return "\n\n".join(parts)
@@ -98,7 +99,7 @@ def fine_tuned() -> str:
 
 def probed() -> str:
     """Return the scores of linear probes of every encoder."""
-    encoders = ("random", "mae", "mmcl_without_mdm", "mmcl", "mmcl_shuffled")
+    encoders = ("random", "mae", "mmcl_without_mdm", "mmcl", *CONTROLS)
     parts = [f"**All labels**\n\n{_scores('probe', 100, encoders, [*HEADLINE, *GROUPS])}"]
     parts += [f"**{part} % of the positives**\n\n{_scores('probe', part, encoders, HEADLINE)}" for part in (10, 1)]
     return "\n\n".join(parts)
@@ -123,7 +124,10 @@ FITTED = (("finetune", "mmcl", "finetune", "supervised"), ("finetune", "mmcl", "
 FITTED += (("finetune", "mae", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mmcl_without_mdm"))
 PROBED = (("probe", "mmcl", "finetune", "supervised"), ("probe", "mmcl", "probe", "mae"))
 PROBED += (("probe", "mae", "probe", "random"), ("probe", "mmcl", "probe", "mmcl_without_mdm"))
-SHUFFLED = (("finetune", "mmcl_shuffled", "finetune", "mae"), ("probe", "mmcl_shuffled", "probe", "mae"))
+SHUFFLED = {
+    fit: (*((fit, control, fit, "mae") for control in CONTROLS), (fit, "mmcl", fit, "mmcl_shuffled_once"))
+    for fit in ("finetune", "probe")
+}
 
 
 def compared() -> pd.DataFrame:
@@ -175,8 +179,11 @@ def bar() -> str:
         for what, pair in (
             ("MMCL − supervised, both fine-tuned", FITTED[0]),
             ("linear probe of MMCL − supervised, fine-tuned", PROBED[0]),
-            ("MMCL with shuffled images − MAE, both fine-tuned", SHUFFLED[0]),
-            ("MMCL with shuffled images − MAE, linear probes", SHUFFLED[1]),
+            ("negative control: MMCL, images shuffled − MAE, both fine-tuned", SHUFFLED["finetune"][0]),
+            ("negative control: MMCL, images shuffled − MAE, linear probes", SHUFFLED["probe"][0]),
+            ("MMCL, shuffled once − MAE, both fine-tuned", SHUFFLED["finetune"][1]),
+            ("MMCL, shuffled once − MAE, linear probes", SHUFFLED["probe"][1]),
+            ("MMCL − MMCL, shuffled once, both fine-tuned", SHUFFLED["finetune"][2]),
         )
     ]
     return table(["interval above 0", "diseases, 10 % of the positives", "phenotype groups"], lines)
@@ -189,10 +196,9 @@ def _above(rows: pd.DataFrame, pair: tuple[str, str, str, str], cells: Sequence[
 
 def pretrained() -> str:
     """Return loss and retrieval on validation pairs of the contrastive pre-trainings."""
-    folders = {"mmcl": "mmcl", "mmcl_without_mdm": "mmcl_without_mdm", "mmcl_shuffled": "mmcl_shuffled"}
     lines = []
-    for name, folder in folders.items():
-        result = json.loads((STUDY / f"pretrain_mmcl/{folder}/result.json").read_text())
+    for name in ("mmcl", "mmcl_without_mdm", *CONTROLS):
+        result = json.loads((STUDY / f"pretrain_mmcl/{name}/result.json").read_text())
         seen = result["validation"]
         ranks = [f"{seen[f'ecg_to_cmr_{key}']:.1%} ({seen[f'chance_{key}']:.1%})" for key in ("r1", "r5", "r10")]
         median = f"{seen['ecg_to_cmr_median_rank']:.0f} ({seen['chance_median_rank']:.0f})"
@@ -208,8 +214,9 @@ def chance_loss(subjects: int, batch: int) -> float:
 
 
 def negative() -> str:
-    """Return the paired differences of MMCL on shuffled images and the MAE it started from."""
-    return f"**Fine-tuned**\n\n{_differences(SHUFFLED[:1])}\n\n**Linear probes**\n\n{_differences(SHUFFLED[1:])}"
+    """Return the paired differences of MMCL on shuffled images, the MAE it started from, and MMCL."""
+    fine_tuned, probes = (_differences(SHUFFLED[fit]) for fit in ("finetune", "probe"))
+    return f"**Fine-tuned**\n\n{fine_tuned}\n\n**Linear probes**\n\n{probes}"
 
 
 def heatmap() -> str:

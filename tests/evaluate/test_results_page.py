@@ -28,7 +28,7 @@ def compare(page, low):
     rows = [
         {**dict(zip(keys, pair, strict=True)), "target": target, "fraction": fraction}
         | {"difference": low[target] + 0.05, "low": low[target], "high": low[target] + 0.1}
-        for pair in (*page.FITTED, *page.PROBED, *page.SHUFFLED)
+        for pair in (*page.FITTED, *page.PROBED, *page.SHUFFLED["finetune"], *page.SHUFFLED["probe"])
         for target, fraction in TARGETS
     ]
     pd.DataFrame(rows).to_csv(page.STUDY / "evaluate/comparisons.csv", index=False)
@@ -44,7 +44,7 @@ def test_the_page_has_a_place_for_every_block(page):
 def test_the_bar_counts_intervals_above_zero(page):
     compare(page, {"cad": 0.01, "af": -0.01, "dm": 0.0, "lv": 0.1, "rv": 0.1, "wt": 0.1, "ecc": 0.1, "err": -0.1})
     lines = page.bar().splitlines()[2:]
-    assert len(lines) == 4
+    assert len(lines) == 7
     assert all(line.endswith("| 1 of 3 | 4 of 5 |") for line in lines)
 
 
