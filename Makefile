@@ -16,7 +16,7 @@ export PYTHONPATH := $(CURDIR)/src
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run study results plan config test lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run study results plan config test test-random lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -39,8 +39,11 @@ config:
 test: env  ## run the tests
 	pytest
 
+test-random: env  ## run the tests that draw their own input with other draws than those of make test
+	pytest --hypothesis-profile=default --hypothesis-seed=$$(date +%s) -m "not slow"
+
 test-interrupt: env  ## disturb ROUNDS studies at random points, some minutes each; CMR2ECG_SEED=N repeats
-	CMR2ECG_ROUNDS=$(ROUNDS) pytest -vv tests/workflow/test_interruptions.py
+	CMR2ECG_SEED=$${CMR2ECG_SEED:-$$(date +%s)} CMR2ECG_ROUNDS=$(ROUNDS) pytest -vv tests/workflow/test_interruptions.py
 
 test-slurm: env  ## run the tiny study through a SLURM started on this machine (root on Debian)
 	tests/slurm/one_node pytest tests/workflow/test_slurm.py

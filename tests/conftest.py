@@ -6,12 +6,16 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import settings
 
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+# The same code is tested on the same draws; make test-random draws others.
+settings.register_profile("repeatable", derandomize=True)
+settings.load_profile("repeatable")
 
 
 @pytest.fixture(scope="session")

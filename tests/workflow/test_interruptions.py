@@ -1,8 +1,8 @@
 """A study that is killed and starved at random points ends as one that nobody disturbed.
 
 One study goes through all of it: while it runs, one job of each kind is killed; a second Snakemake is started;
-Snakemake is killed alone, then with its jobs; the disk is full, then read-only. CMR2ECG_SEED repeats a run,
-CMR2ECG_ROUNDS asks for more studies (`make test-interrupt`).
+Snakemake is killed alone, then with its jobs; the disk is full, then read-only. CMR2ECG_SEED chooses the
+points, CMR2ECG_ROUNDS asks for more studies (`make test-interrupt`).
 """
 
 import os
@@ -20,7 +20,7 @@ pytestmark = [
     pytest.mark.timeout(2400),  # of a study from start to end
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds jobs in Linux's /proc"),
 ]
-SEED = int(os.environ.get("CMR2ECG_SEED") or random.SystemRandom().randrange(10**6))
+SEED = int(os.environ.get("CMR2ECG_SEED") or 0)
 ROUNDS = int(os.environ.get("CMR2ECG_ROUNDS") or 1)
 AGAIN = ("--retries", "3")  # a killed job is started again by the same Snakemake
 
