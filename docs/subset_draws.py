@@ -1,8 +1,8 @@
 """Rewrite the block `draws` of docs/results.md: what the choice of a small training set does to the negative controls.
 
 Run by `make results`, twenty minutes. Ten draws of 10 % of the positives with as many negatives, each with a seed of
-its own; every encoder is probed and fine-tuned on each, as in the study, and scored on validation subjects. Test subjects
-are not read.
+its own; every encoder is probed and fine-tuned on each, as in the study, and scored on validation subjects. Test
+subjects are not read.
 """
 
 import json
