@@ -4,6 +4,7 @@ import subprocess
 
 import pandas as pd
 import pytest
+import yaml
 
 from cmr2ecg.benchmarks.dag import PER_SHARD, Place, Plan, made_up_eids, planned_jobs, rows_of
 from cmr2ecg.data.arrivals import LATER_SUBJECTS, read_ledger
@@ -61,13 +62,38 @@ def test_the_index_holds_every_subject_once_after_a_delivery_and_none_that_withd
     assert indexed(place, "index_cohort/visits.parquet") == sorted(eids)
     assert indexed(place, f"index_shard/{SHARDS}.parquet") == sorted(eids[20:])
 
-    gone, shards = [eids[0], eids[20]], {eids[0] % SHARDS, SHARDS}
+    # Who withdraws is counted in a first shard, also of a later delivery, whose own shard forgets about it.
+    gone, shards = [eids[0], eids[20]], {eids[0] % SHARDS, eids[20] % SHARDS, SHARDS}
     place.withdraw(gone)
     assert place.plan().jobs["index_shard"] == len(shards)
     place.run("--until", "index_cohort")
     assert indexed(place, "index_cohort/visits.parquet") == sorted(set(eids) - set(gone))
     ledger = (place.results / "index_shard/shards.csv").read_text()
     assert not any(str(eid) in ledger for eid in gone)
+    flow = pd.read_csv(place.results / "index_cohort/flow.csv").set_index("reason")
+    assert flow.loc["withdrawn", "n_in"] - flow.loc["withdrawn", "n_out"] == len(gone)
+
+
+@pytest.mark.slow
+def test_a_further_folder_or_withdrawal_list_plans_the_shards_it_changes(tmp_path):
+    eids = made_up_eids(22)
+    place = Place(tmp_path / "first", SMALL)
+    place.add(eids[:20])
+    place.finish_data()
+    delivery = Place(tmp_path / "second", SMALL)
+    delivery.add(eids[20:])
+    raw = place.overlay["raw"]
+    for kind in ("ecg", "cmr"):
+        raw[kind] += delivery.overlay["raw"][kind]
+    place.config.write_text(yaml.safe_dump(place.overlay))
+    assert shards_of(place.plan()) == [1] * 3
+
+    delivery.withdraw(eids[:1])
+    raw["withdrawn"] += delivery.overlay["raw"]["withdrawn"]
+    place.config.write_text(yaml.safe_dump(place.overlay))
+    assert shards_of(place.plan()) == [2] * 3
+    place.run("--until", "index_cohort")
+    assert indexed(place, "index_cohort/visits.parquet") == sorted(eids[1:])
 
 
 def indexed(place: Place, name: str) -> list[int]:

@@ -62,8 +62,10 @@ if SIMULATED:
     }
 
 
-# Who is in which shard; written when a run starts.
+# Who is in which shard, and where index_shard looks for raw files; written when a run starts. A further folder or list
+# of withdrawals in the config reruns the shards whose files it changes (`shard_digest`), not all of them.
 LEDGER = f"{RESULTS}/index_shard/shards.csv"
+RAW_OPTIONS = f"{RESULTS}/index_shard/raw.txt"
 WITH_CMR = "cmr" in config["index_cohort"]["modalities"]
 INIT = {name: path for name, path in config["init"].items() if path}
 DATASET = "<results>/assemble_dataset/dataset.h5"
@@ -191,22 +193,32 @@ def mae_settings(name):
 
 
 @lru_cache
-def raw_paths():
-    """Return {eid: names of raw files} beyond those that simulate_cohort wrote; withdrawn subjects are left out."""
+def listed_paths():
+    """Return {eid: names of raw files} beyond those that simulate_cohort wrote."""
     found = {}
     listed = Path(RESULTS, "simulate_cohort/files.txt")
     if SIMULATED and not listed.exists():
         return found
     written = set(listed.read_text().split()) if SIMULATED else set()
-    withdrawn = set() if SIMULATED else read_withdrawn(RAW["withdrawn"])
     for kind, field in (("ecg", 20205), ("cmr", 20209))[: 1 + WITH_CMR]:
         for (eid, _), path in list_bulk(RAW[kind], field).items():
-            if eid not in withdrawn and f"{kind}/{Path(path).name}" not in written:
+            if f"{kind}/{Path(path).name}" not in written:
                 found.setdefault(eid, []).append(str(path))
     for (eid, _), path in list_segmentations(RAW["segmentations"]).items():
-        if eid not in withdrawn:
-            found.setdefault(eid, []).append(str(path))
+        found.setdefault(eid, []).append(str(path))
     return found
+
+
+@lru_cache
+def withdrawn_eids():
+    """Return who has withdrawn; of a synthetic cohort index_shard reads it, since the list is yet to be written."""
+    return frozenset() if SIMULATED else frozenset(read_withdrawn(RAW["withdrawn"]))
+
+
+def raw_paths():
+    """Return {eid: names of raw files} of those who have not withdrawn, as `listed_paths`."""
+    gone = withdrawn_eids()
+    return {eid: paths for eid, paths in listed_paths().items() if eid not in gone}
 
 
 @lru_cache
@@ -221,8 +233,7 @@ def ledger():
         return known
     if known is None or not os.path.exists(f"{RESULTS}/index_cohort/visits.parquet"):
         return first_ledger(raw_paths(), config["shards"], complete=not SIMULATED)
-    gone = [] if SIMULATED else read_withdrawn(RAW["withdrawn"])
-    return known.without(gone).with_arrivals(raw_paths())
+    return known.without(withdrawn_eids()).with_arrivals(raw_paths())
 
 
 def shard_numbers():
@@ -240,16 +251,22 @@ SHARDS = shard_numbers()
 
 @lru_cache
 def raw_files():
-    """Return {shard: names of its raw files}, of `raw_paths`.
+    """Return {shard: names of its raw files, and "withdrawn" for each of whom it only counts}.
 
     As a parameter of the shard's rule this makes new files rerun only the shards they belong to.
     """
-    shards = {shard: [] for shard in SHARDS}
-    for eid, paths in raw_paths().items():
-        shard = ledger().place(eid)
+    shards, gone = {shard: [] for shard in SHARDS}, withdrawn_eids()
+    for eid, paths in listed_paths().items():
+        shard = ledger().place(eid, gone)
         if shard is not None:
-            shards[shard] += paths
+            shards[shard] += ["withdrawn"] if eid in gone else paths
     return shards
+
+
+def raw_options():
+    """Return options of index_shard, a line each."""
+    kinds = ("ecg", "cmr", "segmentations", "withdrawn")
+    return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *RAW[kind]))
 
 
 def shard_digest(wildcards):

@@ -48,16 +48,12 @@ rule index_shard:
         settings=settings("index_cohort"),
         shards=config["shards"],
         ledger=LEDGER,
-        ecg=RAW["ecg"],
-        cmr=RAW["cmr"],
-        segmentations=RAW["segmentations"],
-        withdrawn=RAW["withdrawn"],
+        raw=RAW_OPTIONS,
         files=shard_digest,
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards} --ledger {params.ledger:q}"
-        " --ecg {params.ecg:q} --cmr {params.cmr:q} --segmentations {params.segmentations:q}"
-        " --withdrawn {params.withdrawn:q} --visits {output.visits:q} --flow {output.flow:q}"
+        " @{params.raw:q} --visits {output.visits:q} --flow {output.flow:q}"
 
 
 rule index_cohort:

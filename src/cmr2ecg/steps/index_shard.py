@@ -1,7 +1,7 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
 Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason,
-n_in, n_out).
+n_in, n_out). Options may stand in a file, a line each, that is named as @FILE.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,7 @@ from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
+    parser.fromfile_prefix_chars = "@"
     parser.add_argument("--shard", type=int, required=True, help="this shard")
     parser.add_argument("--shards", type=int, required=True, help="number of first shards: eid %% shards")
     parser.add_argument("--ledger", type=Path, help="who is in which shard, subjects that arrived later among them")
