@@ -13,6 +13,8 @@ SUBJECTS ?=
 PLAN ?=
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
+# Nothing is imported from the working directory, whatever lies there.
+export PYTHONSAFEPATH := 1
 export MLFLOW_DISABLE_TELEMETRY := true
 .DEFAULT_GOAL := help
 

@@ -30,8 +30,8 @@ def test_every_module_a_step_loads_is_found():
 
 
 def test_package_files_are_empty():
-    """A file that is not reached by the walk must hold no code."""
-    packages = (imports.SOURCE / "cmr2ecg").rglob("__init__.py")
+    """A file that is not reached by the walk must hold no code; the first only says where to import from."""
+    packages = (imports.SOURCE / "cmr2ecg").glob("*/**/__init__.py")
     assert all(path.read_text().strip() == "" for path in packages)
 
 

@@ -154,7 +154,7 @@ def test_after_a_killed_snakemake_the_page_clears_up_and_a_job_of_its_own_goes_o
         ["bash", "-c", submit.replace("config/ukb.yaml", quickly).replace("sbatch ", "sbatch --parsable --wait ")],
         **{"cwd": spare, "env": environment, "capture_output": True, "text": True, "check": False},
     )
-    log = (spare / f"slurm-{number.stdout.strip()}.out").read_text()
+    log = (spare / f"results/driver-{number.stdout.strip()}.log").read_text()
     assert number.returncode == 0 and target.exists(), log
 
 

@@ -11,13 +11,15 @@ from pathlib import Path
 from snakemake.exceptions import WorkflowError
 
 SOURCE = os.path.join(workflow.basedir, "src")
-sys.path.insert(0, SOURCE)
-# Jobs find the package and this Python without being installed or activated.
+# Nothing is imported from the working directory: Snakemake puts the Snakefile's folder first, `python -m` its own.
+sys.path[:] = [SOURCE, *(path for path in sys.path if path != workflow.basedir)]
+os.environ["PYTHONSAFEPATH"] = "1"
+# Jobs find the package and this Python without being installed or activated; an empty entry is the working directory.
 for variable, folder in (
     ("PYTHONPATH", SOURCE),
     ("PATH", os.path.dirname(sys.executable)),
 ):
-    found = [folder, *filter(None, [os.environ.get(variable)])]
+    found = [folder, *filter(None, os.environ.get(variable, "").split(os.pathsep))]
     os.environ.update({variable: os.pathsep.join(found)})
 
 from cmr2ecg.cluster import job_memory_mb, job_minutes

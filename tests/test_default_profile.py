@@ -1,0 +1,36 @@
+"""`snakemake` alone runs the demo on all cores; a profile of one's own keeps its cores."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+# The profile looks at the command line, so each is one of its own.
+ASK = """
+from snakemake.cli import parse_args
+from snakemake.utils import available_cpu_count
+args = parse_args(None)[1]
+print(args.cores, available_cpu_count(), args.configfile)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "cores", "profile"),
+    [
+        ([], None, ""),
+        (["--cores", "3"], 3, ""),
+        (["--profile", "profiles/slurm"], 8, ""),
+        (["--workflow-profile", "profiles/slurm"], 8, ""),
+        ([], 8, "profiles/slurm"),
+    ],
+)
+def test_cores(arguments, cores, profile):
+    environment = {**os.environ, **({"SNAKEMAKE_PROFILE": profile} if profile else {})}
+    command = [sys.executable, "-c", ASK, *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    used, all_cores, *configs = done.stdout.split(maxsplit=2)
+    assert int(used) == (cores or int(all_cores))
+    assert ("config/demo.yaml" in configs[0]) == ("--workflow-profile" not in arguments)
