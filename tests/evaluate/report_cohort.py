@@ -132,6 +132,7 @@ def provenance() -> dict:
     return {
         "commit": "0123abcd",
         "code": "f" * 64,
+        "fingerprint": "e" * 64,
         "inputs": {"results/demo/split_subjects/split.csv": "a" * 64},
         "packages": {"torch": "2.14.1"},
         "wall_seconds": 12.5,

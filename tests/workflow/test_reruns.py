@@ -1,5 +1,6 @@
 """Only stale steps rerun: Snakemake is asked what it would do after each kind of change."""
 
+import ast
 import shutil
 from pathlib import Path
 
@@ -12,6 +13,8 @@ CONFIG = {"describe_run", "audit_withdrawn"}  # one is about every setting, the 
 REPORT = {"evaluate", "make_table", "make_figure", "trace_numbers", "track", "release"} | CONFIG
 SWEPT = {"sweep", "select", "finetune"}
 MMCL = {"pretrain_mmcl", "select_mmcl", "probe", "score_heatmap"} | SWEPT | REPORT
+# a default argument
+OTHER_VIT = ("src/cmr2ecg/models/vit.py", "mlp_ratio: float = 4.0", "mlp_ratio: float = 3.0")
 TRAINING = {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl", "select_mmcl", "probe"} | SWEPT
 
 
@@ -34,18 +37,35 @@ def test_a_clone_elsewhere_reruns_nothing(finished, tmp_path):
     assert planned(clone) == {}
 
 
+def test_a_docstring_a_comment_another_layout_and_a_help_text_rerun_nothing(edited, finished):
+    for path in ("models/vit.py", "orphan.py", "evaluate/tables/claims.py", "simulate/ecg.py", "steps/finetune.py"):
+        edited(f"src/cmr2ecg/{path}", '"""', '"""  Said otherwise: ')
+    for path in sorted((finished / "src/cmr2ecg/data").glob("*.py")):  # other layout, no comments
+        if path.name != "__init__.py":
+            text = path.read_text()
+            edited(f"src/cmr2ecg/data/{path.name}", text, ast.unparse(ast.parse(text)) + "\n# a comment\n")
+    assert planned(finished) == {}
+
+
 def test_editing_the_vit_reruns_training_but_no_cleaning(edited):
-    folder = edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
+    folder = edited(*OTHER_VIT)
     assert set(planned(folder)) == TRAINING | REPORT | {"score_heatmap"}
 
 
 def test_editing_the_figure_reruns_the_figure(edited):
-    folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", '"""', '"""\n')
+    folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", "FEW = 5", "FEW = 6")
     assert set(planned(folder)) == {"make_figure", "track", "audit_withdrawn"}
 
 
-def test_editing_the_cropping_reruns_it_and_what_follows(edited):
-    folder = edited("src/cmr2ecg/data/heart.py", '"""', '"""\n')
+def test_a_constant_of_the_xml_reader_reruns_cleaning_and_what_follows(edited):
+    folder = edited("src/cmr2ecg/ukb/cardiosoft.py", '"uVperLsb"', '"uVperLSB"')
+    plan = planned(folder)
+    assert {"clean_ecg", "assemble_dataset", "finetune"} <= set(plan)
+    assert not {"simulate_cohort", "crop_cmr", "read_tabular", "index_shard"} & set(plan)
+
+
+def test_a_limit_of_the_zip_reader_reruns_cropping_and_what_follows(edited):
+    folder = edited("src/cmr2ecg/ukb/archive.py", "MAX_MEMBERS = 5_000", "MAX_MEMBERS = 5_001")
     plan = planned(folder)
     assert {"crop_cmr", "assemble_dataset", "finetune"} <= set(plan)
     assert not {"simulate_cohort", "clean_ecg", "read_tabular", "index_shard"} & set(plan)
@@ -103,7 +123,7 @@ def test_an_ablation_trains_what_differs_and_nothing_else(edited):
 
 
 def test_frozen_steps_survive_an_edit(edited):
-    edited("src/cmr2ecg/models/vit.py", "class token.", "class  token.")
+    edited(*OTHER_VIT)
     folder = edited(TINY, "shards: 2", "shards: 2\nfrozen: [pretrain_mae, pretrain_contrastive, pretrain_mmcl]")
     assert set(planned(folder)) == {"probe", "score_heatmap"} | SWEPT | REPORT
 

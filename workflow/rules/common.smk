@@ -1,5 +1,6 @@
 # Helpers of all rules: the checked config, a step's code and settings, and where things lie.
 
+import ast
 import hashlib
 import json
 import os
@@ -27,8 +28,8 @@ from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.data.arrivals import first_ledger, read_ledger
+from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.gpus import uses_gpu
-from cmr2ecg.imports import reached_files
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,
     axes_of,
@@ -128,15 +129,35 @@ CMR_START = IMPORTED.get(
 )
 
 
-def code(step, *also):
-    """Return the source files a step reaches; as inputs they make an edit rerun exactly the steps that use the file."""
-    here = Path.cwd()
-    found = reached_files(f"cmr2ecg.steps.{step}", *also)
-    files = [
-        str(path.relative_to(here) if path.is_relative_to(here) else path)
-        for path in found
-    ]
-    return [ancient(path) for path in files] if step in config["frozen"] else files
+CODE = "code "  # before the digest, so that it is found among a job's recorded parameters
+
+
+def code(step, *also, rule=None):
+    """Return a parameter that changes with what a step's code means, so that such an edit reruns the step.
+
+    also: further modules, named with wildcards. rule: its name if it is not the step's. A step named in `frozen` keeps
+    the code that its results were made with.
+    """
+
+    def parameter(wildcards):
+        frozen = step in config["frozen"] and recorded_code(rule or step, wildcards)
+        names = (name.format(**wildcards) for name in also)
+        return frozen or code_of(f"cmr2ecg.steps.{step}", *names)
+
+    return parameter
+
+
+@lru_cache
+def code_of(*modules):
+    """Return the digest of what some modules mean; only rules that have jobs ask for it."""
+    return CODE + fingerprint(*modules)[:16]
+
+
+def recorded_code(rule, wildcards):
+    """Return the digest that Snakemake noted when the job's first output was made, or None."""
+    output = expand(getattr(rules, rule).output[0], **wildcards)[0]
+    recorded = map(ast.literal_eval, workflow.persistence.params(output) or [])
+    return next((p for p in recorded if str(p).startswith(CODE)), None)
 
 
 def settings(section):

@@ -5,8 +5,6 @@ ENVIRONMENT = "../../envs/environment.yaml"
 
 rule simulate_cohort:
     """Write a synthetic cohort in UK Biobank's file formats (demo only)."""
-    input:
-        code=code("simulate_cohort"),
     output:
         tabular="<results>/simulate_cohort/tabular.csv",
         withdrawn="<results>/simulate_cohort/withdrawn.csv",
@@ -20,6 +18,7 @@ rule simulate_cohort:
     resources:
         **needs("cohort"),
     params:
+        code=code("simulate_cohort"),
         settings=settings("simulate_cohort"),
         raw=f"{RESULTS}/simulate_cohort/raw",
     shell:
@@ -31,7 +30,6 @@ rule simulate_cohort:
 rule index_shard:
     """Find each subject's earliest imaging visit that has both an ECG and a CMR file, for one shard."""
     input:
-        code=code("index_shard"),
         simulated="<results>/simulate_cohort/files.txt" if SIMULATED else [],
         withdrawn=RAW["withdrawn"] if SIMULATED else [],
     output:
@@ -45,6 +43,7 @@ rule index_shard:
     resources:
         **needs("shard", len(SHARDS)),
     params:
+        code=code("index_shard"),
         settings=settings("index_cohort"),
         shards=config["shards"],
         ledger=LEDGER,
@@ -59,7 +58,6 @@ rule index_shard:
 rule index_cohort:
     """Join the shards' visits and counts."""
     input:
-        code=code("index_cohort"),
         visits=expand("<results>/index_shard/{shard}.parquet", shard=SHARDS),
         flow=expand("<results>/index_shard/{shard}.flow.csv", shard=SHARDS),
     output:
@@ -72,6 +70,8 @@ rule index_cohort:
     threads: config["threads"]["data"]
     resources:
         **needs("cohort"),
+    params:
+        code=code("index_cohort"),
     shell:
         "python -m cmr2ecg.steps.index_cohort --threads {threads} --log {log:q}"
         " --shard-visits {input.visits:q} --shard-flow {input.flow:q}"
@@ -81,7 +81,6 @@ rule index_cohort:
 rule clean_ecg:
     """Clean the ECGs of one shard: clamp, remove baseline wander, normalise the lead groups (§IV-A)."""
     input:
-        code=code("clean_ecg"),
         visits="<results>/index_shard/{shard}.parquet",
     output:
         ecg="<results>/clean_ecg/{shard}.h5",
@@ -94,6 +93,7 @@ rule clean_ecg:
     resources:
         **needs("shard", len(SHARDS)),
     params:
+        code=code("clean_ecg"),
         settings=settings("clean_ecg"),
     shell:
         "python -m cmr2ecg.steps.clean_ecg --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -103,7 +103,6 @@ rule clean_ecg:
 rule crop_cmr:
     """Take end-systole, end-diastole and mid-phase of the middle slice and crop the heart, for one shard (§IV-A)."""
     input:
-        code=code("crop_cmr"),
         visits="<results>/index_shard/{shard}.parquet",
         boxes=RAW["boxes"],
     output:
@@ -117,6 +116,7 @@ rule crop_cmr:
     resources:
         **needs("shard", len(SHARDS)),
     params:
+        code=code("crop_cmr"),
         settings=settings("crop_cmr"),
     shell:
         "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -126,7 +126,6 @@ rule crop_cmr:
 rule read_tabular:
     """Read the indexed subjects' covariates, ICD-10 labels with dates, and 61 CMR phenotypes (§IV-B)."""
     input:
-        code=code("read_tabular"),
         tabular=RAW["tabular"],
         visits="<results>/index_cohort/visits.parquet",
     output:
@@ -142,6 +141,7 @@ rule read_tabular:
     resources:
         **needs("cohort"),
     params:
+        code=code("read_tabular"),
         settings=settings("read_tabular"),
     shell:
         "python -m cmr2ecg.steps.read_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -152,7 +152,6 @@ rule read_tabular:
 rule assemble_dataset:
     """Pair the ECGs and images that passed quality control and count every exclusion."""
     input:
-        code=code("assemble_dataset"),
         flow="<results>/index_cohort/flow.csv",
         ecg=expand("<results>/clean_ecg/{shard}.h5", shard=SHARDS),
         ecg_qc=expand("<results>/clean_ecg/{shard}.qc.csv", shard=SHARDS),
@@ -171,6 +170,8 @@ rule assemble_dataset:
     threads: config["threads"]["data"]
     resources:
         **needs("cohort"),
+    params:
+        code=code("assemble_dataset"),
     shell:
         "python -m cmr2ecg.steps.assemble_dataset --threads {threads} --log {log:q}"
         " --index-flow {input.flow:q} --ecg {input.ecg:q} --ecg-qc {input.ecg_qc:q}"
@@ -181,7 +182,6 @@ rule assemble_dataset:
 rule split_subjects:
     """Split the subjects into train, val and test, stratified on the joint labels (§IV-A)."""
     input:
-        code=code("split_subjects"),
         dataset="<results>/assemble_dataset/dataset.h5",
         labels="<results>/read_tabular/labels.parquet",
     output:
@@ -194,6 +194,7 @@ rule split_subjects:
     resources:
         **needs("cohort"),
     params:
+        code=code("split_subjects"),
         settings=settings("split_subjects"),
     shell:
         "python -m cmr2ecg.steps.split_subjects --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -203,7 +204,6 @@ rule split_subjects:
 rule balance_subset:
     """Take a share of the positives of the train split and as many negatives, nested over the shares (§IV-B, §V-D)."""
     input:
-        code=code("balance_subset"),
         split="<results>/split_subjects/split.csv",
         labels="<results>/read_tabular/labels.parquet",
     output:
@@ -217,6 +217,7 @@ rule balance_subset:
     resources:
         **needs("small"),
     params:
+        code=code("balance_subset"),
         settings=settings("balance_subset"),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -227,7 +228,6 @@ rule balance_subset:
 rule audit_leakage:
     """Stop before any training if a subject, a repeat visit or a recording crosses the splits."""
     input:
-        code=code("audit_leakage"),
         dataset=DATASET,
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
@@ -242,6 +242,7 @@ rule audit_leakage:
     resources:
         **needs("cohort"),
     params:
+        code=code("audit_leakage"),
         settings=settings("audit_leakage"),
         duplicates=f"{RESULTS}/audit_leakage/duplicates.csv",
     shell:
@@ -257,7 +258,6 @@ rule audit_subsets:
     one fraction more would train all others anew.
     """
     input:
-        code=code("audit_subsets"),
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
         subsets=expand(
@@ -274,6 +274,8 @@ rule audit_subsets:
     threads: config["threads"]["data"]
     resources:
         **needs("small"),
+    params:
+        code=code("audit_subsets"),
     shell:
         "python -m cmr2ecg.steps.audit_subsets --threads {threads} --log {log:q}"
         " --target {wildcards.target} --split {input.split:q} --labels {input.labels:q} --subsets {input.subsets:q}"

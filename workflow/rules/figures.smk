@@ -5,9 +5,6 @@ rule make_figure:
     """Draw one figure of the paper, or of the data's quality."""
     input:
         unpack(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
-        code=lambda wildcards: code(
-            "make_figure", f"cmr2ecg.evaluate.figures.{wildcards.figure}"
-        ),
     output:
         png=report(
             "<results>/make_figure/{figure}.png",
@@ -24,6 +21,7 @@ rule make_figure:
     resources:
         **needs("cohort"),
     params:
+        code=code("make_figure", "cmr2ecg.evaluate.figures.{figure}"),
         settings=figure_settings,
         inputs=named_files(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
     shell:
@@ -35,7 +33,6 @@ rule score_heatmap:
     """Measure how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
     input:
         **MEASURED,
-        code=code("score_heatmap"),
         dataset=DATASET,
         split=SPLIT,
         visits="<results>/index_cohort/visits.parquet",
@@ -51,6 +48,7 @@ rule score_heatmap:
     resources:
         **training_needs("fit", gpus=GPU),
     params:
+        code=code("score_heatmap"),
         settings=json.dumps(
             {
                 **{

@@ -8,7 +8,6 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
         name:
             f"finetune_{encoder}"
         input:
-            code=code("finetune"),
             dataset=DATASET,
             split=SPLIT,
             labels="<results>/read_tabular/labels.parquet",
@@ -36,6 +35,7 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
         resources:
             **training_needs("fit", gpus=GPU, fits=len(jobs_fits(encoder))),
         params:
+            code=code("finetune", rule=f"finetune_{encoder}"),
             settings=encoder_settings("finetune", encoder),
             encoder=encoder,
             fits=named(jobs_fits(encoder)),
@@ -58,7 +58,6 @@ for encoder in config["probe"]["encoders"]:
         name:
             f"probe_{encoder}"
         input:
-            code=code("probe"),
             dataset=DATASET,
             split=SPLIT,
             labels="<results>/read_tabular/labels.parquet",
@@ -85,6 +84,7 @@ for encoder in config["probe"]["encoders"]:
         resources:
             **training_needs("fit", gpus=GPU, fits=len(fits_of("probe"))),
         params:
+            code=code("probe", rule=f"probe_{encoder}"),
             settings=encoder_settings("probe", encoder),
             encoder=encoder,
             fits=fits_of("probe"),
@@ -102,7 +102,6 @@ for encoder in config["probe"]["encoders"]:
 rule train_tabular:
     """Train the tabular baseline on age, sex, weight and height with every seed (§IV-D.1)."""
     input:
-        code=code("train_tabular"),
         covariates="<results>/read_tabular/covariates.parquet",
         split=SPLIT,
         values=target_values,
@@ -121,6 +120,7 @@ rule train_tabular:
     resources:
         **needs("small"),
     params:
+        code=code("train_tabular"),
         settings=settings("train_tabular"),
         folder=subpath(output.result, parent=True),
         subset=optional("subset"),

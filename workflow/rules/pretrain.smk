@@ -7,7 +7,6 @@ PRETRAIN_FIRST = 50  # most fine-tunings wait for these, so they go before those
 rule pretrain_mae:
     """Pre-train the ECG encoder by masked data modelling (§III-A); an ablation may have one of its own."""
     input:
-        code=code("pretrain_mae"),
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
@@ -29,6 +28,7 @@ rule pretrain_mae:
             "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
         ),
     params:
+        code=code("pretrain_mae"),
         settings=lambda wildcards: training_settings(
             mae_settings(wildcards.name), "ecg_encoder", "mae_decoder"
         ),
@@ -42,7 +42,6 @@ rule pretrain_mae:
 rule pretrain_contrastive:
     """Pre-train the ECG encoder with a contrastive baseline: SimCLR, BYOL, Barlow Twins or CLOCS (§IV-D.1)."""
     input:
-        code=code("pretrain_contrastive"),
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
@@ -63,6 +62,7 @@ rule pretrain_contrastive:
             "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
         ),
     params:
+        code=code("pretrain_contrastive"),
         settings=lambda wildcards: training_settings(
             config["pretrain"]["contrastive"][wildcards.baseline], "ecg_encoder"
         ),
@@ -77,7 +77,6 @@ rule pretrain_contrastive:
 rule pretrain_cmr:
     """Pre-train the CMR encoder with SimCLR (§IV-C.1)."""
     input:
-        code=code("pretrain_cmr"),
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
@@ -96,6 +95,7 @@ rule pretrain_cmr:
             "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
         ),
     params:
+        code=code("pretrain_cmr"),
         settings=training_settings(config["pretrain"]["cmr"], "cmr_encoder"),
         folder=subpath(output.result, parent=True),
     shell:
@@ -110,7 +110,6 @@ rule pretrain_mmcl:
     It starts from the MAE or ("without MDM") from random weights.
     """
     input:
-        code=code("pretrain_mmcl"),
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
@@ -136,6 +135,7 @@ rule pretrain_mmcl:
             "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
         ),
     params:
+        code=code("pretrain_mmcl"),
         settings=lambda wildcards: training_settings(
             mmcl_candidate(wildcards.name, wildcards.rate),
             "ecg_encoder",
@@ -156,7 +156,6 @@ rule pretrain_mmcl:
 rule select_mmcl:
     """Take the candidate with the lowest validation loss (§IV-C.2: a sweep over base learning rates)."""
     input:
-        code=code("select_mmcl"),
         candidates=expand(
             "<results>/pretrain_mmcl/{{name}}/candidates/{rate}/{file}",
             rate=MMCL_RATES,
@@ -174,6 +173,7 @@ rule select_mmcl:
     resources:
         **needs("small"),
     params:
+        code=code("select_mmcl"),
         folder=lambda wildcards, output: os.path.dirname(output[0]),
         candidates=MMCL_RATES,
     shell:
@@ -184,7 +184,6 @@ rule select_mmcl:
 rule import_weights:
     """Take an encoder's weights from a file of elsewhere in place of a pre-training here."""
     input:
-        code=code("import_weights"),
         weights=lambda wildcards: INIT[wildcards.name],
     output:
         encoder="<results>/import_weights/{name}/encoder.safetensors",
@@ -199,6 +198,7 @@ rule import_weights:
     resources:
         **needs("small"),
     params:
+        code=code("import_weights"),
         settings=lambda wildcards: json.dumps(
             {"models": import_models(wildcards.name)}, sort_keys=True
         ),

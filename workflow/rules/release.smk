@@ -4,7 +4,6 @@
 rule release:
     """Put an encoder's fits together to a folder with weights, settings and model card; predict needs nothing else."""
     input:
-        code=code("release"),
         fits=lambda wildcards: fit_files(
             "finetune",
             wildcards.encoder,
@@ -40,6 +39,7 @@ rule release:
     resources:
         **needs("cohort"),
     params:
+        code=code("release"),
         settings=release_settings(),
         folder=subpath(output.sums, parent=True),
         fits=lambda wildcards, input: [os.path.dirname(path) for path in input.fits],

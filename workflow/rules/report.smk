@@ -4,7 +4,6 @@
 rule evaluate:
     """Score every prediction: the only step that looks at the test labels' metrics."""
     input:
-        code=code("evaluate"),
         predictions=expand("{fit}/predictions.parquet", fit=FITS),
         results=expand("{fit}/result.json", fit=FITS),
         split=SPLIT,
@@ -22,6 +21,7 @@ rule evaluate:
     resources:
         **needs("cohort"),
     params:
+        code=code("evaluate"),
         settings=settings("evaluate"),
         folder=subpath(output.metrics, parent=True),
     shell:
@@ -35,7 +35,6 @@ rule make_table:
     """Set one table of the paper, ours beside the paper's, or one that goes beyond it."""
     input:
         **EVALUATED,
-        code=code("make_table"),
         heatmap=lambda wildcards: (
             HEATMAP if wildcards.table in ("claims", "heatmap") else []
         ),
@@ -57,6 +56,7 @@ rule make_table:
     resources:
         **needs("small"),
     params:
+        code=code("make_table"),
         cohort=config["cohort"],
         folder=subpath(input.metrics, parent=True),
         heatmap=optional("heatmap"),
@@ -69,7 +69,6 @@ rule make_table:
 rule trace_numbers:
     """Write down for each number in each table the predictions, seeds, settings and code it came from."""
     input:
-        code=code("trace_numbers"),
         predictions=expand("{fit}/predictions.parquet", fit=FITS),
         results=expand("{fit}/result.json", fit=FITS),
         split=SPLIT,
@@ -88,6 +87,7 @@ rule trace_numbers:
     resources:
         **needs("cohort"),
     params:
+        code=code("trace_numbers"),
         settings=settings("evaluate"),
         cohort=config["cohort"],
         heatmap=optional("heatmap"),
@@ -101,7 +101,6 @@ rule trace_numbers:
 rule describe_run:
     """Write down the settings, the versions, and the time and memory of every training."""
     input:
-        code=code("describe_run"),
         results=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
     output:
         html=report(
@@ -119,6 +118,7 @@ rule describe_run:
     resources:
         **needs("small"),
     params:
+        code=code("describe_run"),
         settings=shareable_config(),
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -128,7 +128,6 @@ rule describe_run:
 rule track:
     """Import every training, table and figure into MLflow; run again, it replaces its own runs."""
     input:
-        code=code("track"),
         runs=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
         curves=expand("{folder}/metrics.jsonl", folder=PRETRAININGS + FITS),
         sweeps=[
@@ -150,6 +149,7 @@ rule track:
     resources:
         **needs("cohort"),
     params:
+        code=code("track"),
         cohort=config["cohort"],
         database=f"{RESULTS}/mlflow.db",
         artifacts=f"{RESULTS}/mlartifacts",
@@ -162,7 +162,6 @@ rule track:
 rule audit_withdrawn:
     """Stop if a withdrawn subject is left in any file of the results."""
     input:
-        code=code("audit_withdrawn"),
         withdrawn=RAW["withdrawn"],
         everything=STUDY,
     output:
@@ -175,6 +174,7 @@ rule audit_withdrawn:
     resources:
         **needs("cohort"),
     params:
+        code=code("audit_withdrawn"),
         results=lambda wildcards: RESULTS,
     shell:
         "python -m cmr2ecg.steps.audit_withdrawn --threads {threads} --log {log:q}"

@@ -9,7 +9,6 @@ wildcard_constraints:
 rule hide_test:
     """Copy split and tables without the test subjects, for the steps that choose settings."""
     input:
-        code=code("hide_test"),
         split=SPLIT,
         covariates="<results>/read_tabular/covariates.parquet",
         labels="<results>/read_tabular/labels.parquet",
@@ -27,6 +26,7 @@ rule hide_test:
     resources:
         **needs("cohort"),
     params:
+        code=code("hide_test"),
         folder=subpath(output.split, parent=True),
     shell:
         "python -m cmr2ecg.steps.hide_test --threads {threads} --log {log:q}"
@@ -37,7 +37,6 @@ rule hide_test:
 rule sweep:
     """Train one job's share of a sweep's trials on the whole training set of a target, scored on validation."""
     input:
-        code=code("sweep"),
         dataset=DATASET,
         split=f"{HIDDEN}/split.csv",
         labels=f"{HIDDEN}/labels.parquet",
@@ -59,6 +58,7 @@ rule sweep:
     resources:
         **training_needs("fit", gpus=GPU, fits=sweep_fits()),
     params:
+        code=code("sweep"),
         settings=sweep_settings,
         finished=f"{RESULTS}/sweep/{{encoder}}/{{target}}/finished",
         subsets=f"{RESULTS}/balance_subset",
@@ -75,7 +75,6 @@ rule sweep:
 rule sweep_tabular:
     """Try XGBoost's whole grid for one target in one process (§IV-D.1)."""
     input:
-        code=code("sweep_tabular"),
         covariates=f"{HIDDEN}/covariates.parquet",
         split=f"{HIDDEN}/split.csv",
         values=hidden_values,
@@ -92,6 +91,7 @@ rule sweep_tabular:
     resources:
         **needs("small"),
     params:
+        code=code("sweep_tabular"),
         settings=sweep_tabular_settings,
         subset=optional("subset"),
         finished=f"{RESULTS}/sweep/tabular/{{target}}/finished",
@@ -104,7 +104,6 @@ rule sweep_tabular:
 rule select:
     """Choose a sweep's best trial by its validation score."""
     input:
-        code=code("select"),
         packs=all_packs,
         costs=lambda wildcards: [
             path.replace(".json", ".cost.json") for path in all_packs(wildcards)
@@ -125,6 +124,7 @@ rule select:
     resources:
         **needs("small"),
     params:
+        code=code("select"),
         settings=select_settings,
         folder=subpath(output.result, parent=True),
     shell:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.files import sha256
-from cmr2ecg.imports import code_digest
+from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.sweeps.networks import network_outcomes
 from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     subset = [] if task.is_regression else [args.subsets / f"{args.target}_100.csv"]
     files = [args.dataset, args.split, args.phenotypes if task.is_regression else args.labels, *subset]
     files += [args.weights] if args.weights else []
-    owner = digest([fixed, models, precision, args.encoder, code_digest(MODULE), [sha256(path) for path in files]])
+    owner = digest([fixed, models, precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]])
 
     def train(fits: Sequence[Fit], epochs: int) -> Iterable[Outcome]:
         field = "cmr" if is_cmr(args.encoder) else "ecg"

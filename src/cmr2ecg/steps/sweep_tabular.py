@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 
 from cmr2ecg.command import InputError, run, start
 from cmr2ecg.files import sha256
-from cmr2ecg.imports import code_digest
+from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.store import Outcome
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     fixed = args.settings["method"]
     tables = Tables(args.covariates, args.split, args.values, args.subset)
-    owner = digest([fixed, args.threads, code_digest(MODULE), [sha256(path) for path in tables.paths()]])
+    owner = digest([fixed, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]])
 
     def train(fits: Sequence[Fit], _epochs: int) -> Iterable[Outcome]:
         try:

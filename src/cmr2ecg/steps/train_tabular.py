@@ -15,7 +15,7 @@ import pandas as pd
 from cmr2ecg.command import InputError, run, start
 from cmr2ecg.data.outputs import is_phenotypes, output_names
 from cmr2ecg.files import sha256
-from cmr2ecg.imports import code_digest
+from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.result import digest, provenance
@@ -83,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         return fit_seed(folds, problems, settings, args.target, seed=seed)
 
     method = {key: value for key, value in settings.items() if key != "seeds"}
-    owner = digest([method, args.threads, code_digest(MODULE), [sha256(path) for path in tables.paths()]])
+    owner = digest([method, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]])
     label = f"train_tabular {described['name']}"
     results = run_seeds(settings["seeds"], fit, directory=args.output, owner=owner, label=label)
     described |= {"outputs": list(problems), "skipped_outputs": skipped}

@@ -38,7 +38,7 @@ class Origin:
     def depends_on(self, *files: Path | None) -> list:
         """Return a JSON value that changes with code, networks, precision or one of these input files."""
         digests = [self.whole["inputs"][str(path)] for path in files if path]
-        return [self.whole["code"], self.settings["models"], self.whole["precision"], digests]
+        return [self.whole["fingerprint"], self.settings["models"], self.whole["precision"], digests]
 
     def describe(self, about: dict, method: dict) -> dict:
         """Return `about` with the settings used and the provenance up to now."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmr2ecg.files import sha256
+from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.imports import SOURCE, code_digest
 
 PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-learn", "xgboost", "h5py", "pandas")
@@ -55,7 +56,7 @@ def provenance(module: str, inputs: Sequence[Path], started: float, **machine: o
     """Return the origin of a result.
 
     Args:
-        module: the step's module, whose code is digested.
+        module: the step's module: "code" is the digest of its files, "fingerprint" that of what they mean.
         inputs: files read; each is recorded by SHA-256.
         started: time.monotonic() when the step began.
         machine: device, precision, threads.
@@ -63,6 +64,7 @@ def provenance(module: str, inputs: Sequence[Path], started: float, **machine: o
     return {
         "commit": git_commit(),
         "code": code_digest(module),
+        "fingerprint": fingerprint(module),
         "inputs": {str(path): sha256(path) for path in inputs},
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "python": platform.python_version(),

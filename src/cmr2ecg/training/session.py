@@ -14,7 +14,7 @@ from cmr2ecg.command import InputError, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.files import sha256, write_json
-from cmr2ecg.imports import code_digest
+from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.training.course import Course
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.distributed import processes, rank, synchronise, world
@@ -62,7 +62,7 @@ def run_pretraining(
     precision = pick_precision(args.settings["precision"], device)
     pick_attention(device, precision)
     inputs = [args.dataset, args.split, *starts_from]
-    owner = digest([args.settings, precision, code_digest(module), [sha256(path) for path in inputs]])
+    owner = digest([args.settings, precision, fingerprint(module), [sha256(path) for path in inputs]])
     args.output.mkdir(parents=True, exist_ok=True)
     with processes(device):
         torch.manual_seed(settings["seed"])

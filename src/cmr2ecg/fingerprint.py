@@ -1,0 +1,216 @@
+"""What the code that a step reaches means, as a digest: it decides whether results are stale.
+
+The digest is over syntax trees without comments, layout, docstrings and annotations of functions, and over those
+definitions alone that the step reaches: a typo mended in a docstring, another line break, a new helper beside those in
+use or a module moved elsewhere leave it as it is; another constant or default argument does not. What only speaks to
+people is left out: log lines, help texts, and the modules named in `WITHOUT_NUMBERS`. Nothing is imported.
+"""
+
+import ast
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import chain
+from pathlib import Path
+
+from cmr2ecg.imports import PACKAGE, module_file, reached_files
+
+# Command line, logging, progress, signals, locks and temporary files: they cannot change a number, so no edit of theirs
+# reruns anything. A function that computes something has no place in them.
+WITHOUT_NUMBERS = (
+    "command",
+    "failures",
+    "files",
+    "fingerprint",
+    "freed_memory",
+    "gpus",
+    "imports",
+    "leftovers",
+    "orphan",
+    "progress",
+)
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+DOCUMENTED = (*FUNCTIONS, ast.ClassDef, ast.Module)
+FILE_NAME = re.compile(r"[\w-]{1,99}\.\w{1,9}")
+UNREAD = {  # parts of a node without a meaning, annotations of functions among them
+    ast.arg: ("annotation", "type_comment"),
+    ast.FunctionDef: ("returns", "type_comment"),
+    ast.AsyncFunctionDef: ("returns", "type_comment"),
+    ast.Assign: ("type_comment",),
+    ast.Constant: ("kind",),
+}
+LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception"})
+
+
+@dataclass(frozen=True, eq=False)
+class Statement:
+    """One statement of a module's top level, or one name of an import.
+
+    digest: of its meaning. names: those used in it. imports: dotted names of this package that it imports.
+    files: texts that may name a file beside the module.
+    """
+
+    digest: str
+    names: frozenset[str] = frozenset()
+    imports: tuple[str, ...] = ()
+    files: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Module:
+    """A module's statements by the names they define, and those that run on import whatever is used of it."""
+
+    definitions: dict[str, list[Statement]] = field(default_factory=dict)
+    always: list[Statement] = field(default_factory=list)
+
+
+def fingerprint(*modules: str) -> str:
+    """Return a SHA-256 of the meaning of these modules and of all that they reach.
+
+    These modules count whole; of any other the definitions that are used, and what runs whenever it is imported.
+
+    Raises:
+        ModuleNotFoundError: if a named module has no file.
+    """
+    counting = [pair for module in modules for pair in _of(module)]
+    for path in reached_files(*modules):
+        counting += [] if _left_out(path) else [(path, statement) for statement in _read(path).always]
+    seen: dict[Statement, str] = {}
+    return _sha256(*(_follow(*pair, seen) for pair in sorted(counting, key=lambda pair: pair[1].digest)))
+
+
+def _follow(path: Path, statement: Statement, seen: dict[Statement, str]) -> str:
+    """Return a digest of a statement of a file and of all that it uses, in a circle each statement once."""
+    if statement in seen:
+        return seen[statement]
+    seen[statement] = statement.digest
+    definitions = _read(path).definitions
+    used = [(path, found) for name in sorted(statement.names & definitions.keys()) for found in definitions[name]]
+    used += [pair for name in statement.imports for pair in _of(name)]
+    files = [path.with_name(name) for name in sorted(statement.files) if path.with_name(name).is_file()]
+    contents = [hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
+    seen[statement] = _sha256(statement.digest, *(_follow(*pair, seen) for pair in used), *contents)
+    return seen[statement]
+
+
+def _of(dotted: str) -> Iterator[tuple[Path, Statement]]:
+    """Yield what a dotted name of this package stands for: all of a module, or one module's definitions of a name."""
+    path = module_file(dotted)
+    if path is not None:
+        wanted = None
+    else:
+        dotted, _, wanted = dotted.rpartition(".")
+        path = module_file(dotted)
+    if path is None or path.name == "__init__.py" or _left_out(path):
+        return
+    module = _read(path)
+    whole = [*chain.from_iterable(module.definitions.values()), *module.always]
+    yield from ((path, statement) for statement in (module.definitions.get(wanted, []) if wanted else whole))
+
+
+def _left_out(path: Path) -> bool:
+    return path.parent.name == PACKAGE and path.stem in WITHOUT_NUMBERS
+
+
+def _read(path: Path) -> Module:
+    return _parse(path.read_text(encoding="utf-8"))
+
+
+@cache  # every rule asks, and most files are common to many
+def _parse(source: str) -> Module:
+    module = Module()
+    for node in _counting(ast.parse(source)):
+        names = list(_defined(node))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            for name, alias in zip(names, node.names, strict=True):
+                module.definitions.setdefault(name, []).append(_statement(_one_name(node, alias)))
+            continue
+        statement = _statement(node)
+        for name in names:
+            module.definitions.setdefault(name, []).append(statement)
+        if not names:
+            module.always.append(statement)
+    return module
+
+
+def _defined(node: ast.stmt) -> Iterator[str]:
+    """Yield the names that a statement defines and does nothing beside; none if it does more."""
+    if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
+        yield node.name
+    elif isinstance(node, ast.Import | ast.ImportFrom):
+        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    elif isinstance(node, ast.Assign | ast.AnnAssign):
+        targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+        parts = [part for target in targets for part in getattr(target, "elts", [target])]
+        if all(isinstance(part, ast.Name) for part in parts):
+            yield from (part.id for part in parts)
+
+
+def _one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
+    """Return an import statement with one of its names."""
+    if isinstance(node, ast.Import):
+        return ast.Import(names=[alias])
+    return ast.ImportFrom(module=node.module, names=[alias], level=node.level)
+
+
+def _statement(node: ast.stmt) -> Statement:
+    names, strings, imports = set(), set(), []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Name):
+            names.add(part.id)
+        elif isinstance(part, ast.Constant) and isinstance(part.value, str):
+            strings.add(part.value)
+        elif isinstance(part, ast.Import):
+            imports += [alias.name for alias in part.names if _inside(alias.name)]
+        elif isinstance(part, ast.ImportFrom) and _inside(part.module):
+            imports += [f"{part.module}.{alias.name}" for alias in part.names]
+    files = frozenset(filter(FILE_NAME.fullmatch, strings))
+    return Statement(_sha256(repr(_meaning(node))), frozenset(names), tuple(imports), files)
+
+
+def _inside(module: str | None) -> bool:
+    return (module or "").partition(".")[0] == PACKAGE
+
+
+def _meaning(node: object) -> object:
+    """Return a syntax tree as nested lists, without what only people read."""
+    if isinstance(node, list):
+        return [_meaning(part) for part in node if not _speaks(part)]
+    if not isinstance(node, ast.AST):
+        return node
+    unread = UNREAD.get(type(node), ())
+    if isinstance(node, ast.ImportFrom) and _inside(node.module):
+        unread = ("module",)  # what the name stands for counts itself, wherever it lies: see `_follow`
+    whole: list = [type(node).__name__]
+    for name in node._fields:
+        value = _counting(node) if name == "body" else getattr(node, name, None)
+        # Which empty parts a node has differs between versions of Python.
+        if value is not None and value != [] and name not in unread:
+            whole.append((name, _meaning(value)))
+    return whole
+
+
+def _counting(node: ast.AST) -> list[ast.stmt]:
+    """Return a node's body without its docstring."""
+    documented = isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None
+    return node.body[1:] if documented else node.body
+
+
+def _speaks(node: object) -> bool:
+    """Return whether a part only says something to people: a line for the log, a help text of the command line."""
+    if isinstance(node, ast.keyword):
+        return node.arg == "help"
+    call = node.value if isinstance(node, ast.Expr) else None
+    method = call.func if isinstance(call, ast.Call) else None
+    return (
+        isinstance(method, ast.Attribute)
+        and method.attr in LOG_METHODS
+        and isinstance(method.value, ast.Name)
+        and method.value.id == "log"
+    )
+
+
+def _sha256(*parts: str) -> str:
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
