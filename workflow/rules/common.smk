@@ -129,7 +129,9 @@ CMR_START = IMPORTED.get(
 )
 
 
-CODE = "code "  # before the digest, so that it is found among a job's recorded parameters
+CODE = (
+    "code "  # before the digest, so that it is found among a job's recorded parameters
+)
 
 
 def code(step, *also, rule=None):
