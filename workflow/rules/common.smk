@@ -129,9 +129,7 @@ CMR_START = IMPORTED.get(
 )
 
 
-CODE = (
-    "code "  # before the digest, so that it is found among a job's recorded parameters
-)
+CODE = "code "  # before the digest: it is found by it among recorded parameters
 
 
 def code(step, *also, rule=None):
@@ -157,7 +155,7 @@ def code_of(*modules):
 
 def recorded_code(rule, wildcards):
     """Return the digest that Snakemake noted when the job's first output was made, or None."""
-    output = expand(getattr(rules, rule).output[0], **wildcards)[0]
+    output = workflow.get_rule(rule).output[0].apply_wildcards(dict(wildcards.items()))
     recorded = map(ast.literal_eval, workflow.persistence.params(output) or [])
     return next((p for p in recorded if str(p).startswith(CODE)), None)
 
