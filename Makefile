@@ -24,6 +24,7 @@ help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: config env  ## run the whole study on the embedded cohort
+	@python -m cmr2ecg.config_file $(CONFIG)
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
 
 run: demo  ## the same on your data: make run CONFIG=config/ukb.yaml
@@ -80,6 +81,7 @@ check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
 	python -m cmr2ecg.evaluate.tracking.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
 
 report: env  ## write Snakemake's HTML report of a finished run
+	@python -m cmr2ecg.config_file $(CONFIG)
 	snakemake --configfile $(CONFIG) --report results/$(COHORT)/report.html
 
 verify: env  ## recompute a finished run's tables from its predictions and compare

@@ -65,18 +65,20 @@ def with_text_keys(value: Any) -> Any:
 
 @cache
 def _validator(schema_path: Path) -> Draft202012Validator:
-    """Return a validator for which 5.0 is no whole number, and infinity and NaN are no numbers."""
+    """Return a validator for which 5.0 is no whole number, and infinity, NaN and 2**63 are no numbers."""
     with open(schema_path, encoding="utf-8") as handle:
         schema = yaml.load(handle, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     types = Draft202012Validator.TYPE_CHECKER.redefine_many(
         {
-            "integer": lambda _, value: isinstance(value, int) and not isinstance(value, bool),
-            "number": lambda _, value: (
-                isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-            ),
+            "integer": lambda _, value: isinstance(value, int) and _is_number(value),
+            "number": lambda _, value: isinstance(value, int | float) and _is_number(value),
         }
     )
     return validators.extend(Draft202012Validator, type_checker=types)(schema)
+
+
+def _is_number(value: int | float) -> bool:
+    return not isinstance(value, bool) and abs(value) < (2**63 if isinstance(value, int) else math.inf)
 
 
 def _order(error: ValidationError) -> tuple[bool, bool, str]:

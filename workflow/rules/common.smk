@@ -15,6 +15,10 @@ SOURCE = os.path.join(workflow.basedir, "src")
 # Nothing is imported from the working directory: Snakemake puts the Snakefile's folder first, `python -m` its own.
 sys.path[:] = [SOURCE, *(path for path in sys.path if path != workflow.basedir)]
 os.environ["PYTHONSAFEPATH"] = "1"
+# To check the config files profiles/default may have loaded an installed package, of another clone.
+for name, module in list(sys.modules.items()):
+    if name.split(".")[0] == "cmr2ecg" and SOURCE not in str(module.__file__):
+        del sys.modules[name]
 # Jobs find the package and this Python without being installed or activated; an empty entry is the working directory.
 for variable, folder in (
     ("PYTHONPATH", SOURCE),
@@ -27,6 +31,7 @@ from cmr2ecg.cluster import job_memory_mb, job_minutes
 from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
+from cmr2ecg.config_file import read_config
 from cmr2ecg.data.arrivals import first_ledger, read_ledger
 from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.gpus import uses_gpu
@@ -43,6 +48,8 @@ from cmr2ecg.ukb.segmentation import list_segmentations
 from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 try:
+    for path in workflow.overwrite_configfiles:
+        read_config(path)
     check(config, os.path.join(workflow.basedir, "workflow/schemas/config.schema.yaml"))
     check_raw_paths(config["raw"])
     check_files("init", config["init"])

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from cmr2ecg.command import InputError
+from cmr2ecg.config_file import read_config
 from cmr2ecg.imports import SOURCE
 
 SNAKEFILE = SOURCE.parent / "Snakefile"
@@ -81,7 +82,7 @@ def stand_ins(configs: Sequence[Path], folder: Path) -> dict:
     """Return settings that put empty files into the place of raw files and imported weights, and write those files."""
     given: dict[str, Any] = {}
     for config in configs:
-        given |= yaml.safe_load(Path(config).read_text(encoding="utf-8")) or {}
+        given |= read_config(config)
     empty = folder / "empty"
     empty.write_text("")
     weights = {name: str(empty) for name, path in (given.get("init") or {}).items() if path}

@@ -13,9 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from cmr2ecg.command import InputError, run
+from cmr2ecg.config_file import read_config
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.ukb.columns import parse_column
 from cmr2ecg.ukb.phenotypes import phenotype_fields
@@ -38,7 +37,7 @@ def merged(files: Sequence[Path]) -> dict[str, Any]:
     """Return settings of several config files, the later ones over the earlier, as Snakemake merges them."""
     whole: dict[str, Any] = {}
     for file in files:
-        overlay(whole, yaml.safe_load(file.read_text(encoding="utf-8")) or {})
+        overlay(whole, read_config(file))
     return whole
 
 
