@@ -101,6 +101,16 @@ def test_tables_figures_and_runs_are_there_without_any_participant(results):
         assert not found & eids, path
 
 
+def test_neither_mlflow_nor_release_nor_tables_say_where_raw_files_lie(results):
+    shared = [results / "mlflow.db", results / "trace_numbers/provenance.json", results / "describe_run/run.html"]
+    shared += [path for name in ("release", "make_table") for path in (results / name).rglob("*") if path.is_file()]
+    assert len(shared) > 10
+    for path in shared:
+        content = path.read_bytes()
+        for raw in (b"simulate_cohort/raw", b"simulate_cohort/tabular", b"simulate_cohort/withdrawn"):
+            assert raw not in content, path
+
+
 def test_no_resume_point_or_partial_file_is_left(results):
     leftovers = [path for path in results.rglob("*") if path.name == "resume.pt" or path.suffix == ".partial"]
     assert leftovers == []

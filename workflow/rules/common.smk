@@ -59,6 +59,7 @@ ABLATIONS = add_ablations(config)
 
 RESULTS = f"results/{config['cohort']}"
 SIMULATED = config["simulate_cohort"]["enabled"]
+# Rules name these files in functions: Snakemake's report shows a rule's inputs as they stand there.
 RAW = config["raw"]
 if SIMULATED:
     folder = f"{RESULTS}/simulate_cohort"

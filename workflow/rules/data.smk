@@ -104,7 +104,7 @@ rule crop_cmr:
     """Take end-systole, end-diastole and mid-phase of the middle slice and crop the heart, for one shard (§IV-A)."""
     input:
         visits="<results>/index_shard/{shard}.parquet",
-        boxes=RAW["boxes"],
+        boxes=lambda wildcards: RAW["boxes"],
     output:
         cmr="<results>/crop_cmr/{shard}.h5",
         qc="<results>/crop_cmr/{shard}.qc.csv",
@@ -126,7 +126,7 @@ rule crop_cmr:
 rule read_tabular:
     """Read the indexed subjects' covariates, ICD-10 labels with dates, and 61 CMR phenotypes (§IV-B)."""
     input:
-        tabular=RAW["tabular"],
+        tabular=lambda wildcards: RAW["tabular"],
         visits="<results>/index_cohort/visits.parquet",
     output:
         covariates="<results>/read_tabular/covariates.parquet",

@@ -24,9 +24,11 @@ rule make_figure:
         code=code("make_figure", "cmr2ecg.evaluate.figures.{figure}"),
         settings=figure_settings,
         inputs=named_files(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
+        named=figure_named,
+        version=lambda wildcards: NAMED_VERSION if figure_named(wildcards) else "",
     shell:
         "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --figure {wildcards.figure} --inputs {params.inputs} --png {output.png:q} --pdf {output.pdf:q}"
+        " --figure {wildcards.figure} --inputs {params.inputs} {params.named} --png {output.png:q} --pdf {output.pdf:q}"
 
 
 rule score_heatmap:

@@ -1,5 +1,7 @@
 # Which figures there are, and the files and settings each needs.
 
+from cmr2ecg.evaluate.named_subjects import version_of
+
 MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
 # The maps of section III-C with and without masked data modelling, as far as they were trained: model -> networks.
 MAPPED = {
@@ -102,8 +104,8 @@ FIGURE_SETTINGS = {
         },
     ),
     "figure_4": (["phenotypes", "dots", "seed"], {}),
-    "figure_6": (["cases", "eids", "seed"], CASE_SETTINGS),
-    "figure_6_ecg": (["cases", "eids", "seed"], CASE_SETTINGS),
+    "figure_6": (["cases", "seed"], CASE_SETTINGS),
+    "figure_6_ecg": (["cases", "seed"], CASE_SETTINGS),
     "ablations": (
         [],
         {"ablations": config["ablations"], "base": ABLATION_BASE},
@@ -117,6 +119,10 @@ FIGURE_SETTINGS = {
         {"channels": config["crop_cmr"]["channels"], "read": READ_LIMITS},
     ),
 }
+# The subjects of make_figure.eids go to the job through a file, and reports show its version (hooks.smk writes it).
+NAMED = f"{RESULTS}/index_shard/named_subjects.json"
+NAMED_EIDS = config["make_figure"]["eids"]
+NAMED_VERSION = version_of(NAMED, NAMED_EIDS) if NAMED_EIDS else ""
 
 
 HEATMAP = (
@@ -138,6 +144,12 @@ def named_files(inputs):
         )
 
     return argument
+
+
+def figure_named(wildcards):
+    """Return the option that names the file of the config's subjects, for the figure that shows them."""
+    shown = NAMED_EIDS and wildcards.figure in ("figure_6", "figure_6_ecg")
+    return f"--named {shlex.quote(NAMED)}" if shown else ""
 
 
 def figure_settings(wildcards):

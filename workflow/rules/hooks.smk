@@ -1,6 +1,7 @@
 # Before the first job, after the last, and when one failed; Snakemake calls these in the main process only.
 
 from cmr2ecg.data.arrivals import write_ledger
+from cmr2ecg.evaluate.named_subjects import write_named
 from cmr2ecg.files import atomic
 from cmr2ecg.leftovers import check_writable, remove_partials, remove_resume_points
 from cmr2ecg.orphan import VARIABLE, this_process
@@ -17,6 +18,8 @@ onstart:
     write_ledger(LEDGER, ledger())
     with atomic(Path(RAW_OPTIONS)) as path:
         path.write_text(raw_options(), encoding="utf-8")
+    if NAMED_EIDS:
+        write_named(NAMED, NAMED_EIDS, NAMED_VERSION)
 
 
 onsuccess:

@@ -162,7 +162,7 @@ rule track:
 rule audit_withdrawn:
     """Stop if a withdrawn subject is left in any file of the results."""
     input:
-        withdrawn=RAW["withdrawn"],
+        withdrawn=lambda wildcards: RAW["withdrawn"],
         everything=STUDY,
     output:
         "<results>/audit_withdrawn/audit.json",

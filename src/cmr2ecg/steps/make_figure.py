@@ -14,6 +14,7 @@ from matplotlib import rc_context
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.evaluate.inputs import named_inputs
+from cmr2ecg.evaluate.named_subjects import read_named
 from cmr2ecg.files import atomic
 
 
@@ -21,13 +22,15 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--figure", required=True, help="name of its module, such as figure_5 or exclusion_flow")
     parser.add_argument("--inputs", nargs="*", default=[], metavar="NAME=PATH", help="the figure's files")
+    parser.add_argument("--named", type=Path, help="file of the subjects that figure 6 shows beside those it draws")
     parser.add_argument("--png", type=Path, required=True)
     parser.add_argument("--pdf", type=Path, required=True)
     args = parser.parse_args(argv)
     start(args)
 
     module = importlib.import_module(f"cmr2ecg.evaluate.figures.{args.figure}")
-    figure = module.draw(args.settings, named_inputs(args.inputs))
+    settings = args.settings | {"eids": read_named(args.named)[1] if args.named else []}
+    figure = module.draw(settings, named_inputs(args.inputs))
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph it embeds
     with rc_context(RC), atomic(args.png) as png, atomic(args.pdf) as pdf:
         figure.savefig(png, format="png", dpi=args.settings["dpi"], metadata={"Software": None})
