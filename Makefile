@@ -16,16 +16,23 @@ export PYTHONPATH := $(CURDIR)/src
 # Nothing is imported from the working directory, whatever lies there.
 export PYTHONSAFEPATH := 1
 export MLFLOW_DISABLE_TELEMETRY := true
+# A Snakemake that ends by itself leaves no lock.
+LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemake is at work in this folder, or one was killed. If it is locked and\
+ none is at work, give 'make unlock$(if $(filter-out config/demo.yaml,$(CONFIG)), CONFIG=$(CONFIG))' once, then the same command again."
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run study results plan config test test-random lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config test test-random lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 demo: config env  ## run the whole study on the embedded cohort
 	@python -m cmr2ecg.config_file $(CONFIG)
+	@$(LOCKED)
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
+
+unlock: config env  ## after a Snakemake was killed: make unlock (CONFIG=...), once, then the same run again
+	snakemake --configfile $(CONFIG) --unlock
 
 run: demo  ## the same on your data: make run CONFIG=config/ukb.yaml
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+from skips import skip_lines
 
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.ukb.phenotypes import phenotype_fields
@@ -16,6 +17,12 @@ SHARED = ROOT.parent / "shared"
 # The same code is tested on the same draws; make test-random draws others.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end how many tests were skipped and why."""
+    for line in skip_lines(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())):
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="session")

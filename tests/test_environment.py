@@ -69,6 +69,18 @@ def test_what_pythonpath_names_goes_before_the_installed_package(tmp_path):
     assert done.stdout.strip() == str(ROOT / "src/cmr2ecg/cli.py")
 
 
+def test_a_lock_of_a_killed_snakemake_is_explained_with_the_command_that_removes_it(tmp_path):
+    (tmp_path / ".snakemake/locks").mkdir(parents=True)
+    (tmp_path / ".snakemake/locks/0.input.lock").touch()
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    said = "all:\n\t@$(LOCKED)\n"
+    command = ["make", "--silent", "-f", "Makefile", "-f", "-", "all", "CONFIG=config/ukb.yaml"]
+    run = {"cwd": tmp_path, "input": said, "capture_output": True, "text": True, "check": True}
+    assert "give 'make unlock CONFIG=config/ukb.yaml' once" in subprocess.run(command, **run).stdout
+    (tmp_path / ".snakemake/locks/0.input.lock").unlink()
+    assert subprocess.run(command, **run).stdout == ""
+
+
 def test_help_lists_the_targets():
     text = make("help").stdout
     assert all(name in text for name in ("demo", "test", "ui", "report", "lint", "bench"))

@@ -48,6 +48,7 @@ def made_up(tmp_path_factory) -> Path:
     touched = snakemake(clone, "--configfile", "hidden.yaml", "--touch")
     assert touched.returncode == 0, touched.stdout + touched.stderr
     (clone / "secret").write_text(str(secret))
+    (clone / "said").write_text(touched.stderr)
     return clone
 
 
@@ -60,6 +61,14 @@ def test_the_report_holds_no_id_and_no_path_of_a_raw_file(made_up):
     assert Path((made_up / "secret").read_text()).name not in report
     version, eids = read_named(made_up / "results/hidden/index_shard/named_subjects.json")
     assert eids == EIDS and report.count(version) == 2  # of the two figures that show them
+
+
+def test_the_end_says_what_there_is_for_this_cohort_and_a_run_with_nothing_to_do_says_nothing(made_up):
+    said = (made_up / "said").read_text()
+    assert "make report CONFIG=hidden.yaml COHORT=hidden writes results/hidden/report.html" in said
+    assert "cmr2ecg predict YOUR_ECG.xml --model results/hidden/release/mmcl --out predictions" in said
+    again = snakemake(made_up, "--configfile", "hidden.yaml")
+    assert again.returncode == 0 and "make report" not in again.stdout + again.stderr
 
 
 def test_other_subjects_rerun_the_figures_that_show_them(made_up):

@@ -1,10 +1,15 @@
 # Before the first job, after the last, and when one failed; Snakemake calls these in the main process only.
 
+from snakemake.settings.enums import Quietness
+
 from cmr2ecg.data.arrivals import write_ledger
 from cmr2ecg.evaluate.named_subjects import write_named
 from cmr2ecg.files import atomic
 from cmr2ecg.leftovers import check_writable, remove_partials, remove_resume_points
 from cmr2ecg.orphan import VARIABLE, this_process
+from cmr2ecg.summary import summary
+
+DATABASE = f"{RESULTS}/mlflow.db"
 
 os.environ[VARIABLE] = this_process()  # jobs end when this process is killed
 
@@ -25,6 +30,11 @@ onstart:
 onsuccess:
     remove_partials(Path(RESULTS), ended=True)
     remove_resume_points(Path(RESULTS))
+    if Quietness.ALL not in (workflow.output_settings.quiet or ()):
+        for line in summary(
+            Path(RESULTS), workflow.overwrite_configfiles, DATABASE
+        ):
+            print(line, file=sys.stderr)
 
 
 onerror:

@@ -151,7 +151,7 @@ rule track:
     params:
         code=code("track"),
         cohort=config["cohort"],
-        database=f"{RESULTS}/mlflow.db",
+        database=DATABASE,
         artifacts=f"{RESULTS}/mlartifacts",
     shell:
         "python -m cmr2ecg.steps.track --threads {threads} --log {log:q} --cohort {params.cohort:q}"

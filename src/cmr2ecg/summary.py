@@ -1,0 +1,57 @@
+"""What there is when a study has ended, and where: a line each, of what exists only."""
+
+import shlex
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+DEMO = "config/demo.yaml"  # what `make` takes where nothing else is said
+
+
+def summary(results: Path, configs: Sequence[Path | str], database: Path | str) -> list[str]:
+    """Return at most six lines on a finished study; none if it has not ended.
+
+    Args:
+        results: the cohort's folder, results/<cohort>, relative to the working directory.
+        configs: the config files of the run.
+        database: the MLflow database, where there is one.
+    """
+    if not (results / "audit_withdrawn/audit.json").is_file():
+        return []
+    found = [
+        *_counted("tables", results / "make_table", "*.csv", "as csv, md, tex and html"),
+        *_counted("figures", results / "make_figure", "*.png", "as png and pdf"),
+        f"report   {_make('report', results.name, configs)} writes {results}/report.html, all of these on one page",
+    ]
+    if Path(database).is_file():
+        found.append(f"runs     {_make('ui', results.name)} shows every training in MLflow")
+    releases = sorted(path.parent for path in results.glob("release/*/SHA256SUMS"))
+    if releases:
+        found.append(f"release  {', '.join(map(str, releases))}: weights, settings and a model card (README.md)")
+        model = shlex.quote(str(releases[0]))
+        found.append(f"predict  {_command()} predict YOUR_ECG.xml --model {model} --out predictions")
+    return found
+
+
+def _counted(what: str, folder: Path, pattern: str, forms: str) -> Iterator[str]:
+    count = len([*folder.glob(pattern)])
+    if count:
+        yield f"{what:<8} {folder}: {count} {forms}"
+
+
+def _make(target: str, cohort: str, configs: Sequence[Path | str] = ()) -> str:
+    """Return the call of make for a cohort, with what differs from the demo."""
+    files = " ".join(_short(path) for path in configs)
+    given = [f"CONFIG={files}"] * (files not in ("", DEMO)) + [f"COHORT={cohort}"] * (cohort != "demo")
+    return shlex.join(["make", target, *given])
+
+
+def _command() -> str:
+    """Return how to call this environment's cmr2ecg from here."""
+    command = Path(sys.executable).with_name("cmr2ecg")
+    return shlex.quote(_short(command)) if command.is_file() else "cmr2ecg"
+
+
+def _short(path: Path | str) -> str:
+    path, here = Path(path), Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)

@@ -1,0 +1,29 @@
+"""The end of `make test` says how many tests were skipped and why."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from skips import skip_lines
+
+SUITE = """
+import pytest
+@pytest.mark.skipif(True, reason="no GPU")
+@pytest.mark.parametrize("n", [1, 2])
+def test_a(n): ...
+def test_b(): pytest.skip("shared is not on this machine")
+def test_c(): ...
+"""
+
+
+def test_reasons_are_counted():
+    assert skip_lines([]) == []
+    assert skip_lines(["Skipped: b", "a", "Skipped: c", "a"]) == ["4 skipped:", "    2 a", "    1 b", "    1 c"]
+
+
+def test_the_end_of_a_run_says_it(tmp_path):
+    (tmp_path / "test_suite.py").write_text(SUITE)
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
+    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    wanted = ["3 skipped:", "    2 no GPU", "    1 shared is not on this machine"]
+    assert [line for line in done.stdout.splitlines() if line in wanted] == wanted, done.stdout + done.stderr
