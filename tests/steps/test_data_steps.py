@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from data.raw_files import CLEAN, CROP, FIRST, TABULAR, counts, visits, write_cmr, write_ecg
+from executed_code import executed, not_covered
 
 from cmr2ecg.command import InputError
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
@@ -21,6 +22,7 @@ SUBJECTS, SHARDS = 40, 2
 EIDS = [FIRST + number for number in range(SUBJECTS)]
 NO_ECG, NO_CMR, WITHDRAWN, BAD_ECG, BAD_CMR, SMALL_STACK, NO_ROW = EIDS[:7]
 KEPT = EIDS[7:]
+RAN: dict[str, set] = {}  # by step: the definitions that ran
 
 
 def step(name, settings, **arguments):
@@ -29,7 +31,9 @@ def step(name, settings, **arguments):
     for option, value in arguments.items():
         values = value if isinstance(value, list) else [value]
         argv += [f"--{option.replace('_', '-')}", *map(str, values)]
-    import_module(f"cmr2ecg.steps.{name}").main(argv)
+    with executed() as ran:
+        import_module(f"cmr2ecg.steps.{name}").main(argv)
+    RAN.setdefault(name, set()).update(ran)
 
 
 def write_raw(folder: Path) -> None:
@@ -115,6 +119,11 @@ def results(tmp_path_factory):
         subset = {"target": "cad", "fraction": fraction, "output": out / f"cad_{fraction}.csv"}
         step("balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset)
     return out
+
+
+def test_the_fingerprint_of_each_step_covers_the_code_that_ran(results):
+    assert len(RAN["clean_ecg"]) > 30 and len(RAN["crop_cmr"]) > 60
+    assert not any(not_covered(name, ran) for name, ran in RAN.items())
 
 
 def test_the_dataset_holds_the_subjects_that_passed_everything(results):

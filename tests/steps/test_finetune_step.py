@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from executed_code import executed, not_covered
 from finetune_setups import SETTINGS
 from safetensors.torch import load_file, save_file
 
@@ -58,6 +59,14 @@ def test_one_job_fits_diseases_and_phenotypes(start):
     assert set(lv["output"]) == set(phenotype_names("lv")) and len(lv) == 2 * 24 * 6
     assert lv["y_true"].isna().any() and lv["y_score"].notna().all() and lv["y_score"].between(20, 90).all()
     assert result_of(folder / "cad/10")["n_train"] == 8 and "scale" in result_of(folder / "lv/100")
+
+
+def test_the_fingerprint_covers_the_code_that_ran(start):
+    for step in (finetune, probe):
+        method = SETTINGS if step is finetune else {"random_seeds": [0], "penalties": [0.1]}
+        with executed() as ran:
+            start(step, ["cad/100", "lv/100"], method, "supervised" if step is finetune else "random")
+        assert not_covered(step.__name__.rsplit(".", 1)[-1], ran) == set() and len(ran) > 50
 
 
 def test_one_fit_more_trains_that_fit_only_and_gives_the_same_as_a_job_of_its_own(start, trained):

@@ -1,0 +1,42 @@
+"""Which functions and classes of the package a call runs, to compare with what a fingerprint covers."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from cmr2ecg.fingerprint import _follow, _left_out, _of, _read
+from cmr2ecg.imports import SOURCE
+
+Definition = tuple[Path, str]
+
+
+@contextmanager
+def executed() -> Iterator[set[Definition]]:
+    """Yield a set that fills with (file, name of the top level) of whatever the block runs in this thread."""
+    found: set[Definition] = set()
+
+    def note(frame, event, _argument):
+        path, name = frame.f_code.co_filename, frame.f_code.co_qualname.partition(".")[0]
+        if event == "call" and path.startswith(str(SOURCE / "cmr2ecg")) and not name.startswith("<"):
+            found.add((Path(path), name))
+
+    before = sys.getprofile()
+    sys.setprofile(note)
+    try:
+        yield found
+    finally:
+        sys.setprofile(before)
+
+
+def not_covered(step: str, ran: set[Definition]) -> set[str]:
+    """Return what ran but is not part of a step's fingerprint, apart from modules that cannot change a number."""
+    covered: dict = {}
+    for pair in _of(f"cmr2ecg.steps.{step}"):
+        _follow(*pair, covered)
+    counting = {(path, name) for path, name in ran if not _left_out(path)}
+    return {
+        f"{path.stem}.{name}"
+        for path, name in counting
+        if not all(statement in covered for statement in _read(path).definitions[name])
+    }
