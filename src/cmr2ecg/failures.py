@@ -16,6 +16,7 @@ ADVICE = {
 # HDF5, SQLite and safetensors pass words on, not the system's number.
 WORDS = {os.strerror(number): advice for number, advice in ADVICE.items()} | {
     "database or disk is full": MAKE_ROOM,
+    "database is locked": "wait for the other process that holds it, or end it, and run again",
     "disk I/O error": "look whether the disk is full or failing, and run again",
     "attempt to write a readonly database": ALLOW,
     "terminated abruptly while the future": LESS,

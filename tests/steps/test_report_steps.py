@@ -156,6 +156,16 @@ def database(study):
     return path
 
 
+def test_a_database_of_another_mlflow_is_one_line(database, tmp_path):
+    other = tmp_path / "mlflow.db"
+    shutil.copy(database, other)
+    with closing(sqlite3.connect(other)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'of_tomorrow'")
+    with pytest.raises(InputError, match="was made by another version of MLflow; move it away and run again") as said:
+        Tracker(other, tmp_path / "artifacts", "demo")
+    assert "\n" not in str(said.value)
+
+
 def ask(database, query):
     with closing(sqlite3.connect(database)) as connection:
         return connection.execute(query).fetchall()

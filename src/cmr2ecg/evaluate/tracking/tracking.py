@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from cmr2ecg.evaluate.tracking.database import check_database, explain_version
 from cmr2ecg.evaluate.tracking.moved_runs import follow_files
 from cmr2ecg.evaluate.tracking.training_runs import TrainingRun
 from cmr2ecg.files import atomic
@@ -32,6 +33,7 @@ class Tracker:
 
     def __init__(self, database: Path, artifact_root: Path, cohort: str) -> None:
         """Open the database, or create it. Experiments are named cohort/stage, files lie under artifact_root."""
+        check_database(database)
         follow_files(database, artifact_root, cohort)
         self._client = _open(database)
         self._artifact_root = artifact_root
@@ -132,7 +134,12 @@ def _open(database: Path) -> "MlflowClient":
     if not database.exists():
         with atomic(database) as partial:
             _client(partial)
-    return _client(database)
+    try:
+        return _client(database)
+    except Exception as error:
+        if explained := explain_version(database, error):
+            raise explained from error
+        raise
 
 
 def _client(database: Path) -> "MlflowClient":

@@ -1,0 +1,41 @@
+"""Whether an MLflow database can be used, before MLflow opens it and answers with a page of calls."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from cmr2ecg.command import InputError
+
+LOCK_SECONDS = 60.0  # how long another process may hold it
+ANEW = "move it away and run again: it is made anew from the results"
+
+
+def check_database(database: Path) -> None:
+    """Wait until nobody else writes to a SQLite file, and see that it is whole; one that is not there is fine.
+
+    Raises:
+        InputError: if it stays locked for LOCK_SECONDS, is damaged or no database.
+    """
+    if not database.exists():
+        return
+    try:
+        with closing(sqlite3.connect(database, timeout=LOCK_SECONDS)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            (found,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            connection.rollback()
+    except sqlite3.DatabaseError as error:
+        found = str(error)
+        if "readonly" in found or "disk I/O" in found:
+            raise  # explained by cmr2ecg/failures.py
+    if "locked" in found:
+        raise InputError(f"{database} is held by another process, for {LOCK_SECONDS:g} s now; end that, and run again")
+    if found != "ok":
+        raise InputError(f"{database} is damaged or no database ({' '.join(found.split())}); {ANEW}")
+
+
+def explain_version(database: Path, error: Exception) -> InputError | None:
+    """Return what to do if MLflow refused a database since another version of it made the tables, or None."""
+    if "database schema" not in str(error):
+        return None
+    upgrade = f"or, if that version was older: mlflow db upgrade sqlite:///{database}"
+    return InputError(f"{database} was made by another version of MLflow; {ANEW}; {upgrade}")
