@@ -113,11 +113,12 @@ $(STAMP): envs/requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "cmr2ecg needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "cmr2ecg needs Python 3.11, but $(PYTHON) is another version: name one with make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "cmr2ecg needs Python's venv module: install python3.11-venv"; exit 1; }
-	@echo "installing into $(VENV), about three minutes the first time"
-	$(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt
-	@touch $@
+	@$(PYTHON) envs/locked.py $(VENV).lock $@ --newer-than envs/requirements.txt -- sh -ec '\
+		echo "installing into $(VENV), about three minutes the first time"; \
+		$(PYTHON) -m venv $(VENV); \
+		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt; \
+		touch $@'
 
 # The package itself, from this folder, built by the setuptools of the environment: no network. PYTHONPATH goes before it.
 $(COMMAND): | $(STAMP)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@$(PYTHON) envs/locked.py $(VENV).lock $@ -- $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
