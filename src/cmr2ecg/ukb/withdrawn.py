@@ -1,33 +1,208 @@
-"""Read UK Biobank withdrawal lists (`w<application>_<date>.csv`)."""
+"""Read lists of subjects: withdrawals (`w<application>_<date>.csv`), and those left out for another reason.
 
-from collections.abc import Sequence
+An eid is a whole number of seven digits or more. A list is read in each form a spreadsheet, R, pandas or a mail gives
+it, if it is certain which cell of each line is the eid; else it is refused, for no withdrawal may be lost in silence.
+
+Only the standard library is used, since the workflow imports this module while it is read.
+"""
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from cmr2ecg.command import InputError
 
+DELIMITERS = ("\t", ";", "|", ",", " ")
+LONGEST = 64_000_000  # bytes; half a million eids need 5
+GROUP = "[ ,.'\u2019\u00a0\u202f]"
+PLAIN = re.compile(r"([0-9]{7,16})(?:[.,]0*)?")
+GROUPED = re.compile(rf"[0-9]{{1,3}}(?:({GROUP})[0-9]{{3}})(?:\1[0-9]{{3}})+")
+SCIENTIFIC = re.compile(r"([0-9])[.,]([0-9]+)[eE]\+?0*([0-9]{1,2})")
+EID_NAME = re.compile(r"(?:.*[._ ])?eid(?:[._ ][0-9]+)*|participant[_ ]?id|encoded anonymised participant id")
+INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
+CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
+QUOTES = "\"'\u2018\u2019\u201c\u201d"
+NO_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF", b"{\\rtf", b"PAR1", b"\x1f\x8b", b"<", b"{")
+DATE = re.compile(r"\b(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2})\b|\b\d{1,2}:\d{2}(?::\d{2})?\b")
+MANY_DIGITS = re.compile(rf"\d(?:{GROUP}?\d){{5,}}")  # an eid may hide in it, even one with a digit too few
+WORD = re.compile(r"[^\W\d_]{2,}")
 
-def read_withdrawn(files: Sequence[Path | str]) -> set[int]:
-    """Return the eids of all lists: the first cell of each line; headers and blank lines are passed over.
+
+@dataclass(frozen=True)
+class SubjectList:
+    """One list: its eids, and how many lines of text around them were passed over."""
+
+    eids: frozenset[int]
+    text_lines: int
+
+
+def read_withdrawn(files: Sequence[Path | str], setting: str = "raw.withdrawn") -> set[int]:
+    """Return the eids of all lists.
 
     Raises:
-        InputError: if a file is missing or no text, or a line after the first does not start with a number; names
-            raw.withdrawn.
+        InputError: as `read_list`.
     """
-    eids: set[int] = set()
-    for file in files:
-        if not Path(file).is_file():
-            raise InputError(f"raw.withdrawn: there is no file {file}; correct the path in the config file")
-        for number, line in enumerate(_lines(file)):
-            cell = line.split(",")[0].strip().strip('"').strip()
-            if cell.isdecimal():
-                eids.add(int(cell))
-            elif cell and number:
-                raise InputError(f"raw.withdrawn: line {number + 1} of {file} does not start with an eid")
-    return eids
+    return set().union(*(read_list(file, setting).eids for file in files))
 
 
-def _lines(file: Path | str) -> list[str]:
+def read_list(file: Path | str, setting: str = "raw.withdrawn") -> SubjectList:
+    """Return the eids of one list: one a line, in the one column that can hold them; an empty list is allowed.
+
+    Raises:
+        InputError: if the file is missing or no text, or it is not certain what a line says; names setting, file and
+            line, never the line's content.
+    """
+    where = f"{setting}: {file}"
+    lines = [(number, _clean(line)) for number, line in enumerate(_text(file, setting).splitlines(), start=1)]
+    lines = [(number, line) for number, line in lines if line.strip("\t ,;|" + QUOTES)]
+    delimiter = max(DELIMITERS, key=lambda sign: sum(any(map(_eid, _cells(line, sign))) for _, line in lines))
+    rows = [(number, line, _cells(line, delimiter)) for number, line in lines]
+    held = [index for index, (_, _, cells) in enumerate(rows) if any(map(_eid, cells))]
+    if not held:
+        if len(rows) > 1 or any(not _is_header(cells) for _, _, cells in rows):
+            raise InputError(f"{where} holds no eid (a whole number of seven digits or more) in {len(rows)} lines")
+        return SubjectList(frozenset(), 0)
+    header = rows[held[0] - 1][2] if held[0] and _is_header(rows[held[0] - 1][2]) else None
+    around = rows[: held[0] - (header is not None)] + rows[held[-1] + 1 :]
+    doubtful = [row for row in around if not _is_prose(row[1])]
+    if doubtful:
+        raise InputError(_unclear(where, *min(doubtful, key=lambda row: _is_header(row[2]))[:2]))
+    body = rows[held[0] : held[-1] + 1]
+    if delimiter == " " and header and len(header) > max(len(cells) for _, _, cells in body):
+        header = None  # a sentence above the eids
+    place, numbers = _column([cells for _, _, cells in body], header, where)
+    eids = []
+    for number, line, cells in body:
+        eid = _eid(cells[place]) if place < len(cells) else None
+        beside = [cell for at, cell in enumerate(cells) if at not in numbers and _eid(cell) != eid]
+        if eid is None or any(map(_hides_an_eid, beside)):
+            raise InputError(_unclear(where, number, line))
+        eids.append(eid)
+    return SubjectList(frozenset(eids), len(around))
+
+
+def report(lists: Iterable[SubjectList], cohort: Iterable[int], setting: str = "raw.withdrawn") -> list[str]:
+    """Say which lists have nobody of the cohort, or text around their eids; no eid stands in it."""
+    cohort, found = frozenset(cohort), []
+    for place, listed in enumerate(lists, start=1):
+        name = f"{setting}: list {place} ({len(listed.eids)} subjects)"
+        if listed.eids.isdisjoint(cohort):
+            found.append(f"{name} has none of the {len(cohort)} subjects with raw files; is it this application's?")
+        if listed.text_lines:
+            found.append(f"{name}: {listed.text_lines} lines of text around the eids were passed over")
+    return found
+
+
+def _text(file: Path | str, setting: str) -> str:
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"{setting}: there is no file {file}; correct the path in the config file")
     try:
-        return Path(file).read_text(encoding="utf-8-sig").splitlines()
+        with open(path, "rb") as handle:
+            content = handle.read(LONGEST + 1)
+    except OSError as error:
+        raise InputError(f"{setting}: {file} cannot be read ({error.strerror})") from None
+    wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
+    try:
+        text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
-        raise InputError(f"raw.withdrawn: {file} is no text file with one eid a line") from None
+        text = "\0" if wide else content.decode("latin-1")  # a spreadsheet's own code page; digits are the same in all
+    if len(content) > LONGEST or content.startswith(NO_TEXT) or CONTROL.search(text):
+        raise InputError(f"{setting}: {file} is no text file with one eid a line; save it as csv")
+    return text
+
+
+def _clean(line: str) -> str:
+    return INVISIBLE.sub("", line).strip("\x1a \u00a0").lstrip("> \u2022\u00b7*")
+
+
+def _cells(line: str, delimiter: str) -> list[str]:
+    """Return a line's cells; a line that is an eid as a whole, such as 9,000,001, is one cell."""
+    if _eid(line) is not None:
+        return [line]
+    if delimiter == " ":
+        return line.split()
+    try:
+        return next(csv.reader([line], delimiter=delimiter))
+    except csv.Error:  # beyond csv's longest cell
+        return [line]
+
+
+def _eid(cell: str) -> int | None:
+    """Return the eid that a cell certainly holds, or None; a number rounded to 9.0E+06 holds none."""
+    cell = cell.strip().removeprefix("=").strip(QUOTES).strip()
+    if match := PLAIN.fullmatch(cell):
+        return int(match[1]) if match[1][0] != "0" else None
+    if GROUPED.fullmatch(cell):
+        digits = re.sub(r"\D", "", cell)
+        return int(digits) if len(digits) >= 7 and digits[0] != "0" else None
+    if match := SCIENTIFIC.fullmatch(cell):
+        size, decimals = int(match[3]), match[2]
+        whole = decimals[:size] if 6 <= size <= len(decimals) and not decimals[size:].strip("0") else ""
+        return int(match[1] + whole) if whole and match[1] != "0" else None
+    return None
+
+
+def _is_header(cells: Sequence[str]) -> bool:
+    """Return whether cells can be names of columns: words, no words, or the 0 that pandas gives a nameless column."""
+    names = [_bare(cell) for cell in cells]
+    return all(not _hides_an_eid(name) and re.fullmatch(r"|[^\W\d].*|\d", name) for name in names)
+
+
+def _hides_an_eid(text: str) -> bool:
+    return bool(MANY_DIGITS.search(DATE.sub("", text)))
+
+
+def _is_prose(line: str) -> bool:
+    """Return whether a line is text in which no eid can hide."""
+    rest = DATE.sub("", line)
+    return len(WORD.findall(rest)) > bool(re.search(r"\d", rest)) and not _hides_an_eid(line)
+
+
+def _column(body: Sequence[Sequence[str]], header: Sequence[str] | None, where: str) -> tuple[int, set[int]]:
+    """Return the place of the eids, and the places whose numbers cannot be any.
+
+    The header's word for it counts, else it is the one column with an eid throughout; row numbers may stand before it.
+
+    Raises:
+        InputError: if several columns may be it, or numbers stand before it that are no row numbers.
+    """
+    width = Counter(map(len, body)).most_common(1)[0][0]
+    shift = width - len(header) if header and width == len(header) + 1 else 0  # R leaves the row names nameless
+    names = [""] * shift + [_bare(name).lower() for name in header or ()]
+    named = [place for place, name in enumerate(names) if EID_NAME.fullmatch(name)]
+    columns = {place: [_eid(row[place]) if place < len(row) else None for row in body] for place in range(width)}
+    held = named or [place for place, eids in columns.items() if None not in eids]
+    if any(columns.get(place) != columns.get(held[0]) for place in held[1:]):
+        raise InputError(f"{where}: columns {' and '.join(str(at + 1) for at in held)} may be the eids; keep one")
+    if named:
+        return held[0], set(range(max(map(len, body))))
+    place = held[0] if held else max(columns, key=lambda at: sum(eid is not None for eid in columns[at]))
+    for before in range(place):
+        numbers = [_bare(row[before]) if before < len(row) else "" for row in body]
+        nameless = before < len(names) and not names[before]
+        if any(re.search(r"\d", number) for number in numbers) and not (nameless or _consecutive(numbers)):
+            raise InputError(f"{where}: column {before + 1} holds numbers that are no eids; keep the eids alone")
+    return place, set(range(place))
+
+
+def _consecutive(numbers: Sequence[str]) -> bool:
+    """Return whether these are row numbers: 0, 1, 2, ... or 1, 2, 3, ..."""
+    return numbers in ([str(n + start) for n in range(len(numbers))] for start in (0, 1))
+
+
+def _bare(cell: str) -> str:
+    return cell.strip().strip(QUOTES).strip()
+
+
+def _unclear(where: str, number: int, line: str) -> str:
+    if re.search(r"(?<![\w.])-\s?\d", line):
+        why = "a negative number, which stands for somebody whose eid UK Biobank has taken away"
+    elif re.search(r"\d[eE]\+?\d", line):
+        why = "a number that was rounded; format the column as whole numbers and save it again"
+    else:
+        why = "no certain eid (a whole number of seven digits or more); one a line is wanted"
+    return f"{where}, line {number}: {why}"
