@@ -290,13 +290,15 @@ def check_files(section: str, files: Mapping[str, str | None]) -> None:
 
 
 def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
-    """Stop if a folder or file named below `raw` is not there.
+    """Stop if a folder or file named below `raw` is not there, or a folder stands where a file belongs.
 
     Raises:
         InputError: names the setting and the path.
     """
     for kind, paths in raw.items():
+        what = "folder" if kind in ("ecg", "cmr", "segmentations") else "file"
         for path in paths:
+            if what == "file" and os.path.isdir(path):
+                raise InputError(f"raw.{kind}: {path} is a folder; name the files in it, each by itself")
             if not os.path.exists(path):
-                what = "folder" if kind in ("ecg", "cmr", "segmentations") else "file"
                 raise InputError(f"raw.{kind}: there is no {what} {path}; correct the path in the config file")

@@ -21,9 +21,21 @@ def test_each_exclusion_is_counted_once(tmp_path):
         ("index_cohort", "no CMR file", 6, 4),
         ("index_cohort", "no visit with both", 4, 3),
         ("index_cohort", "withdrawn", 3, 2),
+        ("index_cohort", "excluded by list", 2, 2),
     ]
     write_flow(tmp_path / "flow.csv", flow)
     assert read_flow(tmp_path / "flow.csv") == flow
+
+
+def test_who_is_left_out_by_a_list_is_counted_apart_from_who_has_withdrawn():
+    both = files((1, 2), (2, 2), (3, 2), (4, 2))
+    for with_cmr in (True, False):
+        visits, flow = index_shard(both, both, {}, {1, 9}, [2, 3], with_cmr, {1, 2, 3, 8})
+        assert visits["eid"].tolist() == [4]
+        assert flow.rows[-2:] == [
+            ("index_cohort", "withdrawn", 4, 3),
+            ("index_cohort", "excluded by list", 3, 1),
+        ]
 
 
 def test_a_segmentation_belongs_to_its_visit_or_to_any():

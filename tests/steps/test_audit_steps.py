@@ -70,7 +70,7 @@ def test_a_recording_within_one_split_is_reported(cohort):
 )
 def test_a_recording_in_two_splits_ends_the_run(cohort, name, scale, kind):
     copy_recording(cohort, name, 3, 45, scale)
-    refused(lambda: audit(cohort), rf"more than one split under two eids: {name} 1.*duplicates\.csv.*raw\.withdrawn")
+    refused(lambda: audit(cohort), rf"more than one split under two eids: {name} 1.*duplicates\.csv.*raw\.excluded")
     table = pd.read_csv(cohort / "duplicates.csv")
     assert table["eid"].tolist() == EIDS[[3, 45]].tolist() and set(table["kind"]) == {kind}
     assert table["split"].tolist() == ["train", "val"] and not (cohort / "audit.json").exists()
@@ -160,9 +160,9 @@ def results_with(folder, *names):
     return folder / "results"
 
 
-def audit_withdrawn(results, lists):
+def audit_withdrawn(results, lists, **raw):
     output = results / "audit_withdrawn/audit.json"
-    step("audit_withdrawn", {}, results=results, withdrawn=lists, output=output)
+    step("audit_withdrawn", {}, results=results, withdrawn=lists, output=output, **raw)
     return json.loads(output.read_text())
 
 
@@ -177,7 +177,8 @@ def test_leftovers_are_deleted_and_the_simulated_download_is_left_alone(tmp_path
     results = results_with(tmp_path, "simulate_cohort/tabular.csv", *leftovers)
     (results / "table.csv").write_text("n\n3\n")
     found = audit_withdrawn(results, [tmp_path / "w1_20260101.csv"])
-    assert found == {"withdrawn": 2, "files": 1, "leftovers_deleted": 5}
+    lists = [{"subjects": 2, "with_raw_files": 0}]
+    assert found == {"withdrawn": 2, "files": 1, "leftovers_deleted": 5, "lists": lists}
     assert sorted(path.name for path in results.rglob("*") if path.is_file()) == [
         "audit.json",
         "table.csv",
@@ -190,6 +191,20 @@ def test_a_result_with_a_withdrawn_subject_ends_the_run(tmp_path):
     lists = [tmp_path / "w1_20260101.csv"]
     text = refused(lambda: audit_withdrawn(results, lists), "2 files below .*: balance_subset/af_?")
     assert "figures/???????.png" in text and not (results / "audit_withdrawn/audit.json").exists()
+
+
+def test_each_list_is_held_against_the_raw_files(tmp_path, capsys):
+    results = results_with(tmp_path, "simulate_cohort/a.csv")
+    (tmp_path / "other.csv").write_text("9999998\n9999999\n")
+    for folder, eid, ending in (("ecg", EIDS[0], "20205_2_0.xml"), ("cmr", EIDS[1], "20209_2_0.zip")):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / f"{eid}_{ending}").touch()
+    lists = [tmp_path / "w1_20260101.csv", tmp_path / "other.csv"]
+    found = audit_withdrawn(results, lists, ecg=tmp_path / "ecg", cmr=tmp_path / "cmr")
+    assert found["lists"] == [{"subjects": 2, "with_raw_files": 2}, {"subjects": 2, "with_raw_files": 0}]
+    warnings = capsys.readouterr().err
+    assert "list 2 (2 subjects) has none of the 2 subjects with raw files" in warnings and "999999" not in warnings
+    assert "list 1" not in warnings
 
 
 def test_nobody_withdrawn_is_fine(tmp_path):

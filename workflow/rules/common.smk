@@ -45,7 +45,7 @@ from cmr2ecg.sweeps.space import (
 )
 from cmr2ecg.ukb.bulk import list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
-from cmr2ecg.ukb.withdrawn import read_withdrawn
+from cmr2ecg.ukb.withdrawn import read_list, read_withdrawn, report
 
 try:
     for path in workflow.overwrite_configfiles:
@@ -68,9 +68,16 @@ if SIMULATED:
         "cmr": [f"{folder}/raw/cmr"],
         "tabular": [f"{folder}/tabular.csv"],
         "withdrawn": [f"{folder}/withdrawn.csv"],
+        "excluded": RAW["excluded"],
         "segmentations": [],
         "boxes": [],
     }
+# Of a synthetic cohort index_shard reads who has withdrawn, since the list is yet to be written.
+try:
+    WITHDRAWN = [] if SIMULATED else [read_list(path) for path in RAW["withdrawn"]]
+    EXCLUDED = read_withdrawn(RAW["excluded"], "raw.excluded")
+except InputError as error:
+    raise WorkflowError(str(error)) from None
 
 
 # Who is in which shard, and where index_shard looks for raw files; written when a run starts. A further folder or list
@@ -242,8 +249,13 @@ def listed_paths():
 
 @lru_cache
 def withdrawn_eids():
-    """Return who has withdrawn; of a synthetic cohort index_shard reads it, since the list is yet to be written."""
-    return frozenset() if SIMULATED else frozenset(read_withdrawn(RAW["withdrawn"]))
+    """Return who has withdrawn."""
+    return frozenset().union(*(listed.eids for listed in WITHDRAWN))
+
+
+def notes_on_lists():
+    """Return a line for each withdrawal list that has nobody of the cohort or text around its eids."""
+    return report(WITHDRAWN, listed_paths()) if WITHDRAWN else []
 
 
 def raw_paths():
@@ -282,7 +294,7 @@ SHARDS = shard_numbers()
 
 @lru_cache
 def raw_files():
-    """Return {shard: names of its raw files, and "withdrawn" for each of whom it only counts}.
+    """Return {shard: names of its raw files, and "withdrawn" or "excluded" for each of whom it only counts}.
 
     As a parameter of the shard's rule this makes new files rerun only the shards they belong to.
     """
@@ -290,13 +302,14 @@ def raw_files():
     for eid, paths in listed_paths().items():
         shard = ledger().place(eid, gone)
         if shard is not None:
-            shards[shard] += ["withdrawn"] if eid in gone else paths
+            counted = ["withdrawn"] if eid in gone else ["excluded"]
+            shards[shard] += counted if eid in gone or eid in EXCLUDED else paths
     return shards
 
 
 def raw_options():
     """Return options of index_shard, a line each."""
-    kinds = ("ecg", "cmr", "segmentations", "withdrawn")
+    kinds = ("ecg", "cmr", "segmentations", "withdrawn", "excluded")
     return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *RAW[kind]))
 
 

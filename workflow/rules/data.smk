@@ -32,6 +32,7 @@ rule index_shard:
     input:
         simulated="<results>/simulate_cohort/files.txt" if SIMULATED else [],
         withdrawn=RAW["withdrawn"] if SIMULATED else [],
+        excluded=lambda wildcards: RAW["excluded"] if SIMULATED else [],
     output:
         visits="<results>/index_shard/{shard}.parquet",
         flow="<results>/index_shard/{shard}.flow.csv",

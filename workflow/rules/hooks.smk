@@ -23,6 +23,8 @@ onstart:
     write_ledger(LEDGER, ledger())
     with atomic(Path(RAW_OPTIONS)) as path:
         path.write_text(raw_options(), encoding="utf-8")
+    for line in notes_on_lists():
+        print(f"warning: {line}", file=sys.stderr)
     if NAMED_EIDS:
         write_named(NAMED, NAMED_EIDS, NAMED_VERSION)
 

@@ -176,6 +176,7 @@ rule audit_withdrawn:
     params:
         code=code("audit_withdrawn"),
         results=lambda wildcards: RESULTS,
+        raw=RAW_OPTIONS,
     shell:
         "python -m cmr2ecg.steps.audit_withdrawn --threads {threads} --log {log:q}"
-        " --results {params.results:q} --withdrawn {input.withdrawn:q} --output {output:q}"
+        " @{params.raw:q} --results {params.results:q} --withdrawn {input.withdrawn:q} --output {output:q}"

@@ -1,6 +1,6 @@
 """Which subjects have both an ECG and a CMR."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -21,6 +21,7 @@ def index_shard(
     withdrawn: set[int],
     instances: Sequence[int],
     with_cmr: bool = True,
+    excluded: Collection[int] = (),
 ) -> tuple[pd.DataFrame, Flow]:
     """Return one row a subject (eid, instance, ecg_path, cmr_path, segmentation), in order of eid, and the exclusions.
 
@@ -31,19 +32,19 @@ def index_shard(
         withdrawn: eids that must not appear anywhere.
         instances: visits looked at; the earliest one with both files counts.
         with_cmr: without it `cmr` is not looked at, and the earliest ECG counts.
+        excluded: eids left out for another reason; who has withdrawn too is counted as such.
     """
     if not with_cmr:
-        return _ecg_alone(ecg, withdrawn, instances)
+        return _ecg_alone(ecg, withdrawn, instances, excluded)
     with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     both = with_ecg & with_cmr
     pairs = earliest_pairs(ecg, cmr, instances)
-    kept = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
     flow = Flow(len(with_ecg | with_cmr))
     flow.exclude(STEP, "with an ECG or a CMR file", 0)
     flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
     flow.exclude(STEP, "no CMR file", len(with_ecg - with_cmr))
     flow.exclude(STEP, "no visit with both", len(both) - len(pairs))
-    flow.exclude(STEP, "withdrawn", len(pairs) - len(kept))
+    kept = _without_listed(pairs, withdrawn, excluded, flow)
     rows = [
         (*visit, ecg[visit], cmr[visit], segmented.get(visit) or segmented.get((visit[0], None), ""))
         for visit in kept.items()
@@ -51,16 +52,27 @@ def index_shard(
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
 
 
-def _ecg_alone(ecg: Files, withdrawn: set[int], instances: Sequence[int]) -> tuple[pd.DataFrame, Flow]:
+def _ecg_alone(
+    ecg: Files, withdrawn: set[int], instances: Sequence[int], excluded: Collection[int]
+) -> tuple[pd.DataFrame, Flow]:
     with_ecg = {eid for eid, _ in ecg}
     pairs = earliest_pairs(ecg, ecg, instances)
-    kept = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
     flow = Flow(len(with_ecg))
     flow.exclude(STEP, "with an ECG file", 0)
     flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(pairs))
-    flow.exclude(STEP, "withdrawn", len(pairs) - len(kept))
+    kept = _without_listed(pairs, withdrawn, excluded, flow)
     rows = [(*visit, ecg[visit], "", "") for visit in kept.items()]
     return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
+
+
+def _without_listed(
+    pairs: Mapping[int, int], withdrawn: set[int], excluded: Collection[int], flow: Flow
+) -> dict[int, int]:
+    consenting = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
+    kept = {eid: instance for eid, instance in consenting.items() if eid not in excluded}
+    flow.exclude(STEP, "withdrawn", len(pairs) - len(consenting))
+    flow.exclude(STEP, "excluded by list", len(consenting) - len(kept))
+    return kept
 
 
 def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:

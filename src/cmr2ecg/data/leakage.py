@@ -78,7 +78,7 @@ def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:
         counted = ", ".join(f"{name} {count}" for name, count in found.items())
         raise InputError(
             f"audit_leakage: recordings that lie in more than one split under two eids: {counted}. {where} names them; "
-            "put all but one subject of each group on a list in raw.withdrawn, or raise "
+            "put all but one subject of each group on a list in raw.excluded, or raise "
             "audit_leakage.duplicate_correlation if they are not the same"
         )
 

@@ -96,6 +96,7 @@ def stand_ins(configs: Sequence[Path], folder: Path) -> dict:
         **{kind: [str(folder / f"{kind}.txt")] for kind in ("ecg", "cmr")},
         "tabular": [str(empty)],
         "withdrawn": [],
+        "excluded": [],
         "segmentations": [str(empty)] if raw.get("segmentations") else [],
         "boxes": [],
     }

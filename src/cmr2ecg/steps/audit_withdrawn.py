@@ -4,7 +4,9 @@ What an interrupted job left (partial files, finished seeds, resume points) and 
 holds a withdrawn subject; a result that does ends the run. The simulated download and the withdrawal lists themselves
 are not searched. A file that was overwritten stays in backups and snapshots, which only their owner can delete.
 
-Output: audit.json (withdrawn subjects, files searched beside leftovers, leftovers deleted).
+Output: audit.json (withdrawn subjects, files searched beside leftovers, leftovers deleted, and of each list its
+subjects and how many of them have raw files). A list with none of those is warned of. Options may stand in a file, a
+line each, that is named as @FILE.
 """
 
 import logging
@@ -17,20 +19,31 @@ from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.traces import files_below, holds
 from cmr2ecg.files import write_json
 from cmr2ecg.progress import Progress
-from cmr2ecg.ukb.withdrawn import read_withdrawn
+from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
+from cmr2ecg.ukb.withdrawn import read_list, report
 
 DOWNLOAD = "simulate_cohort"
+KINDS = {"ecg": ECG_FIELD, "cmr": CMR_FIELD}
 SHOWN = 10  # files named in the message
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--results", type=Path, required=True, help="the cohort's results folder")
+    parser.fromfile_prefix_chars = "@"
+    for name, field in KINDS.items():
+        parser.add_argument(f"--{name}", nargs="*", default=[], help=f"where raw files of field {field} lie, if known")
+    for name in ("segmentations", "excluded"):
+        parser.add_argument(f"--{name}", nargs="*", default=[], help="not looked at")
     parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     start(args)
-    eids = np.array(sorted(read_withdrawn(args.withdrawn)), np.int64)
+    listed = [read_list(path) for path in args.withdrawn]
+    cohort = {eid for name, field in KINDS.items() if vars(args)[name] for eid, _ in list_bulk(vars(args)[name], field)}
+    for line in report(listed, cohort) if cohort else ():
+        logging.warning(line)
+    eids = np.array(sorted(set().union(*(one.eids for one in listed))), np.int64)
     lists = {path.resolve() for path in args.withdrawn}
     files = [path for path in files_below(args.results) if path.relative_to(args.results).parts[0] != DOWNLOAD]
     files = [path for path in files if path.resolve() not in lists]
@@ -43,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.info(
         "withdrawn subjects, files searched beside leftovers, leftovers deleted: %d, %d, %d", *searched.values()
     )
+    searched["lists"] = [{"subjects": len(one.eids), "with_raw_files": len(one.eids & cohort)} for one in listed]
     left = [path for path in found if path not in leftovers]
     if left:
         raise InputError(message(left, args.results))

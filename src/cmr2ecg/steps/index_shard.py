@@ -27,12 +27,14 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cmr", nargs="*", default=[], help="folders with EID_20209_I_A.zip, or lists of paths")
     parser.add_argument("--segmentations", nargs="*", default=[], help="folders with segmented short axes")
     parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
+    parser.add_argument("--excluded", type=Path, nargs="*", default=[], help="lists of others to be left out")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
     args = parser.parse_args(argv)
     start(args)
     with_cmr = "cmr" in args.settings["modalities"]
     withdrawn = read_withdrawn(args.withdrawn)
+    excluded = read_withdrawn(args.excluded, "raw.excluded")
     known = read_ledger(args.ledger, args.shards) if args.ledger else None
     ledger = known or Ledger(args.shards, {}, complete=False)
     ecg, cmr = (
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         for folders, field, wanted in ((args.ecg, ECG_FIELD, True), (args.cmr, CMR_FIELD, with_cmr))
     )
     segmented = list_segmentations(args.segmentations)
-    visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr)
+    visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr, excluded)
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)
