@@ -13,6 +13,7 @@ ASK = """
 from snakemake.cli import parse_args
 from snakemake.utils import available_cpu_count
 args = parse_args(None)[1]
+assert args.conda_not_block_search_path_envvars  # PYTHONPATH, by which jobs find the package
 print(args.cores, available_cpu_count(), args.configfile)
 """
 

@@ -88,8 +88,7 @@ MAP_MODELS = {
 CASE_SETTINGS = {
     "models": MAP_MODELS,
     "channels": config["crop_cmr"]["channels"],
-    "sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"],
-    **{key: config["heatmap"][key] for key in ("upsample", "temperature")},
+    "temperature": config["heatmap"]["temperature"],
 }
 # What a figure's settings hold besides the section's own keys named first.
 FIGURE_SETTINGS = {
@@ -104,8 +103,17 @@ FIGURE_SETTINGS = {
         },
     ),
     "figure_4": (["phenotypes", "dots", "seed"], {}),
-    "figure_6": (["cases", "seed"], CASE_SETTINGS),
-    "figure_6_ecg": (["cases", "seed"], CASE_SETTINGS),
+    "figure_6": (
+        ["cases", "seed"],
+        {**CASE_SETTINGS, "upsample": config["heatmap"]["upsample"]},
+    ),
+    "figure_6_ecg": (
+        ["cases", "seed"],
+        {
+            **CASE_SETTINGS,
+            "sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"],
+        },
+    ),
     "ablations": (
         [],
         {"ablations": config["ablations"], "base": ABLATION_BASE},
