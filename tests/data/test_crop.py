@@ -4,7 +4,8 @@ from data.raw_files import CROP, cine, write_cmr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cmr2ecg.data.crop import crop_heart, linear_weights, min_max, padded_box, resample_box, square_box
+from cmr2ecg.data.crop import crop_heart, heart_box, linear_weights, min_max, padded_box, resample_box, square_box
+from cmr2ecg.data.heart import Heart
 from cmr2ecg.steps.crop_cmr import crop_file
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import Cine
@@ -46,6 +47,36 @@ def test_min_max_scales_all_frames_together():
     frames = np.array([[[10.0, 20.0]], [[30.0, 50.0]]])
     np.testing.assert_allclose(min_max(frames), [[[0, 0.25]], [[0.5, 1]]])
     assert not min_max(np.full((2, 3, 3), 7.0)).any()
+
+
+def test_bright_fat_is_clipped_where_a_percentile_is_set():
+    frames = np.full((3, 20, 20), 10.0)
+    frames[:, :10], frames[:, 0, :2] = 110.0, 1010.0  # blood in a half, fat in 0.5 %
+    assert min_max(frames)[0, 5, 5] == pytest.approx(0.1)
+    clipped = min_max(frames, 99)
+    assert clipped[0, 5, 5] == clipped.max() == 1 and clipped.min() == 0
+    np.testing.assert_array_equal(min_max(frames, 100), min_max(frames))
+    assert not min_max(np.full((2, 3, 3), 7.0), 99).any()
+
+
+def drawn_heart(middle: tuple[float, float]) -> Heart:
+    """A left ventricular pool in rows 40 to 59 and columns 50 to 69, both ventricles around `middle`."""
+    pool = np.zeros((120, 120), bool)
+    pool[40:60, 50:70] = True
+    return Heart((49.5, 59.5), middle, pool, np.ones(20))
+
+
+@pytest.mark.parametrize("spacing", [(2.0, 2.0), (1.0, 2.5)])
+def test_the_box_lies_around_both_ventricles_and_keeps_its_distance_from_the_left_one(spacing):
+    row, column, height, width = heart_box(drawn_heart((48.0, 55.0)), spacing, 142.0)
+    assert (row + height / 2, column + width / 2) == (48.5, 55.5)
+    row, column, height, width = heart_box(drawn_heart((90.0, 0.0)), spacing, 142.0)
+    assert (40 - row) * spacing[0] == pytest.approx(25)
+    assert (column + width - 70) * spacing[1] == pytest.approx(25)
+
+
+def test_a_box_too_small_for_that_goes_no_farther_than_the_left_ventricles_centre():
+    assert heart_box(drawn_heart((90.0, 0.0)), (2.0, 2.0), 60.0) == square_box((49.5, 59.5), (2.0, 2.0), 60.0)
 
 
 def test_the_box_has_the_same_millimetres_both_ways():
@@ -98,6 +129,15 @@ def test_channels_and_mid_phase_follow_the_settings():
     assert other.frames[1] == plain.frames[0] // 2 != plain.frames[2]
     np.testing.assert_allclose(other.pixels[0], plain.pixels[1], atol=0.01)  # scaled by the largest of other frames
     assert other.areas_mm2 == plain.areas_mm2
+
+
+def test_end_diastole_is_the_largest_pool_or_the_first_frame():
+    whole = Cine(np.roll(cine(), 3, axis=0), (4.0, 4.0), 4, 8, 0)
+    plain = crop_heart(whole, size=32, box_mm=142.0)
+    first = crop_heart(whole, size=32, box_mm=142.0, end_diastole="first_frame")
+    assert plain.frames[1] in (2, 3, 4)
+    assert first.frames == (plain.frames[0], 0, plain.frames[0] // 2)
+    assert first.areas_mm2[0] == plain.areas_mm2[0] < first.areas_mm2[1] < plain.areas_mm2[1]
 
 
 def test_a_box_by_hand_is_used_and_the_heart_is_looked_for_in_it():

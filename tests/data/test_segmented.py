@@ -30,7 +30,7 @@ def labels():
     y, x = np.mgrid[:SIDE, :SIDE]
     distance = np.hypot(y - CENTRE[0], x - CENTRE[1])
     plane = np.stack([np.where(distance < r, 1, np.where(distance < r + 3, 2, 0)) for r in RADII])
-    plane[:, 50:60, 20:30] = 3
+    plane[:, 25:35, 40:48] = 3
     return np.repeat(plane.transpose(2, 1, 0)[:, :, None], SLICES, axis=2).astype(np.int16)
 
 
@@ -112,7 +112,9 @@ def test_the_step_uses_it_and_says_so(subject, tmp_path):
     assert measures["heart_by"] == "segmentation" and measures["notes"] == ""
     assert row["frames"][0] == 11
     side = 142.0 / SPACING
-    np.testing.assert_allclose(row["box"][:2], np.array(CENTRE) + 0.5 - side / 2, atol=0.2)
+    middle = (30.0, 55.5)  # labels from row 19 to 41, from column 40 to 71
+    np.testing.assert_allclose(row["box"][:2], np.array(middle) + 0.5 - side / 2, atol=0.01)
+    assert (measures["heart_row"], measures["heart_column"]) == pytest.approx(CENTRE, abs=0.2)
     save(tmp_path / "s", "seg_sa.nii.gz", labels()[..., :12], affine_of(subject[1]))
     row, measures = crop_file((str(subject[0]), folder, None), **CROP)
     assert (measures["heart_by"], measures["notes"]) == (

@@ -7,12 +7,14 @@ import numpy as np
 
 from cmr2ecg.data.frames import PHASES, order_frames, pick_frames
 from cmr2ecg.data.heart import Heart, find_heart
+from cmr2ecg.data.millimetres import Spacing, in_pixels
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import Cine
 
 Box = tuple[float, float, float, float]  # row0, column0, height, width in pixels of the raw frame, edges
 
 SMALLEST_BOX = 8  # pixels of a box by hand that lie in the frame
+ROOM_MM = 25.0  # from the left ventricular blood pool to the edge of the box: its wall, and at least 10 mm more
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class HeartImage:
     pixels: (3, size, size) float32 in [0, 1]; channels end-systole, end-diastole, mid-phase unless set otherwise.
     box: row0, column0, height, width in pixels of the raw frame (edges, not centres; may lie partly outside).
     frames: index in time of each channel.
-    centre: row, column of the left ventricle's middle in pixels of the raw frame; a box by motion lies around it.
+    centre: row, column of the left ventricle's middle in pixels of the raw frame.
     areas_mm2: the left ventricle's blood pool at end-systole and end-diastole.
     """
 
@@ -42,6 +44,8 @@ def crop_heart(
     fixed_box: Mapping[str, float] | None = None,
     channels: Sequence[str] = PHASES,
     mid_phase: str = "halfway",
+    end_diastole: str = "largest",
+    clip_percentile: float | None = None,
     box_by_hand: Box | None = None,
     segmented: Heart | None = None,
 ) -> HeartImage:
@@ -51,9 +55,12 @@ def crop_heart(
         cine: the middle slice over one beat.
         size: pixels a side of the result.
         box_mm: side of the square around the heart.
-        crop: `motion`, a square around the heart, or `fixed`, the authors' place.
+        crop: `motion`, a square around both ventricles, or `fixed`, the authors' place.
         fixed_box: top, left and side as shares of the padded frame, for `fixed`.
         channels, mid_phase: see `frames.order_frames`.
+        end_diastole: `largest`, where the blood pool is, or `first_frame` of the cine (Bai et al.), which starts at the
+            R peak.
+        clip_percentile: see `min_max`.
         box_by_hand: a box that was drawn by hand; used in place of any other, and the heart is looked for in it alone.
         segmented: the heart by a segmentation, which then need not be found.
 
@@ -63,15 +70,17 @@ def crop_heart(
     values = cine.pixels.astype(np.float32)
     heart = segmented or _find(values, cine.spacing_mm, box_by_hand)
     systole, diastole = heart.phases or pick_frames(heart.area)
+    if end_diastole == "first_frame":
+        diastole = 0
     chosen = order_frames(systole, diastole, len(values), mid_phase, channels)
     if box_by_hand is not None:
         box = box_by_hand
     elif crop == "fixed":
         box = padded_box(values.shape[1:], size, **(fixed_box or {}))
     else:
-        box = square_box(heart.centre, cine.spacing_mm, box_mm)
+        box = heart_box(heart, cine.spacing_mm, box_mm)
     return HeartImage(
-        pixels=resample_box(min_max(values[list(chosen)]), box, size),
+        pixels=resample_box(min_max(values[list(chosen)], clip_percentile), box, size),
         box=box,
         frames=chosen,
         centre=heart.centre,
@@ -89,13 +98,36 @@ def _find(values: np.ndarray, spacing_mm: tuple[float, float], within: Box | Non
     if min(part.shape) < SMALLEST_BOX:
         raise Rejection("box by hand outside the frame", f"{part.shape[1]} x {part.shape[2]} pixels within it")
     heart = find_heart(np.ascontiguousarray(part), spacing_mm)
-    return replace(heart, centre=(heart.centre[0] + first[0], heart.centre[1] + first[1]))
+    centre, middle = (tuple(np.add(place, first).tolist()) for place in (heart.centre, heart.middle))
+    return replace(heart, centre=centre, middle=middle)
 
 
-def min_max(frames: np.ndarray) -> np.ndarray:
-    """Scale `frames` to [0, 1] by the smallest and largest value of them all, so that channels stay comparable."""
+def min_max(frames: np.ndarray, clip_percentile: float | None = None) -> np.ndarray:
+    """Scale `frames` to [0, 1] by the smallest and largest value of them all, so that channels stay comparable.
+
+    Fat near the coil outshines the blood; with `clip_percentile` that percentile of the frames stands for the largest
+    value, and what is brighter becomes 1.
+    """
     low, high = float(frames.min()), float(frames.max())
+    if clip_percentile is not None:
+        high = float(np.percentile(frames, clip_percentile))
+        frames = np.minimum(frames, high)
     return (frames - low) / max(high - low, np.finfo(np.float32).tiny)
+
+
+def heart_box(heart: Heart, spacing_mm: Spacing, box_mm: float) -> Box:
+    """Return the square of `box_mm` around the middle of both ventricles.
+
+    It is moved as little as leaves ROOM_MM around the left ventricular blood pool; a box too small for that moves no
+    farther than to the left ventricle's centre.
+    """
+    middle = []
+    sides, rooms = in_pixels(box_mm, spacing_mm), in_pixels(ROOM_MM, spacing_mm)
+    for axis, (aim, left, side, room) in enumerate(zip(heart.middle, heart.centre, sides, rooms, strict=True)):
+        line = np.flatnonzero(heart.pool.any(axis=1 - axis))
+        lowest, highest = line[-1] + 0.5 + room - side / 2, line[0] - 0.5 - room + side / 2
+        middle.append(float(np.clip(aim, min(lowest, left), max(highest, left))))
+    return square_box((middle[0], middle[1]), spacing_mm, box_mm)
 
 
 def square_box(centre: tuple[float, float], spacing_mm: tuple[float, float], box_mm: float) -> Box:

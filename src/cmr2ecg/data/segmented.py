@@ -1,6 +1,6 @@
 """Find the heart by a segmentation of the short axis, as ukbb_cardiac (Bai et al. 2018) writes it.
 
-Labels: 1 left ventricular cavity, 2 myocardium, 3 right ventricular cavity.
+Labels: 1 left ventricular cavity, 2 myocardium, 3 right ventricular cavity. The box is meant for all three.
 """
 
 import os
@@ -16,7 +16,7 @@ from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.segmentation import CINES, ENDINGS, PHASES
 from cmr2ecg.ukb.short_axis import Cine
 
-VENTRICLE = 1
+VENTRICLE, BOTH = 1, (1, 2, 3)
 SAME_IMAGE = 0.02  # mean difference of one frame from its copy in NIfTI, as a share of its spread
 
 
@@ -35,19 +35,20 @@ def segmented_heart(folder: str, cine: Cine) -> Heart:
     path = _first_file(folder, CINES)
     if path:
         return _by_beat(path, cine)
-    masks = {phase: mask for phase in PHASES if (mask := _phase_mask(folder, phase, cine)) is not None}
-    if not masks:
+    labels = {phase: plane for phase in PHASES if (plane := _phase_labels(folder, phase, cine)) is not None}
+    if not labels:
         raise Rejection("no segmentation in the folder")
-    pool = _checked(masks.get("ed", masks.get("es")), cine)
+    pool = _checked(labels.get("ed", labels.get("es")) == VENTRICLE, cine)
+    both = np.any([np.isin(plane, BOTH) for plane in labels.values()], axis=0)
     area = pool_area(cine.pixels.astype(np.float32), pool, cine.spacing_mm)
     systole, diastole = (_frame_of(folder, phase, cine) for phase in ("es", "ed"))
     found = None if systole is None or diastole is None else (systole, diastole)
-    return Heart(_centre(pool), pool, area, found)
+    return Heart(_centre(pool), _middle(both), pool, area, found)
 
 
 def _by_beat(path: str, cine: Cine) -> Heart:
     frames, shape = len(cine.pixels), cine.pixels.shape[1:]
-    areas, volumes, often = np.zeros(frames), np.zeros(frames), np.zeros(shape)
+    areas, volumes, often, both = np.zeros(frames), np.zeros(frames), np.zeros(shape), np.zeros(shape, bool)
     index = -1
     for index, (labels, volume) in enumerate(_planes(path, cine)):
         if index == frames:
@@ -55,16 +56,17 @@ def _by_beat(path: str, cine: Cine) -> Heart:
         mask = labels == VENTRICLE
         areas[index], volumes[index] = mask.sum(), np.count_nonzero(volume == VENTRICLE)
         often += mask
+        both |= np.isin(labels, BOTH)
     if index != frames - 1:
         raise Rejection("segmentation of another length")
     pool = _checked(often > frames / 2, cine)
-    return Heart(_centre(pool), pool, areas * float(np.prod(cine.spacing_mm)), pick_frames(volumes))
+    return Heart(_centre(pool), _middle(both), pool, areas * float(np.prod(cine.spacing_mm)), pick_frames(volumes))
 
 
-def _phase_mask(folder: str, phase: str, cine: Cine) -> np.ndarray | None:
-    """Return the ventricle (rows, columns) bool of one phase, None if there are no labels of it."""
+def _phase_labels(folder: str, phase: str, cine: Cine) -> np.ndarray | None:
+    """Return the labels (rows, columns) of one phase, None if there are none."""
     path = _first_file(folder, PHASES[phase])
-    return None if path is None else next(iter(_planes(path, cine))).values == VENTRICLE
+    return None if path is None else next(iter(_planes(path, cine))).values
 
 
 def _frame_of(folder: str, phase: str, cine: Cine) -> int | None:
@@ -98,3 +100,9 @@ def _checked(pool: np.ndarray, cine: Cine) -> np.ndarray:
 def _centre(pool: np.ndarray) -> tuple[float, float]:
     row, column = ndimage.center_of_mass(pool)
     return float(row), float(column)
+
+
+def _middle(mask: np.ndarray) -> tuple[float, float]:
+    """Return row, column half-way between the mask's edges."""
+    row, column = (float(np.flatnonzero(mask.any(axis=axis))[[0, -1]].mean()) for axis in (1, 0))
+    return row, column

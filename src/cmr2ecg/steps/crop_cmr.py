@@ -80,6 +80,8 @@ def crop_file(subject: Subject, **settings: Any) -> tuple[dict[str, Any], dict[s
             heart = segmented_heart(segmentation, cine)
         except Rejection as error:
             notes.append(f"segmentation not used: {error.reason}")
+    if settings["end_diastole"] == "first_frame" and cine.missing:
+        notes.append("end-diastole is the first frame there is")
     choices = {name: value for name, value in settings.items() if name not in READ}
     image = crop_heart(cine, **choices, box_by_hand=box, segmented=heart)
     frames, rows, columns = cine.pixels.shape

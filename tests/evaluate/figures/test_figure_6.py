@@ -64,6 +64,7 @@ def study(tmp_path):
     areas = rng.normal(2000, 50, (N, 2))
     areas[LARGE] *= 1.8
     qc = {"eid": EIDS, "status": "accepted", "row_mm": 2.0, "column_mm": 1.5}
+    qc |= {"heart_row": 24.5, "heart_column": 29.5}  # the middle of the box
     qc |= {"area_es_mm2": areas[:, 0], "area_ed_mm2": areas[:, 1]}
     pd.DataFrame(qc).to_csv(tmp_path / "0.qc.csv", index=False)
     inputs = {"dataset": ["dataset.h5"], "split": ["split.csv"], "cmr": ["0.h5"], "qc": ["0.qc.csv"]}
@@ -99,6 +100,11 @@ def test_measures_move_as_they_should():
     assert occlusion(dark, 1) > occlusion(crop, 1) + 0.3
     assert occlusion(dark, 0) == occlusion(crop, 0)
     assert occlusion(0.5 * crop, 1) == pytest.approx(occlusion(crop, 1))  # brightness alone is no occlusion
+    aside, place = np.roll(crop, (6, -12), axis=(1, 2)), (0.6, 0.3)  # the box lies around both ventricles, not one
+    assert occlusion(aside, 1, place) == pytest.approx(occlusion(crop, 1), abs=0.02)
+    assert occlusion(aside, 1) > occlusion(aside, 1, place) + 0.3
+    assert blur(aside, place) == pytest.approx(blur(crop))
+    assert occlusion(crop, 1, (1.5, 0.5)) == 1
     assert blur(gaussian_filter(crop, (0, 2, 2))) > blur(crop)
     assert blur(0.5 * crop) == pytest.approx(blur(crop))
     assert extremeness(np.array([[100.0, 200], [100, 200], [100, 200], [300, 200]])).argmax() == 3

@@ -15,7 +15,7 @@ from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData, rows_of
 from cmr2ecg.evaluate.figures.sheets import read_rows
-from cmr2ecg.evaluate.maps.cases import blur, extremeness, occlusion, pick_cases
+from cmr2ecg.evaluate.maps.cases import Place, blur, extremeness, occlusion, pick_cases
 from cmr2ecg.evaluate.maps.crops import places_of
 from cmr2ecg.evaluate.maps.similarity import Towers, load_towers
 
@@ -43,7 +43,8 @@ def read_cases(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) ->
     qc = read_qc(inputs["qc"])
     named = require_known(dataset, settings["eids"])
     eids = np.setdiff1d(split_eids(split, SPLIT), named)
-    measures = case_measures(dataset, eids, qc, settings["channels"].index("ed"))
+    ventricles = ventricles_of(places_of(inputs["cmr"], eids), qc)
+    measures = case_measures(dataset, eids, qc, settings["channels"].index("ed"), ventricles)
     chosen = [("named", eid) for eid in named] + pick_cases(measures, settings["cases"], settings["seed"])
     if not chosen:
         raise InputError("make_figure.cases and make_figure.eids name no subject, so figure 6 would be empty")
@@ -66,18 +67,30 @@ def require_known(dataset: Path, eids: Sequence[int]) -> list[int]:
 
 
 def read_qc(paths: Sequence[Path]) -> pd.DataFrame:
-    """Return pixel spacing and blood-pool areas of every accepted subject, by eid."""
-    columns = ["eid", "status", "row_mm", "column_mm", "area_es_mm2", "area_ed_mm2"]
+    """Return pixel spacing, the left ventricle's place and blood-pool areas of every accepted subject, by eid."""
+    columns = ["eid", "status", "row_mm", "column_mm", "heart_row", "heart_column", "area_es_mm2", "area_ed_mm2"]
     table = pd.concat([pd.read_csv(path, usecols=columns) for path in paths])
     return table[table["status"] == "accepted"].set_index("eid")
 
 
-def case_measures(dataset: Path, eids: np.ndarray, qc: pd.DataFrame, end_diastole: int) -> pd.DataFrame:
+def ventricles_of(places: Mapping[int, tuple[np.ndarray, np.ndarray]], qc: pd.DataFrame) -> dict[int, Place]:
+    """Return row and column of each left ventricle's middle in shares of its crop, from `places_of` and `read_qc`."""
+    found = {}
+    for eid, (box, _) in places.items():
+        row, column = (qc.loc[eid, ["heart_row", "heart_column"]].to_numpy(float) + 0.5 - box[:2]) / box[2:]
+        found[eid] = (float(row), float(column))
+    return found
+
+
+def case_measures(
+    dataset: Path, eids: np.ndarray, qc: pd.DataFrame, end_diastole: int, ventricles: Mapping[int, Place]
+) -> pd.DataFrame:
     """Return eid, occluded, motion and extreme of `eids`; images are read one by one, so that memory stays flat."""
     eids = np.sort(eids)
     with h5py.File(dataset) as file:
         rows = rows_of(file["eid"][:], eids, dataset)
-        found = [(occlusion(crop, end_diastole), blur(crop)) for crop in (file["cmr"][row] for row in rows)]
+        crops = ((file["cmr"][row], ventricles[int(eid)]) for row, eid in zip(rows, eids, strict=True))
+        found = [(occlusion(crop, end_diastole, place), blur(crop, place)) for crop, place in crops]
     table = pd.DataFrame(found, columns=["occluded", "motion"])
     areas = qc.loc[eids, ["area_es_mm2", "area_ed_mm2"]].to_numpy(float)
     return table.assign(eid=eids, extreme=extremeness(areas) if len(eids) else [])

@@ -1,8 +1,8 @@
 """Which test subjects the similarity maps are shown of: each kind is a rule on quality measures, not a choice by eye.
 
 - random: drawn with a seed.
-- occluded: the heart's middle is darkest, see `occlusion`. Blood is the brightest tissue of these images, so a dark
-  middle means that metal, a fold or the frame's edge hides it.
+- occluded: the left ventricle's middle is darkest, see `occlusion`. Blood is the brightest tissue of these images, so
+  a dark middle means that metal, a fold or the frame's edge hides it.
 - motion: the heart's edges are weakest, see `blur`; breathing and an irregular rhythm smear them.
 - extreme: the blood-pool areas of crop_cmr's QC table at end-diastole and end-systole are farthest from the usual, see
   `extremeness`.
@@ -18,29 +18,39 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_gradient_magnitude
 
-MIDDLE = 0.12  # radius of the heart's middle, as a share of the crop's side; 17 mm of 142
+MIDDLE = 0.12  # radius of the ventricle's middle, as a share of the crop's side; 17 mm of 142
 HEART = 0.25  # half the side of the square that holds the ventricle
 EDGE = 0.015  # scale at which edges are measured; 2 mm of 142
 BRIGHT = 95  # percentile of the crop that stands for bright blood
 CASES = ("random", "occluded", "motion", "extreme")
+CENTRE = (0.5, 0.5)
+
+Place = tuple[float, float]  # row, column in shares of the crop
 
 
-def occlusion(crop: NDArray, end_diastole: int) -> float:
-    """Return 1 - mean brightness of the crop's middle at end-diastole over the crop's bright pixels; high: hidden."""
+def occlusion(crop: NDArray, end_diastole: int, ventricle: Place = CENTRE) -> float:
+    """Return 1 - mean brightness of the left ventricle's middle at end-diastole over the crop's bright pixels.
+
+    High where the ventricle is hidden, 1 where it lies outside the crop.
+    """
     frame = crop[end_diastole].astype(np.float32)
-    rows, columns = np.indices(frame.shape) - (np.array(frame.shape)[:, None, None] - 1) / 2
-    middle = frame[np.hypot(rows, columns) <= MIDDLE * len(frame)].mean()
+    at = np.reshape(ventricle, (2, 1, 1)) * len(frame) - 0.5
+    near = np.hypot(*(np.indices(frame.shape) - at)) <= MIDDLE * len(frame)
+    middle = frame[near].mean() if near.any() else 0.0
     return 1 - float(middle) / max(float(np.percentile(frame, BRIGHT)), 1e-6)
 
 
-def blur(crop: NDArray) -> float:
+def blur(crop: NDArray, ventricle: Place = CENTRE) -> float:
     """Return minus the heart's root-mean-square gradient over its brightness' spread, averaged over the channels.
+
+    The heart is a square around the ventricle, moved into the crop where it juts out.
 
     The mean gradient would not do: smearing an edge makes it weaker and wider, which leaves the sum as it was.
     """
     size = crop.shape[-1]
-    low, high = round(size * (0.5 - HEART)), round(size * (0.5 + HEART))
-    heart = crop[:, low:high, low:high].astype(np.float32)
+    side = round(2 * HEART * size)
+    row, column = (min(max(round((at - HEART) * size), 0), size - side) for at in ventricle)
+    heart = crop[:, row : row + side, column : column + side].astype(np.float32)
     edges = [gaussian_gradient_magnitude(part, EDGE * size) for part in heart]
     pairs = zip(edges, heart, strict=True)
     return -float(np.mean([np.sqrt(np.square(edge).mean()) / max(float(part.std()), 1e-6) for edge, part in pairs]))
