@@ -5,7 +5,7 @@ import codecs
 import pytest
 
 from cmr2ecg.command import InputError
-from cmr2ecg.ukb.withdrawn import SubjectList, read_list, read_withdrawn, report
+from cmr2ecg.ukb.withdrawn import SubjectList, list_notes, read_list, read_withdrawn
 
 EIDS = {9000001, 9000002, 9003385}
 ROWS = ["9000001", "9000002", "9003385"]
@@ -144,7 +144,7 @@ def test_a_list_of_nobody_and_text_passed_over_are_reported(tmp_path):
     mail = read_list(listed(tmp_path, MAIL))
     assert mail == SubjectList(frozenset(EIDS), 3)
     strangers = SubjectList(frozenset({9999998, 9999999}), 0)
-    found = report([mail, strangers, SubjectList(frozenset(), 0)], [9000001, 9000007])
+    found = list_notes([mail, strangers, SubjectList(frozenset(), 0)], [9000001, 9000007])
     assert found == [
         "raw.withdrawn: list 1 (3 subjects): 3 lines of text around the eids were passed over",
         "raw.withdrawn: list 2 (2 subjects) has none of the 2 subjects with raw files; is it this application's?",

@@ -45,7 +45,7 @@ from cmr2ecg.sweeps.space import (
 )
 from cmr2ecg.ukb.bulk import list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
-from cmr2ecg.ukb.withdrawn import read_list, read_withdrawn, report
+from cmr2ecg.ukb.withdrawn import list_notes, read_list, read_withdrawn
 
 try:
     for path in workflow.overwrite_configfiles:
@@ -255,7 +255,7 @@ def withdrawn_eids():
 
 def notes_on_lists():
     """Return a line for each withdrawal list that has nobody of the cohort or text around its eids."""
-    return report(WITHDRAWN, listed_paths()) if WITHDRAWN else []
+    return list_notes(WITHDRAWN, listed_paths()) if WITHDRAWN else []
 
 
 def raw_paths():

@@ -20,7 +20,7 @@ from cmr2ecg.data.traces import files_below, holds
 from cmr2ecg.files import write_json
 from cmr2ecg.progress import Progress
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
-from cmr2ecg.ukb.withdrawn import read_list, report
+from cmr2ecg.ukb.withdrawn import list_notes, read_list
 
 DOWNLOAD = "simulate_cohort"
 KINDS = {"ecg": ECG_FIELD, "cmr": CMR_FIELD}
@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     listed = [read_list(path) for path in args.withdrawn]
     cohort = {eid for name, field in KINDS.items() if vars(args)[name] for eid, _ in list_bulk(vars(args)[name], field)}
-    for line in report(listed, cohort) if cohort else ():
+    for line in list_notes(listed, cohort) if cohort else ():
         logging.warning(line)
     eids = np.array(sorted(set().union(*(one.eids for one in listed))), np.int64)
     lists = {path.resolve() for path in args.withdrawn}

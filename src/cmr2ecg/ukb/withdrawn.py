@@ -84,7 +84,7 @@ def read_list(file: Path | str, setting: str = "raw.withdrawn") -> SubjectList:
     return SubjectList(frozenset(eids), len(around))
 
 
-def report(lists: Iterable[SubjectList], cohort: Iterable[int], setting: str = "raw.withdrawn") -> list[str]:
+def list_notes(lists: Iterable[SubjectList], cohort: Iterable[int], setting: str = "raw.withdrawn") -> list[str]:
     """Say which lists have nobody of the cohort, or text around their eids; no eid stands in it."""
     cohort, found = frozenset(cohort), []
     for place, listed in enumerate(lists, start=1):
