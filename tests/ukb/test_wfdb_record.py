@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 from data.raw_files import CLEAN, counts
@@ -5,9 +7,11 @@ from fuzz.mutate import BINARY, TEXT
 from wfdb import wrsamp
 
 from cmr2ecg.steps.clean_ecg import clean_file
+from cmr2ecg.ukb.ecg_file import read_ecg
 from cmr2ecg.ukb.recording import LEADS
 from cmr2ecg.ukb.rejection import Rejection
-from cmr2ecg.ukb.wfdb_record import parse_header, read_wfdb
+from cmr2ecg.ukb.wfdb_header import parse_header
+from cmr2ecg.ukb.wfdb_record import read_wfdb
 
 MV = counts(1) * 0.005
 NAME = "9000001_20205_2_0"
@@ -88,18 +92,23 @@ def test_marked_samples_are_blank_and_limb_leads_may_be_absent(tmp_path):
         (f"{NAME}.dat", "~", "signal file is not beside its header"),
         (f"{NAME}.dat", "absent.dat", "file cannot be opened"),
         (f"{NAME} 12", f"{NAME}/3 12", "WFDB record of several segments"),
+        (f"{NAME} 12", "folder/3 12", "WFDB record of several segments"),
         (f"{NAME} 12", f"{NAME} 99999", "not a WFDB header"),
         (" 500 5000", "", "unknown sampling rate"),
         (" 500 5000", " 5e2 5000", "unknown sampling rate"),
         (" 500 5000", " 9999999 5000", "unknown sampling rate"),
-        (" 500 5000", " 500", "not a WFDB header"),
+        (" 500 5000", " 500 50x0", "not a WFDB header"),
         (" 500 5000", " 500 999999999999", "file too large"),
         (" 500 5000", " 500 4000", "checksum is wrong"),
-        (" 500 5000", " 500 6000", "not a WFDB record"),
+        (" 500 5000", " 500 6000", "sample count differs from the header"),
         ("/mV", "/mmHg", "unknown amplitude unit"),
         ("1000.0(0)/mV", "0", "unknown amplitude unit"),
+        ("1000.0(0)/mV", "1e-300(0)/V", "unknown amplitude unit"),
+        (" 16 0 ", " 16 x ", "not a WFDB header"),
         (".dat 16 ", ".dat 516 ", "unknown WFDB format"),
         (".dat 16 ", ".dat 16x2 ", "unknown WFDB format"),
+        (".dat 16 ", ".dat 16x0 ", "unknown WFDB format"),
+        (".dat 16 ", ".dat 16+24 ", "sample count differs from the header"),
         (".dat 16 ", ".dat x ", "unknown WFDB format"),
         (" V3\n", " V2\n", "a lead is there twice"),
         (" V3\n", " V9\n", "missing lead"),
@@ -108,6 +117,102 @@ def test_marked_samples_are_blank_and_limb_leads_may_be_absent(tmp_path):
 )
 def test_bad_headers_are_rejected_with_a_reason(tmp_path, old, new, reason):
     assert reason_of(edit(write(tmp_path), (old, new))) == reason
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        f"{NAME}.mat 12 500 5000 12-May-2020 12:33:59",  # PhysioNet 2020
+        f"{NAME} 12 500 5000 12:33:59 12/05/2020",
+        f"{NAME} 12 500 5000 2020-05-12T12:33:59",
+        f"{NAME} 12 500 5000 99:99:99 31/02/2020",
+        f"{NAME} 12 500 5000 [12:33:59 12/05/2020]",
+        f"{NAME} 12 500/500(0) 5000",
+        f"g1/{NAME}.hea 12 500 5000",
+        "records500/00000/00001_hr 12 500 5000",
+        f"{NAME} 12 500",
+        f"{NAME} 12 500 0",
+        f"{NAME} 12 500 12:33:59",
+        f"{NAME} 12 500 12-May-2020",
+    ],
+)
+def test_names_dates_and_a_missing_count_are_no_hindrance(tmp_path, line):
+    path = edit(write(tmp_path), (f"{NAME} 12 500 5000", line))
+    np.testing.assert_allclose(read_wfdb(path).signal, MV, atol=1e-9)
+
+
+def test_a_record_that_is_a_number_in_a_folder_has_no_segments():
+    line = b"x.dat 16 1000/mV 16 0 0 0 0 I"
+    assert parse_header(b"mitdb/100 1 500 5000\n" + line, "100")[1] == 5000
+
+
+def test_other_signals_may_have_any_unit_and_rate(tmp_path):
+    signal = np.vstack([MV, 9 * MV[:1]])
+    path = write(tmp_path, signal, [*LEADS, "resp"])
+    wanted = read_wfdb(path).signal
+    text = path.read_text().splitlines()
+    for line in (f"{NAME}.dat 16 0 12 0 0 0 0 resp", f"{NAME}.dat 16 50/mmHg x 0 0 0 0 resp", f"{NAME}.dat 16 1000"):
+        path.write_text("\n".join([*text[:13], line, ""]))
+        np.testing.assert_array_equal(read_wfdb(path).signal, wanted)
+    pairs = np.rint(np.vstack([MV, MV[:2]]).T * 1000).astype("<i2")  # two samples a frame of the thirteenth
+    (tmp_path / f"{NAME}.dat").write_bytes(pairs.tobytes())
+    path.write_text("\n".join([*text[:13], f"{NAME}.dat 16x2 0 12 0 0 0 0 resp", ""]))
+    np.testing.assert_array_equal(read_wfdb(path).signal, wanted)
+
+
+def test_a_lead_with_skew_is_moved_ahead(tmp_path):
+    lagging = MV.copy()
+    lagging[7, 4:] = MV[7, :-4]
+    lines = write(tmp_path, lagging).read_text().splitlines()
+    lines[8] = lines[8].replace(".dat 16 ", ".dat 16:4 ")
+    (tmp_path / f"{NAME}.hea").write_text("\n".join(lines))
+    signal = read_wfdb(tmp_path / f"{NAME}.hea").signal
+    np.testing.assert_allclose(signal[:, :-4], MV[:, :-4], atol=1e-9)
+    assert np.isnan(signal[7, -4:]).all() and np.isnan(signal).sum() == 4
+
+
+def test_the_header_that_is_named_is_read_in_any_case(tmp_path):
+    """X.HEA with X.DAT and X.hea with X.dat are two records where the disk tells them apart."""
+    other = counts(2) * 0.005
+    write(tmp_path).rename(tmp_path / f"{NAME}.HEA")
+    (tmp_path / f"{NAME}.dat").rename(tmp_path / f"{NAME}.DAT")
+    upper = tmp_path / f"{NAME}.HEA"
+    np.testing.assert_allclose(read_ecg(upper).signal, MV, atol=1e-9)  # names .dat, and only .DAT is there
+    edit(upper, (".dat", ".DAT"))
+    lower = write(tmp_path, other)
+    np.testing.assert_allclose(read_ecg(upper).signal, MV, atol=1e-9)
+    np.testing.assert_allclose(read_ecg(lower).signal, other, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", ["x.y.dat", "ß-1.dat", "x"])
+def test_signal_files_of_unusual_names(tmp_path, name):
+    path = edit(write(tmp_path), (f"{NAME}.dat", name))
+    (tmp_path / f"{NAME}.dat").rename(tmp_path / name)
+    np.testing.assert_allclose(read_wfdb(path).signal, MV, atol=1e-9)
+
+
+def test_half_an_hour_at_257_hz(tmp_path):
+    """As the records of the St Petersburg institute in PhysioNet 2020."""
+    minutes = np.tile(np.rint(MV * 1000).astype("<i2"), 93)[:, :462_600]
+    sums = minutes.sum(axis=1, dtype=np.int64) % 65536
+    lines = [f"x.dat 16 1000/mV 16 0 0 {total} 0 {lead}" for lead, total in zip(LEADS, sums, strict=True)]
+    (tmp_path / "x.hea").write_text("\n".join(["x 12 257 462600", *lines]))
+    (tmp_path / "x.dat").write_bytes(minutes.T.tobytes())
+    row, measures = clean_file(tmp_path / "x.hea", **CLEAN)
+    assert row["ecg"].shape == (12, 5000) and measures["repairs"] == "cut from 1800 s; resampled from 257 Hz"
+
+
+def test_folders_and_pipes_are_refused(tmp_path):
+    (tmp_path / "folder.hea").mkdir()
+    os.mkfifo(tmp_path / "pipe.hea")
+    for name, kind in (("folder", "a folder"), ("pipe", "a pipe")):
+        with pytest.raises(Rejection, match="file cannot be opened") as caught:
+            read_wfdb(tmp_path / f"{name}.hea")
+        assert caught.value.detail == kind
+    path = write(tmp_path)
+    (tmp_path / f"{NAME}.dat").unlink()
+    (tmp_path / f"{NAME}.dat").mkdir()
+    assert reason_of(path) == "file cannot be opened"
 
 
 def test_a_header_that_leads_elsewhere_by_a_link_is_refused(tmp_path):

@@ -6,6 +6,15 @@ from pathlib import Path
 
 from cmr2ecg.ukb.rejection import Rejection
 
+# if the file was exchanged since it was looked at: a link is not followed, a pipe does not wait for its other end
+FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+KINDS = (
+    (stat.S_ISLNK, "a symbolic link"),
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a pipe"),
+    (lambda mode: not stat.S_ISREG(mode), "no plain file"),
+)
+
 
 def read_plain(path: Path | str, max_bytes: int) -> bytes:
     """Return the content of a plain file of at most `max_bytes`.
@@ -15,13 +24,12 @@ def read_plain(path: Path | str, max_bytes: int) -> bytes:
     """
     check_plain(path, max_bytes)
     try:
-        with open(path, "rb") as handle:
-            content = handle.read(max_bytes + 1)
+        with open(os.open(path, FLAGS), "rb") as handle:
+            status = os.fstat(handle.fileno())
+            _check(status, max_bytes)
+            return handle.read(status.st_size)
     except OSError as error:
         raise Rejection("file cannot be opened", type(error).__name__) from error
-    if len(content) > max_bytes:  # it grew meanwhile
-        raise Rejection("file too large", f"more than {max_bytes} bytes")
-    return content
 
 
 def check_plain(path: Path | str, max_bytes: int) -> None:
@@ -31,11 +39,14 @@ def check_plain(path: Path | str, max_bytes: int) -> None:
     """
     try:
         status = os.lstat(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a path with a zero byte is no value
         raise Rejection("file cannot be opened", type(error).__name__) from error
-    if stat.S_ISLNK(status.st_mode):
-        raise Rejection("file cannot be opened", "a symbolic link")
-    if not stat.S_ISREG(status.st_mode):
-        raise Rejection("file cannot be opened", "no plain file")
+    _check(status, max_bytes)
+
+
+def _check(status: os.stat_result, max_bytes: int) -> None:
+    kind = next((name for is_kind, name in KINDS if is_kind(status.st_mode)), None)
+    if kind:
+        raise Rejection("file cannot be opened", kind)
     if status.st_size > max_bytes:
         raise Rejection("file too large", f"more than {max_bytes} bytes")
