@@ -8,9 +8,12 @@ import numpy as np
 from cmr2ecg.ukb.dicom_elements import EXPLICIT_BIG, IMPLICIT_LITTLE, PIXELS, Elements, read_elements
 from cmr2ecg.ukb.jpeg import decode_lossless, join_fragments
 from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.ukb.rle import RLE_LOSSLESS, decode_rle
 
 SIDE_PIXELS = (16, 1024)
 SPACING_MM = (0.2, 20.0)
+OVERLAYS = 4  # different upper parts: two overlays make four
+FARTHEST_MM = 5_000.0  # from the scanner's centre
 NATIVE = (IMPLICIT_LITTLE, "1.2.840.10008.1.2.1", EXPLICIT_BIG)
 JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 # Tags by their names in DICOM PS3.6.
@@ -18,13 +21,13 @@ SERIES_DESCRIPTION, TRIGGER_TIME, CARDIAC_IMAGES = 0x0008103E, 0x00181060, 0x001
 SERIES_UID, INSTANCE, POSITION, ORIENTATION = 0x0020000E, 0x00200013, 0x00200032, 0x00200037
 SAMPLES, PHOTOMETRIC, NUMBER_OF_FRAMES = 0x00280002, 0x00280004, 0x00280008
 ROWS, COLUMNS, PIXEL_SPACING = 0x00280010, 0x00280011, 0x00280030
-ALLOCATED, STORED, SIGNED = 0x00280100, 0x00280101, 0x00280103
+ALLOCATED, STORED, HIGH_BIT, SIGNED = 0x00280100, 0x00280101, 0x00280102, 0x00280103
 RESCALE_INTERCEPT, RESCALE_SLOPE = 0x00281052, 0x00281053
 HEADER = frozenset((SERIES_DESCRIPTION, POSITION, ORIENTATION))
 FRAME = frozenset(
     (
         *(SERIES_DESCRIPTION, TRIGGER_TIME, CARDIAC_IMAGES, SERIES_UID, INSTANCE, SAMPLES, PHOTOMETRIC),
-        *(NUMBER_OF_FRAMES, ROWS, COLUMNS, PIXEL_SPACING, ALLOCATED, STORED, SIGNED),
+        *(NUMBER_OF_FRAMES, ROWS, COLUMNS, PIXEL_SPACING, ALLOCATED, STORED, HIGH_BIT, SIGNED),
         *(RESCALE_INTERCEPT, RESCALE_SLOPE, PIXELS),
     )
 )
@@ -35,7 +38,8 @@ class Header:
     """Where a frame belongs.
 
     series: SeriesDescription, "" if absent.
-    position: ImagePositionPatient, mm (left, back, up); None if absent or unusable.
+    position: ImagePositionPatient, mm (left, back, up); None if absent, all zeros (the corner of a frame does not lie
+        in the scanner's centre) or meters away.
     orientation: ImageOrientationPatient, directions (6,) of rows and columns; None if absent or unusable.
     complete: False if the bytes ended before all of these; more bytes may hold them.
     """
@@ -77,7 +81,7 @@ def read_header(content: bytes) -> Header:
     values = elements.values
     return Header(
         _text(values, SERIES_DESCRIPTION),
-        _finite(values, POSITION, 3),
+        _position(values),
         _finite(values, ORIENTATION, 6),
         elements.complete,
     )
@@ -93,7 +97,7 @@ def read_frame(content: bytes) -> Frame:
     """
     try:
         elements = read_elements(content, FRAME, PIXELS)
-        if elements.syntax not in NATIVE + JPEG_LOSSLESS:
+        if elements.syntax not in (*NATIVE, *JPEG_LOSSLESS, RLE_LOSSLESS):
             raise Rejection("unsupported DICOM compression", elements.syntax)
         if not elements.ends_well():
             raise Rejection("undecodable DICOM", "bytes behind the pixels")
@@ -121,34 +125,74 @@ def _shape(elements: Elements) -> tuple[int, int]:
     if (_integer(elements.values, NUMBER_OF_FRAMES) or 1) != 1 or _short(elements, SAMPLES) != 1:
         raise Rejection("not a single grey image")
     kind, bits, stored = _text(elements.values, PHOTOMETRIC), _short(elements, ALLOCATED), _short(elements, STORED)
-    if kind != "MONOCHROME2" or bits not in (8, 16) or not 1 <= stored <= bits:
+    if kind != "MONOCHROME2" or bits not in (8, 16) or not 1 <= stored <= bits or _short(elements, SIGNED) > 1:
         raise Rejection("not a single grey image", f"{kind}, {bits} bits")
     return shape
 
 
 def _pixels(elements: Elements, shape: tuple[int, int]) -> np.ndarray:
-    """Return pixels (rows, columns); bits beyond BitsStored, which old files used for overlays, are dropped."""
+    """Return pixels (rows, columns), without the bits above HighBit, which old files used for overlays."""
     content, signed = elements.values[PIXELS], bool(_short(elements, SIGNED))
+    bits, stored = _short(elements, ALLOCATED), _short(elements, STORED)
     if elements.syntax in JPEG_LOSSLESS:
         pixels = decode_lossless(join_fragments(content), shape)
-        bits = 8 * pixels.dtype.itemsize
-        pixels = pixels.view(f"i{bits // 8}") if signed else pixels
+        if 8 * pixels.dtype.itemsize > bits:
+            raise Rejection("undecodable DICOM", "JPEG and DICOM headers disagree")
+        pixels = pixels.astype(f"u{bits // 8}", copy=False)
+    elif elements.syntax == RLE_LOSSLESS:
+        pixels = decode_rle(join_fragments(content), shape, bits // 8)
     else:
-        bits = _short(elements, ALLOCATED)
-        kind = np.dtype(f"{'<' if elements.little else '>'}{'i' if signed else 'u'}{bits // 8}")
+        kind = np.dtype(f"{'<' if elements.little else '>'}u{bits // 8}")
         size = shape[0] * shape[1] * kind.itemsize
         if len(content) != size + size % 2:  # values have an even length
             raise Rejection("undecodable DICOM", "length of the pixels")
         pixels = np.frombuffer(content, kind, shape[0] * shape[1]).reshape(shape)
         pixels = pixels.astype(kind.newbyteorder("="), copy=False)
-    unused = max(0, bits - _short(elements, STORED))
-    if unused and (pixels.max() >> bits - unused - signed or (signed and pixels.min() < -(1 << bits - unused - 1))):
-        return pixels << unused >> unused
-    return pixels
+    high = _short(elements, HIGH_BIT) if HIGH_BIT in elements.values else stored - 1
+    return _stored_bits(pixels, stored, high, signed)
+
+
+def _stored_bits(pixels: np.ndarray, stored: int, high: int, signed: bool) -> np.ndarray:
+    """Return the values in the bits of `pixels` (unsigned) from `high` down, `stored` of them, as signed or unsigned.
+
+    Raises:
+        Rejection: there are no such bits, some below them are in use, or those above are part of the values: bright
+            pixels would wrap around.
+    """
+    bits, below = 8 * pixels.dtype.itemsize, high + 1 - stored
+    if not 0 <= below <= high < bits:
+        raise Rejection("undecodable DICOM", f"{stored} bits up to bit {high} of {bits}")
+    if below and (pixels & ((1 << below) - 1)).any():
+        raise Rejection("undecodable DICOM", "bits below those stored are in use")
+    shifted, kind = pixels >> below, f"i{pixels.dtype.itemsize}"
+    unused = bits - stored
+    if not unused:
+        return shifted.view(kind) if signed else shifted
+    found = (shifted << unused).view(kind) >> unused if signed else shifted & ((1 << stored) - 1)
+    whole = shifted.view(kind) if signed else shifted
+    if (shifted >> stored).any() and not np.array_equal(found, whole) and _wraps(whole, stored):
+        raise Rejection("undecodable DICOM", "more bits than stored")
+    return found
+
+
+def _wraps(whole: np.ndarray, stored: int) -> bool:
+    """Return whether the bits above the lowest `stored` belong to the values, and are no overlays.
+
+    Values change little where their upper part goes up or down by one, while an overlay changes a number by more than
+    all the bits below it; and there are few overlays, hence few different upper parts.
+    """
+    wide = whole.astype(np.int32)
+    upper = wide >> stored
+    if np.unique(upper).size > OVERLAYS:
+        return True
+    steps = np.abs(np.diff(wide, axis=1))[np.diff(upper, axis=1) != 0]
+    return steps.size > 0 and bool((steps < 1 << stored - 1).mean() > 0.25)
 
 
 def _rescale(values: dict[int, bytes]) -> tuple[float, float]:
     slope, intercept = _float(values, RESCALE_SLOPE), _float(values, RESCALE_INTERCEPT)
+    if any(_text(values, tag) and _float(values, tag) is None for tag in (RESCALE_SLOPE, RESCALE_INTERCEPT)):
+        raise Rejection("absurd brightness scale", "no number")
     slope, intercept = 1.0 if slope is None else slope, intercept or 0.0
     if not (0 < slope < 1e6 and abs(intercept) < 1e6):
         raise Rejection("absurd brightness scale", f"{slope}, {intercept}")
@@ -161,6 +205,11 @@ def _spacing(values: dict[int, bytes]) -> tuple[float, float]:
     if spacing is None or not all(low <= value <= high for value in spacing):
         raise Rejection("no pixel spacing", _text(values, PIXEL_SPACING)[:40])
     return spacing
+
+
+def _position(values: dict[int, bytes]) -> tuple[float, ...] | None:
+    found = _finite(values, POSITION, 3)
+    return found if found and 0 < max(map(abs, found)) < FARTHEST_MM else None
 
 
 def _text(values: dict[int, bytes], tag: int) -> str:

@@ -18,6 +18,8 @@ UNKNOWN = -1  # length of an element without a known representation
 _SYNTAX, _META_END = 0x00020010, 0x0002FFFF
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
 _LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # their length has four bytes
+_REPRESENTATIONS = _SHORT | _LONG | {b"\0\0"}
+_ITEMS = 0xFFFE  # group of items and of their ends
 
 
 class Elements(NamedTuple):
@@ -89,10 +91,10 @@ def _walk(
         tag, vr, length, start = _element(content, at, coding)
         if tag > last:
             return values, at
-        if length == UNKNOWN:
-            raise Rejection("undecodable DICOM", "no value representation")
         if start > end:
             return values, None
+        if length == UNKNOWN:
+            raise Rejection("undecodable DICOM", "no value representation")
         if tag == PIXELS and length == UNDEFINED:
             values[tag] = content[start:]
             return values, end
@@ -121,10 +123,34 @@ def _element(content: bytes, at: int, coding: _Coding) -> tuple[int, bytes, int,
     if vr in _SHORT:
         return group << 16 | number, vr, length, at + 8
     if vr not in _LONG:
-        return group << 16 | number, vr, UNKNOWN, at + 8
+        return group << 16 | number, vr, *_length_of_unknown(content, at, coding)
     if at + 12 > len(content):
         return 0, b"", 0, at + 12
     return group << 16 | number, vr, coding.long.unpack_from(content, at + 8)[0], at + 12
+
+
+def _length_of_unknown(content: bytes, at: int, coding: _Coding) -> tuple[int, int]:
+    """Return length (or UNKNOWN) and start of the value of an element whose representation is no known one.
+
+    Some scanners write zeros there. The length may have two bytes, four, or stand in place of the representation too;
+    it is the first of these behind which a next element starts. If the content ends before one can, the start
+    lies behind the content.
+    """
+    group, number, _, short = coding.short.unpack_from(content, at)
+    tag, end = group << 16 | number, len(content)
+    lengths = [(short, at + 8), (coding.implicit.unpack_from(content, at)[2], at + 8)]
+    if short == 0 and at + 12 <= end:
+        lengths.insert(1, (coding.long.unpack_from(content, at + 8)[0], at + 12))
+    cut = False
+    for length, start in lengths:
+        following = start + length
+        if following + 8 > end:
+            cut = length != UNDEFINED
+            continue
+        next_group, next_number, vr, _ = coding.short.unpack_from(content, following)
+        if next_group == _ITEMS or (tag < (next_group << 16 | next_number) and vr in _REPRESENTATIONS):
+            return length, start
+    return UNKNOWN, end + 8 if cut else at + 8
 
 
 def _whole_elements(content: bytes, coding: _Coding) -> bool:
@@ -154,6 +180,8 @@ def _after_sequence(content: bytes, at: int, coding: _Coding) -> int:
                 at += length
             continue
         _, vr, length, at = _element(content, at, nested[-1])
+        if at > len(content):
+            break
         if length == UNKNOWN:
             raise Rejection("undecodable DICOM", "no value representation")
         if length == UNDEFINED:
