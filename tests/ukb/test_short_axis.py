@@ -44,7 +44,7 @@ def test_only_the_middle_slice_is_decompressed(good, monkeypatch):
 
     monkeypatch.setattr(zipfile.ZipFile, "open", spy)
     read_middle_slice(good, 8)
-    assert len(opened) == 1 + SLICES + FRAMES  # the manifest, the start of one file a slice, the middle slice
+    assert len(opened) == 1 + SLICES + 2 + FRAMES  # the manifest, the start of one file a series, the middle slice
 
 
 def test_a_manifest_that_lies_is_noticed(good, tmp_path):

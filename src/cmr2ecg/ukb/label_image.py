@@ -4,8 +4,9 @@ Source: the NIfTI-1 standard; a 348-byte header, then voxels with x fastest and 
 """
 
 import gzip
+import math
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO, NamedTuple
 
@@ -19,7 +20,7 @@ from cmr2ecg.ukb.plain_file import check_plain
 from cmr2ecg.ukb.rejection import Rejection
 
 MAX_SIZE = (1024, 1024, 256, 500)  # voxels and frames
-MAX_VOLUME_BYTES = 64_000_000
+MAX_VOLUME_BYTES = 64_000_000  # held at once, however small the packed file is
 MAX_BYTES = 600_000_000  # of a whole beat; Bai et al. store 208 x 208 x 12 x 50 labels of 8 bytes, 210 MB
 MAX_OFFSET = 1_000_000  # header extensions
 FLAT = 0.6  # voxels by which a plane may leave the image's own planes
@@ -47,7 +48,8 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
     if place is None or place.position is None or place.orientation is None:
         raise Rejection("slice position unknown")
     with _opened(path) as stream:
-        header = nibabel.Nifti1Header.from_fileobj(stream, check=True)
+        # Of the bytes of the header alone: nibabel would read extensions of whatever size they claim.
+        header = nibabel.Nifti1Header(_exactly(stream, nibabel.Nifti1Header.sizeof_hdr), check=True)
         size, kind, offset = _layout(header)
         voxels = _voxels(header.get_best_affine(), place, shape, spacing_mm)
         inside = ((voxels >= 0) & (voxels < np.reshape(size[:3], (3, 1, 1)))).all(axis=0)
@@ -56,7 +58,8 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
         lookup = tuple(np.where(inside, index, 0) for index in voxels)
         stream.seek(offset)
         for _ in range(size[3]):
-            volume = np.frombuffer(_read(stream, size, kind), kind).reshape(size[:3], order="F")
+            content = _exactly(stream, kind.itemsize * math.prod(size[:3]))
+            volume = np.frombuffer(content, kind).reshape(size[:3], order="F")
             yield Plane(np.where(inside, volume[lookup], 0), volume)
 
 
@@ -92,8 +95,7 @@ def _layout(header: nibabel.Nifti1Header) -> tuple[tuple[int, int, int, int], np
     return (x, y, z, t), kind, offset
 
 
-def _read(stream: BinaryIO, size: Sequence[int], kind: np.dtype) -> bytes:
-    length = size[0] * size[1] * size[2] * kind.itemsize
+def _exactly(stream: BinaryIO, length: int) -> bytes:
     content = stream.read(length)
     if len(content) < length:
         raise Rejection("damaged segmentation", "ends early")

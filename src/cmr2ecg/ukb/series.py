@@ -9,7 +9,7 @@ import numpy as np
 
 from cmr2ecg.ukb.archive import read_member
 from cmr2ecg.ukb.dicom import Header, read_header
-from cmr2ecg.ukb.manifest import parse_manifest
+from cmr2ecg.ukb.manifest import MAX_BYTES, parse_manifest
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.stack import SAME_MM, Slice, depth_along
 
@@ -24,12 +24,13 @@ class ManifestError(Exception):
 
 
 def series_by_manifest(archive: ZipFile) -> dict[str, str]:
-    """Return the series of each image, or {} if the manifest is absent, damaged or incomplete."""
+    """Return the series of each image, or {} if the manifest is absent, damaged, too large or incomplete."""
     names = [name for name in archive.namelist() if name.lower().startswith("manifest.")]
     try:
-        listed = parse_manifest(read_member(archive, names[0])) if names else {}
+        content = read_member(archive, names[0], MAX_BYTES + 1) if names else b""
     except Rejection:
         return {}
+    listed = parse_manifest(content) if len(content) <= MAX_BYTES else {}
     images = _images(archive)
     complete = bool(images) and all(name in listed for name in images)
     return {name: listed[name] for name in images} if complete else {}
@@ -59,6 +60,16 @@ def find_slices(archive: ZipFile, series: Mapping[str, str], headers: Mapping[st
     mixed = [name for name, description in series.items() if normal(description) == MIXED_SERIES]
     found = {name: headers.get(name) or _checked(_header(archive, name), series[name]) for name in mixed}
     return _by_position({name: header for name, header in found.items() if header is not None})
+
+
+def check_others(archive: ZipFile, series: Mapping[str, str]) -> None:
+    """Raise ManifestError unless the first header of every series that holds no slice says the same as the manifest."""
+    others: dict[str, list[str]] = defaultdict(list)
+    for name, description in series.items():
+        if slice_number(description) is None:
+            others[normal(description)].append(name)
+    for names in others.values():
+        _first_header(archive, names, series, {})
 
 
 def slice_number(description: str) -> int | None:

@@ -16,7 +16,7 @@ from cmr2ecg.ukb.archive import open_archive, read_member
 from cmr2ecg.ukb.beat import fitting, join_pixels, one_beat
 from cmr2ecg.ukb.dicom import Frame, Header, read_frame
 from cmr2ecg.ukb.rejection import Rejection
-from cmr2ecg.ukb.series import ManifestError, find_slices, normal, read_headers, series_by_manifest
+from cmr2ecg.ukb.series import ManifestError, check_others, find_slices, normal, read_headers, series_by_manifest
 from cmr2ecg.ukb.stack import order_slices
 
 MAX_PIXELS = 50_000_000  # of all frames of a slice, which are held in memory; UK Biobank's have 2 million
@@ -61,8 +61,8 @@ def read_middle_slice(
 ) -> Cine:
     """Read the middle slice of the short-axis stack (paper §IV-A), see `stack.order_slices`.
 
-    The manifest says which file belongs to which series where it lists every file; each file used is checked
-    against it by its own header. Otherwise the headers of all files are read.
+    The manifest says which file belongs to which series where it lists every file, one header of each series and every
+    frame used agree with it, and nothing is unusual. Otherwise the headers of all files are read and decide.
 
     Args:
         path: the zip.
@@ -78,11 +78,15 @@ def read_middle_slice(
         series = series_by_manifest(archive)
         if series:
             try:
-                return _read(archive, series, {}, limits)
-            except ManifestError:
+                check_others(archive, series)
+                cine = _read(archive, series, {}, limits)
+                if not cine.notes:
+                    return cine
+            except (ManifestError, Rejection):
                 pass
         headers = read_headers(archive)
-        return _read(archive, {name: header.series for name, header in headers.items()}, headers, limits)
+        # A file without a readable header is counted as undecodable where the manifest says that it belongs.
+        return _read(archive, {**series, **{name: header.series for name, header in headers.items()}}, headers, limits)
 
 
 def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Header], limits: Limits) -> Cine:

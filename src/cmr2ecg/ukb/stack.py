@@ -16,6 +16,7 @@ LEAST_DIRECTION = 0.2  # cosine below which the stack's direction says nothing a
 PARALLEL = 0.996  # cosine of 5 degrees
 SAME_MM = 1.0  # slices closer than this are the same place
 GAP = 1.5  # times the usual distance
+MOST_PLACES = 50  # from base to apex in the usual distance; a stack has 8 to 13
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,8 @@ def order_slices(slices: Sequence[Slice]) -> Stack:
     The middle is the slice nearest to place (last + 1) // 2, where places count the usual distance from the base on.
     Without gaps that is index n // 2, the slice of the same lab's code (paper §IV-A: the middle slice).
 
-    - Positions decide. Without them, or if slices are not parallel, the numbers do, and a gap in them is a gap.
+    - Positions decide. Without them, or if slices are not parallel, three at one place or meters apart, the numbers do,
+      and a gap in them is a gap.
     - Of two slices at one place the one with the higher number, taken later, counts.
     """
     depths, notes = _depths(slices)
@@ -77,11 +79,24 @@ def _depths(slices: Sequence[Slice]) -> tuple[list[float], list[str]]:
     if min(cosines) < PARALLEL and all(part.number is not None for part in slices):
         return [float(part.number) * 10 for part in slices], ["slices not parallel"]
     depths = np.array([np.dot(header.position, normals[0]) for header in headers])
+    if not _apart(depths) and all(part.number is not None for part in slices):
+        return [float(part.number) * 10 for part in slices], ["slice positions do not fit"]
     sign = _sign(normals[0])
     if abs(normals[0] @ TOWARDS_APEX) < LEAST_DIRECTION and all(part.number is not None for part in slices):
         numbers = np.array([part.number for part in slices], float)
         sign = -1.0 if np.sum((numbers - numbers.mean()) * depths) < 0 else 1.0
     return (sign * depths).tolist(), []
+
+
+def _apart(depths: np.ndarray) -> bool:
+    """Return whether slices lie like those of one stack: no three at one place, none beyond MOST_PLACES."""
+    depths = np.sort(depths)
+    if len(depths) == 1:
+        return True
+    steps = np.diff(depths)
+    apart = steps[steps >= SAME_MM]
+    crowded = not apart.size or (depths[2:] - depths[:-2] < SAME_MM).any()
+    return not crowded and float(apart.sum() / np.median(apart)) < MOST_PLACES
 
 
 def _normal(header: Header) -> np.ndarray | None:
