@@ -89,7 +89,7 @@ def test_a_limit_of_the_zip_reader_reruns_cropping_and_what_follows(edited):
         ("memory_mb: 1000", "memory_mb: 2000", CONFIG),
         ("threads: {data: 1", "threads: {data: 2", CONFIG),
         ("shards: 2", "shards: 2\nprocesses: {pretrain: 2}", CONFIG),
-        ("shards: 2", "shards: 2\ncluster: {most_minutes: 600, small: {memory_mb: 9000}}", set()),
+        ("small: {memory_mb: 700}", "most_minutes: 600\n  small: {memory_mb: 9000}", set()),
     ],
 )
 def test_changing_a_setting_reruns_the_steps_that_use_it(edited, old, new, reruns):
