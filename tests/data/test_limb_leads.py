@@ -34,6 +34,16 @@ def test_any_two_leads_give_the_others():
         np.testing.assert_allclose(derive(limb, missing), LIMB, atol=2.5)
 
 
+def test_absent_leads_are_computed_from_what_is_not_blank():
+    limb = LIMB.copy()
+    limb[2] = np.nan
+    limb[0, 10:20] = limb[[3, 4], 15:25] = np.nan
+    limb[[0, 1, 3, 4], 30] = np.nan
+    found = derive(limb, [2])
+    np.testing.assert_allclose(np.delete(found[2], 30), np.delete(LIMB[2], 30), atol=2.5)
+    assert np.isnan(found[2, 30]) and np.isnan(found[0, 10:20]).all()
+
+
 @pytest.mark.parametrize("row", range(6))
 @pytest.mark.parametrize(
     ("change", "told"),

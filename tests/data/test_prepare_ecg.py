@@ -72,6 +72,44 @@ def test_blank_cells_become_zero():
     assert measures["repairs"] == "blank samples set to 0" and measures["blank_samples"] == 10
 
 
+def test_blanks_take_no_part_in_any_check():
+    """10 % of each lead, one at the highest peak; every measure stays what it is without."""
+    blank = np.random.default_rng(0).permuted(np.tile(np.arange(5000) < 499, (12, 1)), axis=1)
+    blank[range(12), np.abs(MV).argmax(axis=1)] = True
+    _, sound = prepared(ecg(MV))
+    signal, measures = prepared(ecg(np.where(blank, np.nan, MV)))
+    assert (signal[blank] == 0).all() and (signal[~blank] == MV[~blank]).all()
+    for name in ("flat_leads", "saturated_leads", "limb_leads", "beats"):
+        assert measures[name] == sound[name]
+    assert float(measures["einthoven_error"]) < 0.02
+    assert float(measures["snr_db"]) == pytest.approx(float(sound["snr_db"]), abs=3)
+
+
+@pytest.mark.parametrize("rate", [500.0, 250.0])
+def test_blanks_hide_no_flaw(rate):
+    """A flat lead is flat and a cut-off one is cut off beside blanks, which part no stretch."""
+    blank = np.zeros((12, int(10 * rate)), bool)
+    blank[:, ::25] = True
+    for change, reason in ((put(4, slice(None), 1.25), "flat lead"), (put(0, slice(0, 600), 0.1), "flat lead"),
+                           (cut_off, "saturated lead"), (put(3, slice(None), -MV[3]), CONTRADICT)):  # fmt: skip
+        signal = edit(change)[:, :: int(500 / rate)]
+        with pytest.raises(Rejection, match=reason):
+            prepared(ecg(np.where(blank, np.nan, signal), rate))
+
+
+def test_a_blank_lead_is_named_where_all_blanks_are_allowed():
+    _, measures = prepared(ecg(edit(put(8, slice(None), np.nan))), max_blank=1.0)
+    assert measures["flat_leads"] == "V3"
+
+
+@pytest.mark.parametrize("value", [1e10, 1e300, np.inf])
+@pytest.mark.filterwarnings("error")
+def test_absurd_numbers_are_refused_without_a_warning(value):
+    with pytest.raises(Rejection, match="implausible amplitude") as caught:
+        prepared(ecg(edit(put(6, 100, -value))))
+    assert caught.value.detail == f"{value:.3g} mV" and caught.value.measures["largest_mv"]
+
+
 @pytest.mark.parametrize("missing", [("III",), ("I",), ("aVR", "aVF"), ("III", "aVR", "aVL", "aVF")])
 def test_absent_limb_leads_are_computed_from_the_others(missing):
     rows = [LEADS.index(lead) for lead in missing]

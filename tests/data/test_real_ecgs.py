@@ -10,7 +10,10 @@ from data.real_files import ECG_FOLDER, as_cardiosoft, real_records
 
 from cmr2ecg.data.beats import find_beats
 from cmr2ecg.data.clean import LEAD_GROUPS, baseline
+from cmr2ecg.data.prepare_ecg import prepare
 from cmr2ecg.steps.clean_ecg import clean_file
+from cmr2ecg.ukb.recording import Ecg
+from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.wfdb_record import read_wfdb
 
 pytestmark = pytest.mark.skipif(not ECG_FOLDER.is_dir(), reason="../shared/data/ecg_wfdb is not there")
@@ -99,3 +102,35 @@ def test_r_peaks_keep_their_height_within_5_percent():
         peaks_kept += found
     assert len(leads) > 150 and np.mean(np.array(leads) < 0.05) > 0.95 and max(leads) < 0.08
     assert len(peaks_kept) > 2000 and np.median(peaks_kept) < 0.015 and np.mean(np.array(peaks_kept) < 0.05) > 0.9
+
+
+@pytest.mark.parametrize("number", [1, 5, 20, 100, 500])
+def test_random_blanks_reject_no_record(number):
+    """In all leads, and the same number in lead II alone, the first at its highest peak."""
+    rng = np.random.default_rng(number)
+    for signal in signals().values():
+        anywhere, in_two = signal.copy(), signal.copy()
+        anywhere.reshape(-1)[rng.choice(signal.size, number, replace=False)] = np.nan
+        in_two[1, rng.choice(5000, number - 1, replace=False)] = np.nan
+        if number < 500:
+            in_two[1, np.abs(signal[1]).argmax()] = np.nan
+        for blank in (anywhere, in_two):
+            cleaned, measures = prepared(blank)
+            assert np.isfinite(cleaned).all() and "blank samples set to 0" in measures["repairs"]
+            assert measures["limb_leads"] in ("", "I opposes V6") and float(measures["einthoven_error"]) < 0.02
+
+
+@pytest.mark.parametrize("number", [1, 500])
+def test_blanks_hide_no_swapped_lead(number):
+    rng = np.random.default_rng(number)
+    for signal in signals().values():
+        swapped = signal.copy()
+        swapped[[1, 2]] = signal[[2, 1]]
+        swapped.reshape(-1)[rng.choice(6 * 5000, number, replace=False)] = np.nan
+        with pytest.raises(Rejection, match="limb leads contradict each other"):
+            prepared(swapped)
+
+
+def prepared(signal: np.ndarray):
+    settings = {key: CLEAN[key] for key in ("sampling_rate_hz", "samples", "quality")}
+    return prepare(Ecg(signal, 500.0, 1.0), **settings)

@@ -22,18 +22,35 @@ def blank_share(signal: np.ndarray) -> np.ndarray:
     return np.isnan(signal).mean(axis=1)
 
 
+def bridged(signal: np.ndarray) -> np.ndarray:
+    """Return a copy of `signal` (leads, n) whose blank samples (NaN) lie on the line between their neighbours.
+
+    For what is measured alone, so that a blank is no beat and no noise. A lead without any sample becomes 0.
+    """
+    signal, place = signal.copy(), np.arange(signal.shape[1])
+    for lead in signal:
+        blank = np.isnan(lead)
+        lead[blank] = np.interp(place[blank], place[~blank], lead[~blank]) if not blank.all() else 0.0
+    return signal
+
+
 def longest_constant(signal: np.ndarray) -> np.ndarray:
-    """Return the length (leads,) in samples of the longest stretch of `signal` (leads, n) without any change."""
-    return np.array([_runs(lead[1:] == lead[:-1]).max(initial=0) + 1 for lead in signal])
+    """Return the length (leads,) in samples of the longest stretch of `signal` (leads, n) without any change.
+
+    Blank samples (NaN) take no part: what is before and after them is neighbours.
+    """
+    known = [lead[~np.isnan(lead)] for lead in signal]
+    return np.array([_runs(lead[1:] == lead[:-1]).max(initial=0) + 1 for lead in known])
 
 
 def flat_leads(signal: np.ndarray, rate_hz: float, *, flat_uv: float, max_constant_s: float) -> list[str]:
     """Return the names of the leads of `signal` (12, n) in mV that show no heart.
 
     Those with a standard deviation below `flat_uv`, and those that stay at one value for longer than
-    `max_constant_s`, as when an electrode comes off.
+    `max_constant_s`, as when an electrode comes off. Blank samples (NaN) take no part.
     """
-    flat = signal.std(axis=1) * 1000 < flat_uv
+    spread = [lead[~np.isnan(lead)].std() if not np.isnan(lead).all() else 0.0 for lead in signal]
+    flat = np.array(spread) * 1000 < flat_uv
     flat |= longest_constant(signal) > max_constant_s * rate_hz
     return [lead for lead, is_flat in zip(LEADS, flat, strict=True) if is_flat]
 
@@ -42,9 +59,11 @@ def saturated_share(signal: np.ndarray, rate_hz: float) -> np.ndarray:
     """Return the share (leads,) of samples of `signal` (leads, n) in mV that are cut off at a fixed value.
 
     They belong to stretches of at least 10 ms at the lead's highest or lowest value, 0.3 mV or more from its median.
+    Blank samples (NaN) take no part.
     """
     least = max(3, round(RUN_S * rate_hz))
-    return np.array([_cut_off(lead, least) for lead in signal]) / signal.shape[1]
+    known = [lead[~np.isnan(lead)] for lead in signal]
+    return np.array([_cut_off(lead, least) / lead.size if lead.size else 0.0 for lead in known])
 
 
 def signal_to_noise_db(signal: np.ndarray, rate_hz: float, resolution_uv: float) -> np.ndarray:

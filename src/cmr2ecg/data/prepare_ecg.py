@@ -9,13 +9,22 @@ import numpy as np
 from scipy.signal import resample_poly
 
 from cmr2ecg.data.beats import find_beats, heart_rate
-from cmr2ecg.data.ecg_quality import blank_share, first_fault, flat_leads, opposed, saturated_share, signal_to_noise_db
+from cmr2ecg.data.ecg_quality import (
+    blank_share,
+    bridged,
+    first_fault,
+    flat_leads,
+    opposed,
+    saturated_share,
+    signal_to_noise_db,
+)
 from cmr2ecg.data.limb_leads import derive, einthoven_error, suspect
 from cmr2ecg.ukb.recording import LEADS, Ecg
 from cmr2ecg.ukb.rejection import Rejection
 
 MARGIN_S = 1.0  # kept beyond the end for the resampling filter
 EINTHOVEN_S = 1.0  # the limb leads are compared second by second
+ABSURD_MV = 1e9  # beyond it sums of squares could overflow
 MEASURES = (
     *("sampling_rate_hz", "resolution_uv", "samples", "blank_samples", "repairs", "flat_leads", "saturated_leads"),
     *("largest_mv", "einthoven_error", "limb_leads", "snr_db", "beats", "heart_rate_bpm", "poor_quality"),
@@ -27,8 +36,8 @@ def prepare(
 ) -> tuple[np.ndarray, dict[str, Any]]:
     """Check and repair a record; return (12, samples) in mV at `sampling_rate_hz` without NaN, and its MEASURES.
 
-    Absent limb leads are computed from the others, a longer record keeps its start, blank cells become 0, another
-    rate is resampled by scipy's polyphase filter.
+    Absent limb leads are computed from the others, a longer record keeps its start, blank cells become 0 and take no
+    part in the checks, another rate is resampled by scipy's polyphase filter.
 
     Args:
         quality: the settings of `clean_ecg.quality`.
@@ -40,16 +49,19 @@ def prepare(
     try:
         whole, repairs = _repair(ecg, sampling_rate_hz, samples, quality)
         measures["repairs"] = "; ".join(repairs)
-        signal = resample(whole, ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
+        signal = resample(np.nan_to_num(whole), ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
         # plateaus and constant stretches do not survive resampling
         raw = whole[:, : math.ceil(samples * ecg.sampling_rate_hz / sampling_rate_hz)]
-        found = _measure(raw, signal, ecg, sampling_rate_hz, quality)
+        filled = signal
+        if np.isnan(whole).any():
+            filled = resample(bridged(whole), ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
+        found = _measure(raw, filled, ecg, sampling_rate_hz, quality)
         measures |= _in_words(found)
         fault = first_fault(found, quality)
         if fault:
             raise Rejection(*fault)
     except Rejection as error:
-        raise Rejection(error.reason, error.detail, measures) from error
+        raise Rejection(error.reason, error.detail, measures | error.measures) from error
     return signal, measures
 
 
@@ -68,7 +80,7 @@ def resample(signal: np.ndarray, rate_hz: float, new_rate_hz: int) -> np.ndarray
 
 
 def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
-    """Return the record (12, n) at its own rate, without NaN and hardly longer than needed, and the repairs."""
+    """Return the record (12, n) at its own rate, hardly longer than needed, NaN where it is blank, and the repairs."""
     signal, repairs, rate = ecg.signal, [], ecg.sampling_rate_hz
     size = signal.shape[1]
     if size * sampling_rate_hz < samples * rate:
@@ -76,6 +88,9 @@ def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: Mapping[str,
     if size * sampling_rate_hz > samples * rate:
         repairs.append(f"cut from {size / rate:.4g} s")
         signal = signal[:, : math.ceil((samples / sampling_rate_hz + MARGIN_S) * rate)]
+    largest = np.abs(signal[~np.isnan(signal)]).max(initial=0.0)
+    if largest > ABSURD_MV:
+        raise Rejection("implausible amplitude", f"{largest:.3g} mV", {"largest_mv": f"{largest:.3g}"})
     if ecg.missing:
         if len(ecg.missing) > quality["max_missing_limb_leads"]:
             raise Rejection("missing lead", " ".join(ecg.missing))
@@ -88,7 +103,7 @@ def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: Mapping[str,
         repairs.append("blank samples set to 0")
     if rate != sampling_rate_hz:
         repairs.append(f"resampled from {rate:g} Hz")
-    return np.nan_to_num(signal), repairs
+    return signal, repairs
 
 
 def _as_read(ecg: Ecg) -> dict[str, Any]:
@@ -105,7 +120,12 @@ def _as_read(ecg: Ecg) -> dict[str, Any]:
 def _measure(
     raw: np.ndarray, signal: np.ndarray, ecg: Ecg, sampling_rate_hz: int, quality: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return what `first_fault` asks for; `raw` has the record's own rate, `signal` the common one."""
+    """Return what `first_fault` asks for.
+
+    Args:
+        raw: at the record's own rate, NaN where it is blank.
+        signal: at the common rate, without NaN.
+    """
     rate, step = ecg.sampling_rate_hz, ecg.resolution_uv / 1000
     flat = flat_leads(raw, rate, flat_uv=quality["flat_uv"], max_constant_s=quality["max_constant_s"])
     alive = [row for row, lead in enumerate(LEADS) if lead not in flat]
@@ -114,7 +134,7 @@ def _measure(
     beats = find_beats(signal, sampling_rate_hz)
     noise = signal_to_noise_db(signal[alive], sampling_rate_hz, ecg.resolution_uv)
     return {
-        "largest_mv": float(np.abs(raw).max()),
+        "largest_mv": float(np.abs(raw[~np.isnan(raw)]).max(initial=0.0)),
         "flat": flat,
         "saturated": np.where(np.isin(LEADS, flat), 0.0, saturated_share(raw, rate)),
         "einthoven_error": error,
