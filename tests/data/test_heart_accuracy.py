@@ -15,6 +15,18 @@ def test_centre_ventricle_and_end_systole_on_a_few_subjects():
     assert found["centre_mm"].median() < 3
 
 
+def test_a_wide_right_ventricle_in_a_bright_rim_of_fat_stays_in_the_crop():
+    found = measure(SUBJECTS, OTHER_SEED, right_mm=40.0, fat=2400.0, frames=20)
+    assert found["left_mm"].min() >= 10
+    assert found["right_mm"].min() >= 5  # around the left ventricle's centre it touched or crossed the edge
+
+
+def test_the_widest_right_ventricle_pushes_the_left_one_no_nearer_than_10_mm_to_the_edge():
+    found = measure(SUBJECTS, OTHER_SEED, right_mm=60.0, frames=20)
+    assert found["left_mm"].min() >= 10
+    assert found["right_mm"].median() >= 2  # the hearts measure 126 mm and more in a box of 142
+
+
 def test_a_heart_that_is_not_found_passes_no_target(monkeypatch):
     from cmr2ecg.benchmarks import heart_accuracy
     from cmr2ecg.ukb.rejection import Rejection

@@ -27,6 +27,7 @@ def render(
     field_of_view_mm: float,
     rng: np.random.Generator,
     only: int | None = None,
+    fat_signal: float = FAT,
 ) -> Cine:
     """Return the cine of a beating heart.
 
@@ -37,15 +38,16 @@ def render(
         field_of_view_mm: millimetres a side.
         rng: draws position, breathing, papillary muscles, coil shading and noise.
         only: draw this slice alone, with noise of its own; `centres` still holds all.
+        fat_signal: brightness of fat; that around the heart, mixed with other tissue, has half of it.
     """
     grid = make_grid(matrix, field_of_view_mm)
     centres = _centres(len(motion.inner), field_of_view_mm, rng)
     reach = float(motion.rv.max())
     low = motion.rv[:, 0, ANGLES * 3 // 4 - 8 : ANGLES * 3 // 4 + 8].max()  # border towards the diaphragm
-    torso = draw_torso(grid, centres, float(low), heart, rng)
+    torso = draw_torso(grid, centres, float(low), heart, rng, fat_signal)
     drawn = range(len(centres)) if only is None else [only]
     volume = np.repeat(torso[drawn][:, None], motion.inner.shape[1], axis=1)
-    look = _look(heart, rng)
+    look = _look(heart, rng, fat_signal)
     for image, index in zip(volume, drawn, strict=True):
         rows, columns = _box(grid, centres[index], min(reach + 12, _BOX_MM))
         patch = Grid(grid.x[:, columns], grid.y[rows], grid.pixel_mm)
@@ -62,16 +64,18 @@ class _Look:
     papillary_angle: np.ndarray  # (2,) radians
     papillary_size: np.ndarray  # (2,) share of the cavity's radius
     epicardial_fat_mm: float
+    fat: float
     blood: float
     myocardium: float
     atrium_mm: float
 
 
-def _look(heart: Heart, rng: np.random.Generator) -> _Look:
+def _look(heart: Heart, rng: np.random.Generator, fat_signal: float) -> _Look:
     return _Look(
         np.deg2rad([25.0, 285.0]) + 0.2 * rng.standard_normal(2),
         rng.uniform(0.14, 0.22, 2),
         float(np.clip(2.5 + 0.25 * (heart.bmi - 25) + 0.1 * (heart.age - 64) + rng.standard_normal(), 0.5, 9)),
+        fat_signal,
         BLOOD * np.exp(0.05 * rng.standard_normal()),
         _MYOCARDIUM * np.exp(0.06 * rng.standard_normal()),
         float(np.clip(22 + 3 * heart.atrium, 14, 34)),
@@ -121,8 +125,8 @@ def _ventricles(
     crescent = rv - outer
     wall = rv + _RV_WALL_MM * np.clip(crescent / 4, 0, 1)
     rest = wall.max(0)  # the pericardium hardly moves; fat and lung fill the gap that systole leaves
-    image = _paint(image, 0.5 * FAT, edge(rest + look.epicardial_fat_mm - radius, pixel))
-    image = _paint(image, 0.35 * FAT + 0.65 * LUNG, edge(rest - radius, pixel))
+    image = _paint(image, 0.5 * look.fat, edge(rest + look.epicardial_fat_mm - radius, pixel))
+    image = _paint(image, 0.35 * look.fat + 0.65 * LUNG, edge(rest - radius, pixel))
     image = _paint(image, look.myocardium, edge(wall - radius, pixel))
     image = _paint(image, 0.92 * look.blood, edge(rv - radius, pixel))
     image = _paint(image, look.myocardium, edge(outer - radius, pixel))
@@ -161,7 +165,7 @@ def _atrium(
     left = look.atrium_mm * filled
     away, right = np.float32(1.55) * left, np.float32(0.85) * left
     distance = _distance(radius, angle, away, np.deg2rad(195))
-    image = _paint(image, 0.5 * FAT, edge(left.max() + 5 - radius, pixel))
+    image = _paint(image, 0.5 * look.fat, edge(left.max() + 5 - radius, pixel))
     for space, size in ((distance, right), (radius, left)):
         image = _paint(image, MUSCLE, edge(size + 2.5 - space, pixel))
         image = _paint(image, 0.9 * look.blood, edge(size - space, pixel))

@@ -46,7 +46,12 @@ def texture(grid: Grid, rng: np.random.Generator, scale_mm: float, waves: int = 
 
 
 def draw_torso(
-    grid: Grid, centres: np.ndarray, heart_radius: float, heart: Heart, rng: np.random.Generator
+    grid: Grid,
+    centres: np.ndarray,
+    heart_radius: float,
+    heart: Heart,
+    rng: np.random.Generator,
+    fat_signal: float = FAT,
 ) -> np.ndarray:
     """Return (slices, rows, columns) float32 of everything but the heart.
 
@@ -56,6 +61,7 @@ def draw_torso(
         heart_radius: largest distance of the heart's border from its centre, mm.
         heart: scalar fields; body mass index sets the fat under the skin, sex the chest, age the aorta's width.
         rng: draws shapes and textures.
+        fat_signal: brightness of the fat under the skin.
     """
     p = grid.pixel_mm
     fat = float(np.clip(9 + 1.5 * (float(heart.bmi) - 22) + 2 * rng.standard_normal(), 4, 45))
@@ -75,7 +81,7 @@ def draw_torso(
     for centre in centres:
         x, y = grid.x - middle[0] - shift[0], grid.y - middle[1] - shift[1]
         inside = _ellipse(x, y, *chest)
-        image = AIR + (FAT + 60 * fat_texture - AIR) * edge(_ellipse(x, y, *(chest + 14 + fat)), p)
+        image = AIR + (fat_signal + 60 * fat_texture - AIR) * edge(_ellipse(x, y, *(chest + 14 + fat)), p)
         image = image + (MUSCLE + 25 * fat_texture - image) * edge(_ellipse(x, y, *(chest + 14)), p)
         image = image + (LUNG + 18 * lung_texture - image) * edge(inside, p)
         # The diaphragm moves with the breath of each slice, and with it the liver and the stomach below.
