@@ -1,12 +1,14 @@
 import os
+import re
 
 import numpy as np
 import pytest
-from data.raw_files import counts
+from data.raw_files import CLEAN, counts
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
+from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.ukb.cardiosoft import _samples, _tolerant, parse_cardiosoft, read_cardiosoft
 from cmr2ecg.ukb.recording import LEADS
 from cmr2ecg.ukb.rejection import Rejection
@@ -114,6 +116,8 @@ def test_samples_of_any_text_are_those_of_the_slow_way(text):
         (edited((b'<SampleRate units="Hz">', b"<SampleRate>")), "unknown sampling rate"),
         (edited((b'<SampleRate units="Hz">500', b'<SampleRate units="Hz">5e9')), "unknown sampling rate"),
         (edited((b'"uVperLsb">5', b'"mVperLsb">5')), "unknown amplitude unit"),
+        (edited((b'"uVperLsb">5', b'"uVperLsb">1e300')), "unknown amplitude unit"),
+        (edited((b"<SampleRate", b'<SampleRate units="Hz">250</SampleRate><SampleRate')), "unknown sampling rate"),
         (edited((b'"uVperLsb">5', b'"uVperLsb">nan')), "unknown amplitude unit"),
         (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\t1,')), "leads of unequal length"),
         (edited((b'lead="I">\r\n\t\t', b'lead="I">\r\n\t\tx')), "samples are not numbers"),
@@ -165,6 +169,41 @@ def test_absent_limb_leads_are_blank_and_named():
     ecg = parse_cardiosoft(edited((b'lead="aVF"', b'lead="Z"'), (b'lead="III"', b'lead="Y"')))
     assert ecg.missing == ("III", "aVF") and np.isnan(ecg.signal[[2, 5]]).all()
     assert np.isfinite(np.delete(ecg.signal, [2, 5], axis=0)).all()
+
+
+@pytest.mark.parametrize("prefix", ["", "cs"])
+def test_a_namespace_changes_nothing(prefix):
+    name = f"xmlns:{prefix}" if prefix else "xmlns"
+    content = XML.replace(b"<CardiologyXML", b'<CardiologyXML %s="http://x.org/cardiology"' % name.encode())
+    if prefix:
+        content = re.sub(rb"<(/?)(?=[A-Z])", rb"<\1cs:", content)
+    np.testing.assert_array_equal(parse_cardiosoft(content).signal, parse_cardiosoft(XML).signal)
+
+
+def emptied(*leads: str) -> bytes:
+    names = "|".join(leads).encode()
+    head, tail = XML.split(b"<StripData>")
+    return head + b"<StripData>" + re.sub(rb'(lead="(?:%s)">)[^<]*' % names, rb"\1\r\n", tail)
+
+
+def test_an_empty_lead_counts_as_absent():
+    ecg = parse_cardiosoft(emptied("III", "aVF"))
+    assert ecg.missing == ("III", "aVF")
+    np.testing.assert_array_equal(ecg.signal[:2], parse_cardiosoft(XML).signal[:2])
+    assert reason_of(emptied("V3")) == reason_of(emptied(*LEADS)) == "missing lead"
+
+
+def test_an_inverted_lead_is_none_of_the_twelve():
+    assert parse_cardiosoft(edited((b'lead="aVR"', b'lead="-aVR"'))).missing == ("aVR",)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("digits", ["9" * 300, "-" + "9" * 300, "1e300", "-1e308"])
+def test_samples_of_300_digits_are_an_implausible_amplitude(tmp_path, digits):
+    path = tmp_path / "x.xml"
+    path.write_bytes(re.sub(rb'(lead="V3">\s*)-?\d+', rb"\g<1>" + digits.encode(), edited()))
+    with pytest.raises(Rejection, match="implausible amplitude"):
+        clean_file(path, **CLEAN)
 
 
 def test_the_device_s_verdict_is_read():

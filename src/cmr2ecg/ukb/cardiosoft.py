@@ -1,19 +1,26 @@
 """Read the 12-lead ECG at rest of UK Biobank field 20205, a GE CardioSoft XML file."""
 
 import math
+import re
 from pathlib import Path
-from xml.etree.ElementTree import Element, ParseError, TreeBuilder
+from xml.etree.ElementTree import Element, TreeBuilder
+from xml.sax import SAXParseException
+from xml.sax.handler import ContentHandler
+from xml.sax.xmlreader import AttributesImpl
 
 import numpy as np
 from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import XMLParser
+from defusedxml.expatreader import DefusedExpatParser
 
 from cmr2ecg.ukb.plain_file import read_plain
-from cmr2ecg.ukb.recording import LEAD_KEYS, MAX_SAMPLES, Ecg, check_rate, lead_key, stack_leads
+from cmr2ecg.ukb.recording import LEAD_KEYS, MAX_SAMPLES, Ecg, check_rate, check_resolution, lead_key, stack_leads
 from cmr2ecg.ukb.rejection import Rejection
 
 MAX_BYTES = 8_000_000  # a real file has half a megabyte
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
+MAX_ATTRIBUTES = 50_000  # a real file has some hundred
+BRANCHES = frozenset({"StripData", "Interpretation"})  # children of the root that are read
+CELLS_APART = re.compile(rb"[^\s,]\s+[^\s,]")
 EXACT = 2**53  # whole numbers below are exact as float64
 POOR_QUALITY = "poor data quality"  # a line of the automatic diagnosis
 
@@ -23,6 +30,8 @@ def read_cardiosoft(path: Path | str) -> Ecg:
 
     The waveforms are the direct children of StripData; MedianSamples (an averaged beat) and FullDisclosure are
     other signals under the same tag names and are left alone. Leads are found by name in any order and case.
+
+    A namespace, as a default or as a prefix, changes nothing.
 
     Raises:
         Rejection: if the file cannot be read as such; `reason` is one of a few fixed phrases.
@@ -39,49 +48,77 @@ def parse_cardiosoft(content: bytes) -> Ecg:
     rate = _number(strips[0], "SampleRate", "Hz", "unknown sampling rate")
     resolution = _number(strips[0], "Resolution", "uVperLsb", "unknown amplitude unit")
     check_rate(rate)
+    check_resolution(resolution)
     counts, missing = stack_leads(_counts(strips[0]))
     declared = (strips[0].findtext("ChannelSampleCountTotal") or "").strip()
     if declared not in ("", str(counts.shape[1])):
         raise Rejection("sample count differs from the header", f"{counts.shape[1]} samples")
     poor = any(POOR_QUALITY in (node.text or "").lower() for node in root.iterfind("Interpretation/*/DiagnosisText"))
-    return Ecg(counts * (resolution / 1000), rate, resolution, missing, poor)
+    with np.errstate(over="ignore"):  # of samples with 300 digits, which `prepare` refuses
+        signal = counts * (resolution / 1000)
+    return Ecg(signal, rate, resolution, missing, poor)
 
 
-class _BoundedTree(TreeBuilder):
-    """A tree that refuses to grow or to nest beyond what an ECG needs, so that memory stays bounded."""
+class _Branches(ContentHandler):
+    """Builds the tree of what is read alone, refuses more elements than an ECG needs, leaves namespaces unresolved.
+
+    Resolving would write a namespace's whole name into every element and attribute: gigabytes from 200 kB.
+    """
 
     def __init__(self) -> None:
-        super().__init__()
+        self.tree = TreeBuilder()
         self.elements = self.depth = 0
+        self.left_out = 0  # depth at which a branch that nobody reads began, 0 outside
 
-    def start(self, tag: str, attrs: dict[str, str]) -> Element:
+    def startElement(self, name: str, attrs: AttributesImpl) -> None:
         self.elements += 1
         self.depth += 1
         if self.elements > MAX_ELEMENTS or self.depth > MAX_DEPTH:
             raise Rejection("XML too large", f"more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels")
-        return super().start(tag, attrs)
+        name = name.rpartition(":")[2]
+        if not self.left_out and self.depth == 2 and name not in BRANCHES:
+            self.left_out = self.depth
+        if not self.left_out:
+            self.tree.start(name, dict(attrs))
 
-    def end(self, tag: str) -> Element:
+    def characters(self, content: str) -> None:
+        if not self.left_out and self.depth > 1:
+            self.tree.data(content)
+
+    def endElement(self, name: str) -> None:
+        if not self.left_out:
+            self.tree.end(name.rpartition(":")[2])
+        elif self.left_out == self.depth:
+            self.left_out = 0
         self.depth -= 1
-        return super().end(tag)
 
 
 def _root(content: bytes) -> Element:
     """Parse bytes, so that the encoding the file declares (ISO-8859-1) is honoured."""
     if not content.strip():
         raise Rejection("empty file")
-    parser = XMLParser(target=_BoundedTree(), forbid_dtd=True)
+    if content.count(b"=") > MAX_ATTRIBUTES:
+        raise Rejection("XML too large", f"more than {MAX_ATTRIBUTES} attributes")
+    parser, branches = DefusedExpatParser(forbid_dtd=True), _Branches()
+    parser.setContentHandler(branches)
     try:
         parser.feed(content)
-        return parser.close()
+        parser.close()
     except DefusedXmlException as error:
         raise Rejection("XML with a DTD or entities", type(error).__name__) from error
-    except (ParseError, ValueError, LookupError) as error:
-        raise Rejection("not XML", str(error) if isinstance(error, ParseError) else type(error).__name__) from error
+    except SAXParseException as error:
+        place = f"line {error.getLineNumber()}, column {error.getColumnNumber()}"
+        raise Rejection("not XML", f"{error.getMessage()}: {place}") from error
+    except (ValueError, LookupError) as error:
+        raise Rejection("not XML", type(error).__name__) from error
+    return branches.tree.close()
 
 
 def _number(strip: Element, tag: str, unit: str, reason: str) -> float:
-    node = strip.find(tag)
+    nodes = strip.findall(tag)
+    if len(nodes) > 1:
+        raise Rejection(reason, f"{tag} is there twice")
+    node = nodes[0] if nodes else None
     if node is None or node.get("units", "").strip().lower() != unit.lower():
         raise Rejection(reason, f"{tag} without units {unit}")
     try:
@@ -128,10 +165,10 @@ def _plain_cells(text: str) -> bytes:
     """
     if not text.isascii():
         return b""
-    words = text.encode().split()
-    if not all(word.endswith(b",") for word in words[:-1]):  # white space inside a cell
+    cells = text.encode()
+    if CELLS_APART.search(cells):  # white space inside a cell
         return b""
-    cells = b"".join(words)
+    cells = cells.translate(None, b" \t\r\n\v\f")
     signs = cells.count(b"-")
     wrong = (
         cells.translate(None, b"0123456789,-"),
