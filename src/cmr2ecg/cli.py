@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from cmr2ecg.command import InputError, run
 from cmr2ecg.predict.records import Source, check_rate_given, find_files
 from cmr2ecg.predict.release import read_config
+from cmr2ecg.search_path import leave_out_working_directory
 
 ECGS = "CardioSoft XML, WFDB headers (.hea), csv or npy of 12 x samples; or folders of them"
 EXAMPLES = """\
@@ -51,7 +53,9 @@ def parser() -> argparse.ArgumentParser:
         part.add_argument("ecg", type=Path, nargs="+", metavar="ECG", help=ECGS)
         part.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of a release")
         part.add_argument("--rate", type=float, metavar="HZ", help="sampling rate of csv and npy files")
-        part.add_argument("--unit", choices=["mV", "uV"], default="mV", help="unit of csv and npy files (default: mV)")
+        part.add_argument(
+            "--unit", choices=["mV", "uV"], help="unit of csv and npy files (default: what a csv's header says, or mV)"
+        )
         part.add_argument(
             "--threads", type=int, default=os.cpu_count(), metavar="N", help="cores to use (default: all)"
         )
@@ -81,7 +85,7 @@ def predict(args: argparse.Namespace, files: list[Path], source: Source) -> None
 
     options = {"prevalences": args.prevalence, "pages": args.pages, "threads": max(1, args.threads)}
     done, clock = predict_files(files, args.model, args.out, source, **options)
-    finish(done, len(files), clock.report(len(files)), f"{args.out}/predictions.csv")
+    finish(done, len(files), clock.report(), f"{args.out}/predictions.csv")
 
 
 def embed(args: argparse.Namespace, files: list[Path], source: Source) -> None:
@@ -91,7 +95,7 @@ def embed(args: argparse.Namespace, files: list[Path], source: Source) -> None:
     if args.out.suffix not in (".parquet", ".h5"):
         raise InputError(f"--out {args.out}: a .parquet or .h5 file is wanted")
     done, clock = embed_files(files, args.model, args.out, source, max(1, args.threads))
-    finish(done, len(files), clock.report(len(files)), str(args.out))
+    finish(done, len(files), clock.report(), str(args.out))
 
 
 def finish(done: int, total: int, rates: str, written: str) -> None:
@@ -102,6 +106,25 @@ def finish(done: int, total: int, rates: str, written: str) -> None:
     logging.info("%d of %d ECGs done, see %s", done, total, written)
 
 
+class Stopped(KeyboardInterrupt):
+    """The system asks this process to end."""
+
+
+def stop(number: int, _: object) -> None:
+    """Stop as after Ctrl-C, so that results are written; a second signal ends the process at once."""
+    signal.signal(number, signal.SIG_DFL)
+    raise Stopped(number)
+
+
 def entry() -> None:
     """Run the command of the package's script."""
-    run(main)
+    leave_out_working_directory()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does
+            signal.signal(number, stop)
+    try:
+        run(main)
+    except Stopped as error:
+        name = signal.Signals(error.args[0]).name
+        logging.error("stopped by %s: what is finished is kept; the same command goes on with the rest", name)
+        sys.exit(128 + error.args[0])

@@ -22,8 +22,7 @@ from cmr2ecg.predict import page, records
 from cmr2ecg.predict.embeddings import grouped, write_embeddings
 from cmr2ecg.predict.pool import ahead
 from cmr2ecg.predict.release import read_config
-from cmr2ecg.predict.results import entry_of, open_predictions
-from cmr2ecg.predict.run import page_names
+from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.ukb.recording import LEADS
 
@@ -154,17 +153,17 @@ def test_entries_are_written_as_json_and_csv_would_be_at_once(tmp_path):
     said = {"risks": {"cad": {"risk": 0.123456789, "std": None, "prevalence": 0.1}}}
     said["phenotypes"] = {"LVEF": {"value": 55.5, "std": 1.0, "low": 50.0, "high": 1e9, "unit": "%"}}
     good = {"file": 'a "b",\n.xml', "status": "predicted", **said}
-    entries = [{"file": "\udcff.xml", "status": "rejected", "reason": "not XML"}, good]
+    entries = [{"file": "\\xff.xml", "status": "rejected", "reason": "not XML"}, good]
     with open_predictions(tmp_path, config) as write:
         for entry in entries:
-            write(entry)
+            write(*written(entry, columns(config["targets"])))
         assert not (tmp_path / "predictions.json").exists()
     text = (tmp_path / "predictions.json").read_text()
     assert text == json.dumps(json.loads(text), indent=2) + "\n" and json.loads(text)["ecgs"] == entries
-    lines = list(csv.reader((tmp_path / "predictions.csv").read_text(errors="surrogateescape").splitlines(True)))
+    lines = list(csv.reader((tmp_path / "predictions.csv").read_text().splitlines(True)))
     assert lines[0] == ["file", "status", "reason", "cad_risk", "cad_std", "LVEF", "LVEF_low", "LVEF_high"]
     assert lines[1:] == [
-        ["\udcff.xml", "rejected", "not XML", "", "", "", "", ""],
+        ["\\xff.xml", "rejected", "not XML", "", "", "", "", ""],
         [good["file"], "predicted", "", "0.123457", "", "55.5", "50", "1e+09"],
     ]
 
@@ -172,7 +171,7 @@ def test_entries_are_written_as_json_and_csv_would_be_at_once(tmp_path):
 def test_nothing_is_written_after_an_error(tmp_path):
     config = {"name": "mmcl", "cohort": "x", "synthetic": True, "targets": {}}
     with pytest.raises(ValueError, match="JSON"), open_predictions(tmp_path, config) as write:
-        write({"file": "a.xml", "status": "predicted", "heart_rate_bpm": float("nan")})
+        write(*written({"file": "a.xml", "status": "predicted", "heart_rate_bpm": float("nan")}, []))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -224,13 +223,6 @@ def test_help_says_what_there_is(capsys):
         assert done.value.code == 0
         text = capsys.readouterr().out
         assert "not a medical device" in text and "examples:" in text
-
-
-def test_pages_of_files_of_one_name_do_not_meet():
-    from pathlib import Path
-
-    names = page_names([Path("a/x.xml"), Path("b/x.xml"), Path("x.hea"), Path("x_2.xml")])
-    assert len(set(names.values())) == 4
 
 
 def test_the_page_is_drawn_to_scale(model, ecgs):

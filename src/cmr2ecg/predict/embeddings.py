@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cmr2ecg.files import atomic
+from cmr2ecg.predict.records import shown
 
 ROWS = 2048  # held at a time
-Piece = tuple[Sequence[Path], NDArray[np.float32]]  # names (n,) and embeddings (n, dim)
+Piece = tuple[Sequence[Path | str], NDArray[np.float32]]  # names (n,) and embeddings (n, dim)
 
 
 def write_embeddings(path: Path, pieces: Iterable[Piece]) -> int:
@@ -26,14 +27,14 @@ def write_embeddings(path: Path, pieces: Iterable[Piece]) -> int:
     kind, count = _parquet if path.suffix == ".parquet" else _hdf5, 0
     with atomic(path) as partial, kind(partial, first[1].shape[1]) as add:
         for names, values in chain([first], pieces):
-            add([str(name) for name in names], values)
+            add([shown(name) for name in names], values)
             count += len(names)
     return count
 
 
 def grouped(pieces: Iterable[Piece]) -> Iterator[Piece]:
     """Yield the same rows in pieces of at least ROWS, the last one excepted."""
-    names: list[Path] = []
+    names: list[Path | str] = []
     values: list[NDArray[np.float32]] = []
     for some, rows in pieces:
         names += some

@@ -59,7 +59,7 @@ def write_page(
 
 def draw(signal: np.ndarray, entry: Mapping[str, Any], release: Mapping[str, Any]) -> Figure:
     """Return the page."""
-    with rc_context(RC):
+    with rc_context({**RC, "text.parse_math": False}):  # names are not formulas
         figure = Figure(figsize=(PAGE[0] / INCH_MM, PAGE[1] / INCH_MM))
         FigureCanvasAgg(figure)
         sheet = figure.add_axes((0, 0, 1, 1))
@@ -80,8 +80,8 @@ def draw_head(sheet: Axes, entry: Mapping[str, Any], release: Mapping[str, Any])
     """Write the file's name, the heart rate and the model above the paper."""
     rate = entry["heart_rate_bpm"]
     about = [f"{float(rate):.0f} beats/min" if rate else "heart rate not found", entry["repairs"] or "as recorded"]
-    sheet.text(PAPER[0], 202, Path(entry["file"]).name, fontsize=11, weight="bold", va="center", parse_math=False)
-    sheet.text(PAPER[0], 196, " · ".join(about), fontsize=8, color="0.3", va="center", parse_math=False)
+    sheet.text(PAPER[0], 202, Path(entry["file"]).name, fontsize=11, weight="bold", va="center")
+    sheet.text(PAPER[0], 196, " · ".join(about), fontsize=8, color="0.3", va="center")
     right = PAPER[0] + PAPER[2]
     sheet.text(
         right, 202, f"release {release['name']}, cohort {release['cohort']}", ha="right", va="center", fontsize=8

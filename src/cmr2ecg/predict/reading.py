@@ -49,7 +49,7 @@ def read_bare(path: Path, source: Source) -> Ecg:
         raise Rejection("record too long", f"{signal.shape[1]} samples")
     if np.isinf(signal).any():
         raise Rejection("not a number", "infinite value")
-    return Ecg(signal * MV_OF_UNIT[source.unit], source.rate_hz, RESOLUTION_UV, missing)
+    return Ecg(signal * MV_OF_UNIT[source.unit or "mV"], source.rate_hz, RESOLUTION_UV, missing)
 
 
 def _from_npy(content: bytes) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -3,7 +3,7 @@
 import csv
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain, repeat
 from pathlib import Path
@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from cmr2ecg.files import atomic
 from cmr2ecg.predict.calibrate import risk_of, spread
-from cmr2ecg.predict.records import Record
+from cmr2ecg.predict.records import Record, shown
 
+FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # the latter are the same in full width
 NOTE = "Research software, not a medical device: no decision about a person may rest on these numbers."
 
 
@@ -55,14 +56,14 @@ def number(value: float) -> float | None:
 def entry_of(record: Record, said: Mapping[str, Any] | None) -> dict[str, Any]:
     """Return one file's entry: what is said of it, or the reason why nothing is."""
     if said is None:
-        return {"file": str(record.path), "status": "rejected", "reason": record.reason}
+        return {"file": shown(record.path), "status": "rejected", "reason": record.reason}
     about = {"heart_rate_bpm": record.heart_rate_bpm, "repairs": record.repairs}
-    return {"file": str(record.path), "status": "predicted", **about, **said}
+    return {"file": shown(record.path), "status": "predicted", **about, **said}
 
 
 @contextmanager
-def open_predictions(folder: Path, release: Mapping[str, Any]) -> Iterator[Callable[[Mapping[str, Any]], None]]:
-    """Yield a function that adds an entry of `entry_of` to predictions.json and predictions.csv.
+def open_predictions(folder: Path, release: Mapping[str, Any]) -> Iterator[Callable[[str, Sequence[str]], None]]:
+    """Yield a function that adds the text and the cells of `written` to predictions.json and predictions.csv.
 
     Entries are written as they come, so that memory does not grow with their number; the files appear whole when the
     block ends without an error.
@@ -72,24 +73,30 @@ def open_predictions(folder: Path, release: Mapping[str, Any]) -> Iterator[Calla
         release: config.json.
     """
     head = {"note": NOTE, "release": {key: release[key] for key in ("name", "cohort", "synthetic")}}
-    names, marks = columns(release["targets"]), chain(["\n    "], repeat(",\n    "))
+    marks = chain(["\n    "], repeat(",\n    "))
     with (
         atomic(folder / "predictions.json") as json_path,
         atomic(folder / "predictions.csv") as csv_path,
-        open(json_path, "w") as file,
-        open(csv_path, "w", encoding="utf-8", errors="surrogateescape", newline="") as text,  # as file names are
+        open(json_path, "w", encoding="utf-8") as file,
+        open(csv_path, "w", encoding="utf-8", newline="") as text,
     ):
         table = csv.writer(text, lineterminator="\n")
-        table.writerow(names)
+        table.writerow(columns(release["targets"]))
         file.write(json.dumps(head, indent=2).removesuffix("\n}") + ',\n  "ecgs": [')
 
-        def add(entry: Mapping[str, Any]) -> None:
-            file.write(next(marks) + json.dumps(entry, indent=2, allow_nan=False).replace("\n", "\n    "))
-            row = row_of(entry)
-            table.writerow([row.get(name, "") for name in names])
+        def add(said: str, cells: Sequence[str]) -> None:
+            file.write(next(marks) + said)
+            table.writerow(cells)
 
         yield add
         file.write("\n  ]\n}\n")
+
+
+def written(entry: Mapping[str, Any], names: Sequence[str]) -> tuple[str, list[str]]:
+    """Return an entry as it stands in predictions.json, and its cells of predictions.csv in the columns `names`."""
+    row = row_of(entry)
+    text = json.dumps(entry, indent=2, allow_nan=False).replace("\n", "\n    ")
+    return text, [row.get(name, "") for name in names]
 
 
 def columns(targets: Mapping[str, Any]) -> list[str]:
@@ -102,7 +109,7 @@ def columns(targets: Mapping[str, Any]) -> list[str]:
 
 def row_of(entry: Mapping[str, Any]) -> dict[str, str]:
     """Return one entry's cells by column; numbers have six digits."""
-    row = {"file": entry["file"], "status": entry["status"], "reason": entry.get("reason", "")}
+    row = {"file": harmless(entry["file"]), "status": entry["status"], "reason": harmless(entry.get("reason", ""))}
     for name, said in entry.get("risks", {}).items():
         row |= {f"{name}_risk": cell(said["risk"]), f"{name}_std": cell(said["std"])}
     for name, said in entry.get("phenotypes", {}).items():
@@ -113,3 +120,8 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, str]:
 def cell(value: float | None) -> str:
     """Return a number as the table shows it."""
     return "" if value is None else f"{value:.6g}"
+
+
+def harmless(text: str) -> str:
+    """Return a text with an apostrophe in front where a spreadsheet would take it for a formula and run it."""
+    return f"'{text}" if text.startswith(FORMULA) else text

@@ -2,17 +2,20 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cmr2ecg.predict.pool import ahead, start_pool
-from cmr2ecg.predict.records import Record, Source, load
-from cmr2ecg.predict.release import check_sums, read_config, read_release
+from cmr2ecg.files import sha256
+from cmr2ecg.imports import code_digest
+from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, start_pool
+from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, in_one_line, load
+from cmr2ecg.predict.release import SUMS, check_sums, read_config, read_release
+from cmr2ecg.predict.unfinished import make_folder, open_unfinished, remove_partials
 from cmr2ecg.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -34,13 +37,14 @@ class Clock:
     lanes: int
     started: float = field(default_factory=time.monotonic)
     ready: float = 0.0  # when the first file was handed out
+    files: int = 0  # handed out
     forward: float = 0.0
     ecgs: int = 0
 
-    def report(self, files: int) -> str:
+    def report(self) -> str:
         """Return the rates as text."""
-        now = time.monotonic()
-        named = f"{files} file{'s' * (files > 1)}"
+        now, files = time.monotonic(), self.files
+        named = f"{files} file{'s' * (files != 1)}"
         text = f"{named} in {now - self.started:.1f} s: {files / (now - self.started):.1f} a second, start and reading"
         text += f" included; {files / (now - self.ready):.1f} once started"
         if self.forward:
@@ -72,41 +76,55 @@ def predict_files(
     Returns:
         How many files could be used, and the time it took.
     """
-    clock, done, drawn, names = Clock(threads), 0, [], page_names(files)
+    kinds = {"none": (), "both": ("pdf", "png")}.get(pages, (pages,))
+    make_folder(out, out, *((out / PAGES,) if kinds else ()))
+    clock = Clock(threads)
     with start_pool(threads, READING) as pool, ThreadPoolExecutor(threads) as lanes:
         networks = lanes.submit(load_networks, folder)
-        from cmr2ecg.predict import calibrate, results  # while processes and networks start
+        from cmr2ecg.predict import calibrate, output, results  # while processes and networks start
 
         config = read_config(folder)
         targets = config["targets"]
         wanted = calibrate.check_prevalences(prevalences, [name for name in targets if "calibration" in targets[name]])
-        records = handed_out(files, replace(source, keep_signal=pages != "none"), pool, clock)
-        with results.open_predictions(out, config) as write:
-            for batch, outputs in answered(records, networks.result(), lanes, clock):
-                said = iter(results.describe(targets, outputs, wanted) if usable(batch) else ())
-                for record in batch:
-                    entry = results.entry_of(record, None if record.reason else next(said))
-                    write(entry)
-                    done += not record.reason
-                    if not record.reason and pages != "none":
-                        stem = out / "pages" / names[record.path]
-                        drawn.append(pool.submit(draw_page, record, entry, config, stem, pages))
-                        wait_for(drawn, 8 * threads)
-            wait_for(drawn, 0)
-    return done, clock
+        about = about_command(folder, source) | {"prevalences": wanted, "pages": kinds}
+        with open_unfinished(out / f".{RESULTS}.unfinished", about) as finished:
+            remove_partials(out, f".{RESULTS}.")
+            remove_partials(out / PAGES, ".")
+            kept = output.Predictions(out, config, files, kinds, finished)
+            records = handed_out(kept.rest, replace(source, keep_signal=bool(kinds)), pool, clock)
+            with output.written_at_the_end(kept.write):
+                for batch, outputs in answered(records, networks.result(), lanes, clock):
+                    said = iter(results.describe(targets, outputs, wanted) if usable(batch) else ())
+                    for record in batch:
+                        kept.add(record, None if record.reason else next(said), pool, 8 * threads)
+                    finished.renew(kept.write)
+                kept.note()
+    return kept.done, clock
 
 
 def embed_files(files: Sequence[Path], folder: Path, out: Path, source: Source, threads: int) -> tuple[int, Clock]:
     """Write the embeddings of all readable files to `out` (.parquet or .h5); return their number and the time."""
-    from cmr2ecg.predict.embeddings import write_embeddings
-
+    make_folder(out, out.parent)
     clock = Clock(threads)
     with start_pool(threads, READING) as pool, ThreadPoolExecutor(threads) as lanes:
         encoder = lanes.submit(load_encoder, folder)
-        records = handed_out(files, replace(source, keep_signal=False), pool, clock)
-        answers = answered(records, encoder.result(), lanes, clock)
-        pieces = (([record.path for record in usable(batch)], values) for batch, values in answers if usable(batch))
-        return write_embeddings(out, pieces), clock
+        from cmr2ecg.predict import output
+
+        with open_unfinished(out.with_name(f".{out.name}.unfinished"), about_command(folder, source)) as finished:
+            remove_partials(out.parent, f".{out.name}.")
+            kept = output.Embeddings(out, files, finished)
+            records = handed_out(kept.rest, replace(source, keep_signal=False), pool, clock)
+            with output.written_at_the_end(kept.write):
+                for batch, values in answered(records, encoder.result(), lanes, clock):
+                    for record, row in zip(usable(batch), values if usable(batch) else (), strict=True):
+                        kept.add(record, row)
+                    finished.renew(kept.write)
+    return kept.done, clock
+
+
+def about_command(folder: Path, source: Source) -> dict[str, Any]:
+    """Return what must be the same for results to be kept: release, rate and unit, and the code that reads."""
+    return {"release": sha256(folder / SUMS), "rate": source.rate_hz, "unit": source.unit, "code": code_digest(READING)}
 
 
 def load_networks(folder: Path) -> Networks:
@@ -139,11 +157,19 @@ def load_encoder(folder: Path) -> Networks:
     return lambda ecg: embed(encoder, ecg)
 
 
-def handed_out(files: Sequence[Path], source: Source, pool: Executor, clock: Clock) -> Iterator[list[Record]]:
+def handed_out(files: Sequence[Path], source: Source, pool: Processes, clock: Clock) -> Iterator[list[Record]]:
     """Start reading the files in the pool and return them as batches, in order."""
-    records = ahead(pool, load, ((path, source) for path in files), AHEAD * clock.lanes)
-    clock.ready = time.monotonic()
+    records = ahead(pool.threads, read_in, ((pool, path, source) for path in files), AHEAD * clock.lanes)
+    clock.ready, clock.files = time.monotonic(), len(files)
     return batches(watched(records, len(files)))
+
+
+def read_in(pool: Processes, path: Path, source: Source) -> Record:
+    """Return a file as one of the processes reads it; their working directory is another."""
+    try:
+        return replace(pool.call(load, path.absolute(), source), path=path)
+    except WorkerDied as error:
+        return Record(path, reason=f"could not be read: {error}")
 
 
 def watched(records: Iterable[Record], total: int) -> Iterator[Record]:
@@ -152,7 +178,7 @@ def watched(records: Iterable[Record], total: int) -> Iterator[Record]:
     for record in records:
         if record.reason:
             skipped += 1
-            log.warning("%s: skipped: %s", record.path, record.reason)
+            log.warning("%s: skipped: %s", in_one_line(record.path), in_one_line(record.reason))
         yield record
         progress.step(skipped=skipped)
     progress.close()
@@ -177,7 +203,8 @@ def usable(batch: Sequence[Record]) -> list[Record]:
 
 def answered(found: Iterable[list[Record]], networks: Networks, lanes: Executor, clock: Clock) -> Iterator[Answer]:
     """Yield each batch with what the networks say of it, in order; every lane works on a batch of its own."""
-    for batch, said, seconds in ahead(lanes, answer, ((networks, batch) for batch in found), 2 * clock.lanes):
+    work = ((networks, batch) for batch in found)
+    for batch, said, seconds in ahead(lanes, answer, work, 2 * clock.lanes, at_once=False):
         clock.forward += seconds
         clock.ecgs += len(usable(batch))
         yield batch, said
@@ -189,29 +216,3 @@ def answer(networks: Networks, batch: list[Record]) -> tuple[list[Record], Any, 
     start = time.thread_time()
     said = networks(np.stack([record.cleaned for record in good])) if good else None
     return batch, said, time.thread_time() - start
-
-
-def wait_for(jobs: list[Future], most: int) -> None:
-    """Wait until at most `most` of the jobs are left; an error in one is raised here."""
-    while len(jobs) > most:
-        jobs.pop(0).result()
-
-
-def page_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return a name for each file's page: its stem, with a number where two files share it."""
-    found: dict[Path, str] = {}
-    taken: set[str] = set()
-    for path in files:
-        name, number = path.stem, 2
-        while name in taken:
-            name, number = f"{path.stem}_{number}", number + 1
-        taken.add(name)
-        found[path] = name
-    return found
-
-
-def draw_page(record: Record, entry: Mapping[str, Any], config: Mapping[str, Any], stem: Path, kind: str) -> None:
-    """Draw one page, in a process of its own."""
-    from cmr2ecg.predict.page import write_page
-
-    write_page(record.signal, entry, config, stem, ("pdf", "png") if kind == "both" else (kind,))

@@ -1,0 +1,154 @@
+"""What a command has finished, file by file, so that the same command goes on after it was ended, however that was.
+
+A text file beside the results, which goes when they are whole: a line that says which command it is of, and a line a
+finished ECG: its key, + (or - where it is to be tried again), its results.
+"""
+
+import fcntl
+import json
+import os
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from cmr2ecg.command import InputError
+from cmr2ecg.failures import naming
+from cmr2ecg.predict.records import RESULTS
+
+SHARE = 20  # results are written anew when that took less than a twentieth of the time since
+AT_LEAST_S = 1.0
+LONGEST_NAME = 230  # bytes; a file system takes 255, with what is added while a file is written
+BESIDE = (".dat", ".mat")  # signals of a WFDB header
+PARTIAL = re.compile(r"\..+\.\d+\.partial")  # as cmr2ecg.files.atomic names them
+
+
+class Unfinished:
+    """The open file: results by key, of this run and of the one it goes on from.
+
+    Args:
+        file: open for reading and writing.
+        about: the command; what another one has finished is dropped.
+    """
+
+    def __init__(self, file: BinaryIO, about: Mapping[str, Any]) -> None:
+        self._file, self._places, self._written, self._took = file, {}, time.monotonic(), 0.0
+        head = json.dumps(about, sort_keys=True).encode() + b"\n"
+        if file.readline() == head:
+            self._find_lines(len(head))
+        else:
+            file.seek(0)
+            file.truncate()
+            file.write(head)
+            file.flush()
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._places
+
+    def __getitem__(self, key: str) -> Any:
+        self._file.seek(self._places[key])
+        return json.loads(self._file.readline().split(b"\t", 2)[2])
+
+    def add(self, key: str, value: Any, again: bool = False) -> None:
+        """Note a JSON value; from now on it is kept, whatever becomes of this process.
+
+        Args:
+            key: of the ECG.
+            value: its results.
+            again: whether the next run is to try once more.
+        """
+        parts = json.dumps(key).encode(), b"-" if again else b"+", json.dumps(value).encode()
+        place = self._file.seek(0, os.SEEK_END)
+        self._file.write(b"\t".join(parts) + b"\n")
+        self._file.flush()
+        self._places[key] = place
+
+    def renew(self, write: Callable[[], None]) -> None:
+        """Call `write`, which writes the results so far, where it is time for it."""
+        start = time.monotonic()
+        if start - self._written >= max(AT_LEAST_S, SHARE * self._took):
+            write()
+            self._written = time.monotonic()
+            self._took = self._written - start
+
+    def _find_lines(self, place: int) -> None:
+        """Note where each line is; the file ends before one that was cut short."""
+        for line in self._file:
+            parts = line.split(b"\t", 2)
+            if len(parts) < 3 or not line.endswith(b"\n"):
+                break
+            if parts[1] == b"+":
+                self._places[json.loads(parts[0])] = place
+            place += len(line)
+        self._file.seek(place)
+        self._file.truncate()
+
+
+@contextmanager
+def open_unfinished(path: Path, about: Mapping[str, Any]) -> Iterator[Unfinished]:
+    """Yield the file, opened for this command alone; it goes when the block ends without an error.
+
+    Raises:
+        InputError: another command holds it.
+    """
+    try:
+        file = open(os.open(path, os.O_RDWR | os.O_CREAT, 0o666), "r+b")  # noqa: SIM115
+    except OSError as error:
+        raise InputError(f"--out: nothing can be written to {path.parent} ({error.strerror})") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise InputError(
+                f"{path.parent}: another command writes there; wait for it or give another --out"
+            ) from error
+        except OSError:  # a file system without locks
+            pass
+        with naming(path):
+            yield Unfinished(file, about)
+            path.unlink(missing_ok=True)
+
+
+def key_of(path: Path, *more: str) -> str:
+    """Return what an ECG's results are kept under: its path, the sizes and times of its files, and more."""
+    beside = [path.with_suffix(ending) for ending in BESIDE] if path.suffix.lower() == ".hea" else []
+    found: list[Any] = [str(path), *more]
+    for place in (path, *beside):
+        with suppress(OSError):
+            status = os.lstat(place)
+            found += [status.st_size, status.st_mtime_ns]
+    return json.dumps(found)
+
+
+def remove_partials(folder: Path, start: str) -> None:
+    """Remove what killed commands left half written in a folder: hidden files whose names begin with `start`."""
+    with suppress(OSError):  # there is no such folder
+        for path in list(folder.iterdir()):
+            if path.name.startswith(start) and PARTIAL.fullmatch(path.name):
+                path.unlink(missing_ok=True)
+
+
+def make_folder(out: Path, *folders: Path) -> None:
+    """Make the folders that results go to.
+
+    Args:
+        out: what the user named.
+        folders: that, those in it, or the one it lies in.
+
+    Raises:
+        InputError: they cannot be had.
+    """
+    if len(os.fsencode(out.name)) > LONGEST_NAME:
+        raise InputError(f"--out: the name {out.name[:20]}... is too long; give another --out")
+    try:
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError) as error:
+        raise InputError(f"--out {out}: {error.filename} is or lies below a file; give another --out") from error
+    except OSError as error:
+        raise InputError(f"--out {str(out)[:LONGEST_NAME]}: {error.strerror}; give another --out") from error
+    for file in (out, *(out / f"{RESULTS}.{kind}" for kind in ("json", "csv"))):
+        if file.is_dir() and file not in folders:
+            raise InputError(f"--out {out}: {file} is a folder; give another --out")
