@@ -1,17 +1,22 @@
 """A csv or npy is read by the names and units it states, or refused with the line that is not understood."""
 
 import io
+import os
 import re
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict.bare import from_csv, from_npy
 from cmr2ecg.ukb.recording import LEADS
 from cmr2ecg.ukb.rejection import Rejection
 
 RATE = 500.0
+HERE = {"PYTHONPATH": str(SOURCE)}
 ECG = np.round(np.random.default_rng(0).normal(0, 1, (12, 40)), 3)
 ECG[0, 0] = 0.5  # a number below 1, which shows what a comma means
 MIXED = [0, 11, 2, 3, 4, 5, 10, 7, 8, 9, 6, 1]  # chest leads exchanged, as the columns of some devices are
@@ -219,3 +224,32 @@ def test_an_npy_of_anything_else_is_refused(content, words):
     with pytest.raises(Rejection) as refused:
         from_npy(content, None)
     assert re.search(words, f"{refused.value.reason}: {refused.value.detail}")
+
+
+BIG = """
+import resource, sys
+from cmr2ecg.predict.bare import from_csv
+from cmr2ecg.ukb.rejection import Rejection
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+lines = {
+    "numbers": b"0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1.0,1.1,1.2\\n", "digits": b"0\\n", "cells": b"0,", "names": b"I,",
+    "comments": b"#\\n", "comment": b"#", "empty": b"\\n", "blank": b" ", "quotes": b'"',
+    "wide": b"\\xf0\\x9f\\x98\\x80",
+}
+for line in lines.values():
+    content = line * (10_000_000 // len(line))
+    resource.setrlimit(resource.RLIMIT_AS, (held + 6 * len(content), resource.RLIM_INFINITY))
+    try:
+        print(from_csv(content, 500.0, None)[0].shape)
+    except Rejection as error:
+        print(error.reason)
+    resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_memory_stays_a_small_multiple_of_the_file():
+    done = subprocess.run([sys.executable, "-c", BIG], env=os.environ | HERE, capture_output=True, text=True)
+    said = done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr[-300:]
+    assert said[0] == "record too long" and len(said) == 10

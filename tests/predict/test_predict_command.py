@@ -6,7 +6,6 @@ import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import h5py
 import numpy as np
@@ -20,7 +19,6 @@ from cmr2ecg.command import InputError
 from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict import page, records
 from cmr2ecg.predict.embeddings import grouped, write_embeddings
-from cmr2ecg.predict.pool import ahead
 from cmr2ecg.predict.release import read_config
 from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
@@ -191,19 +189,6 @@ def test_many_embeddings_are_written_piece_by_piece(tmp_path, name):
         assert table["file"].tolist() == names and table.columns.tolist() == ["file", "e0", "e1", "e2"]
         np.testing.assert_array_equal(table.drop(columns="file").to_numpy(), values)
     assert write_embeddings(tmp_path / f"none_{name}", []) == 0 and not (tmp_path / f"none_{name}").exists()
-
-
-def test_results_come_in_order_and_few_are_under_way():
-    started = []
-
-    def work(number):
-        started.append(number)
-        return number
-
-    with ThreadPoolExecutor(2) as pool:
-        results = ahead(pool, work, ((number,) for number in range(50)), 4)
-        for number, result in enumerate(results):
-            assert result == number and max(started) <= number + 4
 
 
 def test_a_start_loads_neither_torch_nor_pandas():

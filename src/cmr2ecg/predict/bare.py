@@ -6,7 +6,18 @@ from operator import itemgetter
 
 import numpy as np
 
-from cmr2ecg.predict.csv_text import COMMENT, SHOWN, Lines, Numbers, cells_of, is_number, open_text, rows, separator
+from cmr2ecg.predict.csv_text import (
+    COMMENT,
+    MOST_EMPTY,
+    SHOWN,
+    Lines,
+    Numbers,
+    cells_of,
+    is_number,
+    open_text,
+    rows,
+    separator,
+)
 from cmr2ecg.predict.lead_names import MV, TIME, Lead, check_comment, check_time, counts, in_mv, lead_of, runs_evenly
 from cmr2ecg.ukb.recording import LEADS, MAX_SAMPLES, stack_leads
 from cmr2ecg.ukb.rejection import Rejection
@@ -86,6 +97,8 @@ def _skip_comments(lines: Lines, rate_hz: float, unit: str | None) -> tuple[str,
             said = text
         else:
             check_comment(text, lines.number, rate_hz, unit)
+        if lines.number > MOST_EMPTY:
+            raise _not_understood(lines, line)
     return said, line
 
 

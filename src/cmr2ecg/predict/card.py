@@ -119,8 +119,8 @@ def usage(config: Mapping[str, Any]) -> str:
     cleaning = config["clean_ecg"]
     seconds = cleaning["samples"] / cleaning["sampling_rate_hz"]
     return (
-        f"```\npython -m cmr2ecg predict my_ecg.xml --model {config['name']} --out predictions\n"
-        f"python -m cmr2ecg embed my_ecg.xml --model {config['name']} --out embeddings.parquet\n```\n\n"
+        f"```\ncmr2ecg predict my_ecg.xml --model {config['name']} --out predictions\n"
+        f"cmr2ecg embed my_ecg.xml --model {config['name']} --out embeddings.parquet\n```\n\n"
         f"A record needs 12 leads and {seconds:g} s; it is resampled to {cleaning['sampling_rate_hz']} Hz and cleaned "
         "as the training's were (`clean_ecg` in config.json). `model.onnx` takes ECGs cleaned so."
     )

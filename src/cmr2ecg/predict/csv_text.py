@@ -9,7 +9,7 @@ import re
 from array import array
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 
 import numpy as np
 
@@ -22,7 +22,9 @@ BLANK = ("", "na", "n/a", "nan", "null", "none")
 COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
 MOST_CELLS = MAX_SAMPLES + 2  # of a line
-MOST_NUMBERS = 14 * MOST_CELLS
+MOST_WIDTH = 14  # numbers of a line, where there are as many lines: 12 leads, an index, a blank
+MOST_EMPTY = 1000  # lines, or comments, in a row
+LONGEST_CELL = 1000  # characters; a number has some 20, of a few hundred digits at worst
 SHOWN = 40  # characters of a cell in a message
 
 
@@ -87,12 +89,12 @@ class Numbers:
         if len(cells) != self.width:
             raise Rejection("not an array of numbers", f"line {line} has {len(cells)} cells, others {self.width}")
         try:
-            self.values.extend(map(float, cells))
+            found = [float(cell.replace(",", ".")) for cell in cells] if self.surely else list(map(float, cells))
         except ValueError:
-            del self.values[len(self.values) // self.width * self.width :]
-            self.values.extend([self.one(cell, line) for cell in cells])
-        if len(self.values) > MOST_NUMBERS:
-            raise Rejection("record too long", f"more than {MOST_NUMBERS} numbers")
+            found = [self.one(cell, line) for cell in cells]
+        self.values.extend(found)
+        if len(self.values) > MOST_CELLS * min(self.width, MOST_WIDTH):
+            raise Rejection("record too long", f"{len(self.values) // self.width} lines of {self.width} numbers")
 
     def one(self, cell: str, line: int) -> float:
         """Return the number of one cell, NaN for a blank.
@@ -100,7 +102,7 @@ class Numbers:
         Raises:
             Rejection: it is none.
         """
-        text = cell.strip()
+        text = cell.strip() if len(cell) < LONGEST_CELL else cell[:LONGEST_CELL] + "…"
         if text.lower() in BLANK:
             return np.nan
         if COMMA.fullmatch(text):
@@ -144,7 +146,7 @@ class Lines:
         Raises:
             Rejection: there is none.
         """
-        for line in self:
+        for line in islice(self, MOST_EMPTY):
             if line.strip():
                 return line
         raise Rejection("empty file" if self.number < 2 else "not an array of numbers", "no line of numbers")
@@ -162,7 +164,7 @@ class Lines:
         """
         empty = 0
         for line in chain([first], self):
-            if not line.strip():
+            if not line.strip() and (not empty or self.number < empty + MOST_EMPTY):
                 empty = empty or self.number
                 continue
             if empty:
