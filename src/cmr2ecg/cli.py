@@ -11,7 +11,6 @@ from pathlib import Path
 from cmr2ecg.command import InputError, run
 from cmr2ecg.predict.records import Source, check_rate_given, find_files
 from cmr2ecg.predict.release import read_config
-from cmr2ecg.search_path import leave_out_working_directory
 
 ECGS = "CardioSoft XML, WFDB headers (.hea), csv or npy of 12 x samples; or folders of them"
 EXAMPLES = """\
@@ -118,7 +117,6 @@ def stop(number: int, _: object) -> None:
 
 def entry() -> None:
     """Run the command of the package's script."""
-    leave_out_working_directory()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup does
             signal.signal(number, stop)
