@@ -16,6 +16,7 @@ CLEAN = paper_settings()["clean_ecg"]
 CROP = paper_settings()["crop_cmr"]
 TABULAR = {
     "fields": {"sex": 31, "age": 21003, "weight": 21002, "height": 50},
+    "ranges": {"age": [0, 120], "weight": [20, 400], "height": [100, 250]},
     "visit_date": 53,
     "diagnoses": {
         "hospital": {"codes": 41270, "dates": 41280, "use": True},

@@ -4,7 +4,7 @@ import pytest
 
 from cmr2ecg.command import InputError
 from cmr2ecg.ukb.columns import columns_by_field
-from cmr2ecg.ukb.diagnoses import disease_records, source_of
+from cmr2ecg.ukb.diagnoses import check_codes, disease_records, source_of
 
 DISEASES = {"cad": ["I20", "I25"], "af": ["I48"], "dm": ["E10"]}
 
@@ -15,7 +15,9 @@ def records(table, codes, dates=None):
     by_field = columns_by_field(table)
     source = source_of("x", by_field[codes], by_field.get(dates, []), dates)
     found: dict = {}
-    for row, disease, date in disease_records(piece, source, DISEASES).itertuples(index=False):
+    table, strange, filled = disease_records(piece, source, DISEASES)
+    check_codes(strange, filled, codes)
+    for row, disease, date in table.itertuples(index=False):
         found.setdefault((row, disease), []).append(str(date)[:10])
     return found
 
@@ -72,7 +74,7 @@ def test_cells_without_codes_are_an_error_if_most_are_so_and_a_warning_if_few(ca
     with pytest.raises(InputError, match="field 41270: 2 of 3 cells"):
         records({"41270-0.0": ["Angina", "Asthma", "I251"]}, 41270)
     assert records({"41270-0.0": ["Angina", "J45", "I251"]}, 41270) == {(2, "cad"): ["NaT"]}
-    assert "1 of 3 cells" in caplog.text and "Angina" not in caplog.text
+    assert "1 of 3 cells (33 %)" in caplog.text and "Angina" not in caplog.text
 
 
 def test_nothing_recorded():

@@ -305,3 +305,60 @@ def test_nothing_to_read_is_an_error(tmp_path):
         read_tabular([path], VISITS, **switched(**dict.fromkeys(TABULAR["diagnoses"], False)))
     with pytest.raises(InputError, match=r"raw\.tabular: no table has a row"):
         read_tabular([path], VISITS.assign(eid=VISITS["eid"] + 500), **TABULAR)
+
+
+@pytest.mark.parametrize(
+    ("covariate", "field", "values"),
+    [
+        ("age", 21003, ("-3", "999", "-1")),
+        ("weight", 21002, ("0", "1e300", "9" * 300)),
+        ("height", 50, ("1.7", "17000")),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_what_no_body_can_have_is_empty_counted_and_named(tmp_path, caplog, covariate, field, values):
+    whole = [70, 60, 50, 80] if covariate != "height" else [170, 160, 150, 180]
+    for value in values:
+        caplog.clear()
+        frame = table("ukbconv").astype(object)
+        frame[f"{field}-2.0"] = frame[f"{field}-3.0"] = whole
+        frame.loc[2, f"{field}-2.0"] = value
+        found = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR).covariates[covariate]
+        np.testing.assert_array_equal(found, [*whole[:2], np.nan, whole[3]])
+        assert f"{covariate}: 1 of 4 values lie outside" in caplog.text and value not in caplog.text.split("outside")[0]
+
+
+@pytest.mark.parametrize(
+    ("field", "values", "name"),
+    [(50, [1.65, 1.8, 1.75, 1.6], "height"), (21002, [70500, 8e4, 9e4, 6e4], "weight"), (24103, [0.55] * 4, "LVEF")],
+)
+def test_a_column_in_another_unit_stops(tmp_path, field, values, name):
+    frame = table("ukbconv").assign(**{f"{field}-2.0": values, f"{field}-3.0": values})
+    with pytest.raises(InputError, match=rf"^raw\.tabular: .*table\.csv: {name}: 4 of 4 values lie outside .*unit"):
+        read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR)
+
+
+def test_a_phenotype_no_heart_can_have_is_empty(tmp_path, caplog):
+    frame = table("ukbconv").assign(**{"24103-2.0": [55, 60, 65, 0], "24103-3.0": [55, 60, 65, 70]})
+    frame.loc[0, "24100-2.0"] = -1
+    found = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR).phenotypes
+    np.testing.assert_array_equal(found["LVEF"], [55, 60, 65, np.nan])
+    assert np.isnan(found["LVEDV"][0]) and "LVEDV: 1 of 3 values lie outside 1 to 1000" in caplog.text
+
+
+@pytest.mark.parametrize("cell", ["['I251' 'E119']", "I251,E119", "I251 E119", "i25.1;E11.9", "I251\nE119"])
+def test_all_codes_of_a_cell_count(tmp_path, cell):
+    frame = table("rap", "json")
+    frame.loc[3, "p41270"] = cell
+    for path in (write(tmp_path / "table.csv", frame), tmp_path / "table.parquet"):
+        if path.suffix == ".parquet":
+            frame.to_parquet(path)
+        labels = read_tabular([path], VISITS, **TABULAR).labels
+        assert labels.loc[3, ["cad", "af", "dm"]].tolist() == [1, 0, 1]
+
+
+def test_unknown_codes_are_counted_over_the_whole_file(tmp_path, caplog):
+    frame = table("ukbconv").astype(object)
+    frame.loc[0, "41270-0.0"] = "I25~1"
+    labels = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR).labels
+    assert labels["cad"].tolist() == [0, 0, 0, 0] and "field 41270: 1 of 6 cells (17 %) hold text" in caplog.text

@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = dict(args.settings)
     if settings.pop("layout") == "named":
         names = list(settings["fields"]), list(settings["diseases"])
-        tabular = read_named(args.tabular, visits["eid"].to_numpy(), *names)
+        tabular = read_named(args.tabular, visits["eid"].to_numpy(), *names, settings["ranges"])
     else:
         tabular = read_tabular(args.tabular, visits, **settings)
     for name in TABLES:

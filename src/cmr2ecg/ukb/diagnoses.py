@@ -1,7 +1,6 @@
 """Diseases and the dates of their first records from the diagnosis fields of UK Biobank's tables."""
 
 import logging
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -12,12 +11,11 @@ import pyarrow as pa
 from cmr2ecg.command import InputError
 from cmr2ecg.ukb.cells import to_dates
 from cmr2ecg.ukb.columns import Column
-from cmr2ecg.ukb.icd10 import codes_in
+from cmr2ecg.ukb.icd10 import CODE, codes_in
 
 log = logging.getLogger(__name__)
 
 ONE_DATE = (40000,)  # date of death: one for all its causes; every other field has a date for each code
-LOOKS_LIKE_A_CODE = re.compile(r"[A-Z]\d[0-9A-Z]")
 Diseases = Mapping[str, Sequence[str]]
 
 
@@ -46,8 +44,10 @@ def source_of(name: str, codes: Sequence[Column], dates: Sequence[Column], date_
     return Source(name, list(codes), by_place, date_field in ONE_DATE)
 
 
-def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> pd.DataFrame:
-    """Return one row a record of a wanted disease: row of the piece, disease, date (NaT where there is none).
+def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> tuple[pd.DataFrame, int, int]:
+    """Return the records of wanted diseases, and how many cells hold something unknown and how many hold anything.
+
+    The table has one row a record: row of the piece, disease, date (NaT where there is none).
 
     Args:
         piece: columns of text.
@@ -55,7 +55,7 @@ def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> pd.D
         diseases: name -> ICD-10 prefixes without dots, such as I20.
 
     Raises:
-        InputError: if most cells hold no ICD-10 code or a date is none; without naming the file.
+        InputError: if a date is none; without naming the file.
     """
     found, strange, filled = [], 0, 0
     for column in source.codes:
@@ -64,26 +64,25 @@ def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> pd.D
             places, odd = _in_column(pd.Categorical(cells.to_pandas()), column, source, diseases)
             found.append(places)
             strange, filled = strange + odd, filled + len(cells) - cells.null_count
-    check_codes(strange, filled, source)
     places = pd.concat(found, ignore_index=True) if found else _in_column(pd.Categorical([]), None, source, diseases)[0]
     dates = np.full(len(places), np.datetime64("NaT"), "datetime64[s]")
     for column, rows in places.groupby("date_column").indices.items():
         dates[rows] = to_dates(piece[column])[places["row"].to_numpy()[rows]]
-    return places[["row", "disease"]].assign(date=dates)
+    return places[["row", "disease"]].assign(date=dates), strange, filled
 
 
-def check_codes(strange: int, filled: int, source: Source) -> None:
-    """Stop if most cells hold something else than ICD-10 codes; say so if a few do.
+def check_codes(strange: int, filled: int, field: int) -> None:
+    """Stop if most cells of a field hold something else than ICD-10 codes; say which share does if a few do.
 
     Raises:
         InputError: names the field.
     """
     if not strange:
         return
-    field = source.codes[0].field
     if strange > filled / 2:
         raise InputError(f"field {field}: {strange} of {filled} cells hold no ICD-10 code such as I251 or I25.1 Angina")
-    log.warning("field %d: %d of %d cells hold text that is no ICD-10 code; it is passed over", field, strange, filled)
+    counts = (strange, filled, 100 * strange / filled)
+    log.warning("field %d: %d of %d cells (%.2g %%) hold text that is no ICD-10 code, passed over", field, *counts)
 
 
 def _in_column(
@@ -93,7 +92,9 @@ def _in_column(
     hits, strange = [], np.zeros(len(cells.categories) + 1, bool)  # the last stands for empty cells
     for kind, cell in enumerate(cells.categories):
         for position, code in enumerate(codes_in(cell)):
-            strange[kind] |= bool(code) and not LOOKS_LIKE_A_CODE.match(code)
+            if code and not CODE.fullmatch(code):
+                strange[kind] = True
+                continue
             for disease, prefixes in diseases.items():
                 if code.startswith(tuple(prefixes)):
                     hits.append((kind, disease, source.date_column(column, position)))

@@ -14,16 +14,20 @@ import pandas as pd
 from cmr2ecg.command import InputError
 from cmr2ecg.ukb.cells import to_eids, to_numbers
 from cmr2ecg.ukb.phenotypes import phenotype_fields
+from cmr2ecg.ukb.ranges import Ranges, check_range, within
 from cmr2ecg.ukb.tables import read_columns, read_header
 from cmr2ecg.ukb.tabular import Tabular
 
 log = logging.getLogger(__name__)
 
 
-def read_named(files: Sequence[Path], eids: np.ndarray, covariates: Sequence[str], diseases: Sequence[str]) -> Tabular:
+def read_named(
+    files: Sequence[Path], eids: np.ndarray, covariates: Sequence[str], diseases: Sequence[str], ranges: Ranges
+) -> Tabular:
     """Return the tables of the subjects that have a label of every disease there is a column of.
 
-    A disease without a column counts as absent in everybody, with a warning: nothing can be trained on it.
+    A disease without a column counts as absent in everybody, with a warning: nothing can be trained on it. A covariate
+    outside its range is left empty and counted.
 
     Raises:
         InputError: if no table has an eid, no disease has a column, or a cell cannot be read; names setting and file.
@@ -31,7 +35,7 @@ def read_named(files: Sequence[Path], eids: np.ndarray, covariates: Sequence[str
     if not files:
         raise InputError("raw.tabular is empty: name a table with eid and a column of 0 and 1 for each disease")
     wanted = [*covariates, *diseases]
-    values = pd.concat([_read(Path(file), wanted) for file in files])
+    values = pd.concat([_read(Path(file), wanted, ranges) for file in files])
     values = values.groupby(level="eid").first().reindex(columns=wanted)
     known = [name for name in diseases if values[name].notna().any()]
     if not known:
@@ -48,7 +52,7 @@ def read_named(files: Sequence[Path], eids: np.ndarray, covariates: Sequence[str
     return Tabular(*(table.rename_axis(index="eid").reset_index() for table in tables))
 
 
-def _read(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
+def _read(path: Path, wanted: Sequence[str], ranges: Ranges) -> pd.DataFrame:
     header = read_header(path)
     if "eid" not in header:
         raise InputError(f"raw.tabular: {path} has no column eid")
@@ -62,6 +66,13 @@ def _read(path: Path, wanted: Sequence[str]) -> pd.DataFrame:
         raise InputError(f"raw.tabular: {path}: {error}") from None
     table = pd.concat(parts) if parts else pd.DataFrame(columns=there, index=pd.Index([], name="eid", dtype="int64"))
     table = table[table.index > 0]
+    for name in there:
+        values, counts = within(table[name].to_numpy(float), name, ranges)
+        table = table.assign(**{name: values})
+        try:
+            check_range(name, counts, ranges)
+        except InputError as error:
+            raise InputError(f"raw.tabular: {path}: {error}") from None
     diseases = [name for name in there if name not in ("sex", "age", "weight", "height")]
     for name in diseases:
         if not table[name].dropna().isin((0, 1)).all():

@@ -7,12 +7,14 @@ import pandas as pd
 
 GROUPS = ("lv", "rv", "wt", "ecc", "err")  # ventricles, wall thickness, circumferential and radial strain
 
+COLUMNS = ["field_id", "bai_name", "ukb_title", "units", "low", "high"]
+
 
 @cache
 def phenotype_table() -> pd.DataFrame:
-    """Return field_id, bai_name, ukb_title, units and group of the 61 phenotypes, in order of field id."""
+    """Return field_id, bai_name, ukb_title, units, group, and low and high (values that can be), by field id."""
     with files("cmr2ecg.ukb").joinpath("phenotypes_61.tsv").open(encoding="utf-8") as handle:
-        table = pd.read_csv(handle, sep="\t", usecols=["field_id", "bai_name", "ukb_title", "units"])
+        table = pd.read_csv(handle, sep="\t", usecols=COLUMNS)
     prefix = table["bai_name"].str.extract(r"^(LV|RV|WT|Ecc|Err)", expand=False)
     return table.assign(group=prefix.str.lower())
 
@@ -21,6 +23,12 @@ def phenotype_fields() -> dict[str, int]:
     """Return name -> field id of all 61 phenotypes."""
     table = phenotype_table()
     return dict(zip(table["bai_name"], table["field_id"].tolist(), strict=True))
+
+
+def phenotype_ranges() -> dict[str, tuple[float, float]]:
+    """Return name -> lowest and highest value that can be, wide enough for any heart; in the phenotype's unit."""
+    table = phenotype_table()
+    return dict(zip(table["bai_name"], zip(table["low"], table["high"], strict=True), strict=True))
 
 
 def phenotype_names(group: str) -> list[str]:

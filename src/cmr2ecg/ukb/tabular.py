@@ -1,6 +1,6 @@
 """Covariates, disease labels with dates, and CMR phenotypes from UK Biobank's main tables (paper §IV-B)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from cmr2ecg.command import InputError
 from cmr2ecg.ukb.cells import to_dates, to_eids, to_numbers
-from cmr2ecg.ukb.diagnoses import Diseases, disease_records
-from cmr2ecg.ukb.phenotypes import phenotype_fields
+from cmr2ecg.ukb.diagnoses import Diseases, check_codes, disease_records
+from cmr2ecg.ukb.phenotypes import phenotype_fields, phenotype_ranges
 from cmr2ecg.ukb.plan import Diagnoses, Plan, check_fields, make_plan, warn_of_visits
+from cmr2ecg.ukb.ranges import Ranges, check_range, within
 from cmr2ecg.ukb.tables import read_columns
 
 ROWS = 10_000  # subjects whose cells are looked at together
@@ -39,6 +40,7 @@ def read_tabular(
     visits: pd.DataFrame,
     *,
     fields: Mapping[str, int],
+    ranges: Ranges,
     visit_date: int | None,
     diagnoses: Diagnoses,
     diseases: Diseases,
@@ -52,6 +54,8 @@ def read_tabular(
         files: csv, tab-separated, gzipped or parquet.
         visits: eid and instance, the imaging visit whose covariates, date and phenotypes are taken.
         fields: covariate -> field id.
+        ranges: covariate -> lowest and highest value that can be; others are left empty and counted, as those of
+            phenotypes outside `phenotype_ranges`.
         visit_date: field id of the visit's date, None to go without.
         diagnoses: source -> {codes: field id, dates: field id or None, use: bool}.
         diseases: disease -> ICD-10 prefixes without dots.
@@ -70,7 +74,8 @@ def read_tabular(
     plans = [make_plan(Path(file), instances, wanted, visit_date, used) for file in files]
     check_fields(plans, fields, visit_date, used)
     warn_of_visits(plans, fields, instance)
-    parts = [part for plan in plans for part in read_file(plan, instance, diseases)]
+    limits = {**ranges, **phenotype_ranges()}
+    parts = [part for plan in plans for part in read_file(plan, instance, diseases, limits)]
     if not parts:
         raise InputError("raw.tabular: no table has a row for any subject with an ECG and a CMR; check its column eid")
     numbers, records, seen = (pd.concat([getattr(part, name) for part in parts]) for name in PARTS)
@@ -79,32 +84,51 @@ def read_tabular(
 
 @dataclass(frozen=True)
 class Part:
-    """What one piece of a file says of the wanted subjects: values by eid, records of diseases, sources with a row."""
+    """What one piece of a file says of the wanted subjects.
+
+    numbers: values by eid. records: of diseases. seen: sources with a row. outside: name -> values out of range,
+    all values. strange: field -> cells with something unknown, cells.
+    """
 
     numbers: pd.DataFrame
     records: pd.DataFrame
     seen: pd.DataFrame
+    outside: Mapping[str, tuple[int, int]]
+    strange: Mapping[int, tuple[int, int]]
 
 
 PARTS = ("numbers", "records", "seen")
 
 
-def read_file(plan: Plan, instance: pd.Series, diseases: Diseases) -> Iterator[Part]:
-    """Yield what each piece of a file says of the subjects of `instance` (visit by eid).
+def read_file(plan: Plan, instance: pd.Series, diseases: Diseases, ranges: Ranges) -> list[Part]:
+    """Return what each piece of a file says of the subjects of `instance` (visit by eid).
 
     Raises:
-        InputError: if a cell cannot be read; names the file.
+        InputError: if a cell cannot be read, or most of a column cannot be; names the file.
     """
-    eids = []
+    eids, parts = [], []
     for piece in chosen_rows(plan, instance.index):
         eids.append(to_eids(piece[plan.eid]))
         try:
-            yield _read_piece(piece, eids[-1], plan, instance, diseases)
+            parts.append(_read_piece(piece, eids[-1], plan, instance, diseases, ranges))
         except InputError as error:
             raise InputError(f"raw.tabular: {plan.path}: {error}") from None
+    try:
+        for name in plan.numbers:
+            check_range(name, _added(part.outside[name] for part in parts), ranges)
+        for field in {source.codes[0].field for source in plan.sources}:
+            check_codes(*_added(part.strange[field] for part in parts), field)
+    except InputError as error:
+        raise InputError(f"raw.tabular: {plan.path}: {error}") from None
     repeated = pd.Index(np.concatenate(eids)).duplicated().sum() if eids else 0
     if repeated:
         raise InputError(f"raw.tabular: {plan.path}: {repeated} rows repeat a subject; a table has one row for each")
+    return parts
+
+
+def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    one, two = np.sum([(0, 0), *counts], axis=0).tolist()
+    return one, two
 
 
 def chosen_rows(plan: Plan, eids: pd.Index) -> Iterator[pa.Table]:
@@ -128,23 +152,30 @@ def chosen_rows(plan: Plan, eids: pd.Index) -> Iterator[pa.Table]:
         yield pa.concat_tables(kept).combine_chunks()
 
 
-def _read_piece(piece: pa.Table, eids: np.ndarray, plan: Plan, instance: pd.Series, diseases: Diseases) -> Part:
+def _read_piece(
+    piece: pa.Table, eids: np.ndarray, plan: Plan, instance: pd.Series, diseases: Diseases, ranges: Ranges
+) -> Part:
     visit = instance.loc[eids].to_numpy()
     values: dict[str, np.ndarray] = {}
+    outside = {}
     for name, columns in plan.numbers.items():
         values[name] = np.full(len(eids), np.nan)
         for number, column in columns.items():
             here = np.flatnonzero(visit == number)
             values[name][here] = to_numbers(piece[column].take(pa.array(here)), name)
+        values[name], outside[name] = within(values[name], name, ranges)
     values["visit_date"] = np.full(len(eids), np.datetime64("NaT"), "datetime64[s]")
     for number, column in plan.visit_dates.items():
         here = np.flatnonzero(visit == number)
         values["visit_date"][here] = to_dates(piece[column].take(pa.array(here)))
     index = pd.Index(eids, name="eid")
-    records = [disease_records(piece, source, diseases) for source in plan.sources]
+    found = [disease_records(piece, source, diseases) for source in plan.sources]
+    strange = {s.codes[0].field: counts for s, (_, *counts) in zip(plan.sources, found, strict=True)}
+    records = [table for table, *_ in found]
     records = pd.concat([NO_RECORDS, *(table for table in records if len(table))])
     seen = pd.DataFrame({source.name: True for source in plan.sources}, index=index)
-    return Part(pd.DataFrame(values, index=index), records.assign(eid=eids[records["row"].to_numpy(int)]), seen)
+    records = records.assign(eid=eids[records["row"].to_numpy(int)])
+    return Part(pd.DataFrame(values, index=index), records, seen, outside, strange)
 
 
 NO_RECORDS = pd.DataFrame({"row": np.empty(0, int), "disease": np.empty(0, str), "date": np.empty(0, "datetime64[s]")})
