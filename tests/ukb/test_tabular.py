@@ -320,12 +320,11 @@ def test_what_no_body_can_have_is_empty_counted_and_named(tmp_path, caplog, cova
     whole = [70, 60, 50, 80] if covariate != "height" else [170, 160, 150, 180]
     for value in values:
         caplog.clear()
-        frame = table("ukbconv").astype(object)
-        frame[f"{field}-2.0"] = frame[f"{field}-3.0"] = whole
+        frame = table("ukbconv").assign(**{f"{field}-2.0": whole, f"{field}-3.0": whole}).astype(object)
         frame.loc[2, f"{field}-2.0"] = value
         found = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR).covariates[covariate]
         np.testing.assert_array_equal(found, [*whole[:2], np.nan, whole[3]])
-        assert f"{covariate}: 1 of 4 values lie outside" in caplog.text and value not in caplog.text.split("outside")[0]
+        assert f"{covariate}: 1 of 4 values lie outside" in caplog.text
 
 
 @pytest.mark.parametrize(
