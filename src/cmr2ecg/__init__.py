@@ -3,7 +3,7 @@
 import os
 import sys
 
-if sys.argv[:1] == ["-m"] and not sys.flags.safe_path:
-    if sys.path[:1] == [os.getcwd()]:
+if sys.argv[:1] == ["-m"]:
+    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
         del sys.path[0]
     os.environ["PYTHONSAFEPATH"] = "1"  # for the processes it starts

@@ -10,6 +10,7 @@ from cmr2ecg.evaluate.named_subjects import read_named
 
 pytestmark = pytest.mark.slow
 EIDS = [9000001, 9000002]
+TABLES = ("tabular", "withdrawn", "excluded", "boxes")
 PLAN = """\
 cohort: hidden
 shards: 1
@@ -33,10 +34,10 @@ def made_up(tmp_path_factory) -> Path:
         (secret / kind).mkdir()
         for eid in EIDS:
             (secret / kind / f"{eid}_{field}").touch()
-    for name in ("tabular", "withdrawn", "boxes"):
+    for name in TABLES:
         (secret / f"{name}.csv").write_text("eid\n")
     kinds = {"ecg": "ecg", "cmr": "cmr", "segmentations": "segmentations"}
-    kinds |= {name: f"{name}.csv" for name in ("tabular", "withdrawn", "boxes")}
+    kinds |= {name: f"{name}.csv" for name in TABLES}
     raw = "".join(f"  {kind}: [{secret / name}]\n" for kind, name in kinds.items())
     (clone / "hidden.yaml").write_text(f"{PLAN}raw:\n{raw}")
     listed = snakemake(clone, "--configfile", "hidden.yaml", "--summary")
