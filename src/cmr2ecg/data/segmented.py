@@ -76,6 +76,8 @@ def _frame_of(folder: str, phase: str, cine: Cine) -> int | None:
         return None
     image = next(iter(_planes(path, cine))).values
     different = np.abs(cine.pixels - image.astype(np.float32)).mean(axis=(1, 2))
+    if cine.taken:
+        different[np.array(cine.taken) != np.arange(len(different))] = np.inf  # copies
     best = int(different.argmin())
     return best if different[best] <= SAME_IMAGE * max(float(image.std()), 1e-6) else None
 

@@ -15,6 +15,7 @@ import pandas as pd
 from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.boxes import read_boxes
 from cmr2ecg.data.crop import Box, crop_heart
+from cmr2ecg.data.frames import phases_that_may_be_missing
 from cmr2ecg.data.segmented import segmented_heart
 from cmr2ecg.data.shards import Field, process_shard
 from cmr2ecg.ukb.rejection import Rejection
@@ -80,19 +81,19 @@ def crop_file(subject: Subject, **settings: Any) -> tuple[dict[str, Any], dict[s
             heart = segmented_heart(segmentation, cine)
         except Rejection as error:
             notes.append(f"segmentation not used: {error.reason}")
-    if settings["end_diastole"] == "first_frame" and cine.missing:
-        notes.append("end-diastole is the first frame there is")
     choices = {name: value for name, value in settings.items() if name not in READ}
     image = crop_heart(cine, **choices, box_by_hand=box, segmented=heart)
+    notes += phases_that_may_be_missing(image.frames, settings["channels"], cine.taken)
     frames, rows, columns = cine.pixels.shape
     values = (
-        *(rows, columns, *cine.spacing_mm, cine.slices, frames, cine.missing),
+        *(rows, columns, *cine.spacing_mm, cine.slices, frames - cine.missing, cine.missing),
         *(round(value, 1) for value in (*image.centre, *image.areas_mm2)),
         "motion" if heart is None else "segmentation",
         settings["crop"] if box is None else "hand",
         "; ".join(notes),
     )
-    row = {"cmr": image.pixels, "box": image.box, "frames": image.frames, "slice": cine.slice_index}
+    shown = [cine.taken[frame] if cine.taken else frame for frame in image.frames]
+    row = {"cmr": image.pixels, "box": image.box, "frames": shown, "slice": cine.slice_index}
     return row, dict(zip(MEASURES, values, strict=True))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from cmr2ecg.ukb.dicom import Frame
+from cmr2ecg.ukb.places import expected_frames
 from cmr2ecg.ukb.rejection import Rejection
 
 COLUMNS = 50  # looked at when frames are compared
@@ -70,7 +71,8 @@ def fitting(pixels: np.ndarray) -> np.ndarray:
 def _beat(frames: list[Frame], failed: int) -> tuple[list[Frame], int, list[str]]:
     """Return the frames that belong together, how many there should be, and notes."""
     notes = [f"frames undecodable: {failed}"] if failed else []
-    expected = Counter(frame.frames for frame in frames).most_common(1)[0][0] or len(frames) + failed
+    expected = Counter(frame.frames for frame in frames).most_common(1)[0][0] or 0
+    expected = expected if expected > 0 else expected_frames(frames, failed)
     same = _of_one_size(frames)
     if len(same) < len(frames):
         notes.append(f"frames of another size: {len(frames) - len(same)}")

@@ -15,6 +15,7 @@ import numpy as np
 from cmr2ecg.ukb.archive import open_archive, read_member
 from cmr2ecg.ukb.beat import fitting, join_pixels, one_beat
 from cmr2ecg.ukb.dicom import Frame, Header, read_frame
+from cmr2ecg.ukb.places import places_in_beat, whole_beat
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.series import ManifestError, check_others, find_slices, normal, read_headers, series_by_manifest
 from cmr2ecg.ukb.stack import order_slices
@@ -26,12 +27,13 @@ MAX_PIXELS = 50_000_000  # of all frames of a slice, which are held in memory; U
 class Cine:
     """The cine of one slice.
 
-    pixels: (frames, rows, columns) in order of time.
+    pixels: (frames, rows, columns), the whole beat in order of time; an absent frame is a copy of the nearest.
     spacing_mm: millimetres between rows, between columns.
     slice_index: 0-based from the base in the stack; slices: size of the stack.
     missing: frames of the beat that were absent, undecodable or did not fit.
     place: where the slice lies in the patient, None if unknown.
     notes: what was unusual and how it was mended.
+    taken: index at which each frame was taken, another one for a copy; () if there are no copies.
     """
 
     pixels: np.ndarray
@@ -41,6 +43,7 @@ class Cine:
     missing: int
     place: Header | None = None
     notes: tuple[str, ...] = ()
+    taken: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,21 +102,25 @@ def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Hea
     middle = stack.slices[stack.middle]
     frames, failed = _frames(archive, middle.names, series)
     frames, expected, notes = one_beat(frames, failed, limits.enough)
-    pixels = join_pixels(frames)
+    if expected * frames[0].pixels.size > MAX_PIXELS:
+        raise Rejection("too many pixels in one slice", f"{expected} frames")
+    pixels, places = join_pixels(frames), places_in_beat(frames, expected)
     fits = fitting(pixels)
     if not fits.all():
         notes = [*notes, f"frames that do not fit: {np.count_nonzero(~fits)}"]
-        pixels = pixels[fits]
+        pixels, places = pixels[fits], places[fits]
         if not limits.enough(len(pixels), expected):
             raise Rejection("too few frames", f"{len(pixels)} of {expected}")
+    whole, taken = whole_beat(pixels, places, expected)
     return Cine(
-        pixels,
+        whole,
         frames[0].spacing_mm,
         stack.middle,
         len(stack.slices),
         expected - len(pixels),
         middle.header,
         (*stack.notes, *notes),
+        taken,
     )
 
 
