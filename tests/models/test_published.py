@@ -3,8 +3,10 @@
 import argparse
 import io
 import json
+import os
 import pathlib
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -89,14 +91,11 @@ def test_the_position_embedding_is_interpolated_in_time_for_another_length(golde
         ({"patch": 50}, "patch_embed.proj.weight is"),
         ({"dim": 48}, "pos_embed is"),
         ({"depth": 3}, "12 weights are missing"),
-        ({"depth": 1}, None),
+        ({"depth": 1}, r"12 weights have no place in this encoder \(blocks.1.attn.proj.bias.*deeper"),
     ],
 )
 def test_an_encoder_of_another_size_is_refused(state, changed, message):
     encoder = EcgEncoder(**{**SIZES, **changed})
-    if message is None:  # a deeper file than the encoder: its further blocks are unexpected, and said so
-        assert any(name.startswith("blocks.1.") for name in import_ecg(state, encoder, "x.pth").unexpected)
-        return
     with pytest.raises(InputError, match=message):
         import_ecg(state, encoder, "x.pth")
 
@@ -115,6 +114,69 @@ def test_an_image_encoder_in_the_authors_layout_gives_the_same_outputs(tmp_path)
         assert torch.equal(source.eval()(images), encoder.eval()(images))
     with pytest.raises(InputError, match="weights are missing"):
         import_image(layout, cmr_encoder("resnet101", 64), "i.pth")
+    with pytest.raises(InputError, match=r"layer4.3.* deeper or of another kind"):
+        import_image({**layout, "encoder_imaging.7.3.conv1.weight": torch.ones(1)}, encoder, "i.pth")
+    with pytest.raises(InputError, match=r"layer1.0.conv1.weight is complex"):
+        import_image({**layout, "encoder_imaging.4.0.conv1.weight": torch.ones(1) + 1j}, encoder, "i.pth")
+
+
+ODD = {
+    "complex": lambda value: value + 1j,
+    "sparse": lambda value: value.to_sparse(),
+    "compressed": lambda value: value.flatten()[None].to_sparse_csr(),
+    "quantized": lambda value: torch.quantize_per_tensor(value, 0.1, 0, torch.qint8),
+    "nested": lambda value: torch.nested.nested_tensor([value]),
+    "without content": lambda value: value.to("meta"),
+    "of torch.int8": lambda value: value.to(torch.int8),
+    "of torch.bool": lambda value: value.to(torch.bool),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["pos_embed", "blocks.0.attn.qkv.weight"])
+@pytest.mark.parametrize("kind", ODD)
+def test_tensors_that_are_no_plain_numbers_are_refused(state, tmp_path, kind, name):
+    odd = {**state, name: ODD[kind](state[name])}
+    word = "sparse" if kind == "compressed" else kind
+    with pytest.raises(InputError, match=f"{name} is {word}|not a readable file|refused"):
+        import_ecg(read_state(saved(tmp_path / "x.pth", odd)), EcgEncoder(**SIZES), "x.pth")
+    with pytest.raises(InputError, match=f"{name} is {word}"):
+        import_ecg(odd, EcgEncoder(**SIZES), "x.pth")
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16, torch.float64])
+def test_other_widths_of_real_numbers_are_read(state, tmp_path, kind):
+    path = saved(tmp_path / "x.pth", {3: 4, "model": {name: value.to(kind) for name, value in state.items()}})
+    found = import_ecg(read_state(path), EcgEncoder(**SIZES), "x.pth").state
+    assert all(value.dtype is torch.float32 for value in found.values())
+    torch.testing.assert_close(found["cls_token"], state["cls_token"], rtol=0.01, atol=0.01)
+
+
+def test_weights_too_large_for_the_encoders_numbers_are_refused(state):
+    state["cls_token"] = torch.full_like(state["cls_token"], 1e300, dtype=torch.float64)
+    with pytest.raises(InputError, match=r"not finite \(cls_token\)"):
+        import_ecg(state, EcgEncoder(**SIZES), "x.pth")
+
+
+def test_files_that_would_swell_are_refused(state, tmp_path):
+    state["pos_embed"] = torch.zeros(1, 1, 24).expand(1, 12_000_001, 24)  # one number in the file
+    with pytest.raises(InputError, match="pos_embed is"):
+        import_ecg(state, EcgEncoder(**SIZES), "x.pth")
+    path, packed = saved(tmp_path / "x.pth", {"a": torch.zeros(100_000)}), tmp_path / "packed.pth"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for part in source.infolist():
+            target.writestr(part.filename, source.read(part))
+    with pytest.raises(InputError, match="larger unpacked"):
+        read_state(packed)
+
+
+@pytest.mark.parametrize("ending", ["pth", "safetensors"])
+def test_a_folder_or_a_pipe_is_no_file_of_weights(tmp_path, ending):
+    (tmp_path / f"a.{ending}").mkdir()
+    os.mkfifo(tmp_path / f"b.{ending}")
+    for name in "ab":
+        with pytest.raises(InputError, match="a folder or a pipe"):
+            read_state(tmp_path / f"{name}.{ending}")
 
 
 class Bomb:

@@ -10,12 +10,12 @@ hold `encoder_imaging.N.*`, a ResNet's children by number.
 import argparse
 import pickle
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -29,6 +29,8 @@ NOT_ECG = re.compile(r"(decoder|mask_token|head\.|fc_norm\.|attention_pool|proje
 CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3", "7": "layer4"}
 NOT_IMAGE = re.compile(r"(fc\.|head\.|projector|9\.)")
 MAY_BE_MISSING = re.compile(r"norm\.|.*num_batches_tracked$")  # a norm that starts as none; a counter
+INSIDE = re.compile(r"(blocks|layer\d+)\.(\d+)\.")  # parts whose number and kind make the network what it is
+MOST_TOKENS = 120_000
 SHOWN = 8  # names in a message
 
 
@@ -58,6 +60,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     Raises:
         InputError: if the file is damaged, holds another kind of object, or no tensors.
     """
+    if path.exists() and not path.is_file():
+        raise InputError(f"{path}: not a readable file of weights, but a folder or a pipe")
     try:
         with torch.serialization.safe_globals([argparse.Namespace]):
             whole = load_file(path) if path.suffix == ".safetensors" else _read_pth(path)
@@ -65,18 +69,9 @@ def read_state(path: Path) -> dict[str, Tensor]:
         found = re.search(r"GLOBAL ([\w.]+)", str(error))
         what = f"it holds {found[1]}" if found else "it is no file of tensors"
         raise InputError(f"{path}: refused: {what}; only tensors and plain values are read") from error
-    except (
-        SafetensorError,
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        LookupError,
-        TypeError,
-        AttributeError,
-    ) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
+    except (FileNotFoundError, InputError):
+        raise
+    except Exception as error:  # a damaged file can make the readers raise anything
         raise InputError(
             f"{path}: not a readable file of weights, perhaps cut short ({type(error).__name__})"
         ) from error
@@ -84,13 +79,23 @@ def read_state(path: Path) -> dict[str, Tensor]:
         if isinstance(whole, Mapping) and isinstance(whole.get(name), Mapping):
             whole = whole[name]
             break
-    state = {k: v for k, v in whole.items() if isinstance(v, Tensor)} if isinstance(whole, Mapping) else {}
+    state = (
+        {k: v for k, v in whole.items() if isinstance(k, str) and isinstance(v, Tensor)}
+        if isinstance(whole, Mapping)
+        else {}
+    )
     if not state:
         raise InputError(f"{path}: holds no weights by name")
     return state
 
 
 def _read_pth(path: Path) -> object:
+    if zipfile.is_zipfile(path):  # as torch writes it: nothing is compressed, and no part stands for two
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+        packed = any(part.compress_type != zipfile.ZIP_STORED for part in parts)
+        if packed or sum(part.file_size for part in parts) > path.stat().st_size:
+            raise InputError(f"{path}: refused: it is larger unpacked than torch writes files")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
@@ -110,9 +115,9 @@ def import_ecg(state: Mapping[str, Tensor], encoder: EcgEncoder, source: str) ->
         raise InputError(f"{source}: {len(anchors)} tensors are named {ECG_ANCHOR}; an ECG encoder has one")
     prefix = anchors[0].removesuffix(ECG_ANCHOR)
     named = {key.removeprefix(prefix) if key.startswith(prefix) else key: value for key, value in state.items()}
-    there = "pos_embed" in named and named["pos_embed"].ndim == 3
     times = None
-    if there and named["pos_embed"].shape != encoder.pos_embed.shape:
+    check_plain(named, encoder, source)
+    if "pos_embed" in named and named["pos_embed"].ndim == 3 and named["pos_embed"].shape != encoder.pos_embed.shape:
         named["pos_embed"], times = stretch(named["pos_embed"], encoder, source)
     return _match(named, encoder, NOT_ECG, source, times)
 
@@ -127,7 +132,8 @@ def stretch(embedding: Tensor, encoder: EcgEncoder, source: str) -> tuple[Tensor
     """
     (leads, times), dim = encoder.grid, encoder.embed_dim
     tokens = embedding.shape[1] - 1
-    if embedding.shape[0] != 1 or embedding.shape[2] != dim or tokens < leads or tokens % leads:
+    fits = embedding.shape[0] == 1 and embedding.shape[2] == dim and tokens >= leads and tokens % leads == 0
+    if not fits or tokens > MOST_TOKENS:
         wanted = tuple(encoder.pos_embed.shape)
         raise InputError(
             f"{source}: pos_embed is {tuple(embedding.shape)}, {wanted} is wanted; check models.ecg_encoder"
@@ -154,7 +160,32 @@ def import_image(state: Mapping[str, Tensor], encoder: nn.Module, source: str) -
             continue
         number, _, rest = key.removeprefix(prefix).partition(".")
         named[f"{CHILDREN[number]}.{rest}" if number in CHILDREN else key.removeprefix(prefix)] = value
+    check_plain(named, encoder, source)
     return _match(named, encoder, NOT_IMAGE, source)
+
+
+def check_plain(named: Mapping[str, Tensor], encoder: nn.Module, source: str) -> None:
+    """Hold the weights that are wanted against what can be read without loss: plain real numbers in memory.
+
+    Raises:
+        InputError: names the first other tensor: complex, sparse, quantized, nested, without content, or whole
+            numbers, which only a scale of their own would turn into weights.
+    """
+    for key, wanted in encoder.state_dict().items():
+        value = named.get(key)
+        if value is None:
+            continue
+        kinds = {
+            "complex": value.is_complex(),
+            "nested": value.is_nested,
+            "sparse": value.layout is not torch.strided,
+            "quantized": value.is_quantized,
+            "without content": value.is_meta,
+            f"of {value.dtype}": wanted.is_floating_point() != value.is_floating_point(),
+        }
+        odd = next((kind for kind, found in kinds.items() if found), None)
+        if odd:
+            raise InputError(f"{source}: {key} is {odd}; plain numbers as {wanted.dtype} are wanted")
 
 
 def _match(
@@ -173,6 +204,12 @@ def _match(
         raise InputError(
             f"{source}: {len(fatal)} weights are missing ({_listed(fatal)}) and {len(unexpected)} unexpected"
             f"{f' ({_listed(unexpected)})' if unexpected else ''}; is it this encoder, and models of its size?"
+        )
+    more = [key for key in unexpected if INSIDE.match(key)]
+    if more:
+        raise InputError(
+            f"{source}: {len(more)} weights have no place in this encoder ({_listed(more)}); it is deeper or of "
+            "another kind: check the sizes in config models"
         )
     for key, value in wanted.items():
         if key in named and named[key].shape != value.shape:
