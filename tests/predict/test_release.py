@@ -1,6 +1,7 @@
 """A release: whole, checked by its sums, and what it says follows from its networks and the validation split."""
 
 import json
+import os
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,8 @@ from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
 from cmr2ecg.predict.build import example, validation
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
-from cmr2ecg.predict.release import read_release, write_sums
+from cmr2ecg.predict.release import read_config, read_release, write_sums
+from cmr2ecg.predict.run import check_outputs
 
 
 @pytest.fixture(scope="module")
@@ -165,3 +167,85 @@ def test_too_few_subjects_for_an_interval_say_so():
 def test_a_prevalence_that_is_none_is_refused(text):
     with pytest.raises(InputError, match="--prevalence"):
         calibrate.check_prevalences([text], ["cad", "af"])
+
+
+CHANGES = {
+    "name": 3,
+    "cohort": "a\nb",
+    "clean_ecg": [],
+    "clean_ecg.samples": "5000",
+    "clean_ecg.sampling_rate_hz": True,
+    "clean_ecg.clip_std": float("nan"),
+    "clean_ecg.baseline": {},
+    "clean_ecg.baseline.lam": 10**400,
+    "clean_ecg.quality.max_mv": None,
+    "models": {},
+    "models.ecg_encoder.dim": 10**9,
+    "models.ecg_encoder.patch": 0,
+    "models.ecg_encoder.samples": 10_000,
+    "models.ecg_encoder.heads": 5,
+    "models.ecg_encoder.strange": 1,
+    "models.ecg_encoder.patch ": 7,
+    "targets": [],
+    "targets.cad": None,
+    "targets.cad.seeds": 3,
+    "targets.cad.outputs": [],
+    "targets.cad.pooling": "x",
+    "targets.cad.evaluation_crops": 0,
+    "targets.cad.calibration": 1,
+    "targets.cad.calibration.slope": "1",
+    "targets.cad.calibration.prevalence": 2,
+    "targets.lv.scale.std": [1.0],
+    "targets.lv.units": {},
+    "targets.lv.intervals.LVEF.half_width": -1,
+}
+
+
+MAY_BE_ABSENT = ("models.ecg_encoder.strange", "models.ecg_encoder.patch ", "targets.cad", "targets.cad.calibration")
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "gone"),
+    [
+        (*change, gone)
+        for change in CHANGES.items()
+        for gone in (False, True)
+        if not gone or change[0] not in MAY_BE_ABSENT
+    ],
+)
+def test_odd_settings_are_refused_in_one_line(copy, place, value, gone):
+    config = json.loads((copy / "config.json").read_text())
+    *above, name = place.strip().split(".")
+    part = config
+    for key in above:
+        part = part[key]
+    part.pop(name) if gone else part.update({name: value})
+    (copy / "config.json").write_text(json.dumps(config))
+    write_sums(copy)
+    with pytest.raises(InputError) as refused:
+        build_ensemble(read_release(copy))
+    assert "config.json" in str(refused.value) and len(str(refused.value)) < 400 and "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "[" * 100_000, "1" * 5000, '{"format": 1}', "\udcff", '{"format": [1]}'])
+def test_files_that_are_no_settings_are_refused(copy, text):
+    (copy / "config.json").write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(InputError, match=r"config\.json"):
+        read_config(copy)
+
+
+@pytest.mark.parametrize("name", ["config.json", "SHA256SUMS"])
+def test_a_pipe_in_a_release_holds_nothing_up(copy, name):
+    (copy / name).unlink()
+    os.mkfifo(copy / name)
+    with pytest.raises(InputError, match=name):
+        read_release(copy)
+
+
+def test_a_graph_of_other_outputs_is_refused(folder):
+    config = json.loads((folder / "config.json").read_text())
+    for said in ({}, {"cad": np.zeros((3, 1, 1)), "lv": np.zeros((2, 1, 6)), "wt": np.zeros((3, 1, 17))}):
+        with pytest.raises(InputError, match="does not fit config"):
+            check_outputs(lambda _, said=said: said, config, folder / "model.onnx")
+    with pytest.raises(InputError, match=r"does not fit config.json \(ZeroDivisionError\)"):
+        check_outputs(lambda _: 1 / 0, config, folder / "model.onnx")

@@ -1,6 +1,7 @@
 """The networks of a release, and what they say of cleaned ECGs."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes
+from cmr2ecg.failures import one_line
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict.release import EMBEDDING, Release, key_of
@@ -76,7 +78,7 @@ def _fits(release: Release, target: str, about: Mapping[str, Any], sizes: Mappin
     networks = []
     for seed in about["seeds"]:
         outputs = len(about["outputs"]) if is_phenotypes(target) else 2
-        with torch.device("meta"):
+        with torch.device("meta"), as_input_error(target):
             network = EcgPredictor(EcgEncoder(**sizes), outputs, about["pooling"])
         networks.append(_load(network, release.state(key_of(target, seed)), f"{target}, seed {seed}"))
     return Fits(networks, about["evaluation_crops"], about.get("scale"))
@@ -91,9 +93,18 @@ def build_encoder(release: Release) -> EcgEncoder:
     state = release.state(EMBEDDING)
     if not state:
         raise InputError(f"the release {release.name} holds no pre-trained encoder, so it gives no embeddings")
-    with torch.device("meta"):
+    with torch.device("meta"), as_input_error(EMBEDDING):
         encoder = EcgEncoder(**release.config["models"]["ecg_encoder"])
     return _load(encoder, state, EMBEDDING).eval()
+
+
+@contextmanager
+def as_input_error(what: str) -> Iterator[None]:
+    """Say in one line that no network can be built as config.json describes it, whatever torch and timm raise."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"config.json: there is no such network ({what}): {one_line(error)[:100]}") from error
 
 
 def _load(network: nn.Module, state: Mapping[str, Tensor], what: str) -> nn.Module:

@@ -17,6 +17,9 @@ from safetensors import SafetensorError, safe_open
 
 from cmr2ecg.command import InputError
 from cmr2ecg.files import atomic, sha256
+from cmr2ecg.predict.release_config import check_config
+from cmr2ecg.ukb.plain_file import read_plain
+from cmr2ecg.ukb.rejection import Rejection
 
 if TYPE_CHECKING:  # so that a command that needs no torch does not wait for it
     from torch import Tensor
@@ -24,6 +27,7 @@ if TYPE_CHECKING:  # so that a command that needs no torch does not wait for it
 FORMAT = 1
 EMBEDDING = "embedding"
 SUMS = "SHA256SUMS"
+MOST_BYTES = 20_000_000  # of config.json or SHA256SUMS
 KEYS = ("format", "name", "models", "clean_ecg", "targets")
 
 
@@ -56,17 +60,19 @@ def read_config(folder: Path) -> dict[str, Any]:
         InputError: if the folder is no release, or a later version's.
     """
     path = folder / "config.json"
+    if not path.exists():
+        raise InputError(f"{folder} is no release: it has no config.json; name a folder release/<name>")
     try:
-        config = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise InputError(f"{folder} is no release: it has no config.json; name a folder release/<name>") from error
-    except (OSError, ValueError) as error:
+        config = json.loads(read_plain(path.resolve(), MOST_BYTES).decode())
+    except (OSError, ValueError, Rejection, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file; fetch the release again") from error
     absent = [key for key in KEYS if not isinstance(config, dict) or key not in config]
     if absent:
         raise InputError(f"{path}: {absent[0]} is missing; is this the config.json of a release?")
     if config["format"] != FORMAT:
-        raise InputError(f"{path}: format {config['format']}; this version of cmr2ecg reads format {FORMAT}")
+        was = str(config["format"])[:20]
+        raise InputError(f"{path}: format {was}; this version of cmr2ecg reads format {FORMAT}")
+    check_config(config, str(path))
     return config
 
 
@@ -100,8 +106,8 @@ def check_sums(folder: Path, names: Sequence[str] = ("config.json", "model.safet
         InputError: if one differs or is not listed.
     """
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
-    except (OSError, ValueError) as error:
+        lines = read_plain((folder / SUMS).resolve(), MOST_BYTES).decode().splitlines()
+    except (OSError, ValueError, Rejection) as error:
         raise InputError(f"{folder} is no release: it has no readable {SUMS}") from error
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in names:

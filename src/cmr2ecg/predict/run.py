@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from cmr2ecg.command import InputError
 from cmr2ecg.files import sha256
 from cmr2ecg.imports import code_digest
 from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, start_pool
@@ -136,7 +137,9 @@ def load_networks(folder: Path) -> Networks:
         from cmr2ecg.predict.onnx_session import open_onnx
 
         check_sums(folder, ("config.json", GRAPH))
-        return open_onnx(folder / GRAPH)
+        networks = open_onnx(folder / GRAPH)
+        check_outputs(networks, read_config(folder), folder / GRAPH)
+        return networks
     import torch
 
     from cmr2ecg.predict.ensemble import build_ensemble, predict
@@ -144,6 +147,20 @@ def load_networks(folder: Path) -> Networks:
     torch.set_num_threads(1)
     ensemble = build_ensemble(read_release(folder))
     return lambda ecg: predict(ensemble, ecg)
+
+
+def check_outputs(networks: Networks, config: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError unless the graph gives for one ECG what config.json says."""
+    wanted = {name: (len(about["seeds"]), 1, len(about["outputs"])) for name, about in config["targets"].items()}
+    try:
+        said = networks(np.zeros((1, 12, config["clean_ecg"]["samples"]), np.float32))
+    except Exception as error:  # onnxruntime's own kinds of error have no common parent
+        raise InputError(
+            f"{path}: does not fit config.json ({type(error).__name__}); fetch the release again"
+        ) from error
+    odd = next((name for name, shape in wanted.items() if name not in said or said[name].shape != shape), None)
+    if odd:
+        raise InputError(f"{path}: does not fit config.json ({odd[:60]}); fetch the release again")
 
 
 def load_encoder(folder: Path) -> Networks:
