@@ -1,6 +1,6 @@
 import pytest
 
-from cmr2ecg.ukb.columns import at_visit, columns_by_field, eid_column, parse_column
+from cmr2ecg.ukb.columns import at_visit, columns_by_field, eid_columns, parse_column
 
 
 @pytest.mark.parametrize(
@@ -38,9 +38,11 @@ def test_columns_are_sorted_by_field_and_chosen_by_visit():
     assert at_visit(found[21003], 3).name == "21003-3.0"
     assert at_visit(found[21003], 0) is None
     assert at_visit(found[31], 2).name == "p31"
+    both = columns_by_field(["p50", "p50_i2"])[50]
+    assert at_visit(both, 2).name == "p50_i2" and at_visit(both, 3).name == "p50"
 
 
 @pytest.mark.parametrize("name", ["eid", "f.eid", '"eid"', "participant.eid", "EID"])
 def test_the_subject_column(name):
-    assert eid_column(["x", name]) == name
-    assert eid_column(["x"]) is None
+    assert eid_columns(["x", name]) == [name]
+    assert eid_columns(["x"]) == []

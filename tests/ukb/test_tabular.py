@@ -361,3 +361,59 @@ def test_unknown_codes_are_counted_over_the_whole_file(tmp_path, caplog):
     frame.loc[0, "41270-0.0"] = "I25~1"
     labels = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR).labels
     assert labels["cad"].tolist() == [0, 0, 0, 0] and "field 41270: 1 of 6 cells (17 %) hold text" in caplog.text
+
+
+def test_blanks_are_an_empty_cell(tmp_path):
+    frame = table("ukbconv").astype(object).where(table("ukbconv").notna(), "  ")
+    frame.loc[1, "eid"] = " 9000002 "
+    check(read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR))
+
+
+def test_line_breaks_in_quoted_cells_of_a_table_of_many_blocks(tmp_path, monkeypatch):
+    monkeypatch.setattr("cmr2ecg.ukb.tables.BLOCK_BYTES", 4096)
+    notes = [f"{n}\n" * 150 for n in range(200)]
+    others = pd.DataFrame({"eid": range(9001000, 9001200), "note": notes})
+    frame = pd.concat([others[:150], table("ukbconv").assign(note="a\n\nb,"), others[150:]])
+    check(read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR))
+
+
+@pytest.mark.parametrize("name", ["TABLE.PARQUET", "table.pq", "table.csv"])
+def test_parquet_is_told_by_its_content(tmp_path, name):
+    table("rap", "json").to_parquet(tmp_path / name)
+    check(read_tabular([tmp_path / name], VISITS, **TABULAR))
+
+
+@pytest.mark.parametrize("name", ["TABLE.CSV.GZ", "table.csv"])
+def test_gzip_is_told_by_its_content(tmp_path, name):
+    (tmp_path / name).write_bytes(gzip.compress(table("ukbconv").to_csv(index=False).encode()))
+    check(read_tabular([tmp_path / name], VISITS, **TABULAR))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda text: text.replace("50-3.0", "50-2.0", 1), "the columns 50-2.0 and 50-2.0, which are one"),
+        (lambda text: text.replace("50-3.0", "f.50.2.0", 1), "the columns 50-2.0 and f.50.2.0, which are one"),
+        (lambda text: text.replace("50-3.0", "f.eid", 1), "the columns eid and f.eid; keep one"),
+        (lambda text: text.replace(",", ";"), "no column eid .*semicolons separate them"),
+        (lambda text: text.replace(",", "|"), "no column eid .*vertical bars separate them"),
+        (lambda text: text.replace("9000001,", "9.00E+06,"), "rounded numbers"),
+        (lambda text: text.replace("9000001,", "9" * 300 + ","), "no whole number"),
+        (lambda text: text.encode("utf-16"), "not UTF-8"),
+        (lambda text: text.encode("utf-16-le"), "not UTF-8"),
+        (lambda text: text.replace("2016-05-04", '"2016-05-04', 1), "cannot be read as a table"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_a_table_that_may_be_read_wrongly_is_refused(tmp_path, change, message):
+    content = change(table("ukbconv").to_csv(index=False))
+    path = tmp_path / "table.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(InputError, match=rf"^raw\.tabular: .*{message}") as error:
+        read_tabular([path], VISITS, **TABULAR)
+    assert "\n" not in str(error.value) and "900000" not in str(error.value)
+
+
+def test_a_folder_is_no_table(tmp_path):
+    with pytest.raises(InputError, match=r"raw\.tabular: .* is a folder; name the files in it"):
+        read_tabular([tmp_path], VISITS, **TABULAR)

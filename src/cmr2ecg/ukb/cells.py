@@ -9,22 +9,35 @@ import pyarrow.compute as pc
 
 from cmr2ecg.command import InputError
 
+MISSING = ["", "NA", "NaN", "nan", "NULL"]
+LARGEST_EID = 2**53  # whole numbers are exact up to here
+SCIENTIFIC = re.compile(r"[+-]?\d[.]\d{6}[eE]\+?0*6")  # every digit of an eid of seven stands there
 SEX = {"Female": "0", "Male": "1"}  # coding 9
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
+
+
+def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """Return text without blanks around it, null where nothing or a mark of missing is left."""
+    text = pc.utf8_trim_whitespace(column)
+    return pc.if_else(pc.is_in(text, pa.array(MISSING)), None, text)
 
 
 def to_eids(column: pa.ChunkedArray) -> np.ndarray:
     """Return eids as int64, 0 where the cell is empty.
 
     Raises:
-        InputError: if a cell is no whole number.
+        InputError: if a cell is no whole number, or one that a spreadsheet rounded, such as 9.00E+06.
     """
+    text = trimmed(column)
     try:
-        numbers = pc.fill_null(pc.utf8_trim_whitespace(column).cast(pa.float64()), 0).to_numpy()
+        numbers = pc.fill_null(text.cast(pa.float64()), 0).to_numpy()
     except pa.ArrowInvalid:
         numbers = np.array([np.nan])
-    if not (np.isfinite(numbers).all() and (numbers == np.rint(numbers)).all()):
+    if not ((np.abs(numbers) <= LARGEST_EID).all() and (numbers == np.rint(numbers)).all()):
         raise InputError("the column eid holds something that is no whole number")
+    for number in text.filter(pc.fill_null(pc.match_substring(text, "e", ignore_case=True), False)).to_pylist():
+        if not SCIENTIFIC.fullmatch(number):
+            raise InputError("the column eid holds rounded numbers such as 9.00E+06; save it as whole numbers")
     return numbers.astype(np.int64)
 
 
@@ -34,7 +47,7 @@ def to_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     Raises:
         InputError: if a cell is text or infinite, or a sex neither 0 nor 1; names the covariate or phenotype.
     """
-    text = pc.utf8_trim_whitespace(column)
+    text = trimmed(column)
     if name == "sex":
         for label, code in SEX.items():
             text = pc.if_else(pc.equal(text, label), code, text)
@@ -53,7 +66,7 @@ def to_dates(cells: pa.ChunkedArray) -> np.ndarray:
     Raises:
         InputError: if a cell is something else; without naming the file.
     """
-    encoded = pd.Categorical(cells.to_pandas())
+    encoded = pd.Categorical(trimmed(cells).to_pandas())
     days = np.array([_day(cell) for cell in encoded.categories] + [np.datetime64("NaT")], "datetime64[s]")
     return days[encoded.codes]
 

@@ -33,9 +33,20 @@ def parse_column(name: str) -> Column | None:
     return None
 
 
-def eid_column(names: Iterable[str]) -> str | None:
-    """Return the name of the subject column as written, None if there is none."""
-    return next((name for name in names if _bare(name).lower() in EID_NAMES), None)
+def eid_columns(names: Iterable[str]) -> list[str]:
+    """Return the names of the subject column as written: none, one, or several that may be it."""
+    return [name for name in names if _bare(name).lower() in EID_NAMES]
+
+
+def repeated_column(columns: Iterable[Column]) -> tuple[str, str] | None:
+    """Return two columns of one field, visit and place, which a table may hold only once; None if there are none."""
+    seen: dict[tuple[int, int | None, int | None], str] = {}
+    for column in columns:
+        key = column.field, column.instance, column.array
+        if key in seen:
+            return seen[key], column.name
+        seen[key] = column.name
+    return None
 
 
 def columns_by_field(names: Iterable[str]) -> dict[int, list[Column]]:
@@ -49,8 +60,9 @@ def columns_by_field(names: Iterable[str]) -> dict[int, list[Column]]:
 
 
 def at_visit(columns: Iterable[Column], instance: int) -> Column | None:
-    """Return a field's first column at one visit, or one whose name has no instance; None if there is neither."""
-    return next((column for column in columns if column.instance in (instance, None)), None)
+    """Return a field's first column at one visit, else one whose name has no instance; None if there is neither."""
+    there = [column for column in columns if column.instance in (instance, None)]
+    return next((column for column in there if column.instance == instance), there[0] if there else None)
 
 
 def _bare(name: str) -> str:

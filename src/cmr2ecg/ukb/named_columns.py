@@ -15,7 +15,7 @@ from cmr2ecg.command import InputError
 from cmr2ecg.ukb.cells import to_eids, to_numbers
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 from cmr2ecg.ukb.ranges import Ranges, check_range, within
-from cmr2ecg.ukb.tables import read_columns, read_header
+from cmr2ecg.ukb.tables import check_once, read_columns, read_header
 from cmr2ecg.ukb.tabular import Tabular
 
 log = logging.getLogger(__name__)
@@ -55,8 +55,10 @@ def read_named(
 def _read(path: Path, wanted: Sequence[str], ranges: Ranges) -> pd.DataFrame:
     header = read_header(path)
     if "eid" not in header:
-        raise InputError(f"raw.tabular: {path} has no column eid")
+        semicolons = "; semicolons separate its names, save it with commas or tabs" if ";" in "".join(header) else ""
+        raise InputError(f"raw.tabular: {path} has no column eid{semicolons}")
     there = [name for name in wanted if name in header]
+    check_once(path, header, ["eid", *there])
     parts = []
     try:
         for piece in read_columns(path, ["eid", *there]):

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from cmr2ecg.command import InputError
-from cmr2ecg.ukb.columns import Column, at_visit, columns_by_field, eid_column
+from cmr2ecg.ukb.columns import Column, at_visit, columns_by_field, eid_columns, repeated_column
 from cmr2ecg.ukb.diagnoses import Source, source_of
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 from cmr2ecg.ukb.tables import read_header
@@ -50,13 +50,14 @@ def make_plan(
         InputError: if it has no column of subjects.
     """
     header = read_header(path)
-    eid = eid_column(header)
-    if eid is None:
-        raise InputError(
-            f"raw.tabular: {path} has no column eid among the {len(header)} names in its first line; on the Research "
-            "Analysis Platform export with header style FIELD-NAME"
-        )
+    eid = _subjects(path, header)
     by_field = columns_by_field(header)
+    read = {*wanted.values(), visit_date, *(source[key] for source in used.values() for key in ("codes", "dates"))}
+    repeated = repeated_column(column for field in read & by_field.keys() for column in by_field[field])
+    if repeated:
+        raise InputError(
+            f"raw.tabular: {path} has the columns {' and '.join(repeated)}, which are one; keep one of them"
+        )
     numbers = {
         name: found
         for name, number in wanted.items()
@@ -68,6 +69,19 @@ def make_plan(
         if source["codes"] in by_field
     ]
     return Plan(path, eid, numbers, _by_visit(by_field.get(visit_date, []), instances), sources, frozenset(by_field))
+
+
+def _subjects(path: Path, header: Sequence[str]) -> str:
+    found = eid_columns(header)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(f"raw.tabular: {path} has the columns {' and '.join(found)}; keep one of them")
+    why = "; on the Research Analysis Platform export with header style FIELD-NAME"
+    for sign, name in ((";", "semicolons"), ("|", "vertical bars"), (" ", "blanks")):
+        if len(header) == 1 and eid_columns(header[0].split(sign)):
+            why = f": {name} separate them; save the table with commas or tabs"
+    raise InputError(f"raw.tabular: {path} has no column eid among the {len(header)} names in its first line{why}")
 
 
 def _by_visit(columns: Sequence[Column], instances: Sequence[int], once: bool = False) -> dict[int, str]:

@@ -4,7 +4,7 @@ import csv as text_csv
 import gzip
 import re
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 from pyarrow import csv
 
 from cmr2ecg.command import InputError
+from cmr2ecg.ukb.cells import MISSING
 
-MISSING = ["", "NA", "NaN", "nan", "NULL"]
+GZIP = b"\x1f\x8b"
 BLOCK_BYTES = 8_000_000  # of csv text held at a time; a row of 3,000 columns has some 20,000
 LONGEST_HEADER = 4_000_000  # bytes; all fields of UK Biobank together need 400,000
 
@@ -25,12 +26,12 @@ def read_header(path: Path) -> list[str]:
     Raises:
         InputError: if the file is missing or no table; names raw.tabular.
     """
+    if path.is_dir():
+        raise InputError(f"raw.tabular: {path} is a folder; name the files in it, each by itself")
     if not path.is_file():
         raise InputError(f"raw.tabular: there is no file {path}; correct the path in the config file")
     try:
-        if path.suffix == ".parquet":
-            return pq.read_schema(path).names
-        return _csv_header(path)[0]
+        names = pq.read_schema(path).names if _starts(path, b"PAR1") else _csv_header(path)[0]
     except (
         pa.ArrowException,
         OSError,
@@ -41,16 +42,31 @@ def read_header(path: Path) -> list[str]:
         text_csv.Error,
     ) as error:
         raise InputError(f"raw.tabular: {path} cannot be read as a table ({explain(error)})") from None
+    if any("\0" in name for name in names):
+        raise InputError(f"raw.tabular: {path} cannot be read as a table (not UTF-8)")
+    return names
+
+
+def check_once(path: Path, header: Sequence[str], wanted: Iterable[str]) -> None:
+    """Stop if a column that is wanted stands in a table twice.
+
+    Raises:
+        InputError: names the file and the column.
+    """
+    twice = [name for name in wanted if header.count(name) > 1]
+    if twice:
+        raise InputError(f"raw.tabular: {path} has {header.count(twice[0])} columns {twice[0]}; keep one of them")
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
     """Yield pieces of a table with the columns `names` alone, all as text, null where empty."""
     try:
-        if path.suffix == ".parquet":
+        if _starts(path, b"PAR1"):
             for batch in pq.ParquetFile(path).iter_batches(batch_size=20_000, columns=list(names)):
                 yield pa.table([_as_text(column) for column in batch.columns], names=batch.schema.names)
         else:
-            yield from (pa.table(batch) for batch in _open_csv(path, names))
+            with _open_csv(path, names) as reader:
+                yield from (pa.table(batch) for batch in reader)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"raw.tabular: {path} cannot be read as a table ({explain(error)})") from None
 
@@ -60,14 +76,25 @@ def explain(error: Exception) -> str:
     match = re.search(r"(?:Row #\d+: )?Expected \d+ columns, got \d+", str(error))
     if match:
         return match[0]
+    if "straddling" in str(error):
+        return f"a quote that is not closed, or a row of more than {BLOCK_BYTES // 1_000_000} MB"
     if "UTF" in str(error).upper() or isinstance(error, UnicodeDecodeError):
         return "not UTF-8"
     return "damaged or of another kind"
 
 
+def _starts(path: Path, mark: bytes) -> bool:
+    with open(path, "rb") as handle:
+        return handle.read(len(mark)) == mark
+
+
+def _is_gzip(path: Path) -> bool:
+    return path.suffix.lower() == ".gz" or _starts(path, GZIP)
+
+
 def _csv_header(path: Path) -> tuple[list[str], str]:
     """Return the names in the first line, and the delimiter: a tab if there is one in it, else a comma."""
-    opener = gzip.open if path.suffix == ".gz" else open
+    opener = gzip.open if _is_gzip(path) else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as handle:
         line = handle.readline(LONGEST_HEADER)
     delimiter = "\t" if "\t" in line else ","
@@ -77,9 +104,9 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
 def _open_csv(path: Path, names: Sequence[str]) -> csv.CSVStreamingReader:
     header, delimiter = _csv_header(path)
     return csv.open_csv(
-        path,
+        pa.input_stream(str(path), compression="gzip" if _is_gzip(path) else None),
         read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=header, skip_rows=1),
-        parse_options=csv.ParseOptions(delimiter=delimiter),
+        parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
             include_columns=list(names),
             column_types={name: pa.string() for name in names},
