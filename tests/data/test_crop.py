@@ -160,3 +160,13 @@ def test_what_was_used_stands_beside_the_pixels(tmp_path):
     assert crop_file((path, "", (20.0, 20.0, 50.0, 60.0)), **CROP)[1]["box_by"] == "hand"
     row, measures = crop_file((path, "", None), **{**CROP, "crop": "fixed"})
     assert measures["box_by"] == "fixed" and row["box"] == (44 - 57, 68 - 57, 78, 78)
+
+
+def test_a_first_frame_that_is_missing_is_noted(monkeypatch):
+    pixels = cine()
+    pixels[0] = pixels[1]
+    taken = (1, *range(1, len(pixels)))
+    whole = Cine(pixels, (4.0, 4.0), 4, 8, 1, taken=taken)
+    monkeypatch.setattr("cmr2ecg.steps.crop_cmr.read_middle_slice", lambda *_, **__: whole)
+    row, measures = crop_file(("x.zip", "", None), **{**CROP, "end_diastole": "first_frame"})
+    assert (row["frames"][1], measures["notes"]) == (1, "end-diastole may be missing")
