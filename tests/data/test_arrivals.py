@@ -1,7 +1,8 @@
 import pytest
 
+from cmr2ecg.command import InputError
 from cmr2ecg.data import arrivals
-from cmr2ecg.data.arrivals import Ledger, first_ledger, read_ledger, write_ledger
+from cmr2ecg.data.arrivals import Ledger, check_files_remain, first_ledger, read_ledger, write_ledger
 from cmr2ecg.simulate.subject import FIRST_EID
 
 FIRST = range(FIRST_EID, FIRST_EID + 100)
@@ -90,3 +91,38 @@ def test_every_subject_has_one_shard_after_any_deliveries():
         ledger = ledger.with_arrivals(range(FIRST_EID + start, FIRST_EID + start + 50))
     assert set(ledger.places.values()) <= set(ledger.numbers())
     assert isinstance(ledger, Ledger) and max(list(ledger.places.values()).count(n) for n in ledger.numbers()[3:]) <= 20
+
+
+def known(tmp_path):
+    """A ledger as a run wrote it: all have an ECG, every second a CMR."""
+    path = tmp_path / "shards.csv"
+    write_ledger(path, first_ledger(FIRST, 4).with_files({"ecg": FIRST, "cmr": FIRST[::2]}))
+    return read_ledger(path, 4)
+
+
+def test_the_kinds_of_files_are_kept(tmp_path):
+    ledger = known(tmp_path)
+    assert ledger.files[FIRST[0]] == "ecg cmr" and ledger.files[FIRST[1]] == "ecg"
+    grown = ledger.without([FIRST[0]]).with_arrivals(LATER).with_files({"ecg": [FIRST[0], LATER[0]]})
+    assert grown.files == {LATER[0]: "ecg"} and FIRST[0] not in grown.places
+    assert set(ledger.in_shard(1).files) == {eid for eid in FIRST if eid % 4 == 1}
+
+
+@pytest.mark.parametrize(
+    ("kind", "there", "said"), [("ecg", 0, "100 of 100"), ("ecg", 89, "11 of 100"), ("cmr", 0, "50 of 50")]
+)
+def test_files_of_many_known_subjects_that_have_gone_are_an_error(tmp_path, kind, there, said):
+    with pytest.raises(InputError, match=rf"raw\.{kind}: {said} known subjects .*mounted.*Mend\."):
+        check_files_remain(known(tmp_path), kind, FIRST[:there], "Mend.")
+
+
+def test_a_few_files_may_go_and_new_subjects_count_for_nothing(tmp_path):
+    check_files_remain(known(tmp_path), "ecg", FIRST[:90], "")
+    check_files_remain(known(tmp_path), "cmr", FIRST[::2], "")
+    with pytest.raises(InputError):
+        check_files_remain(known(tmp_path), "ecg", LATER, "")
+
+
+def test_a_ledger_without_kinds_is_read(tmp_path):
+    (tmp_path / "shards.csv").write_text(f"# shards: 4, every subject: yes\neid,shard\n{FIRST_EID},1\n")
+    assert read_ledger(tmp_path / "shards.csv", 4) == Ledger(4, {FIRST_EID: 1})

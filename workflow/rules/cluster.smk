@@ -10,7 +10,8 @@ def subjects_expected():
         return config["simulate_cohort"]["subjects"]
     if not workflow.is_main_process:
         return 0
-    return sum(map(len, raw_files().values())) / (1 + WITH_CMR)
+    files = [*raw_files("ecg").values(), *raw_files("cmr").values()]
+    return sum(map(len, files)) / (1 + WITH_CMR)
 
 
 def needs(kind, parts=1, fits=1, **memory):

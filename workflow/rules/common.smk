@@ -32,7 +32,7 @@ from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.config_file import read_config
-from cmr2ecg.data.arrivals import first_ledger, read_ledger
+from cmr2ecg.data.arrivals import check_files_remain, first_ledger, read_ledger
 from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.gpus import uses_gpu
 from cmr2ecg.sweeps.space import (
@@ -43,8 +43,9 @@ from cmr2ecg.sweeps.space import (
     planned_rungs,
     planned_trials,
 )
-from cmr2ecg.ukb.bulk import list_bulk
-from cmr2ecg.ukb.segmentation import list_segmentations
+from cmr2ecg.ukb.bulk import Listed, list_files
+from cmr2ecg.ukb.segmentation import list_segmentations, stamp_of_folder
+from cmr2ecg.ukb.stamp import stamp_of_file
 from cmr2ecg.ukb.withdrawn import list_notes, read_list, read_withdrawn
 
 try:
@@ -81,7 +82,7 @@ except InputError as error:
 
 
 # Who is in which shard, and where index_shard looks for raw files; written when a run starts. A further folder or list
-# of withdrawals in the config reruns the shards whose files it changes (`shard_digest`), not all of them.
+# of withdrawals in the config reruns the shards whose files it changes (`names_digest`), not all of them.
 LEDGER = f"{RESULTS}/index_shard/shards.csv"
 RAW_OPTIONS = f"{RESULTS}/index_shard/raw.txt"
 WITH_CMR = "cmr" in config["index_cohort"]["modalities"]
@@ -231,19 +232,19 @@ def mae_settings(name):
 
 
 @lru_cache
-def listed_paths():
-    """Return {eid: names of raw files} beyond those that simulate_cohort wrote."""
-    found = {}
+def listed_files():
+    """Return {kind: {(eid, instance): raw file}} beyond those that simulate_cohort wrote; kind: ecg, cmr, segmentations."""
+    found = {"ecg": {}, "cmr": {}, "segmentations": {}}
     listed = Path(RESULTS, "simulate_cohort/files.txt")
     if SIMULATED and not listed.exists():
         return found
     written = set(listed.read_text().split()) if SIMULATED else set()
     for kind, field in (("ecg", 20205), ("cmr", 20209))[: 1 + WITH_CMR]:
-        for (eid, _), path in list_bulk(RAW[kind], field).items():
-            if f"{kind}/{Path(path).name}" not in written:
-                found.setdefault(eid, []).append(str(path))
-    for (eid, _), path in list_segmentations(RAW["segmentations"]).items():
-        found.setdefault(eid, []).append(str(path))
+        for visit, file in list_files(RAW[kind], field).items():
+            if f"{kind}/{os.path.basename(file.path)}" not in written:
+                found[kind][visit] = file
+    for visit, folder in list_segmentations(RAW["segmentations"]).items():
+        found["segmentations"][visit] = Listed(folder)
     return found
 
 
@@ -255,13 +256,23 @@ def withdrawn_eids():
 
 def notes_on_lists():
     """Return a line for each withdrawal list that has nobody of the cohort or text around its eids."""
-    return list_notes(WITHDRAWN, listed_paths()) if WITHDRAWN else []
+    return (
+        list_notes(
+            WITHDRAWN, {eid for files in listed_files().values() for eid, _ in files}
+        )
+        if WITHDRAWN
+        else []
+    )
 
 
-def raw_paths():
-    """Return {eid: names of raw files} of those who have not withdrawn, as `listed_paths`."""
+@lru_cache
+def known_kinds():
+    """Return {kind: eids with raw files} of those who have not withdrawn, as `listed_files`."""
     gone = withdrawn_eids()
-    return {eid: paths for eid, paths in listed_paths().items() if eid not in gone}
+    return {
+        kind: {eid for eid, _ in files if eid not in gone}
+        for kind, files in listed_files().items()
+    }
 
 
 @lru_cache
@@ -274,15 +285,21 @@ def ledger():
     known = read_ledger(LEDGER, config["shards"])
     if known is not None and not workflow.is_main_process:
         return known
+    kinds = known_kinds()
+    eids = set().union(*kinds.values())
     if known is None or not os.path.exists(f"{RESULTS}/index_cohort/visits.parquet"):
-        return first_ledger(raw_paths(), config["shards"], complete=not SIMULATED)
-    return known.without(withdrawn_eids()).with_arrivals(raw_paths())
+        first = first_ledger(eids, config["shards"], complete=not SIMULATED)
+        return first.with_files(kinds)
+    known = known.without(withdrawn_eids())
+    for kind in () if SIMULATED or config["accept_lost_files"] else kinds:
+        if RAW[kind]:
+            mend = "Nothing was changed; if they are to be left out, set accept_lost_files: true for one run."
+            check_files_remain(known, kind, kinds[kind], mend)
+    return known.with_arrivals(eids).with_files(kinds)
 
 
 def shard_numbers():
-    """Return the numbers of all shards; before a first run they are known without a look at the raw files."""
-    if read_ledger(LEDGER, config["shards"]) is None:
-        return list(range(config["shards"]))
+    """Return the numbers of all shards; raw files that cannot be listed end the run here, before anything is written."""
     try:
         return ledger().numbers()
     except InputError as error:
@@ -293,17 +310,16 @@ SHARDS = shard_numbers()
 
 
 @lru_cache
-def raw_files():
-    """Return {shard: names of its raw files, and "withdrawn" or "excluded" for each of whom it only counts}.
-
-    As a parameter of the shard's rule this makes new files rerun only the shards they belong to.
-    """
-    shards, gone = {shard: [] for shard in SHARDS}, withdrawn_eids()
-    for eid, paths in listed_paths().items():
+def raw_files(kind):
+    """Return {shard: its raw files of a kind by (eid, instance)}; one without a path says why it only counts."""
+    shards, gone = {shard: {} for shard in SHARDS}, withdrawn_eids()
+    for (eid, instance), file in listed_files()[kind].items():
         shard = ledger().place(eid, gone)
         if shard is not None:
-            counted = ["withdrawn"] if eid in gone else ["excluded"]
-            shards[shard] += counted if eid in gone or eid in EXCLUDED else paths
+            counted = "withdrawn" if eid in gone else "excluded"
+            shards[shard][eid, instance] = (
+                Listed("", counted) if eid in gone or eid in EXCLUDED else file
+            )
     return shards
 
 
@@ -313,10 +329,49 @@ def raw_options():
     return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *RAW[kind]))
 
 
-def shard_digest(wildcards):
-    """Return a digest of the raw files of one shard."""
-    names = sorted(raw_files()[int(wildcards.shard)])
-    return hashlib.sha256("\n".join(names).encode()).hexdigest()[:16]
+def digest(lines):
+    """Return a short digest of lines in any order."""
+    whole = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(whole).hexdigest()[:16]
+
+
+def names_digest(wildcards):
+    """Return a digest of who has which raw files in one shard, for the index.
+
+    As a parameter of a shard's rule a digest makes new files rerun only the shards they belong to.
+    """
+    return digest(
+        (
+            f"{kind} {eid} {instance} {os.path.basename(file.path)}"
+            if file.path
+            else f"{kind} {file.stamp}"
+        )
+        for kind in ("ecg", "cmr", "segmentations")
+        for (eid, instance), file in raw_files(kind)[int(wildcards.shard)].items()
+    )
+
+
+def ecg_digest(wildcards):
+    """Return a digest of names, sizes and times of one shard's ECG files (cmr2ecg/ukb/stamp.py)."""
+    return digest(stamps("ecg", wildcards, lambda file: stamp_of_file(*file)))
+
+
+def cmr_digest(wildcards):
+    """Return a digest of names, sizes and times of one shard's CMR files and segmentations."""
+    segmented = stamps(
+        "segmentations", wildcards, lambda file: stamp_of_folder(file.path)
+    )
+    return digest(
+        [*stamps("cmr", wildcards, lambda file: stamp_of_file(*file)), *segmented]
+    )
+
+
+def stamps(kind, wildcards, stamp):
+    """Return a line for each raw file of one shard."""
+    files = raw_files(kind)[int(wildcards.shard)].items()
+    return [
+        f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file
+    ]
 
 
 def pretrainings(encoders):

@@ -49,7 +49,7 @@ rule index_shard:
         shards=config["shards"],
         ledger=LEDGER,
         raw=RAW_OPTIONS,
-        files=shard_digest,
+        files=names_digest,
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards} --ledger {params.ledger:q}"
@@ -96,9 +96,11 @@ rule clean_ecg:
     params:
         code=code("clean_ecg"),
         settings=settings("clean_ecg"),
+        raw=RAW_OPTIONS,
+        files=ecg_digest,
     shell:
         "python -m cmr2ecg.steps.clean_ecg --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --visits {input.visits:q} --output {output.ecg:q} --qc {output.qc:q}"
+        " --visits {input.visits:q} --raw {params.raw:q} --output {output.ecg:q} --qc {output.qc:q}"
 
 
 rule crop_cmr:
@@ -119,9 +121,11 @@ rule crop_cmr:
     params:
         code=code("crop_cmr"),
         settings=settings("crop_cmr"),
+        raw=RAW_OPTIONS,
+        files=cmr_digest,
     shell:
         "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --visits {input.visits:q} --boxes {input.boxes:q} --output {output.cmr:q} --qc {output.qc:q}"
+        " --visits {input.visits:q} --raw {params.raw:q} --boxes {input.boxes:q} --output {output.cmr:q} --qc {output.qc:q}"
 
 
 rule read_tabular:

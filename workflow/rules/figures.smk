@@ -66,7 +66,8 @@ rule score_heatmap:
         ),
         models=named_files(MEASURED),
         truth=optional("truth"),
+        raw=RAW_OPTIONS,
     shell:
         "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --models {params.models} --dataset {input.dataset:q} --split {input.split:q} --visits {input.visits:q}"
-        " --cmr {input.cmr:q} {params.truth} --memory-mb {resources.data_mb} --output {output:q}"
+        " --raw {params.raw:q} --cmr {input.cmr:q} {params.truth} --memory-mb {resources.data_mb} --output {output:q}"

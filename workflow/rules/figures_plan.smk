@@ -124,7 +124,11 @@ FIGURE_SETTINGS = {
     ),
     "cmr_sheet": (
         ["sheet_subjects", "seed"],
-        {"channels": config["crop_cmr"]["channels"], "read": READ_LIMITS},
+        {
+            "channels": config["crop_cmr"]["channels"],
+            "read": READ_LIMITS,
+            "raw": RAW_OPTIONS,
+        },
     ),
 }
 # The subjects of make_figure.eids go to the job through a file, and reports show its version (hooks.smk writes it).

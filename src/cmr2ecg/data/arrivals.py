@@ -8,14 +8,16 @@ Only the standard library is used, since the workflow imports this module while 
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from cmr2ecg.command import InputError
 from cmr2ecg.files import atomic
 
 LATER_SUBJECTS = 1000  # of a shard that later subjects fill; about those of the paper's 40 shards
-HEADER = "eid,shard"
+MOST_LOST = 0.1  # of the known subjects may lose their files of a kind without a question
+HEADER = "eid,shard,files"
 NOTE = "# shards: {}, every subject: {}"
 
 
@@ -24,12 +26,14 @@ class Ledger:
     """Who is in which shard.
 
     shards: the number of first shards. places: eid -> shard. complete: every subject is in it; a synthetic cohort's own
-    subjects are not, they lie in eid modulo `shards`.
+    subjects are not, they lie in eid modulo `shards`. files: eid -> kinds of raw files that were there, such as
+    "ecg cmr".
     """
 
     shards: int
     places: Mapping[int, int]
     complete: bool = True
+    files: Mapping[int, str] = field(default_factory=dict)
 
     def numbers(self) -> list[int]:
         """Return the numbers of all shards."""
@@ -54,12 +58,47 @@ class Ledger:
                 number += 1
             places[eid] = number
             sizes[number] += 1
-        return Ledger(self.shards, places, self.complete)
+        return replace(self, places=places)
+
+    def with_files(self, kinds: Mapping[str, Iterable[int]]) -> "Ledger":
+        """Return the ledger with the kinds of raw files that its subjects have now; kinds: kind -> eids."""
+        files: dict[int, str] = {}
+        for kind, eids in kinds.items():
+            for eid in self.places.keys() & set(eids):
+                files[eid] = f"{files[eid]} {kind}" if eid in files else kind
+        return replace(self, files=files)
 
     def without(self, eids: Iterable[int]) -> "Ledger":
         """Return the ledger without some subjects: one that has withdrawn must be in no file."""
         gone = set(eids)
-        return Ledger(self.shards, {eid: n for eid, n in self.places.items() if eid not in gone}, self.complete)
+        kept = ({eid: value for eid, value in part.items() if eid not in gone} for part in (self.places, self.files))
+        return Ledger(self.shards, next(kept), self.complete, next(kept))
+
+    def in_shard(self, shard: int) -> "Ledger":
+        """Return the ledger of the subjects of one shard."""
+        return self.without(eid for eid, place in self.places.items() if place != shard)
+
+
+def check_files_remain(known: Ledger, kind: str, found: Container[int], mend: str) -> None:
+    """Stop if many of the known subjects had raw files of a kind and have none any more, as on a disk that is missing.
+
+    found: the eids that have some now. mend: what else to do about it.
+
+    Raises:
+        InputError: names raw.ecg or raw.cmr, with counts; nothing has been changed by then.
+    """
+    had = [eid for eid, kinds in known.files.items() if kind in kinds.split()]
+    gone = sum(eid not in found for eid in had)
+    if many_lost(gone, len(had)):
+        raise InputError(
+            f"raw.{kind}: {gone:,} of {len(had):,} known subjects have no file there any more; is a disk not "
+            f"mounted, or the path another? {mend}"
+        )
+
+
+def many_lost(gone: int, of: int) -> bool:
+    """Say whether so many of the known subjects lost their files that the folder itself must be wrong."""
+    return gone > 1 and gone > MOST_LOST * of
 
 
 def first_ledger(eids: Iterable[int], shards: int, *, complete: bool = True) -> Ledger:
@@ -76,17 +115,19 @@ def read_ledger(path: Path | str, shards: int) -> Ledger | None:
     try:
         note, header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
         complete = {NOTE.format(shards, "yes"): True, NOTE.format(shards, "no"): False}[note]
-        pairs = [line.split(",") for line in lines]
-        places = {int(eid): int(shard) for eid, shard in pairs}
-    except (OSError, ValueError, KeyError):
+        rows = [line.split(",") for line in lines]
+        places = {int(row[0]): int(row[1]) for row in rows}
+        files = {int(row[0]): row[2] for row in rows if row[2:] and row[2]}
+    except (OSError, ValueError, KeyError, IndexError):
         return None
-    sound = header == HEADER and len(places) == len(lines) and all(shard >= 0 for shard in places.values())
-    return Ledger(shards, places, complete) if sound else None
+    known = header in (HEADER, "eid,shard")  # the second without kinds of files
+    sound = known and len(places) == len(lines) and all(shard >= 0 for shard in places.values())
+    return Ledger(shards, places, complete, files) if sound else None
 
 
 def write_ledger(path: Path | str, ledger: Ledger) -> None:
     """Write a ledger; it holds participants' ids and stays below results/."""
     note = NOTE.format(ledger.shards, "yes" if ledger.complete else "no")
-    lines = [f"{eid},{shard}" for eid, shard in sorted(ledger.places.items())]
+    lines = [f"{eid},{shard},{ledger.files.get(eid, '')}" for eid, shard in sorted(ledger.places.items())]
     with atomic(path) as partial:
         partial.write_text("\n".join([note, HEADER, *lines]) + "\n", encoding="utf-8")

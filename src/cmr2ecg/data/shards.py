@@ -15,6 +15,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.data.visits import located
 from cmr2ecg.files import atomic
 from cmr2ecg.progress import Progress
 from cmr2ecg.ukb.rejection import Rejection
@@ -33,10 +34,10 @@ class Field:
     dtype: str
 
 
-def paths_of(visits: Path, column: str) -> list[tuple[int, str]]:
-    """Return eid and path of every subject of a shard, in order of eid."""
-    table = pd.read_parquet(visits, columns=["eid", column]).sort_values("eid")
-    return list(zip(table["eid"].tolist(), table[column].tolist(), strict=True))
+def paths_of(visits: Path, column: str, raw: Path | None = None) -> list[tuple[int, str]]:
+    """Return eid and path of every subject of a shard, in order of eid; raw: see `located`."""
+    table = pd.read_parquet(visits).sort_values("eid")
+    return list(zip(table["eid"].tolist(), located(table, column, raw), strict=True))
 
 
 def process_shard(

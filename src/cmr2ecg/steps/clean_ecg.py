@@ -23,6 +23,7 @@ from cmr2ecg.ukb.recording import LEADS
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--visits", type=Path, required=True, help="the shard's visits, of index_shard")
+    parser.add_argument("--raw", type=Path, help="folders of raw files, where the visits hold names alone")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
     args = parser.parse_args(argv)
@@ -30,7 +31,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     keep_freed_memory()
     settings = args.settings
     process_shard(
-        paths_of(args.visits, "ecg_path"),
+        paths_of(args.visits, "ecg_path", args.raw),
         partial(clean_file, **settings),
         fields={"ecg": Field((len(LEADS), settings["samples"]), "float32")},
         attributes={"leads": list(LEADS), "sampling_rate_hz": settings["sampling_rate_hz"]},

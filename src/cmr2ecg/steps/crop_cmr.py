@@ -18,6 +18,7 @@ from cmr2ecg.data.crop import Box, crop_heart
 from cmr2ecg.data.frames import phases_that_may_be_missing
 from cmr2ecg.data.segmented import segmented_heart
 from cmr2ecg.data.shards import Field, process_shard
+from cmr2ecg.data.visits import located
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import read_middle_slice
 
@@ -34,6 +35,7 @@ Subject = tuple[str, str, Box | None]  # zip, folder with a segmentation ("" if 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--visits", type=Path, required=True, help="the shard's visits, of index_shard")
+    parser.add_argument("--raw", type=Path, help="folders of raw files, where the visits hold names alone")
     parser.add_argument("--boxes", type=Path, nargs="*", default=[], help="csv files with boxes drawn by hand")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
@@ -42,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = args.settings
     size = settings["size"]
     process_shard(
-        subjects_of(args.visits, read_boxes(args.boxes)),
+        subjects_of(args.visits, read_boxes(args.boxes), args.raw),
         partial(crop_file, **settings),
         fields={
             "cmr": Field((3, size, size), "float16"),
@@ -61,10 +63,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
 
 
-def subjects_of(visits: Path, boxes: dict[int, Box]) -> list[tuple[int, Subject]]:
-    """Return eid and files of every subject of a shard, in order of eid."""
-    table = pd.read_parquet(visits, columns=["eid", "cmr_path", "segmentation"]).sort_values("eid")
-    rows = zip(table["eid"].tolist(), table["cmr_path"], table["segmentation"], strict=True)
+def subjects_of(visits: Path, boxes: dict[int, Box], raw: Path | None = None) -> list[tuple[int, Subject]]:
+    """Return eid and files of every subject of a shard, in order of eid; raw: see `located`."""
+    table = pd.read_parquet(visits).sort_values("eid")
+    files = (located(table, column, raw) for column in ("cmr_path", "segmentation"))
+    rows = zip(table["eid"].tolist(), *files, strict=True)
     return [(eid, (path, segmentation, boxes.get(eid))) for eid, path, segmentation in rows]
 
 

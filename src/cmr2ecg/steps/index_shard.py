@@ -1,14 +1,14 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
-Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason,
-n_in, n_out). Options may stand in a file, a line each, that is named as @FILE.
+Outputs: a parquet file of visits (eid, instance, and ecg_path, cmr_path and segmentation without their folders), and a
+flow table (step, reason, n_in, n_out). Options may stand in a file, a line each, that is named as @FILE.
 """
 
 from collections.abc import Sequence
 from pathlib import Path
 
 from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.data.arrivals import Ledger, read_ledger
+from cmr2ecg.data.arrivals import Ledger, check_files_remain, read_ledger
 from cmr2ecg.data.cohort import index_shard
 from cmr2ecg.data.flow import write_flow
 from cmr2ecg.files import atomic
@@ -43,6 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         else {}
         for folders, field, wanted in ((args.ecg, ECG_FIELD, True), (args.cmr, CMR_FIELD, with_cmr))
     )
+    for kind, files in (("ecg", ecg), ("cmr", cmr)):
+        check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
     segmented = list_segmentations(args.segmentations)
     visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr, excluded)
     with atomic(args.visits) as path:

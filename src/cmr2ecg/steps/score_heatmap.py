@@ -15,6 +15,7 @@ import pandas as pd
 from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.visits import located
 from cmr2ecg.evaluate.inputs import named_inputs
 from cmr2ecg.evaluate.maps.crops import places_of
 from cmr2ecg.evaluate.maps.heatmap import difference, score_pairs, summary, table
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--dataset", type=Path, required=True)
     parser.add_argument("--split", type=Path, required=True)
     parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
+    parser.add_argument("--raw", type=Path, help="folders of raw files, where the visits hold names alone")
     parser.add_argument("--cmr", type=Path, nargs="+", required=True, help="shards of crop_cmr")
     parser.add_argument("--truth", type=Path, help="truth.parquet of simulate_cohort; left out: segmentations are used")
     parser.add_argument("--memory-mb", type=float, required=True)
@@ -46,6 +48,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.truth:
         covers = planted_ventricles(pd.read_parquet(args.truth), visits, places)
     else:
+        files = {column: located(visits, column, args.raw) for column in ("cmr_path", "segmentation")}
+        visits = visits.assign(**files)
         covers = segmented_ventricles(visits, places, settings["channels"].index("ed"), settings["read"])
     known = np.array([eid for eid in eids.tolist() if eid in covers and covers[eid](COARSE).any()])
     logging.info("the left ventricle is known and in the crop of %d of %d %s subjects", len(known), len(eids), SPLIT)

@@ -8,14 +8,17 @@ import re
 from collections.abc import Iterator, Sequence
 
 from cmr2ecg.command import InputError
-from cmr2ecg.ukb.bulk import listed_paths
+from cmr2ecg.ukb.bulk import read_list
+from cmr2ecg.ukb.stamp import stamp_of_files
+from cmr2ecg.ukb.walk import files_below, shown
 
 SETTING = "raw.segmentations"
 FOLDER = re.compile(r"(\d+)(?:_20209)?(?:_(\d+)(?:_\d+)?)?")  # EID, EID_2, EID_2_0, EID_20209_2_0
 CINES = ("seg_sa", "label_sa")  # labels of every frame; the second name is that of labels drawn by hand
 PHASES = {"ed": ("seg_sa_ED", "label_sa_ED"), "es": ("seg_sa_ES", "label_sa_ES")}
 ENDINGS = (".nii.gz", ".nii")
-NAMES = frozenset(stem + ending for stems in (CINES, *PHASES.values()) for stem in stems for ending in ENDINGS)
+LABELS = re.compile(r"(?:seg|label)_sa(?:_E[DS])?\.nii(?:\.gz)?")
+FILES = re.compile(r"(?:(?:seg|label)_)?sa(?:_E[DS])?\.nii(?:\.gz)?")  # the images beside the labels too
 
 Visit = tuple[int, int | None]
 
@@ -31,7 +34,7 @@ def list_segmentations(folders: Sequence[str]) -> dict[Visit, str]:
     If a subject's visit is there twice, the first of `folders` counts, then the path.
 
     Raises:
-        InputError: if one of `folders` does not exist; names raw.segmentations.
+        InputError: if one of `folders` does not exist or cannot be listed; names raw.segmentations.
     """
     found: dict[Visit, tuple[int, str]] = {}
     for order, folder in enumerate(folders):
@@ -43,15 +46,23 @@ def list_segmentations(folders: Sequence[str]) -> dict[Visit, str]:
     return {visit: found[visit][1] for visit in sorted(found, key=lambda visit: (visit[0], visit[1] or -1))}
 
 
+def stamp_of_folder(folder: str) -> str:
+    """Return name, and names and stamps of the labels and images, of a subject's folder (ukb/stamp.py)."""
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        names = []
+    return f"{os.path.basename(folder)}: {stamp_of_files(folder, filter(FILES.fullmatch, names))}"
+
+
 def _subject_folders(folder: str) -> Iterator[str]:
     """Yield every folder that holds a label image."""
     if os.path.isdir(folder):
-        for parent, _, names in os.walk(os.path.normpath(folder)):
-            if NAMES.intersection(names):
-                yield parent
+        files = files_below(os.path.normpath(folder), SETTING)
     elif os.path.isfile(folder):
-        for path in listed_paths(folder, SETTING):
-            if os.path.basename(path) in NAMES:
-                yield os.path.dirname(path)
+        files = (file.path for file in read_list(folder, SETTING, LABELS))
     else:
-        raise InputError(f"{SETTING}: there is no folder {folder}; correct the path in the config file")
+        raise InputError(f"{SETTING}: there is no folder {shown(folder)}; correct the path in the config file")
+    for path in files:
+        if LABELS.fullmatch(os.path.basename(path)):
+            yield os.path.dirname(path)

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from cmr2ecg.data.visits import located
 from cmr2ecg.evaluate.figures.sheets import drawn_subjects, grid_shape, read_rows
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.evaluate.maps.crops import places_of
@@ -37,11 +38,13 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
     """Return the figure; the raw files of the few subjects drawn are read again for their whole frames.
 
     Inputs: dataset (dataset.h5), split, visits (visits.parquet of index_cohort), cmr (all shards of crop_cmr).
-    Settings: sheet_subjects, seed, channels (the crop's, such as [es, ed, mid]), read (limits for the raw file).
+    Settings: sheet_subjects, seed, channels (the crop's, such as [es, ed, mid]), read (limits for the raw file), raw
+    (see `located`).
     """
     (dataset,), (split,), (visits,) = inputs["dataset"], inputs["split"], inputs["visits"]
     eids = drawn_subjects(split, settings["sheet_subjects"], settings["seed"])
-    paths = pd.read_parquet(visits, columns=["eid", "cmr_path"]).set_index("eid")["cmr_path"]
+    table, raw = pd.read_parquet(visits), settings.get("raw")
+    paths = dict(zip(table["eid"], located(table, "cmr_path", Path(raw) if raw else None), strict=True))
     places = places_of(inputs["cmr"], eids)
     hearts = [
         Heart(crop, *places[eid], whole=whole_frames(paths.get(eid), settings["read"]))
