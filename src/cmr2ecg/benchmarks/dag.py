@@ -91,12 +91,18 @@ class Place:
             self.command("--quiet", "all", *arguments), check=True, cwd=self.folder, stdout=subprocess.DEVNULL
         )
 
-    def plan(self) -> Plan:
-        """Ask for a plan as a user does, `snakemake -n`, and measure it."""
+    def plan(self, *arguments: str) -> Plan:
+        """Ask for a plan as a user does, `snakemake -n` unless told otherwise, and measure it.
+
+        Raises:
+            RuntimeError: if it fails; with what it printed last.
+        """
         printed = self.folder / "plan.txt"
         began = time.perf_counter()
         with open(printed, "w") as output:
-            process = subprocess.Popen(self.command("-n"), cwd=self.folder, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                self.command(*(arguments or ("-n",))), cwd=self.folder, stdout=output, stderr=subprocess.STDOUT
+            )
             _, status, usage = os.wait4(process.pid, 0)
         seconds = time.perf_counter() - began
         text = printed.read_text()

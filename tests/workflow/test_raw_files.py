@@ -1,0 +1,110 @@
+"""What raw files that were fetched again, moved or lost make anew, on a made-up study with indexed and read shards."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from cmr2ecg.benchmarks.dag import Place, made_up_eids
+from cmr2ecg.data.arrivals import read_ledger
+
+pytestmark = pytest.mark.slow
+
+SHARDS = 2
+SMALL = {
+    "shards": SHARDS,
+    "finetune": {"encoders": ["mmcl"], "targets": ["cad"]},
+    "probe": {"encoders": []},
+    "train_tabular": {"targets": ["cad"]},
+    "sweep_tabular": {"targets": []},
+    "make_table": {"tables": [], "supplements": []},
+    "make_figure": {"figures": [], "quality_figures": []},
+}
+EIDS = made_up_eids(30)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Place:
+    """A study with indexed and read shards. Tests put back what they change."""
+    place = Place(tmp_path_factory.mktemp("study"), SMALL)
+    place.add(EIDS)
+    place.run("--until", "index_cohort", "clean_ecg", "crop_cmr")  # for --touch keeps no record
+    return place
+
+
+def planned(place: Place) -> dict[str, int]:
+    """Return the data jobs that a dry run plans."""
+    steps = ("index_shard", "index_cohort", "clean_ecg", "crop_cmr")
+    return {step: count for step, count in place.plan().jobs.items() if step in steps}
+
+
+def state(place: Place) -> dict[Path, int]:
+    """Return the time of every file of the results."""
+    return {path: path.stat().st_mtime_ns for path in place.results.rglob("*") if path.is_file()}
+
+
+def refused(place: Place) -> str:
+    """Return what a run prints that must end before it begins."""
+    before = state(place)
+    said = ""
+    for arguments in (("-n",), ("--quiet", "rules")):
+        with pytest.raises(RuntimeError) as caught:
+            place.plan(*arguments)
+        said = str(caught.value)
+        assert "Traceback" not in said and state(place) == before
+    return said
+
+
+def test_a_file_fetched_again_reruns_the_step_that_reads_it_and_its_copy_elsewhere_nothing(place):
+    assert planned(place) == {}
+    ecg = place.folder / f"raw/ecg/{EIDS[0]}_20205_2_0.xml"
+    kept = ecg.stat()
+    ecg.write_text("whole")
+    assert planned(place) == {"clean_ecg": 1}
+    ecg.write_text("")
+    os.utime(ecg, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+
+    elsewhere = os.fsdecode(os.fsencode(place.folder) + b"/D\xe4t/nested")
+    shutil.copytree(place.folder / "raw", elsewhere)  # with its times
+    (place.folder / "link").symlink_to(os.path.dirname(elsewhere))
+    raw = place.overlay["raw"]
+    folders = {kind: raw[kind] for kind in ("ecg", "cmr")}
+    raw |= {kind: [str(place.folder / "link")] for kind in folders}
+    place.config.write_text(yaml.safe_dump(place.overlay))
+    assert planned(place) == {}
+    raw |= folders
+    place.config.write_text(yaml.safe_dump(place.overlay))
+
+
+def test_a_disk_that_is_not_mounted_changes_nothing(place):
+    away = (place.folder / "raw/ecg").rename(place.folder / "away")
+    (place.folder / "raw/ecg").mkdir()
+    said = refused(place)
+    assert "raw.ecg: 30 of 30 known subjects have no file there any more" in said and "accept_lost_files" in said
+    (place.folder / "raw/ecg").rmdir()
+    away.rename(place.folder / "raw/ecg")
+    assert planned(place) == {}
+
+
+def test_subjects_may_be_left_out_on_purpose(tmp_path):
+    place = Place(tmp_path, {**SMALL, "accept_lost_files": True})
+    place.add(EIDS)
+    place.run("--until", "index_cohort")
+    for eid in EIDS[:10]:
+        (tmp_path / f"raw/ecg/{eid}_20205_2_0.xml").unlink()
+    place.run("--until", "index_cohort")
+    place.config.write_text(yaml.safe_dump({**place.overlay, "accept_lost_files": False}))
+    assert set(planned(place)) == {"clean_ecg", "crop_cmr"}
+    files = read_ledger(place.results / "index_shard/shards.csv", SHARDS).files
+    assert sum(kinds == "cmr" for kinds in files.values()) == 10
+
+
+def test_a_first_run_on_a_folder_that_cannot_be_understood_is_one_line(tmp_path):
+    place = Place(tmp_path, SMALL)
+    place.add(EIDS)
+    (tmp_path / "list.txt").write_text("project-X:file-Y\n")
+    place.overlay["raw"]["ecg"] = [str(tmp_path / "list.txt")]
+    place.config.write_text(yaml.safe_dump(place.overlay))
+    assert "list.txt names no such file in its 1 lines" in refused(place)
