@@ -1,6 +1,8 @@
 """The configuration: each setting described, and each mistake answered by one line."""
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -15,7 +17,7 @@ from jsonschema import Draft202012Validator
 
 from cmr2ecg.ablations import add_ablations
 from cmr2ecg.command import InputError
-from cmr2ecg.config import check
+from cmr2ecg.config import check, check_raw_paths
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
@@ -379,3 +381,18 @@ def test_planted_latents_are_probed_in_a_synthetic_cohort_only():
     config["probe"]["encoders"] = ["latents"]
     assert "probe.encoders names latents, which only a synthetic cohort has" in complaint(config)
     check(good() | {"probe": config["probe"]}, SCHEMA)
+
+
+def test_a_raw_path_that_is_no_folder_or_cannot_be_reached_is_named(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"raw\.ecg: .*pipe is neither a folder nor a file"):
+        check_raw_paths({"ecg": [str(tmp_path / "pipe")]})
+    with pytest.raises(InputError, match=r"raw\.cmr: there is no folder .*pipe/below"):
+        check_raw_paths({"cmr": [str(tmp_path / "pipe/below")]})
+
+    def stale(path):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+
+    monkeypatch.setattr("cmr2ecg.config.os.stat", stale)
+    with pytest.raises(InputError, match=r"raw\.ecg: /mnt/ecg cannot be reached \(Stale file handle\)"):
+        check_raw_paths({"ecg": ["/mnt/ecg"]})

@@ -7,6 +7,7 @@ import difflib
 import math
 import os
 import re
+import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
@@ -300,5 +301,17 @@ def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
         for path in paths:
             if what == "file" and os.path.isdir(path):
                 raise InputError(f"raw.{kind}: {path} is a folder; name the files in it, each by itself")
-            if not os.path.exists(path):
-                raise InputError(f"raw.{kind}: there is no {what} {path}; correct the path in the config file")
+            try:
+                mode = os.stat(path).st_mode
+            except (FileNotFoundError, NotADirectoryError):
+                raise InputError(
+                    f"raw.{kind}: there is no {what} {path}; correct the path in the config file"
+                ) from None
+            except OSError as error:
+                raise InputError(
+                    f"raw.{kind}: {path} cannot be reached ({error.strerror}); see that its disk is mounted"
+                ) from None
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise InputError(
+                    f"raw.{kind}: {path} is neither a folder nor a file; correct the path in the config file"
+                )

@@ -66,7 +66,7 @@ def test_a_file_fetched_again_reruns_the_step_that_reads_it_and_its_copy_elsewhe
     ecg.write_text("")
     os.utime(ecg, ns=(kept.st_atime_ns, kept.st_mtime_ns))
 
-    elsewhere = os.fsdecode(os.fsencode(place.folder) + b"/D\xe4t/nested")
+    elsewhere = os.fsdecode(os.fsencode(place.folder) + b"/copy/D\xe4t")
     shutil.copytree(place.folder / "raw", elsewhere)  # with its times
     (place.folder / "link").symlink_to(os.path.dirname(elsewhere))
     raw = place.overlay["raw"]
@@ -74,6 +74,9 @@ def test_a_file_fetched_again_reruns_the_step_that_reads_it_and_its_copy_elsewhe
     raw |= {kind: [str(place.folder / "link")] for kind in folders}
     place.config.write_text(yaml.safe_dump(place.overlay))
     assert planned(place) == {}
+    place.run("--forcerun", "clean_ecg", "--until", "clean_ecg")
+    for shard in range(SHARDS):  # all were found, and are as empty as they were
+        assert "cannot be opened" not in (place.results / f"clean_ecg/{shard}.qc.csv").read_text()
     raw |= folders
     place.config.write_text(yaml.safe_dump(place.overlay))
 

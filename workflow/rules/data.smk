@@ -53,7 +53,7 @@ rule index_shard:
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards} --ledger {params.ledger:q}"
-        " @{params.raw:q} --visits {output.visits:q} --flow {output.flow:q}"
+        " @{params.raw:q} --names --visits {output.visits:q} --flow {output.flow:q}"
 
 
 rule index_cohort:

@@ -1,6 +1,5 @@
 """Which subjects have both an ECG and a CMR."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
@@ -26,8 +25,6 @@ def index_shard(
 ) -> tuple[pd.DataFrame, Flow]:
     """Return one row a subject (eid, instance, ecg_path, cmr_path, segmentation), in order of eid, and the exclusions.
 
-    Paths are names without folders; `data/visits.py` finds them again.
-
     Args:
         ecg, cmr: the files of these subjects.
         segmented: folders with a segmentation of the cine, by eid and instance; instance None stands for any visit.
@@ -52,7 +49,7 @@ def index_shard(
         (*visit, ecg[visit], cmr[visit], segmented.get(visit) or segmented.get((visit[0], None), ""))
         for visit in kept.items()
     ]
-    return _table(rows), flow
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
 
 
 def _ecg_alone(
@@ -64,13 +61,8 @@ def _ecg_alone(
     flow.exclude(STEP, "with an ECG file", 0)
     flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(pairs))
     kept = _without_listed(pairs, withdrawn, excluded, flow)
-    return _table([(*visit, ecg[visit], "", "") for visit in kept.items()]), flow
-
-
-def _table(rows: Sequence[tuple[int, int, str, str, str]]) -> pd.DataFrame:
-    """Return the visits; a copy of the raw files elsewhere must give the same table, so it holds names, no folders."""
-    named = [(eid, instance, *map(os.path.basename, paths)) for eid, instance, *paths in rows]
-    return pd.DataFrame(named, columns=list(COLUMNS)).astype(COLUMNS)
+    rows = [(*visit, ecg[visit], "", "") for visit in kept.items()]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
 
 
 def _without_listed(

@@ -21,7 +21,7 @@ def located(visits: pd.DataFrame, column: str, raw: Path | None) -> list[str]:
 
     Args:
         visits: eid, instance and the column, as index_shard wrote them.
-        column: ecg_path, cmr_path or segmentation.
+        column: ecg_path, cmr_path or segmentation, which hold names.
         raw: the run's list of folders with raw files (`read_folders`); None if the column holds whole paths.
 
     A file that has gone since is given a path where nothing is, and is rejected by whoever reads it.

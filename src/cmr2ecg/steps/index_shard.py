@@ -1,9 +1,10 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
-Outputs: a parquet file of visits (eid, instance, and ecg_path, cmr_path and segmentation without their folders), and a
-flow table (step, reason, n_in, n_out). Options may stand in a file, a line each, that is named as @FILE.
+Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason,
+n_in, n_out). Options may stand in a file, a line each, that is named as @FILE.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.arrivals import Ledger, check_files_remain, read_ledger
 from cmr2ecg.data.cohort import index_shard
 from cmr2ecg.data.flow import write_flow
+from cmr2ecg.data.visits import KINDS
 from cmr2ecg.files import atomic
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
@@ -28,6 +30,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--segmentations", nargs="*", default=[], help="folders with segmented short axes")
     parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
     parser.add_argument("--excluded", type=Path, nargs="*", default=[], help="lists of others to be left out")
+    parser.add_argument("--names", action="store_true", help="keep paths without their folders (data/visits.py)")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
     args = parser.parse_args(argv)
@@ -47,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
     segmented = list_segmentations(args.segmentations)
     visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr, excluded)
+    if args.names:
+        visits = visits.assign(**{column: visits[column].map(os.path.basename) for column in KINDS})
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)
