@@ -3,12 +3,14 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 from release_setups import CLEANING
 
 from cmr2ecg.command import InputError
 from cmr2ecg.predict.records import Source, check_rate_given, find_files, in_one_line, load, shown
 from cmr2ecg.predict.results import harmless, row_of
+from cmr2ecg.ukb.recording import LEADS
 
 
 def test_its_own_output_is_passed_over(tmp_path):
@@ -87,3 +89,13 @@ def test_numbers_stay_numbers(tmp_path):
 def test_a_rate_that_is_none_is_refused_at_once(rate):
     with pytest.raises(InputError, match="--rate"):
         check_rate_given([Path("a.npy")], rate)
+
+
+@pytest.mark.filterwarnings("error")
+def test_strange_numbers_are_no_warning(tmp_path):
+    value = np.zeros((12, 5000))
+    value.view(np.uint64)[0, 0] = 0x7FF0000000000001  # a NaN that signals when it is reckoned with
+    np.save(tmp_path / "a.npy", value)
+    (tmp_path / "b.csv").write_text(",".join(f"{name} (V)" for name in LEADS) + "\n" + ",".join(["1e307"] * 12) + "\n")
+    for path in find_files([tmp_path]):
+        assert load(path, Source(CLEANING, 500)).reason.startswith(("flat lead", "not a number"))

@@ -43,10 +43,11 @@ def read_bare(path: Path, source: Source) -> Ecg:
         raise Rejection("unknown sampling rate")
     check_rate(source.rate_hz)
     content = read_plain(path, MAX_BYTES)
-    if path.suffix.lower() == ".npy":
-        signal, missing = from_npy(content, source.unit)
-    else:
-        signal, missing = from_csv(content, source.rate_hz, source.unit)
+    with np.errstate(all="ignore"):  # infinite and strange numbers are looked for below
+        if path.suffix.lower() == ".npy":
+            signal, missing = from_npy(content, source.unit)
+        else:
+            signal, missing = from_csv(content, source.rate_hz, source.unit)
     if signal.shape[1] > MAX_SAMPLES:
         raise Rejection("record too long", f"{signal.shape[1]} samples")
     if np.isinf(signal).any():
