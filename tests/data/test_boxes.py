@@ -34,12 +34,27 @@ def test_boxes_of_several_files_in_any_order_of_columns(tmp_path):
         "eid,row0,column0,height,width\n,1,2,3,4\n",
         "",
         "\0\1\2",
+        "eid,row0,column0,height,width\n9000001,1,2,3,4,5\n",
+        "eid,row0,column0,height,width\n9000001,1_0,2,3,4\n",
+        "eid,row0,row0,column0,height,width\n9000001,1,1,2,3,4\n",
+        "eid,row0,column0,height,width\n1e300,1,2,3,4\n",
+        "eid,row0,column0,height,width\n" + "9" * 20_000,
     ],
 )
 def test_what_is_no_box_is_named_without_the_subject(tmp_path, text):
     with pytest.raises(InputError, match=r"raw\.boxes") as caught:
         read_boxes([write(tmp_path / "a.csv", text)])
     assert "9000001" not in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_the_line_and_the_separator_are_named(tmp_path):
+    text = "eid,row0,column0,height,width\n9000001,1,2,3,4\n\n9000002,1,2,3,0\n"
+    with pytest.raises(InputError, match=r"line 4 of .*a\.csv"):
+        read_boxes([write(tmp_path / "a.csv", text)])
+    with pytest.raises(InputError, match="by commas, not by ';'"):
+        read_boxes([write(tmp_path / "a.csv", text.replace(",", ";"))])
+    with pytest.raises(InputError, match=r"raw\.boxes.*a folder"):
+        read_boxes([tmp_path])
 
 
 def test_the_step_uses_each_subjects_box_and_counts_one_outside_the_frame(tmp_path):

@@ -50,14 +50,15 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
 def read_member(archive: zipfile.ZipFile, name: str, limit: int | None = None) -> bytes:
     """Return the first `limit` bytes of a member, or all of it (with its checksum checked).
 
-    At most the declared size is inflated, which open_archive has bounded.
+    At most the declared size is inflated, which open_archive has bounded; without a number zipfile would inflate all
+    there is before it looks at that size.
 
     Raises:
         Rejection: if it is damaged.
     """
     try:
         with archive.open(name) as member:
-            return member.read() if limit is None else member.read(limit)
+            return member.read(archive.getinfo(name).file_size if limit is None else limit)
     except (*DAMAGED, KeyError) as error:
         raise Rejection("damaged zip member", type(error).__name__) from error
 

@@ -5,6 +5,7 @@ A zip holds one series a slice, `CINE_segmented_SAX_b1` ... `bN`, a file a frame
 the middle slice are decompressed.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,9 @@ from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.series import ManifestError, check_others, find_slices, normal, read_headers, series_by_manifest
 from cmr2ecg.ukb.stack import order_slices
 
-MAX_PIXELS = 50_000_000  # of all frames of a slice, which are held in memory; UK Biobank's have 2 million
+# Of all frames of a slice, which are held in memory; UK Biobank's have 2 million, of a zip of 60 MB.
+MAX_PIXELS = 50_000_000
+PIXELS_A_BYTE, ALWAYS_PIXELS = 10, 5_000_000  # of the zip; so small a zip may have that many
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Limits:
     slices: int = 8
     frames: int = 10
     missing_frames: float = 0.2
+    pixels: int = MAX_PIXELS
 
     def enough(self, frames: int, expected: int) -> bool:
         """Return whether so many of the expected frames make a usable beat."""
@@ -76,8 +80,9 @@ def read_middle_slice(
     Raises:
         Rejection: with a fixed reason, if there is no such slice to be read.
     """
-    limits = Limits(minimum_slices, minimum_frames, max_missing_frames)
     with open_archive(path) as archive:
+        pixels = min(MAX_PIXELS, max(ALWAYS_PIXELS, PIXELS_A_BYTE * os.path.getsize(path)))
+        limits = Limits(minimum_slices, minimum_frames, max_missing_frames, pixels)
         series = series_by_manifest(archive)
         if series:
             try:
@@ -100,9 +105,9 @@ def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Hea
     if len(stack.slices) < limits.slices:
         raise Rejection("too few slices", str(len(stack.slices)))
     middle = stack.slices[stack.middle]
-    frames, failed = _frames(archive, middle.names, series)
+    frames, failed = _frames(archive, middle.names, series, limits.pixels)
     frames, expected, notes = one_beat(frames, failed, limits.enough)
-    if expected * frames[0].pixels.size > MAX_PIXELS:
+    if expected * frames[0].pixels.size > limits.pixels:
         raise Rejection("too many pixels in one slice", f"{expected} frames")
     pixels, places = join_pixels(frames), places_in_beat(frames, expected)
     fits = fitting(pixels)
@@ -124,7 +129,9 @@ def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Hea
     )
 
 
-def _frames(archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str]) -> tuple[list[Frame], int]:
+def _frames(
+    archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str], most_pixels: int
+) -> tuple[list[Frame], int]:
     """Return the frames that decode, at least one, and how many files do not."""
     frames: list[Frame] = []
     failed: list[Rejection] = []
@@ -133,13 +140,13 @@ def _frames(archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str])
         try:
             frame = read_frame(read_member(archive, name))
         except Rejection as error:
-            failed.append(error)
+            failed.append(Rejection(error.reason, error.detail))  # the traceback of `error` holds the file's content
             continue
         if normal(frame.series) != normal(series[name]):
             raise ManifestError
         frames.append(frame)
         pixels += frame.pixels.size
-        if pixels > MAX_PIXELS:
+        if pixels > most_pixels:
             raise Rejection("too many pixels in one slice", f"more than {len(frames)} frames")
     if not frames:
         raise failed[-1]
