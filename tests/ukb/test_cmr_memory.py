@@ -77,7 +77,7 @@ struct.pack_into("<H", content, local + 8, 8)
 struct.pack_into("<H", content, central + 10, 8)
 struct.pack_into("<I", content, central + 24, 1000)
 bomb.write_bytes(content)
-csv_lines = {{"commas.csv": b"," * 15_000_000, "lines.csv": b"eid,row0,column0,height,width\\n" + b"\\n" * 15_000_000,
+csv_lines = {{"commas.csv": b"," * 15_000_000, "lines.csv": b"eid,row0,column0,height,width\\n" + b"\\n" * 2_000_000,
              "many.csv": b"x" * 21_000_000}}
 for name, content in csv_lines.items():
     (folder / name).write_bytes(content)
