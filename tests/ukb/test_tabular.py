@@ -365,7 +365,7 @@ def test_unknown_codes_are_counted_over_the_whole_file(tmp_path, caplog):
 
 def test_blanks_are_an_empty_cell(tmp_path):
     frame = table("ukbconv").astype(object).where(table("ukbconv").notna(), "  ")
-    frame.loc[1, "eid"] = " 9000002 "
+    frame.loc[[1, 2], "eid"] = [" 9000002 ", "9.000003e6"]
     check(read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR))
 
 

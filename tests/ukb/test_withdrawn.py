@@ -90,6 +90,7 @@ NO_CERTAIN_EID = {
     "a digit too few": (lines("9000001", "900002", "9003385"), "line 2: no certain eid"),
     "a digit too few, first": (lines("900000", "9003385"), "line 1: no certain eid"),
     "a digit too few, last": (lines("9003385", "900000"), "line 2: no certain eid"),
+    "cut, first": (lines("9", "9003385"), "line 1: no certain eid"),
     "nothing else": (lines("900000"), "holds no eid .* in 1 lines"),
     "words alone": (lines("eid", "abc"), "holds no eid .* in 2 lines"),
     "a letter": (lines("eid", "9000001", "90O0002"), "line 3"),

@@ -11,7 +11,7 @@ from cmr2ecg.command import InputError
 
 MISSING = ["", "NA", "NaN", "nan", "NULL"]
 LARGEST_EID = 2**53  # whole numbers are exact up to here
-SCIENTIFIC = re.compile(r"[+-]?\d[.]\d{6}[eE]\+?0*6")  # every digit of an eid of seven stands there
+SCIENTIFIC = re.compile(r"[+-]?\d[.](\d+)[eE]\+?(\d+)")
 SEX = {"Female": "0", "Male": "1"}  # coding 9
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
 
@@ -36,7 +36,8 @@ def to_eids(column: pa.ChunkedArray) -> np.ndarray:
     if not ((np.abs(numbers) <= LARGEST_EID).all() and (numbers == np.rint(numbers)).all()):
         raise InputError("the column eid holds something that is no whole number")
     for number in text.filter(pc.fill_null(pc.match_substring(text, "e", ignore_case=True), False)).to_pylist():
-        if not SCIENTIFIC.fullmatch(number):
+        match = SCIENTIFIC.fullmatch(number)
+        if not match or len(match[1]) < int(match[2]):  # not every digit stands there
             raise InputError("the column eid holds rounded numbers such as 9.00E+06; save it as whole numbers")
     return numbers.astype(np.int64)
 

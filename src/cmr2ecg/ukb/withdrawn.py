@@ -147,9 +147,11 @@ def _eid(cell: str) -> int | None:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Return whether cells can be names of columns: words, no words, or the 0 that pandas gives a nameless column."""
+    """Return whether cells can be names of columns: words, no words, or the 0, 1, ... that pandas gives nameless ones."""
     names = [_bare(cell) for cell in cells]
-    return all(not _hides_an_eid(name) and re.fullmatch(r"|[^\W\d].*|\d", name) for name in names)
+    digits = [name for name in names if name.isdecimal()]
+    words = all(not _hides_an_eid(name) and re.fullmatch(r"|[^\W\d].*", name) for name in names if name not in digits)
+    return words and digits == [str(number) for number in range(len(digits))]
 
 
 def _hides_an_eid(text: str) -> bool:
