@@ -147,7 +147,7 @@ def _eid(cell: str) -> int | None:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Return whether cells can be names of columns: words, no words, or the 0, 1, ... that pandas gives nameless ones."""
+    """Return whether cells can be names of columns: words, no words, or pandas's 0, 1, ..."""
     names = [_bare(cell) for cell in cells]
     digits = [name for name in names if name.isdecimal()]
     words = all(not _hides_an_eid(name) and re.fullmatch(r"|[^\W\d].*", name) for name in names if name not in digits)
