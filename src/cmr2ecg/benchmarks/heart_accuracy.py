@@ -135,7 +135,8 @@ def _blood(image: HeartImage, centre: np.ndarray, radius: float) -> float:
     box, size = np.array(image.box), image.pixels.shape[-1]
     places = ((np.arange(size) + 0.5) * length / size for length in box[2:])
     down, across = (start + place - 0.5 - at for start, place, at in zip(box[:2], places, centre, strict=True))
-    return float(np.median(image.pixels[:, np.hypot(down[:, None], across[None, :]) <= radius]))
+    seen = image.pixels[:, np.hypot(down[:, None], across[None, :]) <= radius]
+    return float(np.median(seen)) if seen.size else np.nan
 
 
 if __name__ == "__main__":
