@@ -43,6 +43,11 @@ def test_the_same_command_goes_on_and_tries_rejected_files_again(tmp_path):
     assert not (tmp_path / "x").exists()
 
 
+def test_nothing_is_left_where_nothing_was_finished(tmp_path):
+    fill(tmp_path / "x", keys="")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_another_command_starts_afresh(tmp_path):
     fill(tmp_path / "x")
     with open_unfinished(tmp_path / "x", {"release": "b"}) as finished:
@@ -152,6 +157,7 @@ def test_pages_of_files_of_one_name_do_not_meet_and_names_fit_a_disk():
     assert time.process_time() - start < 2  # 23 s where each name was tried against all
     assert len({name.lower() for name in names.values()}) == len(files)
     assert max(len(name.encode()) for name in names.values()) < 210
+    assert page_names([Path("a\n\x1b.xml")]) == {Path("a\n\x1b.xml"): "a\\n\\x1b"}
     assert names[Path("9999/ecg.xml")] == "ecg_10000" and names[Path("\udcff.xml")] == "\\xff"
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cmr2ecg.predict.embeddings import Piece, write_embeddings
 from cmr2ecg.predict.pool import Processes, WorkerDied
-from cmr2ecg.predict.records import PAGES, Record, in_one_line, shown
+from cmr2ecg.predict.records import PAGES, Record, in_one_line
 from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
 from cmr2ecg.predict.unfinished import Unfinished, key_of
 
@@ -122,7 +122,7 @@ def page_names(files: Sequence[Path]) -> dict[Path, str]:
     taken: set[str] = set()  # in lower case: some file systems see no difference
     next_number: dict[str, int] = {}
     for path in files:
-        name = stem = shown(path.stem).encode()[:LONGEST_STEM].decode(errors="ignore")
+        name = stem = in_one_line(path.stem).encode()[:LONGEST_STEM].decode(errors="ignore")
         while name.lower() in taken:
             number = next_number.get(stem.lower(), 2)
             next_number[stem.lower()] = number + 1

@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle, Wedge
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.evaluate.tables.names import DISEASES
 from cmr2ecg.files import atomic
+from cmr2ecg.predict.records import in_one_line
 from cmr2ecg.predict.results import NOTE
 from cmr2ecg.ukb.recording import LEADS
 
@@ -37,6 +38,7 @@ RINGS = ((1, 6, 60.0, 60.0, 1.0), (7, 6, 60.0, 60.0, 2 / 3), (13, 4, 45.0, 90.0,
 SUMMARY = ("LVEDV", "LVESV", "LVSV", "LVEF", "LVCO", "LVM", "RVEDV", "RVESV", "RVSV", "RVEF", "WT_Global", "Ecc_Global")
 SUMMARY += ("Err_Global",)
 DPI = 110
+LONGEST_TITLE = 80  # characters
 
 
 def write_page(
@@ -80,7 +82,9 @@ def draw_head(sheet: Axes, entry: Mapping[str, Any], release: Mapping[str, Any])
     """Write the file's name, the heart rate and the model above the paper."""
     rate = entry["heart_rate_bpm"]
     about = [f"{float(rate):.0f} beats/min" if rate else "heart rate not found", entry["repairs"] or "as recorded"]
-    sheet.text(PAPER[0], 202, Path(entry["file"]).name, fontsize=11, weight="bold", va="center")
+    sheet.text(
+        PAPER[0], 202, in_one_line(Path(entry["file"]).name)[:LONGEST_TITLE], fontsize=11, weight="bold", va="center"
+    )
     sheet.text(PAPER[0], 196, " · ".join(about), fontsize=8, color="0.3", va="center")
     right = PAPER[0] + PAPER[2]
     sheet.text(

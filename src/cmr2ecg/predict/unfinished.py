@@ -44,6 +44,9 @@ class Unfinished:
             file.write(head)
             file.flush()
 
+    def __len__(self) -> int:
+        return len(self._places)
+
     def __contains__(self, key: str) -> bool:
         return key in self._places
 
@@ -107,8 +110,13 @@ def open_unfinished(path: Path, about: Mapping[str, Any]) -> Iterator[Unfinished
         except OSError:  # a file system without locks
             pass
         with naming(path):
-            yield Unfinished(file, about)
-            path.unlink(missing_ok=True)
+            unfinished, whole = Unfinished(file, about), False
+            try:
+                yield unfinished
+                whole = True
+            finally:
+                if whole or not len(unfinished):
+                    path.unlink(missing_ok=True)
 
 
 def key_of(path: Path, *more: str) -> str:
