@@ -166,6 +166,14 @@ def test_hostile_images(subject, tmp_path):
     assert reason_of(folder, subject[1]) == "absurd segmentation size"
 
 
+def test_labels_that_were_shifted_by_more_bytes_are_refused(subject, tmp_path):
+    folder = tmp_path / "s"
+    save(folder, "seg_sa.nii", labels(), affine_of(subject[1]))
+    sound = (folder / "seg_sa.nii").read_bytes()
+    (folder / "seg_sa.nii").write_bytes(sound[:5000] + bytes(40) + sound[5000:])
+    assert reason_of(folder, subject[1]) == "damaged segmentation"
+
+
 def test_random_damage_is_refused_or_harmless(subject, tmp_path):
     folder = tmp_path / "s"
     save(folder, "seg_sa.nii", labels()[..., :1].repeat(FRAMES, axis=3), affine_of(subject[1]))

@@ -61,6 +61,8 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
             content = _exactly(stream, kind.itemsize * math.prod(size[:3]))
             volume = np.frombuffer(content, kind).reshape(size[:3], order="F")
             yield Plane(np.where(inside, volume[lookup], 0), volume)
+        if stream.read(1):  # bytes were put in somewhere, and every label behind them lies elsewhere
+            raise Rejection("damaged segmentation", "longer than its header says")
 
 
 @contextmanager
