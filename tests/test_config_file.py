@@ -18,6 +18,7 @@ BOMB = "".join(
     for key, before in zip("abcdefg", ["1", *(f"*{k}" for k in "abcdef")], strict=True)
 )
 BAD = {
+    "template": (b"__use_yte__: true\ncohort: ?1 + 1\n", "would run Python code of the file"),
     "latin": (START.encode() + b"# caf\xe9\n", "line 2 is not UTF-8; save the file as UTF-8"),
     "utf16": ((START * 2).encode("utf-16"), "line 1 is not UTF-8"),
     "twice": (b"cohort: x\nshards: 2\ncohort: y\n", "line 3: the key cohort stands twice, first in line 1"),

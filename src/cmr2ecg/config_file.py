@@ -20,6 +20,7 @@ LONGEST_NUMBER = 18  # digits of a whole number: what 64 bits hold
 DEEPEST = 100  # maps and lists inside each other; PyYAML crashes at some ten thousand
 MOST_VALUES = 100_000  # once aliases are written out; config/paper.yaml has some 500
 LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+TEMPLATE = "__use_yte__"  # with it Snakemake takes a file for a template
 INTEGER = "tag:yaml.org,2002:int"
 
 
@@ -62,6 +63,8 @@ def read_config(path: Path | str) -> dict[str, Any]:
         raise InputError(f"{path}: nested too deeply; a config is a few levels of maps") from None
     if not isinstance(settings, dict | None):
         raise InputError(f"{path}: a map of settings is wanted, such as `cohort: ukb`")
+    if TEMPLATE in (settings or {}):
+        raise InputError(f"{path}: {TEMPLATE} would run Python code of the file; a config holds settings alone")
     return settings or {}
 
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from cmr2ecg.command import InputError
-from cmr2ecg.data.visits import located, read_folders
+from cmr2ecg.data.visits import check_still_there, located, read_folders
 
 
 @pytest.fixture
@@ -53,3 +53,14 @@ def test_one_file_that_has_gone_stays_with_its_subject_and_many_are_an_error(tmp
 def test_the_folders_are_those_of_the_run(tmp_path):
     path = raw(tmp_path, "/a disk/ecg", "list.txt")
     assert read_folders(path) == {"ecg": ["/a disk/ecg", "list.txt"], "cmr": [], "segmentations": []}
+
+
+def test_files_that_go_while_they_are_read_stop_the_job(tmp_path, visits):
+    paths = located(visits, "ecg_path", raw(tmp_path, tmp_path / "first"))
+    check_still_there([*paths, "", "/nowhere/9000099_20205_2_0.xml"], "raw.ecg")
+    for path in paths[:1]:
+        (tmp_path / path).unlink()
+    check_still_there(paths, "raw.ecg")  # one file is its subject's own matter
+    shutil.rmtree(tmp_path / "first")
+    with pytest.raises(InputError, match=r"raw\.ecg: 20 of 20 files went while they were read"):
+        check_still_there(paths, "raw.ecg")

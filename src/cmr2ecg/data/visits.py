@@ -3,6 +3,8 @@
 The index names files without their folders, so that raw data that were moved or copied elsewhere make nothing anew.
 """
 
+import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,7 @@ from cmr2ecg.data.arrivals import many_lost
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
 
+NOWHERE = "/nowhere/"  # a folder that is not there
 KINDS = {"ecg_path": "ecg", "cmr_path": "cmr", "segmentation": "segmentations"}
 FIELDS = {"ecg": ECG_FIELD, "cmr": CMR_FIELD}
 
@@ -38,16 +41,31 @@ def located(visits: pd.DataFrame, column: str, raw: Path | None) -> list[str]:
         return [""] * len(wanted)
     found = list_bulk(folders, FIELDS[kind]) if kind in FIELDS else list_segmentations(folders)
     paths = [
-        (found.get((eid, instance)) or found.get((eid, None)) or f"/nowhere/{name}") if name else ""
+        (found.get((eid, instance)) or found.get((eid, None)) or f"{NOWHERE}{name}") if name else ""
         for eid, instance, name in wanted
     ]
-    gone = sum(path.startswith("/nowhere/") for path in paths)
+    gone = sum(path.startswith(NOWHERE) for path in paths)
     if many_lost(gone, len(paths)):
         raise InputError(
             f"raw.{kind}: {gone:,} of {len(paths):,} indexed subjects have no file there any more; see that "
             "the disk is mounted, and run again"
         )
     return paths
+
+
+def check_still_there(paths: Iterable[str], setting: str) -> None:
+    """Stop a job whose raw files went while it read them, before their subjects count as rejected.
+
+    Raises:
+        InputError: if many of the files that were found are there no more; names the setting.
+    """
+    listed = [path for path in paths if path and not path.startswith(NOWHERE)]
+    gone = sum(not os.path.lexists(path) for path in listed)
+    if many_lost(gone, len(listed)):
+        raise InputError(
+            f"{setting}: {gone:,} of {len(listed):,} files went while they were read; see that the disk is mounted, "
+            "and run again"
+        )
 
 
 def read_folders(raw: Path) -> dict[str, list[str]]:

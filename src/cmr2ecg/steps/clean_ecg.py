@@ -15,6 +15,7 @@ from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.clean import clean_ecg
 from cmr2ecg.data.prepare_ecg import MEASURES, prepare
 from cmr2ecg.data.shards import Field, paths_of, process_shard
+from cmr2ecg.data.visits import check_still_there
 from cmr2ecg.freed_memory import keep_freed_memory
 from cmr2ecg.ukb.ecg_file import read_ecg
 from cmr2ecg.ukb.recording import LEADS
@@ -30,8 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     keep_freed_memory()
     settings = args.settings
+    subjects = paths_of(args.visits, "ecg_path", args.raw)
     process_shard(
-        paths_of(args.visits, "ecg_path", args.raw),
+        subjects,
         partial(clean_file, **settings),
         fields={"ecg": Field((len(LEADS), settings["samples"]), "float32")},
         attributes={"leads": list(LEADS), "sampling_rate_hz": settings["sampling_rate_hz"]},
@@ -39,6 +41,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         output=args.output,
         qc=args.qc,
     )
+    check_still_there((path for _, path in subjects), "raw.ecg")
 
 
 def clean_file(

@@ -18,7 +18,7 @@ from cmr2ecg.data.crop import Box, crop_heart
 from cmr2ecg.data.frames import phases_that_may_be_missing
 from cmr2ecg.data.segmented import segmented_heart
 from cmr2ecg.data.shards import Field, process_shard
-from cmr2ecg.data.visits import located
+from cmr2ecg.data.visits import check_still_there, located
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import read_middle_slice
 
@@ -43,8 +43,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     settings = args.settings
     size = settings["size"]
+    subjects = subjects_of(args.visits, read_boxes(args.boxes), args.raw)
     process_shard(
-        subjects_of(args.visits, read_boxes(args.boxes), args.raw),
+        subjects,
         partial(crop_file, **settings),
         fields={
             "cmr": Field((3, size, size), "float16"),
@@ -61,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         output=args.output,
         qc=args.qc,
     )
+    check_still_there((path for _, (path, _, _) in subjects), "raw.cmr")
 
 
 def subjects_of(visits: Path, boxes: dict[int, Box], raw: Path | None = None) -> list[tuple[int, Subject]]:
