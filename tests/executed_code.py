@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from cmr2ecg.fingerprint import _follow, _left_out, _of, _read
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.fingerprint import _follow, _left_out, _of, _read
+from cmr2ecg.runtime.imports import SOURCE
 
 Definition = tuple[Path, str]
 

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from cmr2ecg.ablations import add_ablations
-from cmr2ecg.command import InputError
 from cmr2ecg.config import check, check_raw_paths
+from cmr2ecg.runtime.command import InputError
 
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"

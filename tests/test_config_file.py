@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from cmr2ecg.command import InputError
 from cmr2ecg.config_file import check_named, read_config
 from cmr2ecg.plan.jobs import study_of
+from cmr2ecg.runtime.command import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 START = "cohort: x\n"

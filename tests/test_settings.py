@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import pytest
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.imports import SOURCE, reached_files
 from cmr2ecg.plan.jobs import Job, Study, study_of
+from cmr2ecg.runtime.imports import SOURCE, reached_files
 
 pytestmark = pytest.mark.slow
 ROOT = SOURCE.parent

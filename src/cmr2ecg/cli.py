@@ -8,9 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import InputError, run
 from cmr2ecg.predict.records import Source, check_rate_given, find_files
 from cmr2ecg.predict.release import read_config
+from cmr2ecg.runtime.command import InputError, run
 
 ECGS = "CardioSoft XML, WFDB headers (.hea), csv or npy of 12 x samples; or folders of them"
 EXAMPLES = """\

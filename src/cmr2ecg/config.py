@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.sweeps.checks import sweep_disagreements
 from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from cmr2ecg.command import InputError, run
+from cmr2ecg.runtime.command import InputError, run
 
 LONGEST_NUMBER = 18  # digits of a whole number: what 64 bits hold
 DEEPEST = 100  # maps and lists inside each other; PyYAML crashes at some ten thousand

@@ -19,7 +19,7 @@ from cmr2ecg.backup.contents import INCOMPLETE, METADATA, incomplete_of, record_
 from cmr2ecg.backup.restore import restore
 from cmr2ecg.backup.save import save
 from cmr2ecg.backup.stores import DxStore, FolderStore
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "project-" + "0" * 24

@@ -1,8 +1,8 @@
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data import arrivals
 from cmr2ecg.data.arrivals import Ledger, check_files_remain, first_ledger, read_ledger, write_ledger
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.subject import FIRST_EID
 
 FIRST = range(FIRST_EID, FIRST_EID + 100)

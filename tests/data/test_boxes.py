@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 from data.raw_files import CROP, FIRST, visits, write_cmr
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.boxes import read_boxes
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import crop_cmr
 
 

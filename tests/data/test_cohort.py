@@ -1,9 +1,9 @@
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.cohort import index_shard, join_shards
 from cmr2ecg.data.flow import Flow, add_flows, read_flow, write_flow
+from cmr2ecg.runtime.command import InputError
 
 
 def files(*keys):

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.dataset import pair, write_dataset
 from cmr2ecg.data.flow import Flow
+from cmr2ecg.runtime.command import InputError
 
 EIDS = 9_000_001 + np.random.default_rng(0).choice(500, 200, replace=False)
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.dataset import write_dataset
 from cmr2ecg.data.loading import PairedData, read_ahead
 from cmr2ecg.data.rows import Rows
+from cmr2ecg.runtime.command import InputError
 
 EIDS = 9000001 + np.arange(0, 60, 2)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
+from cmr2ecg.runtime.command import InputError
 
 
 def test_diseases_have_one_output_and_the_five_groups_sixty_one():

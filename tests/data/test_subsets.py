@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.subsets import balanced_subset, pair_count
+from cmr2ecg.runtime.command import InputError
 
 TRAIN = 28_030
 

@@ -3,8 +3,8 @@ import shutil
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.visits import check_still_there, located, read_folders
+from cmr2ecg.runtime.command import InputError
 
 
 @pytest.fixture

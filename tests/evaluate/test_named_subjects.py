@@ -2,8 +2,8 @@
 
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.named_subjects import read_named, version_of, write_named
+from cmr2ecg.runtime.command import InputError
 
 
 def test_a_list_keeps_its_version_and_another_list_gets_another(tmp_path):

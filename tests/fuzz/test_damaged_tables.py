@@ -8,7 +8,7 @@ from data.raw_files import FIRST, TABULAR, visits
 from fuzz.mutate import TEXT
 from steps.test_data_steps import step
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 SUBJECTS, TABLES = 20, 108
 BODY = {"31-0.0": (0, 2), "21003-2.0": (45, 80), "21002-2.0": (50, 99), "50-2.0": (150, 199), "24100-2.0": (90, 220)}

@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from cmr2ecg.command import InputError
 from cmr2ecg.models.published import import_ecg, import_image, read_state
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import import_weights
 
 SIZES = {"samples": 500, "patch": 100, "dim": 24, "depth": 2, "heads": 2}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.plan import __main__ as plan
 from cmr2ecg.plan.jobs import study_of
+from cmr2ecg.runtime.imports import SOURCE
 
 pytestmark = pytest.mark.slow
 ROOT = SOURCE.parent

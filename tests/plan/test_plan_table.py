@@ -87,7 +87,7 @@ def test_the_check_compares_what_both_have():
 
 
 def test_every_step_has_a_stage():
-    from cmr2ecg.imports import SOURCE
+    from cmr2ecg.runtime.imports import SOURCE
 
     steps = {path.stem for path in (SOURCE / "cmr2ecg/steps").glob("*.py")} - {"__init__"}
     assert {step for step in steps if stage_of(step) == "other"} == set()

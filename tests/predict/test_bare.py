@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict.bare import from_csv, from_npy
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.ukb.recording import LEADS
 from cmr2ecg.ukb.rejection import Rejection
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict.pool import WorkerDied, ahead, start_pool
 from cmr2ecg.predict.records import Record, Source
 from cmr2ecg.predict.run import read_in
+from cmr2ecg.runtime.imports import SOURCE
 
 PLANTED = ("numpy", "scipy", "defusedxml", "json", "socket", "multiprocessing", "logging", "subprocess", "torch")
 

@@ -15,12 +15,12 @@ from data.raw_files import SHARED, counts
 from release_setups import make_release
 
 from cmr2ecg import cli
-from cmr2ecg.command import InputError
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict import page, records
 from cmr2ecg.predict.embeddings import grouped, write_embeddings
 from cmr2ecg.predict.release import read_config
 from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.ukb.recording import LEADS
 

@@ -10,7 +10,6 @@ import torch
 from release_setups import PREVALENCE, SEEDS, SIZES, make_release
 from safetensors.torch import load_file
 
-from cmr2ecg.command import InputError
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
@@ -18,6 +17,7 @@ from cmr2ecg.predict.build import example, validation
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
 from cmr2ecg.predict.release import read_config, read_release, write_sums
 from cmr2ecg.predict.run import check_outputs
+from cmr2ecg.runtime.command import InputError
 
 
 @pytest.fixture(scope="module")

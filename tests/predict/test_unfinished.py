@@ -14,11 +14,11 @@ import pytest
 from data.raw_files import counts
 from release_setups import make_release
 
-from cmr2ecg.command import InputError
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.predict.output import Embeddings, page_names, written_at_the_end
 from cmr2ecg.predict.records import Record
 from cmr2ecg.predict.unfinished import key_of, make_folder, open_unfinished, remove_partials
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 
 ABOUT = {"release": "a"}

@@ -13,7 +13,7 @@ import pytest
 from defusedxml import ElementTree
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.cohort import plan, simulate
 from cmr2ecg.simulate.phenotypes import FIELDS
 from cmr2ecg.simulate.raw_files import BROKEN

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from steps.test_data_steps import step
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 N = 60
 EIDS = 9000001 + np.arange(N)

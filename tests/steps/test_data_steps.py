@@ -15,7 +15,7 @@ import pytest
 from data.raw_files import CLEAN, CROP, FIRST, TABULAR, counts, visits, write_cmr, write_ecg
 from executed_code import executed, not_covered
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 
 SUBJECTS, SHARDS = 40, 2

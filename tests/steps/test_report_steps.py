@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from evaluate.report_cohort import provenance, write_sides, write_study
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.maps.heatmap import COLUMNS
 from cmr2ecg.evaluate.report.browser import missing_program
 from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
@@ -19,6 +18,7 @@ from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
 from cmr2ecg.evaluate.tracking import check_ui
 from cmr2ecg.evaluate.tracking.sweep_runs import read_sweep
 from cmr2ecg.evaluate.tracking.tracking import Tracker
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_figure, make_table, track
 
 SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "age_bands": [60], "calibration_bins": 5})

@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import output_names
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps.train_tabular import main
 
 SETTINGS = {"seeds": [0, 7], "rounds": 4, "max_depth": 2, "learning_rate": 0.3, "subsample": 0.75}

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.sweeps.ranking import Result, best_of, promoted, rank, rank_rungs
 from cmr2ecg.sweeps.report import choice_of, curve_table, total_seconds, trial_table

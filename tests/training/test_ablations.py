@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import chisquare
 from small_objectives import small_settings
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.mmcl import MmclObjective
 from cmr2ecg.training.session import load_split, some, strangers
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from finetune_setups import SETTINGS, fold, setup_of
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training import finetune as module
 from cmr2ecg.training.finetune import Fit, copy_state, fit_all
 

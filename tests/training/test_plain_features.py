@@ -5,8 +5,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.plain_features import BEAT_SAMPLES, GRID, beats_of, latents_of, mean_beat, pixels_of
 
 

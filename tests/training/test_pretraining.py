@@ -10,9 +10,9 @@ import pytest
 import torch
 from small_objectives import small_objective
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training import pretrain as loop
 from cmr2ecg.training.checkpoint import load_resume, load_weights, save_resume, save_weights
 from cmr2ecg.training.health import collapsed

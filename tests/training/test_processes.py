@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from small_objectives import OBJECTIVES, small_settings
 from torch import nn
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.distributed import SyncedBatchNorm, check_gpus, gather, slice_of, synchronise
 from cmr2ecg.training.epoch import own_order
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy.stats import pearsonr
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.targets import (
     Scale,
     correlation,

@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, earliest_pairs, list_bulk, list_files
 from cmr2ecg.ukb.ecg_file import read_ecg
 from cmr2ecg.ukb.rejection import Rejection

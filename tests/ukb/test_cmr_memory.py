@@ -9,7 +9,7 @@ SCRIPT = f"""
 import gzip, io, resource, struct, sys, zipfile, zlib
 from pathlib import Path
 import numpy as np
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.data.boxes import read_boxes
 from cmr2ecg.data.segmented import segmented_heart
 from cmr2ecg.simulate.sax_zip import write_sax_zip

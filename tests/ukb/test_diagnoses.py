@@ -2,7 +2,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.columns import columns_by_field
 from cmr2ecg.ukb.diagnoses import check_codes, disease_records, source_of
 

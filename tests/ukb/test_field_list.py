@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb import field_list
 from cmr2ecg.ukb.columns import parse_column
 from cmr2ecg.ukb.phenotypes import phenotype_fields

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from data.raw_files import TABULAR
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.bulk import ECG_FIELD, list_bulk
 from cmr2ecg.ukb.named_columns import read_named
 

@@ -1,6 +1,6 @@
 import pytest
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.segmentation import list_segmentations
 
 

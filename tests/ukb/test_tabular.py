@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from data.raw_files import TABULAR
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.tabular import read_tabular
 
 EIDS = [9000001, 9000002, 9000003, 9000004]

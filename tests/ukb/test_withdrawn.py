@@ -4,7 +4,7 @@ import codecs
 
 import pytest
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.withdrawn import SubjectList, list_notes, read_list, read_withdrawn
 
 EIDS = {9000001, 9000002, 9003385}

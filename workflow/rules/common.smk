@@ -29,12 +29,12 @@ for variable, folder in (
 
 from cmr2ecg.cluster import job_memory_mb, job_minutes
 from cmr2ecg.ablations import add_ablations, varied
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.config_file import read_config
 from cmr2ecg.data.arrivals import check_files_remain, first_ledger, read_ledger
-from cmr2ecg.fingerprint import fingerprint
-from cmr2ecg.gpus import uses_gpu
+from cmr2ecg.runtime.fingerprint import fingerprint
+from cmr2ecg.runtime.gpus import uses_gpu
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,
     axes_of,

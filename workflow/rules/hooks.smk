@@ -4,10 +4,14 @@ from snakemake.settings.enums import Quietness
 
 from cmr2ecg.data.arrivals import write_ledger
 from cmr2ecg.evaluate.named_subjects import write_named
-from cmr2ecg.files import atomic
-from cmr2ecg.leftovers import check_writable, remove_partials, remove_resume_points
-from cmr2ecg.orphan import VARIABLE, this_process
-from cmr2ecg.summary import summary
+from cmr2ecg.runtime.files import atomic
+from cmr2ecg.runtime.leftovers import (
+    check_writable,
+    remove_partials,
+    remove_resume_points,
+)
+from cmr2ecg.runtime.orphan import VARIABLE, this_process
+from cmr2ecg.runtime.summary import summary
 
 DATABASE = f"{RESULTS}/mlflow.db"
 

@@ -17,7 +17,7 @@ from cmr2ecg.backup.restore import restore
 from cmr2ecg.backup.run import run_and_save
 from cmr2ecg.backup.save import Saved, save
 from cmr2ecg.backup.stores import open_store
-from cmr2ecg.command import InputError, run
+from cmr2ecg.runtime.command import InputError, run
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from typing import BinaryIO
 
 from cmr2ecg.backup.contents import Found
 from cmr2ecg.backup.manifest import Entry
-from cmr2ecg.command import InputError
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import atomic
 
 BLOCK = 1 << 20
 

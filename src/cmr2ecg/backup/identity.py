@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from cmr2ecg.backup.manifest import Listing
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 @dataclass(frozen=True)

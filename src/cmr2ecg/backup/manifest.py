@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 
 from cmr2ecg.backup.contents import INCOMPLETE, METADATA, is_of, target_of
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 NAME = re.compile(r"([\w.-]+)_(\d{6})\.(json|tar)")
 

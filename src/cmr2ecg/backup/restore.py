@@ -11,7 +11,7 @@ from cmr2ecg.backup.manifest import Entry, newest
 from cmr2ecg.backup.save import read_listing
 from cmr2ecg.backup.scratch import scratch
 from cmr2ecg.backup.stores import Store
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
 

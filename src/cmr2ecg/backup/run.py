@@ -9,7 +9,7 @@ from pathlib import Path
 from cmr2ecg.backup.restore import is_at_newest, restore
 from cmr2ecg.backup.save import Saved, save
 from cmr2ecg.backup.stores import Store
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
 

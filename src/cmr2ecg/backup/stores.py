@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
-from cmr2ecg.command import InputError
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import atomic
 
 DX = "dx:"
 

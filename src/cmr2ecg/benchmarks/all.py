@@ -15,8 +15,8 @@ from pathlib import Path
 
 from cmr2ecg.benchmarks.machine import machine
 from cmr2ecg.benchmarks.rows import read_rows
-from cmr2ecg.files import write_json
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.files import write_json
+from cmr2ecg.runtime.imports import SOURCE
 
 STAGES = (
     "data",

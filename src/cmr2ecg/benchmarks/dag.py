@@ -23,7 +23,7 @@ import yaml
 
 from cmr2ecg.benchmarks.rows import report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.imports import SOURCE
 
 SUBJECTS, ARRIVALS = 40_044, 500
 LIMIT_SECONDS, LIMIT_MB = 60.0, 2048.0

@@ -14,7 +14,7 @@ import pandas as pd
 
 from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
 

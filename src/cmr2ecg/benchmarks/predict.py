@@ -20,10 +20,7 @@ from safetensors.torch import load_file, save_file
 
 from cmr2ecg.benchmarks.rows import report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes, output_names
-from cmr2ecg.files import write_json
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict.build import example
@@ -32,6 +29,9 @@ from cmr2ecg.predict.pool import ahead
 from cmr2ecg.predict.records import Source, load
 from cmr2ecg.predict.release import FORMAT, Release, key_of, read_config, write_sums
 from cmr2ecg.predict.run import BATCH, load_networks
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import write_json
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 

@@ -14,8 +14,8 @@ from pathlib import Path
 from statistics import harmonic_mean
 
 from cmr2ecg.benchmarks.rows import read_rows, report
-from cmr2ecg.files import write_json
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.files import write_json
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.training.contrastive import OBJECTIVES
 
 CONFIG, SUBJECTS = "config/ukb.yaml", 40_044  # §IV-A

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmr2ecg.files import write_json
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.files import write_json
+from cmr2ecg.runtime.imports import SOURCE
 
 # A child's ru_maxrss begins with its parent's memory, so that a process as small as this one stands between.
 LAUNCH = (

@@ -24,8 +24,8 @@ from cmr2ecg.benchmarks.machine import machine
 from cmr2ecg.benchmarks.rows import run_module
 from cmr2ecg.benchmarks.scale_cohort import BYTES, SHARDS, Cohort, write_recordings, write_tables
 from cmr2ecg.benchmarks.scale_steps import Work, forget_pages, works
-from cmr2ecg.files import write_json
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.files import write_json
+from cmr2ecg.runtime.progress import Progress
 
 SUBJECTS = 40_044  # §IV-A
 PART = SHARDS // 4  # shards of the smaller size

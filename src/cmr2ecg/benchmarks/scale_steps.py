@@ -12,8 +12,8 @@ import yaml
 
 from cmr2ecg.benchmarks.scale_cohort import SHARDS, Cohort, write_names
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.models.resnet import cmr_encoder
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.training.checkpoint import save_weights
 
 BUDGET_MB = 400  # of a training's data, so that both sizes are read from disk

@@ -24,9 +24,9 @@ from cmr2ecg.benchmarks.finetune import step_of
 from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import side_by_side
-from cmr2ecg.imports import SOURCE
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.training.device import autocast, pick_attention, pick_device, pick_precision
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 

@@ -2,7 +2,7 @@
 
 import yaml
 
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.imports import SOURCE
 
 
 def paper_settings() -> dict:

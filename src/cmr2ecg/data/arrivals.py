@@ -12,8 +12,8 @@ from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from cmr2ecg.command import InputError
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import atomic
 
 LATER_SUBJECTS = 1000  # of a shard that later subjects fill; about those of the paper's 40 shards
 MOST_LOST = 0.1  # of the known subjects may lose their files of a kind without a question

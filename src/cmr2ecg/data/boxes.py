@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.plain_file import read_plain
 from cmr2ecg.ukb.rejection import Rejection
 

@@ -4,8 +4,8 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.flow import Flow, add_flows
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.bulk import earliest_pairs
 
 STEP = "index_cohort"

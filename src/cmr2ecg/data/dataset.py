@@ -9,9 +9,9 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.flow import Flow
-from cmr2ecg.files import sha256
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import sha256
 
 STEP = "assemble_dataset"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.progress import Progress
 
 SKETCH = 256  # numbers that stand for a recording; a squared distance is kept within 9 % (one standard deviation)
 SLACK = 2.0  # a pair is looked at up to this many times the squared distance asked for: eleven of those deviations

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.files import atomic
 
 log = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 def rows_for(path: Path, eids: np.ndarray) -> pd.DataFrame:

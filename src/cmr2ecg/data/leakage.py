@@ -6,8 +6,8 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.split import SPLITS
+from cmr2ecg.runtime.command import InputError
 
 DUPLICATES = ["recording", "group", "kind", "eid", "split"]
 Groups = Sequence[tuple[str, Sequence[int]]]  # kind, rows

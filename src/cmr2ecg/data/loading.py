@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.rows import Rows
+from cmr2ecg.runtime.command import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import labels_of, rows_for
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_names
 
 FEWEST_VALUES = 10  # of a phenotype in the training set

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 class Rows:

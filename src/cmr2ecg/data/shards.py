@@ -16,8 +16,8 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.data.visits import located
-from cmr2ecg.files import atomic
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.files import atomic
+from cmr2ecg.runtime.progress import Progress
 from cmr2ecg.ukb.rejection import Rejection
 
 log = logging.getLogger(__name__)

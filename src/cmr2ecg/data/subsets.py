@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 def balanced_subset(

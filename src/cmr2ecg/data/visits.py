@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.arrivals import many_lost
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from cmr2ecg.command import InputError
-from cmr2ecg.files import write_json
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import write_json
 
 
 def read_named(path: Path | str) -> tuple[str, list[int]]:

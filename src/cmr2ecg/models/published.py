@@ -20,8 +20,8 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from cmr2ecg.command import InputError
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.runtime.command import InputError
 
 WRAPPERS = ("model", "state_dict")
 ECG_ANCHOR = "patch_embed.proj.weight"

@@ -11,13 +11,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run
 from cmr2ecg.plan.check import check, recorded_seconds
 from cmr2ecg.plan.cohort import cohort_of
 from cmr2ecg.plan.cost import Estimate, Gpu, kind_of
 from cmr2ecg.plan.jobs import Job, Study, study_of
 from cmr2ecg.plan.measure import measure
 from cmr2ecg.plan.table import rows_of, summary, write_csv, write_markdown, written
+from cmr2ecg.runtime.command import run
 
 SWEPT_KEYS = ("batch_size", "layer_decay", "drop_path", "label_smoothing", "weight_decay", "base_lr")
 

@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cmr2ecg.imports import reached_files
 from cmr2ecg.plan import flops
 from cmr2ecg.plan.cohort import Cohort, outputs_of
 from cmr2ecg.plan.jobs import Job
 from cmr2ecg.plan.measure import Line, Rates
 from cmr2ecg.plan.sizes import FLOAT, RESUMED_COPIES, disk_bytes, held_bytes, memory_bytes
 from cmr2ecg.plan.span import Span
+from cmr2ecg.runtime.imports import reached_files
 from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
 
 SCATTER, ROUGH = 1.25, 2.0

@@ -17,9 +17,9 @@ from typing import Any
 
 import yaml
 
-from cmr2ecg.command import InputError
 from cmr2ecg.config_file import read_config
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.imports import SOURCE
 
 SNAKEFILE = SOURCE.parent / "Snakefile"
 ALL_CORES = 100_000  # so that a job keeps the threads its rule asks for

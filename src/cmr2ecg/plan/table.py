@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmr2ecg.files import atomic
 from cmr2ecg.plan.cohort import Cohort
 from cmr2ecg.plan.cost import Cost, Gpu
 from cmr2ecg.plan.jobs import Job
 from cmr2ecg.plan.measure import Rates
 from cmr2ecg.plan.span import Span
+from cmr2ecg.runtime.files import atomic
 
 HOUR, PETA, GB = 3600.0, 1e15, 1e9
 COLUMNS = ("rule", "jobs", "core-hours", "range", "GPU-hours", "range", "PFLOP", "disk GB", "memory GB")

@@ -10,10 +10,10 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.predict.calibrate import fit_interval, fit_risk
 from cmr2ecg.predict.release import key_of
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.seeds import seed_stem
 from cmr2ecg.ukb.phenotypes import phenotype_table

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cmr2ecg.files import atomic
 from cmr2ecg.predict.records import shown
+from cmr2ecg.runtime.files import atomic
 
 ROWS = 2048  # held at a time
 Piece = tuple[Sequence[Path | str], NDArray[np.float32]]  # names (n,) and embeddings (n, dim)

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes
-from cmr2ecg.failures import one_line
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict.release import EMBEDDING, Release, key_of
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.failures import one_line
 
 
 class Fits(nn.Module):

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from timm.layers import set_fused_attn
 
-from cmr2ecg.command import InputError
 from cmr2ecg.predict.ensemble import Ensemble, build_ensemble, predict
 from cmr2ecg.predict.onnx_session import open_onnx
 from cmr2ecg.predict.release import Release
+from cmr2ecg.runtime.command import InputError
 
 TOLERANCE = 1e-4  # of a standard deviation, or of a probability
 OPSET = 17

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 def open_onnx(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:

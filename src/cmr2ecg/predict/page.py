@@ -18,9 +18,9 @@ from matplotlib.patches import Rectangle, Wedge
 
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.evaluate.tables.names import DISEASES
-from cmr2ecg.files import atomic
 from cmr2ecg.predict.records import in_one_line
 from cmr2ecg.predict.results import NOTE
+from cmr2ecg.runtime.files import atomic
 from cmr2ecg.ukb.recording import LEADS
 
 INCH_MM = 25.4

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
 RESULTS, PAGES = "predictions", "pages"  # what `predict` writes: two files and a folder

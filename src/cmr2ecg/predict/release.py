@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from safetensors import SafetensorError, safe_open
 
-from cmr2ecg.command import InputError
-from cmr2ecg.files import atomic, sha256
 from cmr2ecg.predict.release_config import check_config
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import atomic, sha256
 from cmr2ecg.ukb.plain_file import read_plain
 from cmr2ecg.ukb.rejection import Rejection
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 Check = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
 MOST_VALUES = 1e8  # of a position embedding

@@ -11,9 +11,9 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cmr2ecg.files import atomic
 from cmr2ecg.predict.calibrate import risk_of, spread
 from cmr2ecg.predict.records import Record, shown
+from cmr2ecg.runtime.files import atomic
 
 FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # the latter are the same in full width
 NOTE = "Research software, not a medical device: no decision about a person may rest on these numbers."

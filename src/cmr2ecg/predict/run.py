@@ -10,14 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from cmr2ecg.command import InputError
-from cmr2ecg.files import sha256
-from cmr2ecg.imports import code_digest
 from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, start_pool
 from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, in_one_line, load
 from cmr2ecg.predict.release import SUMS, check_sums, read_config, read_release
 from cmr2ecg.predict.unfinished import make_folder, open_unfinished, remove_partials
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.imports import code_digest
+from cmr2ecg.runtime.progress import Progress
 
 log = logging.getLogger(__name__)
 GRAPH = "model.onnx"

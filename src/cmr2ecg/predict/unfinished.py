@@ -14,15 +14,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from cmr2ecg.command import InputError
-from cmr2ecg.failures import naming
 from cmr2ecg.predict.records import RESULTS
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.failures import naming
 
 SHARE = 20  # results are written anew when that took less than a twentieth of the time since
 AT_LEAST_S = 1.0
 LONGEST_NAME = 230  # bytes; a file system takes 255, with what is added while a file is written
 BESIDE = (".dat", ".mat")  # signals of a WFDB header
-PARTIAL = re.compile(r"\..+\.\d+\.partial")  # as cmr2ecg.files.atomic names them
+PARTIAL = re.compile(r"\..+\.\d+\.partial")  # as cmr2ecg.runtime.files.atomic names them
 
 
 class Unfinished:

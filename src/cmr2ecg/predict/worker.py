@@ -13,8 +13,8 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
-from cmr2ecg.freed_memory import keep_freed_memory
-from cmr2ecg.orphan import wait_for_end
+from cmr2ecg.runtime.freed_memory import keep_freed_memory
+from cmr2ecg.runtime.orphan import wait_for_end
 
 
 def serve(control: int, owner: int, preload: str) -> None:

@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 from threadpoolctl import threadpool_limits
 
-from cmr2ecg.command import InputError
-from cmr2ecg.orphan import end_with, this_process
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.orphan import end_with, this_process
+from cmr2ecg.runtime.progress import Progress
 from cmr2ecg.simulate.raw_files import BROKEN, write_cmr, write_ecg
 from cmr2ecg.simulate.subject import EIDS, draw_subject, truth_of
 from cmr2ecg.simulate.tables import tabular_row

@@ -13,12 +13,12 @@ from pathlib import Path
 import h5py
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.duplicates import duplicate_groups, scan_recordings
 from cmr2ecg.data.leakage import check_duplicates, check_subjects, crossing, duplicate_table
 from cmr2ecg.data.rows import Rows
 from cmr2ecg.data.split import SPLITS
-from cmr2ecg.files import atomic, write_json
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic, write_json
 
 RECORDINGS = ("ecg", "cmr")
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.leakage import check_nested, check_subset
-from cmr2ecg.files import write_json
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import write_json
 
 
 def main(argv: Sequence[str] | None = None) -> None:

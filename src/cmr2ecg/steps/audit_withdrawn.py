@@ -15,10 +15,10 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.traces import files_below, holds
-from cmr2ecg.files import write_json
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import write_json
+from cmr2ecg.runtime.progress import Progress
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
 from cmr2ecg.ukb.withdrawn import list_notes, read_list
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.subsets import balanced_subset
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.boxes import read_boxes
 from cmr2ecg.data.crop import Box, crop_heart
 from cmr2ecg.data.frames import phases_that_may_be_missing
 from cmr2ecg.data.segmented import segmented_heart
 from cmr2ecg.data.shards import Field, process_shard
 from cmr2ecg.data.visits import check_still_there, located
+from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import read_middle_slice
 

@@ -11,10 +11,10 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.report.costs import COST_COLUMNS, cost_of, versions_of
 from cmr2ecg.evaluate.report.html_page import page, table_html
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.evaluate.statistics.analyses import ANALYSIS_COLUMNS, analyse
 from cmr2ecg.evaluate.statistics.bootstrap import resample
@@ -31,8 +30,9 @@ from cmr2ecg.evaluate.statistics.scores import (
     interval_row,
     seed_metrics,
 )
-from cmr2ecg.files import atomic
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import atomic
+from cmr2ecg.runtime.progress import Progress
 
 COLUMNS = {
     "metrics": METRIC_COLUMNS,

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import torch
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.models.classifier import is_cmr
+from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision

@@ -8,10 +8,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.files import write_json
 from cmr2ecg.models.classifier import build_encoder, is_cmr
 from cmr2ecg.models.published import import_ecg, import_image, read_state
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import write_json
 from cmr2ecg.training.checkpoint import save_weights
 from cmr2ecg.training.result import provenance
 

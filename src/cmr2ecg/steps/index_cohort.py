@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.cohort import join_shards
 from cmr2ecg.data.flow import read_flow, write_flow
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 
 
 def main(argv: Sequence[str] | None = None) -> None:

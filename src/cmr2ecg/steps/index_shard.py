@@ -8,12 +8,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.arrivals import Ledger, check_files_remain, read_ledger
 from cmr2ecg.data.cohort import index_shard
 from cmr2ecg.data.flow import write_flow
 from cmr2ecg.data.visits import KINDS
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
 from cmr2ecg.ukb.segmentation import list_segmentations
 from cmr2ecg.ukb.withdrawn import read_withdrawn

@@ -11,11 +11,11 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.evaluate.inputs import named_inputs
 from cmr2ecg.evaluate.named_subjects import read_named
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 
 
 def main(argv: Sequence[str] | None = None) -> None:

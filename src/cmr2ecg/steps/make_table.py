@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.maps.heatmap import COLUMNS as HEATMAP_COLUMNS
 from cmr2ecg.evaluate.report.html_page import paper_html, sheet_html
 from cmr2ecg.evaluate.tables.cells import NOT_RUN, make_cells
@@ -15,7 +14,8 @@ from cmr2ecg.evaluate.tables.render import to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.tables.sheet_text import sheet_latex, sheet_markdown
 from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
 from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 
 EVALUATED = ("metrics", "intervals", "comparisons", "analyses", "calibration", "skipped")
 

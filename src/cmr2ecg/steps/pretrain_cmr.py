@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from cmr2ecg.command import run, start
+from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.session import pretrain_parser, run_pretraining
 from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
 

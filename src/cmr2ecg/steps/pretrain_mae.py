@@ -6,7 +6,7 @@ well below 1, the variance of a normalised ECG.
 
 from collections.abc import Sequence
 
-from cmr2ecg.command import run, start
+from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.mae import MaeObjective
 from cmr2ecg.training.session import pretrain_parser, run_pretraining
 

@@ -6,7 +6,7 @@ The image encoder starts from SimCLR; the ECG encoder starts from the MAE, or at
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run, start
+from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.checkpoint import load_weights
 from cmr2ecg.training.mmcl import MmclObjective
 from cmr2ecg.training.session import pretrain_parser, run_pretraining

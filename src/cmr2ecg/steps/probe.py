@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from cmr2ecg.command import run, start
 from cmr2ecg.models.classifier import build_encoder, is_cmr
+from cmr2ecg.runtime.command import run, start
 from cmr2ecg.steps.finetune import begin, encoder_parser, read_subjects
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.finetune import Fold, load_start

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 from cmr2ecg.ukb.named_columns import read_named
 from cmr2ecg.ukb.tabular import Tabular, read_tabular
 

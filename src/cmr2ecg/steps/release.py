@@ -15,15 +15,15 @@ import pandas as pd
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.data.outputs import is_phenotypes
-from cmr2ecg.files import atomic, write_json
 from cmr2ecg.predict.build import collect_weights, describe_target, example
 from cmr2ecg.predict.card import model_card
 from cmr2ecg.predict.ensemble import build_ensemble
 from cmr2ecg.predict.onnx_file import export_checked
 from cmr2ecg.predict.release import EMBEDDING, FORMAT, SUMS, Release, write_sums
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import atomic, write_json
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.result import provenance
 

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError, run, start, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.data.visits import located
@@ -21,7 +20,8 @@ from cmr2ecg.evaluate.maps.crops import places_of
 from cmr2ecg.evaluate.maps.heatmap import difference, score_pairs, summary, table
 from cmr2ecg.evaluate.maps.similarity import embed, load_towers
 from cmr2ecg.evaluate.maps.ventricle import planted_ventricles, segmented_ventricles
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 
 SPLIT = "test"
 COARSEST = 4  # places across 142 mm; the ventricle is about 70 mm wide

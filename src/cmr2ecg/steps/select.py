@@ -9,9 +9,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.data.outputs import is_phenotypes
-from cmr2ecg.files import atomic, write_json
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic, write_json
 from cmr2ecg.sweeps.cost import startup_share
 from cmr2ecg.sweeps.ranking import rank_rungs
 from cmr2ecg.sweeps.report import choice_of, curve_table, entry_of, total_seconds, trial_table

@@ -9,8 +9,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.files import atomic, write_json
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic, write_json
 from cmr2ecg.training.candidates import candidate_row, ranked
 
 log = logging.getLogger(__name__)

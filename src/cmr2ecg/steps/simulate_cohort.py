@@ -7,8 +7,8 @@ import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import run, start, step_parser
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import atomic
 from cmr2ecg.simulate.cohort import simulate
 from cmr2ecg.simulate.tables import write_tabular, write_withdrawn
 

@@ -8,10 +8,10 @@ none of the tables this step is given, and their recordings are never read.
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cmr2ecg.command import InputError, run, start, step_parser
-from cmr2ecg.files import sha256
-from cmr2ecg.fingerprint import fingerprint
 from cmr2ecg.models.classifier import is_cmr
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.sweeps.networks import network_outcomes
 from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.store import Outcome

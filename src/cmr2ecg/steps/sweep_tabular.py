@@ -5,9 +5,9 @@ All trials share this process and one copy of the covariates. Test subjects are 
 
 from collections.abc import Iterable, Sequence
 
-from cmr2ecg.command import InputError, run, start
-from cmr2ecg.files import sha256
-from cmr2ecg.fingerprint import fingerprint
+from cmr2ecg.runtime.command import InputError, run, start
+from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.store import Outcome

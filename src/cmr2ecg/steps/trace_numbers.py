@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import run, start, step_parser
 from cmr2ecg.evaluate.report.provenance import describe_models, numbers_of, settings_of
-from cmr2ecg.files import sha256, write_json
+from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.runtime.files import sha256, write_json
 
 SIDES = ("split", "labels", "covariates", "dates")
 

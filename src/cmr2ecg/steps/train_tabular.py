@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError, run, start
 from cmr2ecg.data.outputs import is_phenotypes, output_names
-from cmr2ecg.files import sha256
-from cmr2ecg.fingerprint import fingerprint
+from cmr2ecg.runtime.command import InputError, run, start
+from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.sweeps.choice import apply_choice
 from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.result import digest, provenance

@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 def apply_choice(settings: Mapping, selected: Path | None, encoder: str, target: str) -> dict:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.sweeps.run import Fit as Wanted
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.training.checkpoint import load_resume, save_resume

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cmr2ecg.files import atomic, write_json
+from cmr2ecg.runtime.files import atomic, write_json
 from cmr2ecg.sweeps.cost import DEAR, seconds_since_start, startup_share
 from cmr2ecg.sweeps.ranking import Result, promoted
 from cmr2ecg.sweeps.space import Settings, trial_id

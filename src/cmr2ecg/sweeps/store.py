@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.files import atomic
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from cmr2ecg.command import InputError
-from cmr2ecg.failures import explain, one_line
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.failures import explain, one_line
+from cmr2ecg.runtime.files import atomic
 
 log = logging.getLogger(__name__)
 DIGITS = 64  # of a SHA-256, at the head of a resume point

@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.command import InputError
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import atomic
 from cmr2ecg.training.checkpoint import load_resume, save_resume
 from cmr2ecg.training.distributed import from_first
 

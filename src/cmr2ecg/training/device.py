@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from timm.layers import set_fused_attn
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 def pick_device(name: str) -> torch.device:

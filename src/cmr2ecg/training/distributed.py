@@ -17,7 +17,7 @@ from timm.layers import DropPath
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 PATIENCE = timedelta(minutes=30)  # the others wait while the first validates and writes; torchrun ends them at once
 # where one dies

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from cmr2ecg.augment.draw import Generator, SharedGenerator
-from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.distributed import average, average_gradients, rank, slice_of, take_rows, world
 from cmr2ecg.training.optimizer import set_rate
 from cmr2ecg.training.schedule import absolute_rate, warmup_cosine

@@ -26,9 +26,9 @@ from torch import Tensor, nn
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
-from cmr2ecg.command import InputError
 from cmr2ecg.data.view import View
 from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor, Predictor, build_encoder, is_cmr
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.optimizer import adamw, parameter_groups

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import NotWritten
 from cmr2ecg.training.finetune import Fold, cut_to_learnable
 from cmr2ecg.training.result import peak_memory_mb, provenance

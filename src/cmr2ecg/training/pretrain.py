@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from cmr2ecg.augment.draw import Generator
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.progress import Progress
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.checkpoint import save_weights
 from cmr2ecg.training.course import Course, keep, resume, write_history

@@ -10,9 +10,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.files import sha256
-from cmr2ecg.fingerprint import fingerprint
-from cmr2ecg.imports import SOURCE, code_digest
+from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.fingerprint import fingerprint
+from cmr2ecg.runtime.imports import SOURCE, code_digest
 
 PACKAGES = ("torch", "timm", "numpy", "scipy", "scikit-learn", "xgboost", "h5py", "pandas")
 

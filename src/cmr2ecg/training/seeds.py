@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.files import atomic, write_json
+from cmr2ecg.runtime.files import atomic, write_json
 
 log = logging.getLogger(__name__)
 

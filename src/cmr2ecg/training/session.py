@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from cmr2ecg.command import InputError, step_parser
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.files import sha256, write_json
-from cmr2ecg.fingerprint import fingerprint
+from cmr2ecg.runtime.command import InputError, step_parser
+from cmr2ecg.runtime.files import sha256, write_json
+from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.training.course import Course
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.distributed import processes, rank, synchronise, world

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.data.subsets import no_training_set
 from cmr2ecg.data.view import View
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.finetune import Fold
 from cmr2ecg.training.targets import Task, task_of, values_of
 

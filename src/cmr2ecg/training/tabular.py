@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError, step_parser
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
 from cmr2ecg.data.subsets import no_training_set
+from cmr2ecg.runtime.command import InputError, step_parser
 from cmr2ecg.training.boosting import Problem
 
 log = logging.getLogger(__name__)

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
 from cmr2ecg.evaluate.statistics.auroc import auroc
+from cmr2ecg.runtime.command import InputError
 
 
 @dataclass(frozen=True)

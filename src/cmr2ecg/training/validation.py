@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.loading import PairedData
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.epoch import seed_epoch, to_device
 from cmr2ecg.training.health import measure

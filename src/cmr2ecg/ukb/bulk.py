@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.record_table import is_record_table, read_record_table
 from cmr2ecg.ukb.stamp import stamp
 from cmr2ecg.ukb.walk import files_below, shown

@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 MISSING = ["", "NA", "NaN", "nan", "NULL"]
 LARGEST_EID = 2**53  # whole numbers are exact up to here

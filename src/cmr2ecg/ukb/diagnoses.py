@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.cells import to_dates
 from cmr2ecg.ukb.columns import Column
 from cmr2ecg.ukb.icd10 import CODE, codes_in

@@ -13,9 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from cmr2ecg.command import InputError, run
 from cmr2ecg.config_file import read_config
-from cmr2ecg.imports import SOURCE
+from cmr2ecg.runtime.command import InputError, run
+from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.ukb.columns import parse_column
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 

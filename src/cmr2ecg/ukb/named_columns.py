@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.cells import to_eids, to_numbers
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 from cmr2ecg.ukb.ranges import Ranges, check_range, within

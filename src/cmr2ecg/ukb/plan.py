@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.columns import Column, at_visit, columns_by_field, eid_columns, repeated_column
 from cmr2ecg.ukb.diagnoses import Source, source_of
 from cmr2ecg.ukb.phenotypes import phenotype_fields

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ import csv
 import os
 from pathlib import Path
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 NEEDED = ("eid", "path")
 EIDS = range(1_000_000, 2**53)  # shorter ones cannot be told from other numbers by audit_withdrawn

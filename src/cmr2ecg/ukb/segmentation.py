@@ -7,7 +7,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.bulk import read_list
 from cmr2ecg.ukb.stamp import stamp_of_files
 from cmr2ecg.ukb.walk import files_below, shown

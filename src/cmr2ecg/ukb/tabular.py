@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.cells import to_dates, to_eids, to_numbers
 from cmr2ecg.ukb.diagnoses import Diseases, check_codes, disease_records
 from cmr2ecg.ukb.phenotypes import phenotype_fields, phenotype_ranges

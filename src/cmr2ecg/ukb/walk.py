@@ -10,7 +10,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 NOWHERE = (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 DELIMITERS = ("\t", ";", "|", ",", " ")
 LONGEST = 64_000_000  # bytes; half a million eids need 5

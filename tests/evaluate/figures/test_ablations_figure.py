@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from cmr2ecg.ablations import references, varied
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.ablations import ROWS, draw
+from cmr2ecg.runtime.command import InputError
 
 BASE = {"mask_ratio": 0.8, "temperature": 0.1, "image_weight": 0.75}
 ABLATIONS = {

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.figure_5 import draw
 from cmr2ecg.evaluate.figures.style import MODELS
+from cmr2ecg.runtime.command import InputError
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures import figure_6, figure_6_ecg
 from cmr2ecg.evaluate.figures.map_cases import read_cases
 from cmr2ecg.evaluate.maps.cases import blur, extremeness, occlusion, pick_cases
 from cmr2ecg.evaluate.maps.similarity import build_towers, project_ecg, project_image, project_patches, project_regions
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import save_weights
 
 N, SIZE = 30, 60

@@ -9,9 +9,9 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.flow import Flow, write_flow
 from cmr2ecg.evaluate.figures import cmr_sheet, distributions, ecg_sheet, exclusion_flow
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import Cine

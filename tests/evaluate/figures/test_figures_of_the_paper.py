@@ -8,11 +8,11 @@ import pandas as pd
 import pytest
 import torch
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures import figure_2, figure_4
 from cmr2ecg.evaluate.inputs import named_inputs
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import save_weights
 
 EIDS = 9000201 + np.arange(60)

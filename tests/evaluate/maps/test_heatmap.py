@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import torch
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.maps import ventricle
 from cmr2ecg.evaluate.maps.heatmap import bootstrap, difference, permuted_means, score_pairs, summary, table
 from cmr2ecg.evaluate.maps.similarity import (
@@ -22,6 +21,7 @@ from cmr2ecg.evaluate.maps.similarity import (
     project_regions,
     similarity,
 )
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import score_heatmap
 from cmr2ecg.training.checkpoint import save_weights
 from cmr2ecg.ukb.dicom import Header

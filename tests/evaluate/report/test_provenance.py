@@ -8,9 +8,9 @@ import pytest
 from evaluate.report_cohort import write_sides, write_study
 from steps.test_report_steps import TABLES, words
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.report import verify
 from cmr2ecg.evaluate.report.provenance import MAPS, models_behind
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_table, trace_numbers
 
 SETTINGS = json.dumps({"bootstrap": 20, "seed": 0, "age_bands": [60], "calibration_bins": 5})

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from evaluate.report_cohort import SEEDS, write_study
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.statistics.bootstrap import resample
 from cmr2ecg.evaluate.statistics.predictions import check_same_subjects, identify, read_predictions
 from cmr2ecg.evaluate.statistics.scores import group_outputs, interval_row, seed_metrics
+from cmr2ecg.runtime.command import InputError
 
 
 @pytest.fixture

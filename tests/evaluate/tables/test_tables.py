@@ -6,10 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.tables.cells import NOT_RUN, UNDEFINED, make_cells, number, usual_seeds
 from cmr2ecg.evaluate.tables.render import latex, to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
+from cmr2ecg.runtime.command import InputError
 
 
 def metrics(values: dict[str, list[float]], targets=("cad", "af", "dm")) -> pd.DataFrame:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.tracking import database
 from cmr2ecg.evaluate.tracking.database import check_database
-from cmr2ecg.failures import explain
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.failures import explain
 
 
 @pytest.fixture

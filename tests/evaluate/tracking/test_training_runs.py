@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from evaluate.report_cohort import provenance, write_study
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.tracking.training_runs import flatten, read_curves, read_run
+from cmr2ecg.runtime.command import InputError
 
 METRICS = pd.DataFrame(
     [("mmcl", "cad", 100, seed, "test", "auroc", value, 40, 8) for seed, value in ((0, 0.6), (101, 0.8))]

@@ -16,9 +16,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cmr2ecg.ablations import references, varied
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.style import RC, light_grid
 from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 WHOLE = 100  # percent of the training subjects that the probes are fitted on

@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.flow import Flow, read_flow
 from cmr2ecg.evaluate.figures.style import RC
+from cmr2ecg.runtime.command import InputError
 
 TITLES = {  # (step, what its reasons start with) -> who is left after it
     ("index_cohort", ""): "ECG and CMR at one imaging visit",

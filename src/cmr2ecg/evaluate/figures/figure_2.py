@@ -10,12 +10,12 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.evaluate.figures.sheets import read_rows
 from cmr2ecg.evaluate.figures.style import MODELS, RC
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.vit import EcgEncoder, patchify
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import load_weights
 from cmr2ecg.ukb.recording import LEADS
 

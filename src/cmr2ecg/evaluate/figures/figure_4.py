@@ -13,9 +13,9 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.style import MODELS, RC
 from cmr2ecg.evaluate.statistics.predictions import Predictions, read_predictions
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import phenotype_table
 
 COLUMNS = 5

@@ -9,10 +9,10 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.figures.style import MODELS as STYLE
 from cmr2ecg.evaluate.figures.style import RC, light_grid
 from cmr2ecg.evaluate.tables.names import DISEASES, MODELS
+from cmr2ecg.runtime.command import InputError
 
 MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
 DODGE = 1.035  # neighbouring models stand this factor apart in size, so that their markers do not hide each other

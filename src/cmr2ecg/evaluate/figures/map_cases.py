@@ -11,13 +11,13 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from cmr2ecg.command import InputError
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData, rows_of
 from cmr2ecg.evaluate.figures.sheets import read_rows
 from cmr2ecg.evaluate.maps.cases import Place, blur, extremeness, occlusion, pick_cases
 from cmr2ecg.evaluate.maps.crops import places_of
 from cmr2ecg.evaluate.maps.similarity import Towers, load_towers
+from cmr2ecg.runtime.command import InputError
 
 SPLIT = "test"
 MODELS = ("mmcl_without_mdm", "mmcl")

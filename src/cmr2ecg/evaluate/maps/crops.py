@@ -6,7 +6,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 
 def places_of(shards: Sequence[Path], eids: np.ndarray) -> dict[int, tuple[np.ndarray, np.ndarray]]:

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 # The last four keep the browser from calling home, which a closed network answers with long waits.

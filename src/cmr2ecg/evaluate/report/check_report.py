@@ -15,8 +15,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.command import InputError, run
 from cmr2ecg.evaluate.report.browser import Browser, open_browser
+from cmr2ecg.runtime.command import InputError, run
 
 LOAD_SECONDS = 60.0
 ITEMS = """

@@ -8,10 +8,10 @@ from typing import Any
 
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.statistics.predictions import TABULAR, fit_of, identify
 from cmr2ecg.evaluate.tables.supplements import TABLE_IV, WHOLE
-from cmr2ecg.files import sha256 as file_sha256
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import sha256 as file_sha256
 
 ORIGIN = ("commit", "code", "inputs", "packages", "device", "precision")
 MAPS = "score_heatmap"  # stands for the networks behind heatmap.csv, where a model would stand

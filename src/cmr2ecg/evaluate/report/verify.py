@@ -20,10 +20,10 @@ import pandas as pd
 from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 
-from cmr2ecg.command import InputError, run
 from cmr2ecg.evaluate.tables.supplements import TABLE_IV, WHOLE
 from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
-from cmr2ecg.files import sha256
+from cmr2ecg.runtime.command import InputError, run
+from cmr2ecg.runtime.files import sha256
 from cmr2ecg.steps import evaluate, make_table
 
 TOLERANCE = 1e-4  # tables keep two digits more than they print

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 COLUMNS = ["seed", "eid", "split", "output", "y_true", "y_score"]

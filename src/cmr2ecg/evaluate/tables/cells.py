@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.statistics.scores import MEAN_OUTPUT, METRIC_COLUMNS
 from cmr2ecg.evaluate.tables.paper_values import PAPER
 from cmr2ecg.evaluate.tables.table_layouts import Layout
+from cmr2ecg.runtime.command import InputError
 
 NOT_RUN = "not run"
 UNDEFINED = {

@@ -17,8 +17,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from cmr2ecg.command import InputError, run
 from cmr2ecg.evaluate.report.browser import Browser, background, free_port, open_browser
+from cmr2ecg.runtime.command import InputError, run
 
 LISTED = 8  # the page builds only the rows in view, so this many names of a long list must be there
 PAGE_SECONDS = 60.0

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from cmr2ecg.command import InputError
+from cmr2ecg.runtime.command import InputError
 
 LOCK_SECONDS = 60.0  # how long another process may hold it
 ANEW = "move it away and run again: it is made anew from the results"
@@ -26,7 +26,7 @@ def check_database(database: Path) -> None:
     except sqlite3.DatabaseError as error:
         found = str(error)
         if "readonly" in found or "disk I/O" in found:
-            raise  # explained by cmr2ecg/failures.py
+            raise  # explained by cmr2ecg/runtime/failures.py
     if "locked" in found:
         raise InputError(f"{database} is held by another process, for {LOCK_SECONDS:g} s now; end that, and run again")
     if found != "ok":

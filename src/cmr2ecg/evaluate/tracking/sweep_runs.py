@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.tracking.training_runs import TrainingRun, flatten
+from cmr2ecg.runtime.command import InputError
 
 STAGE = "sweep"
 

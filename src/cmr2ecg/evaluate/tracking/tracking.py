@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from cmr2ecg.evaluate.tracking.database import check_database, explain_version
 from cmr2ecg.evaluate.tracking.moved_runs import follow_files
 from cmr2ecg.evaluate.tracking.training_runs import TrainingRun
-from cmr2ecg.files import atomic
-from cmr2ecg.files import sha256 as file_sha256
+from cmr2ecg.runtime.files import atomic
+from cmr2ecg.runtime.files import sha256 as file_sha256
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

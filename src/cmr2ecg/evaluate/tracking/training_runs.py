@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.command import InputError
 from cmr2ecg.evaluate.statistics.scores import MEAN_OUTPUT
-from cmr2ecg.files import sha256 as file_sha256
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import sha256 as file_sha256
 
 STAGES = {"finetune": "finetune", "probe": "probe", "train_tabular": "baseline"}  # other steps are pre-trainings
 PROVENANCE_NUMBERS = ("wall_seconds", "peak_memory_mb")

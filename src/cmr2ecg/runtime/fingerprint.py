@@ -3,7 +3,7 @@
 The digest is over syntax trees without comments, layout, docstrings and annotations of functions, and over those
 definitions alone that the step reaches: a typo mended in a docstring, another line break, a new helper beside those in
 use or a module moved elsewhere leave it as it is; another constant or default argument does not. What only speaks to
-people is left out: log lines, help texts, and the modules named in `WITHOUT_NUMBERS`. Nothing is imported.
+people is left out: log lines, help texts, and the modules of the room `WITHOUT_NUMBERS`. Nothing is imported.
 """
 
 import ast
@@ -15,22 +15,9 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from cmr2ecg.imports import PACKAGE, module_file, reached_files
+from cmr2ecg.runtime.imports import PACKAGE, module_file, reached_files
 
-# Command line, logging, progress, signals, locks and temporary files: they cannot change a number, so no edit of theirs
-# reruns anything. A function that computes something has no place in them.
-WITHOUT_NUMBERS = (
-    "command",
-    "failures",
-    "files",
-    "fingerprint",
-    "freed_memory",
-    "gpus",
-    "imports",
-    "leftovers",
-    "orphan",
-    "progress",
-)
+WITHOUT_NUMBERS = "runtime"  # the room of command line, logging, progress, signals, locks and temporary files
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 DOCUMENTED = (*FUNCTIONS, ast.ClassDef, ast.Module)
 FILE_NAME = re.compile(r"[\w-]{1,99}\.\w{1,9}")
@@ -111,7 +98,7 @@ def _of(dotted: str) -> Iterator[tuple[Path, Statement]]:
 
 
 def _left_out(path: Path) -> bool:
-    return path.parent.name == PACKAGE and path.stem in WITHOUT_NUMBERS
+    return path.parts[-3:-1] == (PACKAGE, WITHOUT_NUMBERS)
 
 
 def _read(path: Path) -> Module:

@@ -2,7 +2,7 @@
 
 import logging
 
-from cmr2ecg.progress import Progress
+from cmr2ecg.runtime.progress import Progress
 
 
 def test_lines_are_rare_and_end_with_the_last(caplog):

@@ -1,7 +1,7 @@
 """Which source files a module reaches through its absolute imports, found without importing anything.
 
-Snakemake takes these files as inputs of a step (workflow/rules/common.smk), so that an edit reruns exactly the steps
-that use the file; result.json records their digest. Standard library only, for it runs while the Snakefile is read.
+What these files mean decides what reruns (fingerprint.py); result.json records the digest of the files themselves.
+Standard library only, for it runs while the Snakefile is read.
 """
 
 import ast
@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 
 PACKAGE = "cmr2ecg"
-SOURCE = Path(__file__).resolve().parent.parent
+SOURCE = Path(__file__).resolve().parents[2]
 
 
 def module_file(module: str) -> Path | None:

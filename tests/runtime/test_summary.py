@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.summary import summary
+from cmr2ecg.runtime.summary import summary
 
 FILES = (
     *("make_table/table_1.csv", "make_table/table_1.md", "make_table/table_claims.csv", "make_figure/figure_5.png"),

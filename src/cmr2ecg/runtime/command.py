@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from cmr2ecg.failures import explain, one_line
-from cmr2ecg.orphan import VARIABLE, end_with
+from cmr2ecg.runtime.failures import explain, one_line
+from cmr2ecg.runtime.orphan import VARIABLE, end_with
 
 
 class InputError(ValueError):

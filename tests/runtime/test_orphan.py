@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.orphan import VARIABLE, end_with, this_process, wait_for_end
+from cmr2ecg.runtime.orphan import VARIABLE, end_with, this_process, wait_for_end
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 JOB = """
 import time
-from cmr2ecg.command import start, step_parser
+from cmr2ecg.runtime.command import start, step_parser
 start(step_parser("x").parse_args([]))
 print("up", flush=True)
 time.sleep(60)
@@ -67,7 +67,7 @@ def test_an_owner_on_another_machine_is_not_watched(owner):
 
 def test_waiting_works_without_process_descriptors(owner, monkeypatch):
     monkeypatch.delattr(os, "pidfd_open")
-    monkeypatch.setattr("cmr2ecg.orphan.LOOK_EVERY", 0.01)
+    monkeypatch.setattr("cmr2ecg.runtime.orphan.LOOK_EVERY", 0.01)
     owner.kill()
     owner.wait()
     wait_for_end(owner.pid)

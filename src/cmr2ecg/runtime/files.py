@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cmr2ecg.failures import naming
+from cmr2ecg.runtime.failures import naming
 
 
 @contextmanager

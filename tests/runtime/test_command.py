@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
-from cmr2ecg.command import InputError, run, start, step_parser
-from cmr2ecg.files import atomic, sha256, write_json
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
+from cmr2ecg.runtime.files import atomic, sha256, write_json
 
 
 @pytest.mark.parametrize("error", [InputError("raw.ecg is\n  empty"), FileNotFoundError("no split.csv")])
@@ -66,7 +66,7 @@ def test_sha256_of_a_known_text(tmp_path):
 @pytest.mark.parametrize("first", ["import numpy, scipy.linalg", "import torch, numpy, scipy.linalg"])
 def test_every_library_keeps_to_the_threads(first):
     code = (
-        f"{first}; from threadpoolctl import threadpool_info; from cmr2ecg.command import start, step_parser;"
+        f"{first}; from threadpoolctl import threadpool_info; from cmr2ecg.runtime.command import start, step_parser;"
         "start(step_parser('').parse_args(['--threads', '1']));"
         "print({pool['num_threads'] for pool in threadpool_info()})"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cmr2ecg import gpus
+from cmr2ecg.runtime import gpus
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from cmr2ecg.leftovers import check_writable, remove_partials, remove_resume_points
+from cmr2ecg.runtime.leftovers import check_writable, remove_partials, remove_resume_points
 
 
 def write(path):

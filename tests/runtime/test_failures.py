@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.failures import causes, explain, naming
+from cmr2ecg.runtime.failures import causes, explain, naming
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 100_000  # bytes a file may have
 HEAD = """
 import resource, sys
 from pathlib import Path
 import numpy as np, pandas as pd
-from cmr2ecg.command import run
-from cmr2ecg.files import atomic
+from cmr2ecg.runtime.command import run
+from cmr2ecg.runtime.files import atomic
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]),) * 2)
 path = Path(sys.argv[1])
 much = np.random.default_rng(0).random((500, 100))
