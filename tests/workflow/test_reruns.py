@@ -38,7 +38,14 @@ def test_a_clone_elsewhere_reruns_nothing(finished, tmp_path):
 
 
 def test_a_docstring_a_comment_another_layout_and_a_help_text_rerun_nothing(edited, finished):
-    for path in ("models/vit.py", "runtime/orphan.py", "evaluate/tables/claims.py", "simulate/ecg.py", "steps/finetune.py"):
+    documented = (
+        "models/vit.py",
+        "runtime/orphan.py",
+        "evaluate/tables/claims.py",
+        "simulate/ecg.py",
+        "steps/finetune.py",
+    )
+    for path in documented:
         edited(f"src/cmr2ecg/{path}", '"""', '"""  Said otherwise: ')
     for path in sorted((finished / "src/cmr2ecg/data").glob("*.py")):  # other layout, no comments
         if path.name != "__init__.py":
