@@ -194,3 +194,14 @@ def test_random_damage_is_refused_or_harmless(subject, tmp_path):
 def test_the_cine_of_these_tests_beats_elsewhere():
     """Else nothing above would show which of the two was used."""
     assert np.hypot(44 - CENTRE[0], 52 - CENTRE[1]) > 10 and cine(FRAMES, SIDE, es=ES).shape == (FRAMES, SIDE, SIDE)
+
+
+def test_an_affine_that_contradicts_the_voxel_size_is_refused(subject, tmp_path):
+    """One damaged byte there moves every label; the header tells the voxels' size twice."""
+    folder = save(tmp_path / "s", "seg_sa.nii", labels(), affine_of(subject[1]))
+    path = tmp_path / "s/seg_sa.nii"
+    header = bytearray(path.read_bytes())
+    row = 280  # srow_x of the NIfTI header
+    header[row : row + 4] = struct.pack("<f", 1.1 * struct.unpack("<f", header[row : row + 4])[0])
+    path.write_bytes(header)
+    assert reason_of(folder, subject[1]) == "damaged segmentation"

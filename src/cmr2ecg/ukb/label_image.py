@@ -24,6 +24,7 @@ MAX_VOLUME_BYTES = 64_000_000  # held at once, however small the packed file is
 MAX_BYTES = 600_000_000  # of a whole beat; Bai et al. store 208 x 208 x 12 x 50 labels of 8 bytes, 210 MB
 MAX_OFFSET = 1_000_000  # header extensions
 FLAT = 0.6  # voxels by which a plane may leave the image's own planes
+SAME_SIZE = 0.01  # share by which a voxel may differ between the two places of the header that tell its size
 DAMAGED = (EOFError, OSError, zlib.error, ValueError, OverflowError, HeaderDataError, WrapStructError)
 
 
@@ -51,7 +52,10 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
         # Of the bytes of the header alone: nibabel would read extensions of whatever size they claim.
         header = nibabel.Nifti1Header(_exactly(stream, nibabel.Nifti1Header.sizeof_hdr), check=True)
         size, kind, offset = _layout(header)
-        voxels = _voxels(header.get_best_affine(), place, shape, spacing_mm)
+        affine = header.get_best_affine()
+        if not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), header.get_zooms()[:3], rtol=SAME_SIZE):
+            raise Rejection("damaged segmentation", "affine and voxel size differ")
+        voxels = _voxels(affine, place, shape, spacing_mm)
         inside = ((voxels >= 0) & (voxels < np.reshape(size[:3], (3, 1, 1)))).all(axis=0)
         if not inside.any():
             raise Rejection("segmentation lies elsewhere")
