@@ -28,6 +28,7 @@ def test_boxes_of_several_files_in_any_order_of_columns(tmp_path):
     [
         "eid,row0,column0,height\n9000001,1,2,3\n",
         "eid,row0,column0,height,width\n9000001,a,2,3,4\n",
+        'eid,row0,column0,height,width,reader\n9000001,1,2,3,4,"X\n9000002,1,2,3,4,Y\n',
         "eid,row0,column0,height,width\n9000001,1,2,3,0\n",
         "eid,row0,column0,height,width\n9000001,1,2,,4\n",
         "eid,row0,column0,height,width\n9000001,1,inf,3,4\n",

@@ -38,6 +38,9 @@ def test_records_are_found_beside_the_table(tmp_path):
         ("eid,path\n9000001,a\n9000001,b\n", "line 3: a second record of a subject"),
         ("eid,path,instance\n9000001,a,-1\n", "line 2"),
         ("eid,path\n9000001\n", "line 2"),
+        ("eid,path,eid\n9000001,a,9000002\n", "2 columns eid; keep one"),
+        ("eid;path\n9000001;a\n", "no column eid.*by commas, not by ';'"),
+        ('eid,path,site\n9000001,a,"x\n9000002,b,y\n', "cannot be read as a csv"),
     ],
 )
 def test_tables_that_cannot_be_used_are_refused(tmp_path, text, message):

@@ -377,6 +377,17 @@ def test_line_breaks_in_quoted_cells_of_a_table_of_many_blocks(tmp_path, monkeyp
     check(read_tabular([write(tmp_path / "table.csv", frame)], VISITS, **TABULAR))
 
 
+@pytest.mark.parametrize("row", [0, 2, -1])
+@pytest.mark.parametrize("delimiter", [",", "\t"])
+def test_a_quote_that_is_not_closed_swallows_no_row_in_silence(tmp_path, row, delimiter):
+    lines = table("ukbconv").assign(note="a").to_csv(index=False, sep=delimiter).splitlines()
+    place = range(1, len(lines))[row]
+    lines[place] = lines[place].removesuffix("a") + '"5 pipe'
+    (tmp_path / "table.csv").write_text("\n".join(lines))
+    with pytest.raises(InputError, match="a quote that is not closed"):
+        read_tabular([tmp_path / "table.csv"], VISITS, **TABULAR)
+
+
 @pytest.mark.parametrize("name", ["TABLE.PARQUET", "table.pq", "table.csv"])
 def test_parquet_is_told_by_its_content(tmp_path, name):
     table("rap", "json").to_parquet(tmp_path / name)
@@ -394,6 +405,8 @@ def test_gzip_is_told_by_its_content(tmp_path, name):
     [
         (lambda text: text.replace("50-3.0", "50-2.0", 1), "the columns 50-2.0 and 50-2.0, which are one"),
         (lambda text: text.replace("50-3.0", "f.50.2.0", 1), "the columns 50-2.0 and f.50.2.0, which are one"),
+        (lambda text: text.replace("50-3.0", "p50_i2", 1), "the columns 50-2.0 and p50_i2, which are one"),
+        (lambda text: text.replace("50-3.0", "p31", 1), "the columns 31-0.0 and p31, which are one"),
         (lambda text: text.replace("50-3.0", "f.eid", 1), "the columns eid and f.eid; keep one"),
         (lambda text: text.replace(",", ";"), "no column eid .*semicolons separate them"),
         (lambda text: text.replace(",", "|"), "no column eid .*vertical bars separate them"),

@@ -40,7 +40,7 @@ def read_boxes(paths: Sequence[Path]) -> dict[int, Box]:
 
 
 def _boxes(path: Path, text: str) -> Iterator[tuple[int, Box]]:
-    lines = csv.reader(_short_lines(text))
+    lines = csv.reader(_short_lines(text), strict=True)
     header = [cell.strip() for cell in next(lines, [])]
     if any(header.count(name) != 1 for name in COLUMNS):
         other = next((f", separated by commas, not by {mark!r}" for mark in ";\t" if mark in "".join(header)), "")

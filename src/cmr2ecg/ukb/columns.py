@@ -40,9 +40,9 @@ def eid_columns(names: Iterable[str]) -> list[str]:
 
 def repeated_column(columns: Iterable[Column]) -> tuple[str, str] | None:
     """Return two columns of one field, visit and place, which a table may hold only once; None if there are none."""
-    seen: dict[tuple[int, int | None, int | None], str] = {}
+    seen: dict[tuple[int, int, int], str] = {}
     for column in columns:
-        key = column.field, column.instance, column.array
+        key = column.field, column.instance or 0, column.array or 0  # p31 is 31-0.0
         if key in seen:
             return seen[key], column.name
         seen[key] = column.name

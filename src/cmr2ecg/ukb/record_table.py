@@ -31,10 +31,8 @@ def read_record_table(file: str, setting: str) -> dict[tuple[int, int], str]:
     found: dict[tuple[int, int], str] = {}
     try:
         with open(file, encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle)
-            absent = [name for name in NEEDED if name not in (reader.fieldnames or ())]
-            if absent:
-                raise InputError(f"{setting}: {file} has no column {absent[0]}; a table of records needs eid and path")
+            reader = csv.DictReader(handle, strict=True)  # a quote that is not closed would swallow all lines behind it
+            _check_names(list(reader.fieldnames or ()), f"{setting}: {file}")
             for row in reader:
                 key = _whole(row["eid"]), _whole(row.get("instance") or "0")
                 path = (row["path"] or "").strip()
@@ -51,6 +49,16 @@ def read_record_table(file: str, setting: str) -> dict[tuple[int, int], str]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{setting}: {file} cannot be read as a csv ({type(error).__name__})") from error
     return found
+
+
+def _check_names(names: list[str], where: str) -> None:
+    for name in (*NEEDED, "instance"):
+        if names.count(name) > 1:
+            raise InputError(f"{where} has {names.count(name)} columns {name}; keep one of them")
+        if name in NEEDED and name not in names:
+            mark = next((mark for mark in ";\t|" if any(mark in other for other in names)), None)
+            why = f"; separate them by commas, not by {mark!r}" if mark else ""
+            raise InputError(f"{where} has no column {name}; a table of records needs eid and path{why}")
 
 
 def _whole(text: str | None) -> int:

@@ -5,6 +5,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -18,6 +19,7 @@ from cmr2ecg.ukb.cells import MISSING
 GZIP = b"\x1f\x8b"
 BLOCK_BYTES = 8_000_000  # of csv text held at a time; a row of 3,000 columns has some 20,000
 LONGEST_HEADER = 4_000_000  # bytes; all fields of UK Biobank together need 400,000
+END = "end of the table"  # stands in a last row that is read with the table's own
 
 
 def read_header(path: Path) -> list[str]:
@@ -66,7 +68,7 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
                 yield pa.table([_as_text(column) for column in batch.columns], names=batch.schema.names)
         else:
             with _open_csv(path, names) as reader:
-                yield from (pa.table(batch) for batch in reader)
+                yield from _up_to_end(map(pa.table, reader))
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"raw.tabular: {path} cannot be read as a table ({explain(error)})") from None
 
@@ -78,6 +80,8 @@ def explain(error: Exception) -> str:
         return match[0]
     if "straddling" in str(error):
         return f"a quote that is not closed, or a row of more than {BLOCK_BYTES // 1_000_000} MB"
+    if isinstance(error, pa.ArrowNotImplementedError):
+        return "a column of a kind that is not text, number, date or list"
     if "UTF" in str(error).upper() or isinstance(error, UnicodeDecodeError):
         return "not UTF-8"
     return "damaged or of another kind"
@@ -101,10 +105,42 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
     return next(text_csv.reader([line], delimiter=delimiter)), delimiter
 
 
+class _WithEnd:
+    """A table's bytes and a row more: a quote that is not closed swallows it, as it does all rows behind the quote."""
+
+    def __init__(self, stream: pa.NativeFile, row: bytes) -> None:
+        self._stream, self._rest, self.closed = stream, row, False
+
+    def read(self, size: int) -> bytes:
+        """Return up to `size` bytes, none at the end."""
+        found = self._stream.read(size)
+        if not found:
+            found, self._rest = self._rest[:size], self._rest[size:]
+        return found
+
+    def close(self) -> None:
+        """Close the file."""
+        self._stream.close()
+        self.closed = True
+
+
+def _up_to_end(pieces: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """Yield a csv's pieces without the last row, which must be that of `_WithEnd`."""
+    filled = (piece for piece in pieces if len(piece))
+    for piece, after in pairwise(chain(filled, [None])):
+        if after is None:
+            if piece[0][-1].as_py() != END:
+                raise pa.ArrowInvalid("straddling")
+            piece = piece[:-1]
+        yield piece
+
+
 def _open_csv(path: Path, names: Sequence[str]) -> csv.CSVStreamingReader:
     header, delimiter = _csv_header(path)
+    stream = pa.input_stream(str(path), compression="gzip" if _is_gzip(path) else None)
+    end = "\n" + delimiter.join([END] * len(header)) + "\n"
     return csv.open_csv(
-        pa.input_stream(str(path), compression="gzip" if _is_gzip(path) else None),
+        _WithEnd(stream, end.encode()),
         read_options=csv.ReadOptions(use_threads=False, block_size=BLOCK_BYTES, column_names=header, skip_rows=1),
         parse_options=csv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
         convert_options=csv.ConvertOptions(
