@@ -21,7 +21,7 @@ LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemak
  none is at work, give 'make unlock$(if $(filter-out config/demo.yaml,$(CONFIG)), CONFIG=$(CONFIG))' once, then the same command again."
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run unlock study results plan config test test-random lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config test test-long test-all test-random lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -46,8 +46,13 @@ config:
 	@test -w . || { echo "$(CURDIR) cannot be written to: make it writable, or work in a copy"; exit 1; }
 	@test -r "$(CONFIG)" || { echo "there is no config file $(CONFIG): name one with make run CONFIG=config/ukb.yaml"; exit 1; }
 
-test: env  ## run the tests
-	pytest
+test: env  ## run the tests that take ten minutes
+	pytest -m "not long"
+
+test-long: env  ## run the others: whole studies disturbed, moved, in two processes, on real records
+	pytest -m long
+
+test-all: test test-long  ## run all tests
 
 test-random: env  ## run the tests that draw their own input with other draws than those of make test
 	pytest --hypothesis-profile=default --hypothesis-seed=$$(date +%s) -m "not slow"

@@ -26,6 +26,7 @@ def shards_of(plan: Plan) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_delivery_plans_its_own_shards_and_what_follows(tmp_path):
     eids = made_up_eids(60)
     place = Place(tmp_path, SMALL)
@@ -53,6 +54,7 @@ def test_a_delivery_plans_its_own_shards_and_what_follows(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_index_holds_every_subject_once_after_a_delivery_and_none_that_withdrew(tmp_path):
     eids = made_up_eids(30)
     place = Place(tmp_path, SMALL)
@@ -75,6 +77,7 @@ def test_the_index_holds_every_subject_once_after_a_delivery_and_none_that_withd
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_further_folder_or_withdrawal_list_plans_the_shards_it_changes(tmp_path):
     eids = made_up_eids(22)
     place = Place(tmp_path / "first", SMALL)

@@ -69,6 +69,7 @@ def test_the_peak_of_a_process_is_its_own(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_real_steps_run_on_a_small_cohort_and_leave_nothing_behind(tmp_path):
     names = ["index_shard", "audit_leakage", "stream_epoch"]
     command = [sys.executable, "-m", "cmr2ecg.benchmarks.scale", "--subjects", "200", "--sparse", "--only", *names]

@@ -32,6 +32,7 @@ def threads():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("stage", SIZES)
 def test_a_stage_gives_rows_with_all_their_columns(stage, monkeypatch):
     module = importlib.import_module(f"cmr2ecg.benchmarks.{stage}")
@@ -53,6 +54,7 @@ def test_cores_are_counted_in_powers_of_two_and_whole():
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_jobs_of_a_data_step_side_by_side_give_a_row(monkeypatch):
     monkeypatch.setattr(cores, "REPEATS", 1)
     found = list(cores.jobs("clean_ecg", cores.clean_ecg.main, cores.write_ecg, 2, [1, 2]))

@@ -82,6 +82,8 @@ def prepared(small_models, shuffle_images, *, augment, seed=0):
     return images[:, 0, 0, 0]
 
 
+@pytest.mark.slow
+@pytest.mark.long
 def test_images_mixed_in_every_batch_tell_nothing_of_the_pairs(small_models):
     """Each image once, at any place equally often, its own among them: never its own would be something to learn."""
     draws = torch.stack([prepared(small_models, "every_batch", augment=True, seed=seed) for seed in range(600)])

@@ -40,6 +40,7 @@ def compared(small_models) -> dict:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", OBJECTIVES)
 def test_two_processes_equal_one(compared, name):
     found = compared[name]
@@ -50,6 +51,7 @@ def test_two_processes_equal_one(compared, name):
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("name", CONTRASTIVE)
 def test_the_comparison_would_notice_processes_that_do_not_talk(compared, name):
     found = compared[name]
@@ -69,6 +71,7 @@ def children(parent: int) -> list[int]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="needs Linux's /proc")
 def test_a_killed_process_ends_the_others_and_the_next_run_goes_on(small_dataset, small_models, tmp_path):
     command = mae_command(small_dataset, small_models, tmp_path / "mae", epochs=25)

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 from drive_snakemake import copy_repository, snakemake
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 RECORDS = Path(__file__).resolve().parents[3] / "shared/data/ecg_wfdb"
 TACHYCARDIA = "427084000"  # SNOMED code of found_code tachycardia in the headers; 8 of the 20 records have it
 OVERLAY = """

@@ -17,6 +17,7 @@ from drive_snakemake import copy_repository, snakemake
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.long,
     pytest.mark.timeout(2400),  # of a study from start to end
     pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="finds jobs in Linux's /proc"),
 ]

@@ -196,6 +196,7 @@ def wait_for(project: Path, name: str, running: subprocess.Popen) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_the_page_from_the_first_list_to_a_restored_run(unshare, project, tmp_path, monkeypatch):
     before = raw_state(project)
     prepared = Machine(unshare, project, tmp_path / "prepared", monkeypatch)

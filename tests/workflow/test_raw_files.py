@@ -10,7 +10,7 @@ import yaml
 from cmr2ecg.benchmarks.dag import Place, made_up_eids
 from cmr2ecg.data.arrivals import read_ledger
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SHARDS = 2
 SMALL = {

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from drive_snakemake import TINY, snakemake
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 FOLDERS = {
     "pretrain_mae": "pretrain_mae/mae",
     "pretrain_contrastive": "pretrain_contrastive/byol",

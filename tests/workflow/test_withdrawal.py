@@ -11,7 +11,7 @@ import yaml
 from drive_snakemake import TINY, snakemake
 from test_reruns import real_data_config
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 
 def files_with(results: Path, eid: int) -> list[str]:
