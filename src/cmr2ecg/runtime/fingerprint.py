@@ -19,7 +19,6 @@ from cmr2ecg.runtime.imports import PACKAGE, module_file, reached_files
 
 WITHOUT_NUMBERS = "runtime"  # the room of command line, logging, progress, signals, locks and temporary files
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
-DOCUMENTED = (*FUNCTIONS, ast.ClassDef, ast.Module)
 FILE_NAME = re.compile(r"[\w-]{1,99}\.\w{1,9}")
 UNREAD = {  # parts of a node without a meaning, annotations of functions among them
     ast.arg: ("annotation", "type_comment"),
@@ -29,6 +28,10 @@ UNREAD = {  # parts of a node without a meaning, annotations of functions among 
     ast.Constant: ("kind",),
 }
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception"})
+# What changes nothing; a line for people that calls anything else counts.
+HARMLESS = frozenset({"len", "str", "int", "float", "round", "type", "sum", "min", "max", "sorted"})
+# Of the top level; another decorator may enter what it decorates somewhere, so that it is used without its name.
+PLAIN_DECORATORS = frozenset({"dataclass", "contextmanager", "cache", "lru_cache", "inference_mode", "no_grad"})
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +50,10 @@ class Statement:
 
 @dataclass(frozen=True)
 class Module:
-    """A module's statements by the names they define, and those that run on import whatever is used of it."""
+    """A module's statements by the names they define, and those that run on import whatever is used of it.
+
+    The latter stand, in the order of the file, with every name they use, too: they may change what it stands for.
+    """
 
     definitions: dict[str, list[Statement]] = field(default_factory=dict)
     always: list[Statement] = field(default_factory=list)
@@ -94,7 +100,8 @@ def _of(dotted: str) -> Iterator[tuple[Path, Statement]]:
         return
     module = _read(path)
     whole = [*chain.from_iterable(module.definitions.values()), *module.always]
-    yield from ((path, statement) for statement in (module.definitions.get(wanted, []) if wanted else whole))
+    part = whole if wanted in (None, "*") else module.definitions.get(wanted, [])
+    yield from ((path, statement) for statement in part)
 
 
 def _left_out(path: Path) -> bool:
@@ -108,14 +115,16 @@ def _read(path: Path) -> Module:
 @cache  # every rule asks, and most files are common to many
 def _parse(source: str) -> Module:
     module = Module()
-    for node in _counting(ast.parse(source)):
+    for node in ast.parse(source).body:
+        if _speaks(node):
+            continue
         names = list(_defined(node))
-        if isinstance(node, ast.Import | ast.ImportFrom):
+        if names and isinstance(node, ast.Import | ast.ImportFrom):
             for name, alias in zip(names, node.names, strict=True):
                 module.definitions.setdefault(name, []).append(_statement(_one_name(node, alias)))
             continue
         statement = _statement(node)
-        for name in names:
+        for name in names or sorted(statement.names):
             module.definitions.setdefault(name, []).append(statement)
         if not names:
             module.always.append(statement)
@@ -125,14 +134,25 @@ def _parse(source: str) -> Module:
 def _defined(node: ast.stmt) -> Iterator[str]:
     """Yield the names that a statement defines and does nothing beside; none if it does more."""
     if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
-        yield node.name
+        asked_by_python = node.name.startswith("__")  # a module's __getattr__
+        if not asked_by_python and all(_last_name(part) in PLAIN_DECORATORS for part in node.decorator_list):
+            yield node.name
     elif isinstance(node, ast.Import | ast.ImportFrom):
-        yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+        if node.names[0].name != "*":
+            yield from (alias.asname or alias.name.partition(".")[0] for alias in node.names)
+    elif any(isinstance(part, ast.NamedExpr) for part in ast.walk(node)):
+        return
     elif isinstance(node, ast.Assign | ast.AnnAssign):
         targets = node.targets if isinstance(node, ast.Assign) else [node.target]
         parts = [part for target in targets for part in getattr(target, "elts", [target])]
         if all(isinstance(part, ast.Name) for part in parts):
             yield from (part.id for part in parts)
+
+
+def _last_name(decorator: ast.expr) -> str:
+    """Return `c` of a decorator `@a.b.c(...)`."""
+    called = decorator.func if isinstance(decorator, ast.Call) else decorator
+    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
 
 
 def _one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
@@ -144,7 +164,7 @@ def _one_name(node: ast.Import | ast.ImportFrom, alias: ast.alias) -> ast.stmt:
 
 def _statement(node: ast.stmt) -> Statement:
     names, strings, imports = set(), set(), []
-    for part in ast.walk(node):
+    for part in _walk(node):
         if isinstance(part, ast.Name):
             names.add(part.id)
         elif isinstance(part, ast.Constant) and isinstance(part.value, str):
@@ -164,38 +184,58 @@ def _inside(module: str | None) -> bool:
 def _meaning(node: object) -> object:
     """Return a syntax tree as nested lists, without what only people read."""
     if isinstance(node, list):
-        return [_meaning(part) for part in node if not _speaks(part)]
+        return [_meaning(part) for part in node]
     if not isinstance(node, ast.AST):
         return node
+    return [type(node).__name__, *((name, _meaning(value)) for name, value in _parts(node))]
+
+
+def _walk(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield a node and all below it, without what only people read."""
+    yield node
+    for _, value in _parts(node):
+        for part in value if isinstance(value, list) else [value]:
+            if isinstance(part, ast.AST):
+                yield from _walk(part)
+
+
+def _parts(node: ast.AST) -> Iterator[tuple[str, object]]:
+    """Yield the parts of a node that mean something, by their names."""
     unread = UNREAD.get(type(node), ())
     if isinstance(node, ast.ImportFrom) and _inside(node.module):
         unread = ("module",)  # what the name stands for counts itself, wherever it lies: see `_follow`
-    whole: list = [type(node).__name__]
     for name in node._fields:
-        value = _counting(node) if name == "body" else getattr(node, name, None)
+        value = getattr(node, name, None)
+        if isinstance(value, list):
+            value = [part for part in value if not _speaks(part)]
         # Which empty parts a node has differs between versions of Python.
         if value is not None and value != [] and name not in unread:
-            whole.append((name, _meaning(value)))
-    return whole
-
-
-def _counting(node: ast.AST) -> list[ast.stmt]:
-    """Return a node's body without its docstring."""
-    documented = isinstance(node, DOCUMENTED) and ast.get_docstring(node, clean=False) is not None
-    return node.body[1:] if documented else node.body
+            yield name, value
 
 
 def _speaks(node: object) -> bool:
-    """Return whether a part only says something to people: a line for the log, a help text of the command line."""
+    """Return whether a part only says something to people: a docstring, a line for the log, a help text."""
     if isinstance(node, ast.keyword):
-        return node.arg == "help"
-    call = node.value if isinstance(node, ast.Expr) else None
-    method = call.func if isinstance(call, ast.Call) else None
+        return node.arg == "help" and not _acts(node.value)
+    value = node.value if isinstance(node, ast.Expr) else None
+    if isinstance(value, ast.Constant):
+        return isinstance(value.value, str)
+    method = value.func if isinstance(value, ast.Call) else None
     return (
         isinstance(method, ast.Attribute)
         and method.attr in LOG_METHODS
         and isinstance(method.value, ast.Name)
         and method.value.id == "log"
+        and not any(_acts(argument) for argument in (*value.args, *value.keywords))
+    )
+
+
+def _acts(node: ast.AST) -> bool:
+    """Return whether an expression may change something: a name, what a call is given, a generator."""
+    return any(
+        isinstance(part, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
+        or (isinstance(part, ast.Call) and getattr(part.func, "id", None) not in HARMLESS)
+        for part in ast.walk(node)
     )
 
 
