@@ -13,8 +13,13 @@ from cmr2ecg.data.arrivals import read_ledger
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 
 SHARDS = 2
+SOURCES = ("hospital_main", "hospital_secondary", "death_underlying", "death_contributory")
 SMALL = {
     "shards": SHARDS,
+    "read_tabular": {
+        "visit_date": None,
+        "diagnoses": {"hospital": {"dates": None}, **{name: {"use": False} for name in SOURCES}},
+    },
     "finetune": {"encoders": ["mmcl"], "targets": ["cad"]},
     "probe": {"encoders": []},
     "train_tabular": {"targets": ["cad"]},
@@ -30,7 +35,13 @@ def place(tmp_path_factory) -> Place:
     """A study with indexed and read shards. Tests put back what they change."""
     place = Place(tmp_path_factory.mktemp("study"), SMALL)
     place.add(EIDS)
-    place.run("--until", "index_cohort", "clean_ecg", "crop_cmr")  # for --touch keeps no record
+    rows = [f"{eid},1,60,70,170,I251" for eid in EIDS]
+    table = "\n".join(["eid,31-0.0,21003-2.0,21002-2.0,50-2.0,41270-0.0", *rows])
+    (place.folder / "tabular.csv").write_text(table)
+    place.overlay["raw"]["boxes"] = [str(place.folder / "boxes.csv")]
+    (place.folder / "boxes.csv").write_text("eid,row0,column0,height,width\n")
+    place.config.write_text(yaml.safe_dump(place.overlay))
+    place.run("--until", "clean_ecg", "crop_cmr", "read_tabular")  # for --touch keeps no record
     return place
 
 
@@ -78,6 +89,24 @@ def test_a_file_fetched_again_reruns_the_step_that_reads_it_and_its_copy_elsewhe
     for shard in range(SHARDS):  # all were found, and are as empty as they were
         assert "cannot be opened" not in (place.results / f"clean_ecg/{shard}.qc.csv").read_text()
     raw |= folders
+    place.config.write_text(yaml.safe_dump(place.overlay))
+
+
+@pytest.mark.parametrize(("kind", "plan"), [("tabular", {"read_tabular": 1}), ("boxes", {"crop_cmr": SHARDS})])
+def test_another_table_reruns_the_step_that_reads_it_and_its_copy_elsewhere_nothing(place, kind, plan):
+    def first_jobs():
+        return {step: count for step, count in place.plan().jobs.items() if step in ("read_tabular", "crop_cmr")}
+
+    table = place.folder / f"{kind}.csv"
+    kept, text = table.stat(), table.read_text()
+    table.write_text(text + "\n")
+    assert first_jobs() == plan
+    table.write_text(text)
+    os.utime(table, ns=(kept.st_atime_ns, kept.st_mtime_ns))
+    (place.folder / "moved").mkdir(exist_ok=True)
+    copy = shutil.copy2(table, place.folder / "moved")
+    place.config.write_text(yaml.safe_dump({**place.overlay, "raw": {**place.overlay["raw"], kind: [copy]}}))
+    assert first_jobs() == {}
     place.config.write_text(yaml.safe_dump(place.overlay))
 
 

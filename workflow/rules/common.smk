@@ -324,8 +324,9 @@ def raw_files(kind):
 
 
 def raw_options():
-    """Return options of index_shard, a line each."""
+    """Return options of index_shard, and where other steps find their tables, a line each."""
     kinds = ("ecg", "cmr", "segmentations", "withdrawn", "excluded")
+    kinds += () if SIMULATED else ("tabular", "boxes")
     return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *RAW[kind]))
 
 
@@ -363,6 +364,17 @@ def cmr_digest(wildcards):
     )
     return digest(
         [*stamps("cmr", wildcards, lambda file: stamp_of_file(*file)), *segmented]
+    )
+
+
+def tables_digest(kind):
+    """Return a digest of names, sizes and times of tables, in their order; of a synthetic cohort they are inputs."""
+    return (
+        ""
+        if SIMULATED
+        else digest(
+            f"{place} {stamp_of_file(path)}" for place, path in enumerate(RAW[kind])
+        )
     )
 
 

@@ -107,7 +107,6 @@ rule crop_cmr:
     """Take end-systole, end-diastole and mid-phase of the middle slice and crop the heart, for one shard (§IV-A)."""
     input:
         visits="<results>/index_shard/{shard}.parquet",
-        boxes=lambda wildcards: RAW["boxes"],
     output:
         cmr="<results>/crop_cmr/{shard}.h5",
         qc="<results>/crop_cmr/{shard}.qc.csv",
@@ -123,15 +122,16 @@ rule crop_cmr:
         settings=settings("crop_cmr"),
         raw=RAW_OPTIONS,
         files=cmr_digest,
+        boxes=tables_digest("boxes"),
     shell:
         "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --visits {input.visits:q} --raw {params.raw:q} --boxes {input.boxes:q} --output {output.cmr:q} --qc {output.qc:q}"
+        " --visits {input.visits:q} --raw {params.raw:q} --output {output.cmr:q} --qc {output.qc:q}"
 
 
 rule read_tabular:
     """Read the indexed subjects' covariates, ICD-10 labels with dates, and 61 CMR phenotypes (§IV-B)."""
     input:
-        tabular=lambda wildcards: RAW["tabular"],
+        tabular=lambda wildcards: RAW["tabular"] if SIMULATED else [],
         visits="<results>/index_cohort/visits.parquet",
     output:
         covariates="<results>/read_tabular/covariates.parquet",
@@ -148,9 +148,11 @@ rule read_tabular:
     params:
         code=code("read_tabular"),
         settings=settings("read_tabular"),
+        raw=RAW_OPTIONS,
+        files=tables_digest("tabular"),
     shell:
         "python -m cmr2ecg.steps.read_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --tabular {input.tabular:q} --visits {input.visits:q} --covariates {output.covariates:q}"
+        " --raw {params.raw:q} --tabular {input.tabular:q} --visits {input.visits:q} --covariates {output.covariates:q}"
         " --labels {output.labels:q} --dates {output.dates:q} --phenotypes {output.phenotypes:q}"
 
 

@@ -68,6 +68,11 @@ def check_still_there(paths: Iterable[str], setting: str) -> None:
         )
 
 
+def named_tables(raw: Path | None, kind: str) -> list[Path]:
+    """Return the tables of one kind (tabular, boxes) that the run's list of raw files names; none without a list."""
+    return [Path(path) for path in read_folders(raw).get(kind, [])] if raw else []
+
+
 def read_folders(raw: Path) -> dict[str, list[str]]:
     """Return the folders and lists of every kind of raw files, as the run's options of index_shard name them."""
     folders: dict[str, list[str]] = {}

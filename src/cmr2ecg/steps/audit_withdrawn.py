@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.fromfile_prefix_chars = "@"
     for name, field in KINDS.items():
         parser.add_argument(f"--{name}", nargs="*", default=[], help=f"where raw files of field {field} lie, if known")
-    for name in ("segmentations", "excluded"):
+    for name in ("segmentations", "excluded", "tabular", "boxes"):
         parser.add_argument(f"--{name}", nargs="*", default=[], help="not looked at")
     parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")

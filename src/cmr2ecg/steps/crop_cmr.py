@@ -17,7 +17,7 @@ from cmr2ecg.data.crop import Box, crop_heart
 from cmr2ecg.data.frames import phases_that_may_be_missing
 from cmr2ecg.data.segmented import segmented_heart
 from cmr2ecg.data.shards import Field, process_shard
-from cmr2ecg.data.visits import check_still_there, located
+from cmr2ecg.data.visits import check_still_there, located, named_tables
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.short_axis import read_middle_slice
@@ -43,7 +43,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     settings = args.settings
     size = settings["size"]
-    subjects = subjects_of(args.visits, read_boxes(args.boxes), args.raw)
+    boxes = read_boxes([*args.boxes, *named_tables(args.raw, "boxes")])
+    subjects = subjects_of(args.visits, boxes, args.raw)
     process_shard(
         subjects,
         partial(crop_file, **settings),

@@ -30,6 +30,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--segmentations", nargs="*", default=[], help="folders with segmented short axes")
     parser.add_argument("--withdrawn", type=Path, nargs="*", default=[], help="withdrawal lists")
     parser.add_argument("--excluded", type=Path, nargs="*", default=[], help="lists of others to be left out")
+    for name in ("tabular", "boxes"):
+        parser.add_argument(f"--{name}", nargs="*", default=[], help="not looked at")
     parser.add_argument("--names", action="store_true", help="keep paths without their folders (data/visits.py)")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")

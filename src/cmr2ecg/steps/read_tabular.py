@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmr2ecg.data.visits import named_tables
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.ukb.named_columns import read_named
@@ -21,18 +22,20 @@ TABLES = ("covariates", "labels", "dates", "phenotypes")
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--tabular", type=Path, nargs="*", default=[], help="tables with an eid column")
+    parser.add_argument("--raw", type=Path, help="the run's list of raw files, which may name further tables")
     parser.add_argument("--visits", type=Path, required=True, help="visits.parquet of index_cohort")
     for name in TABLES:
         parser.add_argument(f"--{name}", type=Path, required=True, help="parquet file to write")
     args = parser.parse_args(argv)
     start(args)
     visits = pd.read_parquet(args.visits, columns=["eid", "instance"])
+    files = [*args.tabular, *named_tables(args.raw, "tabular")]
     settings = dict(args.settings)
     if settings.pop("layout") == "named":
         names = list(settings["fields"]), list(settings["diseases"])
-        tabular = read_named(args.tabular, visits["eid"].to_numpy(), *names, settings["ranges"])
+        tabular = read_named(files, visits["eid"].to_numpy(), *names, settings["ranges"])
     else:
-        tabular = read_tabular(args.tabular, visits, **settings)
+        tabular = read_tabular(files, visits, **settings)
     for name in TABLES:
         with atomic(getattr(args, name)) as partial:
             getattr(tabular, name).to_parquet(partial, index=False)
