@@ -11,7 +11,6 @@ from pathlib import Path
 from cmr2ecg.data.arrivals import Ledger, check_files_remain, read_ledger
 from cmr2ecg.data.cohort import index_shard
 from cmr2ecg.data.flow import write_flow
-from cmr2ecg.data.visits import KINDS
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
@@ -51,9 +50,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     for kind, files in (("ecg", ecg), ("cmr", cmr)):
         check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
     segmented = list_segmentations(args.segmentations)
+    if args.names:  # before pandas, for a folder's name need not be UTF-8
+        ecg, cmr, segmented = (
+            {key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr, segmented)
+        )
     visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr, excluded)
-    if args.names:
-        visits = visits.assign(**{column: visits[column].map(os.path.basename) for column in KINDS})
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)
