@@ -2,7 +2,7 @@ import os
 import shutil
 
 from cmr2ecg.ukb.segmentation import stamp_of_folder
-from cmr2ecg.ukb.stamp import _by_stem, stamp_of_file
+from cmr2ecg.ukb.stamp import SMALL_BYTES, _by_stem, stamp_of_file, stamp_of_table
 
 TIME = 1_700_000_000
 
@@ -59,3 +59,15 @@ def test_the_images_in_the_folder_of_a_segmentation_belong_to_it(tmp_path):
     second = stamp_of_folder(str(folder))
     write(folder / "seg_sa_ED.nii.gz", "drawn anew")
     assert len({first, second, stamp_of_folder(str(folder))}) == 3
+
+
+def test_the_content_of_a_small_table_decides_and_of_a_large_one_size_and_time(tmp_path):
+    small = write(tmp_path / "labels.csv", "eid,cad\n")
+    first = stamp_of_table(small)
+    assert stamp_of_table(write(tmp_path / "labels.csv", "eid,cad\n", TIME + 60)) == first
+    assert stamp_of_table(write(tmp_path / "labels.csv", "eid,dm1\n")) != first
+    large = write(tmp_path / "tabular.csv", "1" * SMALL_BYTES)
+    (tmp_path / "link").mkdir()
+    (tmp_path / "link/tabular.csv").symlink_to(large)
+    assert stamp_of_table(large) == stamp_of_table(str(tmp_path / "link/tabular.csv"))
+    assert stamp_of_table(large) != stamp_of_table(write(tmp_path / "tabular.csv", "1" * SMALL_BYTES, TIME + 60))

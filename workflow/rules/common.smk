@@ -45,7 +45,7 @@ from cmr2ecg.sweeps.space import (
 )
 from cmr2ecg.ukb.bulk import Listed, list_files
 from cmr2ecg.ukb.segmentation import list_segmentations, stamp_of_folder
-from cmr2ecg.ukb.stamp import stamp_of_file
+from cmr2ecg.ukb.stamp import stamp_of_file, stamp_of_table
 from cmr2ecg.ukb.withdrawn import list_notes, read_list, read_withdrawn
 
 try:
@@ -368,12 +368,12 @@ def cmr_digest(wildcards):
 
 
 def tables_digest(kind):
-    """Return a digest of names, sizes and times of tables, in their order; of a synthetic cohort they are inputs."""
+    """Return a digest of some tables, in their order; of a synthetic cohort they are inputs."""
     return (
         ""
         if SIMULATED
         else digest(
-            f"{place} {stamp_of_file(path)}" for place, path in enumerate(RAW[kind])
+            f"{place} {stamp_of_table(path)}" for place, path in enumerate(RAW[kind])
         )
     )
 

@@ -1,4 +1,4 @@
-"""Tell whether a raw file is another than before: by its name, size and time, never by reading it.
+"""Tell whether a raw file is another than before: by its name, size and time, not by reading it.
 
 The folder does not count, so that a copy elsewhere with the same times (cp -a, rsync -a) is the same file, nor do less
 than two seconds, which FAT disks and zip archives do not keep.
@@ -6,11 +6,13 @@ than two seconds, which FAT disks and zip archives do not keep.
 Only the standard library is used, since the workflow imports this module while it is read.
 """
 
+import hashlib
 import os
 from collections.abc import Iterable
 from functools import cache
 
 SECONDS = 2
+SMALL_BYTES = 1_000_000  # of a table whose content is looked at, as Snakemake does with other inputs
 
 
 def stamp(size: int, seconds: float) -> str:
@@ -35,6 +37,15 @@ def stamp_of_file(path: str, stated: str = "") -> str:
 def stamp_of_files(folder: str, names: Iterable[str]) -> str:
     """Return names and stamps of some files of a folder."""
     return "; ".join(f"{name} {_stamp(os.path.join(folder, name))}" for name in sorted(names))
+
+
+def stamp_of_table(path: str) -> str:
+    """Return what stands for a table, of which there are few: the content of a small one, so a touch is no change."""
+    name = os.path.basename(path)
+    if os.path.isfile(path) and os.path.getsize(path) < SMALL_BYTES:
+        with open(path, "rb") as handle:
+            return f"{name} {hashlib.file_digest(handle, 'sha256').hexdigest()}"
+    return f"{name} {_stamp(os.path.realpath(path))}"
 
 
 def _stamp(path: str) -> str:
