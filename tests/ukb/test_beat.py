@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cmr2ecg.benchmarks.heart_accuracy import _cines
+from cmr2ecg.benchmarks.heart_accuracy import FAT, _cines
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.ukb.beat import fitting
 
@@ -10,7 +10,7 @@ from cmr2ecg.ukb.beat import fitting
 def test_frames_of_sound_cines_fit_and_a_hole_does_not(frames, matrix):
     """Air and lung are noise, of which rows differ by half; the beating heart is bright and fills part of a row."""
     settings = {**paper_settings()["simulate_cohort"], "seed": 31, "frames": frames, "matrix": matrix}
-    for cine, centre, _ in _cines(4, settings, 0.5):
+    for cine, centre, _ in _cines(4, settings, 0.5, None, FAT):
         assert fitting(cine.pixels).all()
         broken = cine.pixels.copy()
         row = round(float(centre[0]))
