@@ -14,7 +14,7 @@ from snakemake.exceptions import WorkflowError
 SOURCE = os.path.join(workflow.basedir, "src")
 # Nothing is imported from the working directory: Snakemake puts the Snakefile's folder first, `python -m` its own.
 sys.path[:] = [SOURCE, *(path for path in sys.path if path != workflow.basedir)]
-os.environ["PYTHONSAFEPATH"] = "1"
+os.environ.update({"PYTHONSAFEPATH": "1"})
 # To check the config files profiles/default may have loaded an installed package, of another clone.
 for name, module in list(sys.modules.items()):
     if name.split(".")[0] == "cmr2ecg" and SOURCE not in str(module.__file__):
