@@ -15,18 +15,19 @@ Definition = tuple[Path, str]
 def executed() -> Iterator[set[Definition]]:
     """Yield a set that fills with (file, name of the top level) of whatever the block runs in this thread."""
     found: set[Definition] = set()
+    place = str(SOURCE / "cmr2ecg")
 
-    def note(frame, event, _argument):
+    def note(frame, _event, _argument):  # of calls alone, since it returns no way to follow lines
         path, name = frame.f_code.co_filename, frame.f_code.co_qualname.partition(".")[0]
-        if event == "call" and path.startswith(str(SOURCE / "cmr2ecg")) and not name.startswith("<"):
+        if path.startswith(place) and not name.startswith("<"):
             found.add((Path(path), name))
 
-    before = sys.getprofile()
-    sys.setprofile(note)
+    before = sys.gettrace()
+    sys.settrace(note)
     try:
         yield found
     finally:
-        sys.setprofile(before)
+        sys.settrace(before)
 
 
 def not_covered(step: str, ran: set[Definition]) -> set[str]:

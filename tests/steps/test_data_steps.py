@@ -31,8 +31,13 @@ def step(name, settings, **arguments):
     for option, value in arguments.items():
         values = value if isinstance(value, list) else [value]
         argv += [f"--{option.replace('_', '-')}", *map(str, values)]
+    import_module(f"cmr2ecg.steps.{name}").main(argv)
+
+
+def observed(name, settings, **arguments):
+    """Run a step and note what ran."""
     with executed() as ran:
-        import_module(f"cmr2ecg.steps.{name}").main(argv)
+        step(name, settings, **arguments)
     RAN.setdefault(name, set()).update(ran)
 
 
@@ -84,7 +89,7 @@ def results(tmp_path_factory):
     parts = [{"visits": out / f"shard/{n}.parquet", "flow": out / f"shard/{n}.flow.csv"} for n in range(SHARDS)]
     for shard, part in enumerate(parts):
         folders = {"ecg": raw / "ecg", "cmr": raw / "cmr", "withdrawn": withdrawn}
-        step(
+        observed(
             "index_shard",
             {"modalities": ["ecg", "cmr"], "instances": [2, 3]},
             shard=shard,
@@ -93,14 +98,16 @@ def results(tmp_path_factory):
             **part,
         )
     shard_files = {f"shard_{kind}": [part[kind] for part in parts] for kind in ("visits", "flow")}
-    step("index_cohort", {}, **shard_files, **index)
+    observed("index_cohort", {}, **shard_files, **index)
     for shard in range(SHARDS):
         for name, settings in (("clean_ecg", CLEAN), ("crop_cmr", CROP)):
             files = {"output": out / f"{name}/{shard}.h5", "qc": out / f"{name}/{shard}.qc.csv"}
-            step(name, settings, visits=parts[shard]["visits"], **files)
+            observed(name, settings, visits=parts[shard]["visits"], **files)
     tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "dates", "phenotypes")}
-    step("read_tabular", {**TABULAR, "layout": "ukb"}, tabular=raw / "tabular.csv", visits=index["visits"], **tables)
-    step(
+    observed(
+        "read_tabular", {**TABULAR, "layout": "ukb"}, tabular=raw / "tabular.csv", visits=index["visits"], **tables
+    )
+    observed(
         "assemble_dataset",
         {},
         index_flow=index["flow"],
@@ -114,10 +121,10 @@ def results(tmp_path_factory):
     )
     shares = {"method": "stratified", "train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
     split = out / "split.csv"
-    step("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
+    observed("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
     for fraction in (100, 10, 1):
         subset = {"target": "cad", "fraction": fraction, "output": out / f"cad_{fraction}.csv"}
-        step("balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset)
+        observed("balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset)
     return out
 
 
