@@ -20,7 +20,7 @@ MAX_BYTES = 8_000_000  # a real file has half a megabyte
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
 MAX_ATTRIBUTES = 50_000  # a real file has some hundred
 BRANCHES = frozenset({"StripData", "Interpretation"})  # children of the root that are read
-CELLS_APART = re.compile(rb"[^\s,]\s+[^\s,]")
+CELLS_APART = re.compile(rb"\s(?<=[^\s,]\s)\s*[^\s,]")  # begins with what is rare: a quarter of the time
 EXACT = 2**53  # whole numbers below are exact as float64
 POOR_QUALITY = "poor data quality"  # a line of the automatic diagnosis
 
