@@ -19,6 +19,9 @@ FOLDERS = {
 RESOURCES = ["pretrain_mae:gpu=2", *(f"{rule}:processes=2" for rule in list(FOLDERS)[1:])]
 
 
+# Batch norm over eight small images passes rounding on, larger at each step; tests/training/test_processes.py compares
+# the steps themselves.
+TOLERANCE = {"pretrain_cmr": 1e-2}
 # More than the one step that the tiny study makes of some, whose learning rate is 0.
 LONGER = {
     "epochs: 1, batch_size: 16": "epochs: 3, batch_size: 8",
@@ -68,4 +71,4 @@ def test_the_loss_curve_is_that_of_one_process(results, rule):
     processes = [json.loads((path / "result.json").read_text())["provenance"]["processes"] for path in (two, one)]
     assert processes == [2, 1]
     assert curve(one).shape == (3, 3)
-    np.testing.assert_allclose(curve(two), curve(one), rtol=1e-3)
+    np.testing.assert_allclose(curve(two), curve(one), rtol=TOLERANCE.get(rule, 1e-3))
