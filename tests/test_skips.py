@@ -1,5 +1,6 @@
 """The end of `make test` says how many tests were skipped and why."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,8 @@ def test_reasons_are_counted():
 def test_the_end_of_a_run_says_it(tmp_path):
     (tmp_path / "test_suite.py").write_text(SUITE)
     command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-q", str(tmp_path)]
-    done = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    tests = str(Path(__file__).parent)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join([tests, os.environ.get("PYTHONPATH", "")])}
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     wanted = ["3 skipped:", "    2 no GPU", "    1 shared is not on this machine"]
     assert [line for line in done.stdout.splitlines() if line in wanted] == wanted, done.stdout + done.stderr
