@@ -47,7 +47,7 @@ config:
 	@test -r "$(CONFIG)" || { echo "there is no config file $(CONFIG): name one with make run CONFIG=config/ukb.yaml"; exit 1; }
 
 test: env  ## run the tests that take ten minutes
-	pytest -m "not long"
+	OMP_NUM_THREADS=1 pytest -n logical --maxprocesses 4 --no-loadscope-reorder -m "not long"
 
 test-long: env  ## run the others: whole studies disturbed, moved, in two processes, on real records
 	pytest -m long

@@ -8,15 +8,36 @@ import pandas as pd
 import pytest
 from hypothesis import settings
 from skips import skip_lines
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.ukb.phenotypes import phenotype_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
+STUDIES = ROOT / "tests/workflow"
 # The same code is tested on the same draws; make test-random draws others.
 settings.register_profile("repeatable", derandomize=True)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest tests, those that run studies."""
+    items.sort(key=lambda item: STUDIES not in item.path.parents)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """Give each process whole files, so that none makes another's fixtures again, and one of them all studies."""
+    return WholeFiles(config, log)
+
+
+class WholeFiles(LoadScopeScheduling):
+    """Tests of one file, and all those that run studies, in one process."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.split("::", 1)[0]
+        return STUDIES.name if STUDIES in (ROOT / file).parents else file
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -175,8 +175,13 @@ def started(tmp_path_factory):
 def command(started, out, *more):
     model, ecgs = started
     line = [sys.executable, "-c", COMMAND, "predict", str(ecgs), "--model", str(model), "--out", str(out), *more]
-    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
+    options = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True, "preexec_fn": hang_up_counts}
     return subprocess.Popen([*line, "--threads", "2"], env={**os.environ, "PYTHONPATH": str(SOURCE)}, **options)
+
+
+def hang_up_counts():
+    """Heed SIGHUP, which under nohup is ignored."""
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def below(number: int) -> list[int]:
