@@ -4,7 +4,7 @@ from data.raw_files import cine
 from scipy import ndimage
 
 from cmr2ecg.data.frames import pick_frames
-from cmr2ecg.data.heart import find_heart, harmonic_waves, summarise
+from cmr2ecg.data.heart import find_heart, harmonic_waves, middle_of_both, summarise
 from cmr2ecg.data.ventricle import _axes, _opened
 from cmr2ecg.ukb.rejection import Rejection
 
@@ -40,6 +40,13 @@ def test_the_result_follows_the_image_when_it_is_turned_over_or_brighter():
     flipped = find_heart(np.ascontiguousarray(frames[:, :, ::-1]), SPACING).centre
     np.testing.assert_allclose(flipped, (row, 95 - column), atol=1e-3)
     np.testing.assert_allclose(find_heart(frames * 3, SPACING).centre, (row, column), atol=1e-3)
+
+
+@pytest.mark.parametrize(("way_mm", "share"), [(0, 0.75), (20, 0.75), (25, 1.0), (30, 1.25), (60, 1.25)])
+@pytest.mark.parametrize("spacing", [(1.0, 1.0), (2.0, 0.5)])
+def test_the_middle_of_both_lies_beyond_the_centre_of_motion_where_that_is_far(way_mm, share, spacing):
+    centre, way = np.array([40.0, 50.0]), way_mm * np.array([0.6, -0.8]) / spacing
+    np.testing.assert_allclose(middle_of_both(centre, centre + way, spacing), centre + share * way)
 
 
 def test_pixels_that_are_not_square():

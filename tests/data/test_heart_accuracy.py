@@ -27,6 +27,12 @@ def test_the_widest_right_ventricle_pushes_the_left_one_no_nearer_than_10_mm_to_
     assert found["right_mm"].median() >= 2  # the hearts measure 126 mm and more in a box of 142
 
 
+def test_the_widest_right_ventricle_in_a_bright_rim_of_fat_is_looked_for_beyond_the_centre_of_motion():
+    found = measure(SUBJECTS, OTHER_SEED, right_mm=60.0, fat=2400.0, frames=20)
+    assert found["left_mm"].min() >= 10
+    assert (found["right_mm"] >= 0).mean() >= 0.6
+
+
 def test_a_heart_that_is_not_found_passes_no_target(monkeypatch):
     from cmr2ecg.benchmarks import heart_accuracy
     from cmr2ecg.ukb.rejection import Rejection

@@ -2,7 +2,8 @@
 
 No trained model is used. What beats at the heart rate stands out in the first temporal harmonic; the left ventricle
 is the round bright pool near it with a dark wall all around; its area over time tells end-diastole and end-systole. The
-centre of all that beats lies between the ventricles: the middle of both is most of the way from the left one to it.
+centre of all that beats lies between the ventricles: the middle of both is most of the way from the left one to it, and
+beyond it where a wide right ventricle moves little.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,8 @@ SMOOTH_MM = 1.5  # in-plane smoothing against noise
 COIL_MM = 40.0  # the receiver coil's brightness changes over this distance
 MOTION_MM = 20.0  # motion is gathered over about the radius of a heart
 CENTRE_MM = 90.0  # standard deviation of a mild prior: the scanner is centred near the heart
-TOWARDS_BEAT = 0.75  # the middle of both ventricles, as a share of the way from the left one to the centre of motion
+TOWARDS_BEAT = (0.75, 1.25)  # how far the middle of both ventricles lies on the way from the left one to all motion
+WAY_MM = (20.0, 30.0)  # lengths of that way with these shares; between them the share grows evenly
 COARSE_MM = 6.0  # pixels are joined up to this size where only wide smoothing follows
 
 
@@ -54,8 +56,22 @@ def find_heart(cine: np.ndarray, spacing_mm: Spacing) -> Heart:
     beat = motion_centre(motion, spacing_mm)
     pool = left_ventricle(mean, motion, beat, spacing_mm)
     centre = np.array(ndimage.center_of_mass(pool))
-    middle = centre + TOWARDS_BEAT * (beat - centre)
+    middle = middle_of_both(centre, beat, spacing_mm)
     return Heart(tuple(centre.tolist()), tuple(middle.tolist()), pool, pool_area(cine, pool, spacing_mm))
+
+
+def middle_of_both(centre: np.ndarray, beat: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
+    """Return row, column (2,) of the middle of both ventricles, in pixels.
+
+    Bright, still fat around a wide right ventricle draws the centre of motion to the left one, so that the middle lies
+    beyond it.
+
+    Args:
+        centre, beat: (2,) the middle of the left ventricle and of all motion, in pixels.
+        spacing_mm: millimetres between rows, between columns.
+    """
+    way_mm = float(np.hypot(*((beat - centre) * spacing_mm)))
+    return centre + np.interp(way_mm, WAY_MM, TOWARDS_BEAT) * (beat - centre)
 
 
 def summarise(cine: np.ndarray, spacing_mm: Spacing) -> tuple[np.ndarray, np.ndarray]:
