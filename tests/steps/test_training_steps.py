@@ -55,6 +55,7 @@ def lines(metrics: Path) -> list[dict]:
     return [{key: row[key] for key in row.keys() - {"epoch_seconds", "data_wait_share"}} for row in rows]
 
 
+@pytest.mark.long
 def test_a_pre_training_killed_at_random_moments_ends_bit_for_bit_the_same(small_dataset, mae_settings, tmp_path):
     mae_settings["method"]["epochs"] = 10
     files = {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv"}

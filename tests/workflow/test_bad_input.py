@@ -63,6 +63,7 @@ def test_no_subject_with_both_files(finished, tmp_path):
     assert planned(finished, "--configfile", str(right))["index_shard"] == 2  # nobody counts as a later arrival
 
 
+@pytest.mark.long
 def test_too_few_positives_are_a_dash_with_a_footnote(finished, tmp_path):
     """A subset that cannot be had skips its fits with a reason; the others stay, and the run goes on to the tables."""
     folder = tmp_path / "copy"

@@ -15,7 +15,7 @@ from functools import cache
 from itertools import chain
 from pathlib import Path
 
-from cmr2ecg.runtime.imports import PACKAGE, module_file, reached_files
+from cmr2ecg.runtime.imports import PACKAGE, module_file, names_in, reached_files
 
 WITHOUT_NUMBERS = "runtime"  # the room of command line, logging, progress, signals, locks and temporary files
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
@@ -53,10 +53,12 @@ class Module:
     """A module's statements by the names they define, and those that run on import whatever is used of it.
 
     The latter stand, in the order of the file, with every name they use, too: they may change what it stands for.
+    imports: dotted names of this package that are imported anywhere in it.
     """
 
     definitions: dict[str, list[Statement]] = field(default_factory=dict)
     always: list[Statement] = field(default_factory=list)
+    imports: tuple[str, ...] = ()
 
 
 def fingerprint(*modules: str) -> str:
@@ -68,7 +70,7 @@ def fingerprint(*modules: str) -> str:
         ModuleNotFoundError: if a named module has no file.
     """
     counting = [pair for module in modules for pair in _of(module)]
-    for path in reached_files(*modules):
+    for path in reached_files(*modules, imported=lambda path: _read(path).imports):
         counting += [] if _left_out(path) else [(path, statement) for statement in _read(path).always]
     seen: dict[Statement, str] = {}
     return _sha256(*(_follow(*pair, seen) for pair in sorted(counting, key=lambda pair: pair[1].digest)))
@@ -114,8 +116,9 @@ def _read(path: Path) -> Module:
 
 @cache  # every rule asks, and most files are common to many
 def _parse(source: str) -> Module:
-    module = Module()
-    for node in ast.parse(source).body:
+    tree = ast.parse(source)
+    module = Module(imports=tuple(names_in(tree)))
+    for node in tree.body:
         if _speaks(node):
             continue
         names = list(_defined(node))

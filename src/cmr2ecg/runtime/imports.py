@@ -6,7 +6,7 @@ Standard library only, for it runs while the Snakefile is read.
 
 import ast
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -30,11 +30,12 @@ def imported_names(path: Path) -> tuple[str, ...]:
 
 @cache  # every rule asks for its files, and most files are common to many
 def _names(source: str) -> tuple[str, ...]:
-    return tuple(_walk(source))
+    return tuple(names_in(ast.parse(source)))
 
 
-def _walk(source: str) -> Iterator[str]:
-    for node in ast.walk(ast.parse(source)):
+def names_in(tree: ast.Module) -> Iterator[str]:
+    """Yield the dotted names inside this package that a module imports, anywhere in it."""
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith(PACKAGE))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith(PACKAGE):
@@ -42,8 +43,12 @@ def _walk(source: str) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def reached_files(*modules: str) -> list[Path]:
+def reached_files(*modules: str, imported: Callable[[Path], Iterable[str]] = imported_names) -> list[Path]:
     """Return the sorted files that `modules` consist of and reach; empty __init__ files are left out.
+
+    Args:
+        modules: dotted names.
+        imported: what tells the dotted names that a file imports.
 
     Raises:
         ModuleNotFoundError: if a named module has no file.
@@ -57,7 +62,7 @@ def reached_files(*modules: str) -> list[Path]:
         if path is None or path in found or path.name == "__init__.py":
             continue
         found.add(path)
-        waiting.extend(imported_names(path))
+        waiting.extend(imported(path))
     return sorted(found)
 
 
