@@ -52,6 +52,19 @@ def test_masked_autoencoder_equals_the_reference(golden):
         np.testing.assert_allclose(ours, golden[f"mae.{key}"], rtol=1e-4, atol=1e-5, err_msg=key)
 
 
+def test_patches_are_embedded_as_timms_convolution_does_it():
+    torch.manual_seed(0)
+    encoder, ecg = EcgEncoder(samples=500, patch=100, dim=24, depth=1, heads=2), torch.randn(3, 12, 500)
+    kernel, weights = encoder.patch_embed.proj, torch.randn(3, 60, 24)
+    gradients = []
+    for tokens in (encoder.embed_patches(ecg), encoder.patch_embed(ecg[:, None]) + encoder.pos_embed[:, 1:]):
+        gradients.append(
+            [tokens.detach(), *torch.autograd.grad((tokens * weights).sum(), [kernel.weight, kernel.bias])]
+        )
+    for ours, timms in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, timms, rtol=1e-4, atol=1e-4)
+
+
 def test_the_papers_encoder_has_the_papers_size():
     encoder = EcgEncoder()
     assert encoder.grid == (12, 25)
