@@ -3,7 +3,7 @@
 No trained model is used. What beats at the heart rate stands out in the first temporal harmonic; the left ventricle
 is the round bright pool near it with a dark wall all around; its area over time tells end-diastole and end-systole. The
 centre of all that beats lies between the ventricles: the middle of both is most of the way from the left one to it, and
-beyond it where a wide right ventricle moves little.
+beyond it where it is far.
 """
 
 from dataclasses import dataclass
