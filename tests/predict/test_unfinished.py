@@ -16,7 +16,7 @@ from release_setups import make_release
 
 from cmr2ecg.predict.output import Embeddings, page_names, written_at_the_end
 from cmr2ecg.predict.records import Record
-from cmr2ecg.predict.unfinished import key_of, make_folder, open_unfinished, remove_partials
+from cmr2ecg.predict.unfinished import Unfinished, key_of, make_folder, open_unfinished, remove_partials
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
@@ -122,13 +122,54 @@ def test_a_place_that_cannot_be_had_is_said_in_a_line(tmp_path, out):
     assert "\n" not in str(refused.value) and "another --out" in str(refused.value)
 
 
-def test_what_is_stopped_is_written():
+def test_what_is_stopped_is_written(tmp_path):
     calls = []
-    with pytest.raises(KeyboardInterrupt), written_at_the_end(lambda: calls.append(1)):
-        raise KeyboardInterrupt
-    with pytest.raises(OSError), written_at_the_end(lambda: calls.append(1)):
-        raise OSError
+    with pytest.raises(OSError), open_unfinished(tmp_path / "x", ABOUT) as finished:
+        with pytest.raises(KeyboardInterrupt), written_at_the_end(lambda: calls.append(1), finished):
+            raise KeyboardInterrupt
+        with written_at_the_end(lambda: calls.append(2), finished):
+            raise OSError
     assert calls == [1]
+
+
+def interrupt_add(finished, line):
+    """Add "b", and raise KeyboardInterrupt before a line of that function's code; return how many it has."""
+    left = [line]
+
+    def trace(frame, event, _):
+        if frame.f_code is not Unfinished.add.__code__:
+            return None
+        if event == "line":
+            left[0] -= 1
+            if left[0] < 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        finished.add("b", 2)
+    finally:
+        sys.settrace(before)
+    return line - left[0]
+
+
+def test_what_is_written_holds_what_is_kept_wherever_it_was_stopped(tmp_path):
+    with open_unfinished(tmp_path / "x", ABOUT) as finished:
+        lines = interrupt_add(finished, 99)
+    seen = set()
+    for line in range(lines):
+        with pytest.raises(KeyboardInterrupt), open_unfinished(tmp_path / "x", ABOUT) as finished:
+            finished.add("a", 1)
+            written = []
+            with written_at_the_end(lambda: written.extend(k for k in "abc" if k in finished), finished):  # noqa: B023
+                interrupt_add(finished, line)
+        kept = [json.loads(row.split(b"\t")[0]) for row in (tmp_path / "x").read_bytes().splitlines()[1:]]
+        assert written == kept
+        seen.add(len(kept))
+        (tmp_path / "x").unlink()
+    assert lines >= 6 and seen == {1, 2}
 
 
 def test_embeddings_go_on_in_the_order_of_the_files(tmp_path):

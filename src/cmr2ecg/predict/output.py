@@ -106,11 +106,12 @@ class Embeddings:
 
 
 @contextmanager
-def written_at_the_end(write: Callable[[], None]) -> Iterator[None]:
+def written_at_the_end(write: Callable[[], None], finished: Unfinished) -> Iterator[None]:
     """Write the results when the block ends, and when the user or the system stops it."""
     try:
         yield
     except KeyboardInterrupt:
+        finished.settle()
         write()
         raise
     write()

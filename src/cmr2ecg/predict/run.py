@@ -93,7 +93,7 @@ def predict_files(
             remove_partials(out / PAGES, ".")
             kept = output.Predictions(out, config, files, kinds, finished)
             records = handed_out(kept.rest, replace(source, keep_signal=bool(kinds)), pool, clock)
-            with output.written_at_the_end(kept.write):
+            with output.written_at_the_end(kept.write, finished):
                 for batch, outputs in answered(records, networks.result(), lanes, clock):
                     said = iter(results.describe(targets, outputs, wanted) if usable(batch) else ())
                     for record in batch:
@@ -115,7 +115,7 @@ def embed_files(files: Sequence[Path], folder: Path, out: Path, source: Source, 
             remove_partials(out.parent, f".{out.name}.")
             kept = output.Embeddings(out, files, finished)
             records = handed_out(kept.rest, replace(source, keep_signal=False), pool, clock)
-            with output.written_at_the_end(kept.write):
+            with output.written_at_the_end(kept.write, finished):
                 for batch, values in answered(records, encoder.result(), lanes, clock):
                     for record, row in zip(usable(batch), values if usable(batch) else (), strict=True):
                         kept.add(record, row)

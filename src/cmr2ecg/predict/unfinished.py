@@ -36,8 +36,9 @@ class Unfinished:
     def __init__(self, file: BinaryIO, about: Mapping[str, Any]) -> None:
         self._file, self._places, self._written, self._took = file, {}, time.monotonic(), 0.0
         head = json.dumps(about, sort_keys=True).encode() + b"\n"
+        self._end = len(head)
         if file.readline() == head:
-            self._find_lines(len(head))
+            self._find_lines(to_be_tried_again=False)
         else:
             file.seek(0)
             file.truncate()
@@ -63,10 +64,17 @@ class Unfinished:
             again: whether the next run is to try once more.
         """
         parts = json.dumps(key).encode(), b"-" if again else b"+", json.dumps(value).encode()
-        place = self._file.seek(0, os.SEEK_END)
-        self._file.write(b"\t".join(parts) + b"\n")
+        line = b"\t".join(parts) + b"\n"
+        self._file.seek(self._end)
+        self._file.write(line)
         self._file.flush()
-        self._places[key] = place
+        self._places[key] = self._end
+        self._end += len(line)
+
+    def settle(self) -> None:
+        """Take a line that `add` wrote when it was interrupted for noted, or drop it where it was cut short."""
+        self._file.seek(self._end)
+        self._find_lines(to_be_tried_again=True)
 
     def renew(self, write: Callable[[], None]) -> None:
         """Call `write`, which writes the results so far, where it is time for it."""
@@ -76,16 +84,16 @@ class Unfinished:
             self._written = time.monotonic()
             self._took = self._written - start
 
-    def _find_lines(self, place: int) -> None:
-        """Note where each line is; the file ends before one that was cut short."""
+    def _find_lines(self, to_be_tried_again: bool) -> None:
+        """Note where each line from here on is; the file ends before one that was cut short."""
         for line in self._file:
             parts = line.split(b"\t", 2)
             if len(parts) < 3 or not line.endswith(b"\n"):
                 break
-            if parts[1] == b"+":
-                self._places[json.loads(parts[0])] = place
-            place += len(line)
-        self._file.seek(place)
+            if parts[1] == b"+" or to_be_tried_again:
+                self._places[json.loads(parts[0])] = self._end
+            self._end += len(line)
+        self._file.seek(self._end)
         self._file.truncate()
 
 
