@@ -64,7 +64,9 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
     """Yield pieces of a table with the columns `names` alone, all as text, null where empty."""
     try:
         if _starts(path, b"PAR1"):
-            for batch in pq.ParquetFile(path).iter_batches(batch_size=20_000, columns=list(names)):
+            table = pq.ParquetFile(path, page_checksum_verification=True)
+            for batch in table.iter_batches(batch_size=20_000, columns=list(names)):
+                batch.validate(full=True)
                 yield pa.table([_as_text(column) for column in batch.columns], names=batch.schema.names)
         else:
             with _open_csv(path, names) as reader:
