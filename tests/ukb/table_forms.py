@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pandas as pd
+from data.raw_files import TABULAR
 
 EIDS = [9000001, 9000002, 9000003, 9000004]
 VISITS = pd.DataFrame({"eid": EIDS, "instance": [2, 3, 2, 2]})
@@ -98,3 +99,8 @@ def write(path, frame, quoting=0, missing=""):
     text = frame.to_csv(index=False, sep=separator, quoting=quoting, na_rep=missing)
     path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
     return path
+
+
+def switched(**use):
+    diagnoses = {name: {**source, "use": use.get(name, True)} for name, source in TABULAR["diagnoses"].items()}
+    return {**TABULAR, "diagnoses": diagnoses}

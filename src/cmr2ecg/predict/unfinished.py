@@ -38,7 +38,7 @@ class Unfinished:
         head = json.dumps(about, sort_keys=True).encode() + b"\n"
         self._end = len(head)
         if file.readline() == head:
-            self._find_lines(to_be_tried_again=False)
+            self._find_lines(with_rejected=False)
         else:
             file.seek(0)
             file.truncate()
@@ -72,9 +72,9 @@ class Unfinished:
         self._end += len(line)
 
     def settle(self) -> None:
-        """Take a line that `add` wrote when it was interrupted for noted, or drop it where it was cut short."""
+        """Note the line that an interrupted `add` wrote, or drop what it wrote of it."""
         self._file.seek(self._end)
-        self._find_lines(to_be_tried_again=True)
+        self._find_lines(with_rejected=True)
 
     def renew(self, write: Callable[[], None]) -> None:
         """Call `write`, which writes the results so far, where it is time for it."""
@@ -84,13 +84,13 @@ class Unfinished:
             self._written = time.monotonic()
             self._took = self._written - start
 
-    def _find_lines(self, to_be_tried_again: bool) -> None:
-        """Note where each line from here on is; the file ends before one that was cut short."""
+    def _find_lines(self, with_rejected: bool) -> None:
+        """Note where each line from `_end` on is, rejected ones if asked to; drop one that was cut short."""
         for line in self._file:
             parts = line.split(b"\t", 2)
             if len(parts) < 3 or not line.endswith(b"\n"):
                 break
-            if parts[1] == b"+" or to_be_tried_again:
+            if parts[1] == b"+" or with_rejected:
                 self._places[json.loads(parts[0])] = self._end
             self._end += len(line)
         self._file.seek(self._end)

@@ -66,7 +66,7 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
         if _starts(path, b"PAR1"):
             table = pq.ParquetFile(path, page_checksum_verification=True)
             for batch in table.iter_batches(batch_size=20_000, columns=list(names)):
-                batch.validate(full=True)
+                batch.validate(full=True)  # text that is not UTF-8, too
                 yield pa.table([_as_text(column) for column in batch.columns], names=batch.schema.names)
         else:
             with _open_csv(path, names) as reader:
