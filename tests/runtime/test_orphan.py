@@ -47,7 +47,7 @@ def test_a_job_ends_with_its_owner(owner, reaped):
         os.kill(owner.pid, signal.SIGKILL)
         if reaped:
             owner.wait()
-        assert running.wait(timeout=10) == 1
+        assert running.wait(timeout=100) == 1
         assert "has ended, so the job ends too" in running.stderr.read()
 
 
@@ -55,7 +55,7 @@ def test_a_job_that_starts_late_ends_at_once(owner):
     owner.kill()
     owner.wait()
     with job(owned_by(owner)) as running:
-        assert running.wait(timeout=20) == 1
+        assert running.wait(timeout=100) == 1
 
 
 def test_an_owner_on_another_machine_is_not_watched(owner):
