@@ -21,7 +21,9 @@ from cmr2ecg.evaluate.tracking.tracking import Tracker
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_figure, make_table, track
 
-SETTINGS = json.dumps({"bootstrap": 50, "seed": 0, "age_bands": [60], "calibration_bins": 5})
+SETTINGS = json.dumps(
+    {"bootstrap": 50, "seed": 0, "age_bands": [60], "calibration_bins": 5, "untrained": {"minimum_steps": 300}}
+)
 TABLES = [*LAYOUTS, *SUPPLEMENTS]
 
 

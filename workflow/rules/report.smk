@@ -75,6 +75,7 @@ rule trace_numbers:
         labels="<results>/read_tabular/labels.parquet",
         covariates="<results>/read_tabular/covariates.parquet",
         dates="<results>/read_tabular/dates.parquet",
+        untrained=EVALUATED["untrained"],
         tables=TABLES,
         heatmap=HEATMAP,
     output:
@@ -95,19 +96,20 @@ rule trace_numbers:
         "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q} --tables {input.tables:q}"
         " --split {input.split:q} --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
-        " {params.heatmap} --cohort {params.cohort:q} --output {output:q}"
+        " --untrained {input.untrained:q} {params.heatmap} --cohort {params.cohort:q} --output {output:q}"
 
 
 rule describe_run:
-    """Write down the settings, the versions, and the time and memory of every training."""
+    """Write down the models that were not trained, the settings, the versions, and the time and memory of every training."""
     input:
         results=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
+        untrained=EVALUATED["untrained"],
     output:
         html=report(
             "<results>/describe_run/run.html",
             caption="../report/run.rst",
             category=CATEGORIES["run"],
-            labels={"page": "settings, versions, run times"},
+            labels={"page": "untrained models, settings, versions, run times"},
         ),
         csv="<results>/describe_run/run.csv",
     log:
@@ -122,7 +124,7 @@ rule describe_run:
         settings=shareable_config(),
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --results {input.results:q} --html {output.html:q} --csv {output.csv:q}"
+        " --results {input.results:q} --untrained {input.untrained:q} --html {output.html:q} --csv {output.csv:q}"
 
 
 rule track:

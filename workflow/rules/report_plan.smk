@@ -23,6 +23,8 @@ EVALUATED = {
         "calibration",
         "calibration_curve",
         "skipped",
+        "models",
+        "untrained",
     )
 }
 TABLES = expand(

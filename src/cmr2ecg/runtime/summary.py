@@ -9,7 +9,7 @@ DEMO = "config/demo.yaml"  # what `make` takes where nothing else is said
 
 
 def summary(results: Path, configs: Sequence[Path | str], database: Path | str) -> list[str]:
-    """Return at most six lines on a finished study; none if it has not ended.
+    """Return at most seven lines on a finished study; none if it has not ended.
 
     Args:
         results: the cohort's folder, results/<cohort>, relative to the working directory.
@@ -25,6 +25,7 @@ def summary(results: Path, configs: Sequence[Path | str], database: Path | str) 
     ]
     if Path(database).is_file():
         found.append(f"runs     {_make('ui', results.name)} shows every training in MLflow")
+    found.extend(_untrained(results))
     releases = sorted(path.parent for path in results.glob("release/*/SHA256SUMS"))
     if releases:
         found.append(f"release  {', '.join(map(str, releases))}: weights, settings and a model card (README.md)")
@@ -37,6 +38,14 @@ def _counted(what: str, folder: Path, pattern: str, forms: str) -> Iterator[str]
     count = len([*folder.glob(pattern)])
     if count:
         yield f"{what:<8} {folder}: {count} {forms}"
+
+
+def _untrained(results: Path) -> Iterator[str]:
+    listed = results / "evaluate/untrained.csv"
+    count = len(listed.read_text(encoding="utf-8").splitlines()) - 1 if listed.is_file() else 0
+    if count > 0:
+        models = "1 model is" if count == 1 else f"{count} models are"
+        yield f"warning  {models} marked as not trained: {results}/describe_run/run.html"
 
 
 def _make(target: str, cohort: str, configs: Sequence[Path | str] = ()) -> str:

@@ -1,4 +1,4 @@
-"""Write what a run was: its settings, the versions it ran on, and the time and memory of every training.
+"""Write what a run was: models that were not trained, its settings, versions, and every training's time and memory.
 
 Outputs: run.html, for the report, and run.csv, one row a training.
 """
@@ -13,6 +13,7 @@ import yaml
 
 from cmr2ecg.evaluate.report.costs import COST_COLUMNS, cost_of, versions_of
 from cmr2ecg.evaluate.report.html_page import page, table_html
+from cmr2ecg.evaluate.report.provenance import model_name
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
@@ -20,6 +21,7 @@ from cmr2ecg.runtime.files import atomic
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every training")
+    parser.add_argument("--untrained", type=Path, required=True, help="untrained.csv of the step evaluate")
     parser.add_argument("--html", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)
     args = parser.parse_args(argv)
@@ -29,6 +31,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     with atomic(args.csv) as partial:
         costs.to_csv(partial, index=False)
     body = [
+        "<h2>Models that were not trained</h2>",
+        untrained_html(pd.read_csv(args.untrained)),
         "<h2>Versions</h2>",
         table_html(
             "What the trainings ran on; more than one line a package if a run was resumed after an update.",
@@ -47,7 +51,20 @@ def main(argv: Sequence[str] | None = None) -> None:
         f"<pre>{escape(yaml.safe_dump(args.settings, sort_keys=False, allow_unicode=True, width=110))}</pre>",
     ]
     with atomic(args.html) as partial:
-        partial.write_text(page("Settings, versions, run times", "\n".join(body)), encoding="utf-8")
+        partial.write_text(page("Untrained models, settings, versions, run times", "\n".join(body)), encoding="utf-8")
+
+
+def untrained_html(untrained: pd.DataFrame) -> str:
+    """Return a table of the marked models with their reasons; "None." where there is none."""
+    if untrained.empty:
+        return "<p>None.</p>"
+    return table_html(
+        "Marked by their training and the validation split (docs/evaluation.md); tables have a footnote, and no claim "
+        "is tested on them.",
+        ["Model", "Reasons"],
+        [[escape(model_name(key)), escape(reason)] for *key, reason in untrained.itertuples(index=False)],
+        left=2,
+    )
 
 
 def shown(value: object) -> str:

@@ -3,8 +3,9 @@
 Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv
 (mean, std over seeds, 95 % interval from resampled subjects and seeds), comparisons.csv (paired differences, bootstrap
 and DeLong, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and body size, prevalent and incident
-disease), calibration.csv and calibration_curve.csv (risks with the prior put right), and skipped.csv (fits that could
-not be made).
+disease), calibration.csv and calibration_curve.csv (risks with the prior put right), skipped.csv (fits that could
+not be made), models.csv (how each model's settings were found) and untrained.csv (models that were not trained, by the
+validation split and what result.json says).
 Models that were tested on different subjects stop the step.
 """
 
@@ -30,6 +31,7 @@ from cmr2ecg.evaluate.statistics.scores import (
     interval_row,
     seed_metrics,
 )
+from cmr2ecg.evaluate.untrained import UNTRAINED_COLUMNS, Training, untrained_table
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.runtime.progress import Progress
@@ -54,6 +56,8 @@ COLUMNS = {
     "calibration": CALIBRATION_COLUMNS,
     "calibration_curve": CURVE_COLUMNS,
     "skipped": [*MODEL_COLUMNS, "reason"],
+    "models": [*MODEL_COLUMNS, "tuned_trials"],
+    "untrained": UNTRAINED_COLUMNS,
 }
 
 
@@ -69,26 +73,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
 
-    sizes, skipped = read_results(args.predictions, args.results)
+    trainings, skipped = read_results(args.predictions, args.results)
     by_target: dict[str, list[Path]] = defaultdict(list)
     for path in args.predictions:
-        if identify(path) in sizes:
+        if identify(path) in trainings:
             by_target[identify(path)[2]].append(path)
     sides = {"covariates": args.covariates, "dates": args.dates, "labels": args.labels, "split": args.split}
     found: dict[str, list] = defaultdict(list)
     progress = Progress("evaluate", len(by_target))
     for target, paths in sorted(by_target.items()):
-        for name, table in score_target(target, paths, sizes, sides, args.settings).items():
+        for name, table in score_target(target, paths, trainings, sides, args.settings).items():
             found[name].append(table)
         progress.step()
     progress.close()
-    found["skipped"] = [skipped]
+    found["skipped"], found["models"] = [skipped], [model_table(trainings)]
     write_tables(args.output, found)
-    logging.info("scored %d models on the test split, %d could not be made", len(sizes), len(skipped))
+    marked = sum(map(len, found["untrained"]))
+    counts = len(trainings), len(skipped), marked
+    logging.info("scored %d models on the test split, %d could not be made, %d were not trained", *counts)
 
 
 def score_target(
-    target: str, paths: Sequence[Path], sizes: Mapping[tuple, int], sides: Mapping[str, Path], settings: dict
+    target: str, paths: Sequence[Path], trainings: Mapping[tuple, Training], sides: Mapping[str, Path], settings: dict
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of all models of one target."""
     predictions = [entry for path in paths for entry in read_predictions(path)]
@@ -106,9 +112,12 @@ def score_target(
     ]
     tables = {
         "metrics": seed_metrics([*val, *test]),
-        "intervals": pd.DataFrame([interval_row(model, draws[key], sizes[key]) for key, model in by_model.items()]),
+        "intervals": pd.DataFrame(
+            [interval_row(model, draws[key], trainings[key].n_train) for key, model in by_model.items()]
+        ),
         "comparisons": comparison_table(by_model, draws),
         "analyses": pd.DataFrame(analyses, columns=ANALYSIS_COLUMNS),
+        "untrained": untrained_table(val, trainings, settings["untrained"]["minimum_steps"]),
     }
     if not is_regression(target):
         prevalence = train_prevalence(sides, target)
@@ -121,11 +130,11 @@ def train_prevalence(sides: Mapping[str, Path], target: str) -> float:
     return float(rows_for(sides["labels"], split_eids(sides["split"], "train"))[target].mean())
 
 
-def read_results(predictions: Sequence[Path], results: Sequence[Path]) -> tuple[dict[tuple, int], pd.DataFrame]:
-    """Return {model: number of training subjects}, and the fits that could not be made with the reason."""
+def read_results(predictions: Sequence[Path], results: Sequence[Path]) -> tuple[dict[tuple, Training], pd.DataFrame]:
+    """Return {model: its training}, and the fits that could not be made with the reason."""
     if len(results) != len(predictions):
         raise InputError(f"--results: {len(results)} files for {len(predictions)} files in --predictions")
-    sizes, skipped = {}, []
+    trainings, skipped = {}, []
     for path, file in zip(predictions, results, strict=True):
         model = identify(path)
         if identify(file) != model:
@@ -134,8 +143,14 @@ def read_results(predictions: Sequence[Path], results: Sequence[Path]) -> tuple[
         if result.get("skipped"):
             skipped.append((*model, result["skipped"]))
         else:
-            sizes[model] = int(result["n_train"])
-    return sizes, pd.DataFrame(skipped, columns=COLUMNS["skipped"])
+            trainings[model] = Training.of(result)
+    return trainings, pd.DataFrame(skipped, columns=COLUMNS["skipped"])
+
+
+def model_table(trainings: Mapping[tuple, Training]) -> pd.DataFrame:
+    """Return a row a model with its number of trials, empty where result.json does not say it."""
+    rows = [(*key, training.tuned_trials) for key, training in trainings.items()]
+    return pd.DataFrame(rows, columns=COLUMNS["models"]).astype({"tuned_trials": "Int64"})
 
 
 def write_tables(folder: Path, found: Mapping[str, Sequence[pd.DataFrame]]) -> None:

@@ -17,7 +17,7 @@ from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
-EVALUATED = ("metrics", "intervals", "comparisons", "analyses", "calibration", "skipped")
+EVALUATED = ("metrics", "intervals", "comparisons", "analyses", "calibration", "skipped", "models", "untrained")
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, *tuple[str, ...]]:
     """Return a table of the paper as csv, Markdown, LaTeX and HTML."""
     layout = LAYOUTS[int(args.table)]
-    cells = make_cells(layout, tables["metrics"], tables["skipped"])
+    cells = make_cells(layout, *(tables[name] for name in ("metrics", "skipped", "models", "untrained")))
     missing = sum(cell.note == NOT_RUN for row in cells for cell in row)
     logging.info("table %s: %d cells, %d not run", layout.roman, sum(map(len, cells)), missing)
     return tuple(render(layout, cells, args.cohort) for render in (to_csv, to_markdown, to_latex, paper_html))

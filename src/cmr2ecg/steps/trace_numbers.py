@@ -1,6 +1,7 @@
 """Write provenance.json: for each number in each table the predictions, seeds, settings, code and commit it came from.
 
-Content: `evaluate` (settings of the scoring and SHA-256 of its inputs), `heatmap` and `tables` (SHA-256 of each csv),
+Content: `evaluate` (settings of the scoring and SHA-256 of its inputs), `untrained`, `heatmap` and `tables` (SHA-256 of
+each csv),
 `numbers` (a row of a table, its numbers, and the models behind them), `models` (files, seeds, commit, code, inputs,
 packages) and `settings` (by digest). It holds no participant.
 """
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--tables", type=Path, nargs="*", default=[], help="csv files of make_table")
     for name in SIDES:
         parser.add_argument(f"--{name}", type=Path, required=True, help="what evaluate read beside the predictions")
+    parser.add_argument("--untrained", type=Path, required=True, help="untrained.csv of the step evaluate")
     parser.add_argument("--heatmap", type=Path, help="heatmap.csv of score_heatmap, where it was run")
     parser.add_argument("--cohort", required=True, help="its name")
     parser.add_argument("--output", type=Path, required=True, help="provenance.json")
@@ -43,9 +45,10 @@ def main(argv: Sequence[str] | None = None) -> None:
             "cohort": args.cohort,
             "evaluate": {
                 "settings": args.settings,
-                "inputs": {name: {"path": str(path), "sha256": sha256(path)} for name, path in sides.items()},
+                "inputs": {name: named(path) for name, path in sides.items()},
             },
-            "heatmap": {"path": str(args.heatmap), "sha256": sha256(args.heatmap)} if args.heatmap else None,
+            "untrained": named(args.untrained),
+            "heatmap": named(args.heatmap) if args.heatmap else None,
             "tables": {str(path): sha256(path) for path in args.tables},
             "numbers": numbers,
             "models": models,
@@ -53,6 +56,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         },
     )
     logging.info("%d rows of %d tables traced to %d models", len(numbers), len(args.tables), len(models))
+
+
+def named(path: Path) -> dict[str, str]:
+    """Return a file's path and SHA-256."""
+    return {"path": str(path), "sha256": sha256(path)}
 
 
 if __name__ == "__main__":

@@ -13,7 +13,9 @@ from cmr2ecg.evaluate.report.provenance import MAPS, models_behind
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_table, trace_numbers
 
-SETTINGS = json.dumps({"bootstrap": 20, "seed": 0, "age_bands": [60], "calibration_bins": 5})
+SETTINGS = json.dumps(
+    {"bootstrap": 20, "seed": 0, "age_bands": [60], "calibration_bins": 5, "untrained": {"minimum_steps": 300}}
+)
 
 
 @pytest.fixture(scope="module")
@@ -26,6 +28,7 @@ def finished(tmp_path_factory):
     sides = write_sides(root / "sides")
     given = {"predictions": paths, "results": results, **sides}
     evaluate.main(words(settings=SETTINGS, output=root / "evaluate", **given))
+    given["untrained"] = root / "evaluate/untrained.csv"
     for table in TABLES:
         outputs = {kind: root / f"table_{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_table.main(words(table=table, evaluated=root / "evaluate", cohort="demo", **outputs))

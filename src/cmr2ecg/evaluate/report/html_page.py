@@ -69,4 +69,4 @@ def sheet_html(name: str, sheet: Sheet, cohort: str) -> str:
     """Return a further table as a page."""
     rows = [[escape(cell) for cell in row] for row in sheet.rows]
     empty = "" if rows else "<p>Nothing of this was run.</p>"
-    return page(f"Table {name}", table_html(f"{sheet.title} Cohort: {cohort}.", sheet.head, rows, sheet.left) + empty)
+    return page(f"Table {name}", table_html(f"{sheet.caption} Cohort: {cohort}.", sheet.head, rows, sheet.left) + empty)

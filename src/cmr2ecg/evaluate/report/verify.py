@@ -3,8 +3,8 @@
     python -m cmr2ecg.evaluate.report.verify --provenance results/demo/trace_numbers/provenance.json
 
 Three checks: every file still has the SHA-256 that provenance.json names; scoring and tables, run again from the
-predictions, give the same bytes; and the means and spreads of tables I to V and every phenotype's r agree with those of
-scikit-learn and SciPy, computed here without this project's own metrics.
+predictions, give the same bytes, as does the list of untrained models; and the means and spreads of tables I to V and
+every phenotype's r agree with those of scikit-learn and SciPy, computed here without this project's own metrics.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def changed_files(traced: dict[str, Any]) -> Iterator[str]:
     """Yield a line for every file that is gone or no longer the one the numbers came from."""
     named = {model["predictions"]: model["sha256"] for model in traced["models"].values()}
     named |= {entry["path"]: entry["sha256"] for entry in traced["evaluate"]["inputs"].values()}
-    named |= {entry["path"]: entry["sha256"] for entry in [traced["heatmap"]] if entry}
+    named |= {entry["path"]: entry["sha256"] for entry in (traced["untrained"], traced["heatmap"]) if entry}
     for path, digest in (named | traced["tables"]).items():
         if not Path(path).is_file():
             yield f"{path} is gone"
@@ -69,6 +69,9 @@ def changed_tables(traced: dict[str, Any]) -> Iterator[str]:
         arguments += ["--results", *(model["result"] for model in models)]
         arguments += [word for name, entry in inputs.items() for word in (f"--{name}", entry["path"])]
         evaluate.main(arguments)
+        marked = Path(traced["untrained"]["path"])
+        if marked.read_bytes() != Path(folder, marked.name).read_bytes():
+            yield f"{marked} is not what predictions and result.json give"
         for path in traced["tables"]:
             name = Path(path).stem.removeprefix("table_")
             outputs = [

@@ -3,11 +3,13 @@
 import itertools
 import re
 from collections.abc import Callable, Iterable
+from string import ascii_lowercase
 
 import pandas as pd
 
 from cmr2ecg.evaluate.statistics.predictions import fit_of
-from cmr2ecg.evaluate.tables.cells import DASH, Cell, number, usual_seeds
+from cmr2ecg.evaluate.tables.cells import DASH, Cell, number, trials_of, tuning_words, usual_seeds
+from cmr2ecg.evaluate.tables.marked import DAGGER
 from cmr2ecg.evaluate.tables.names import TARGETS
 from cmr2ecg.evaluate.tables.table_layouts import NO, YES, Layout
 
@@ -18,6 +20,7 @@ _TEX = {
     "^": r"\textasciicircum{}",
     "±": r"$\pm$",
     DASH: "--",
+    DAGGER: r"$\dagger$",
     YES: r"\checkmark",
     NO: r"$\times$",
 }
@@ -45,11 +48,13 @@ def to_csv(layout: Layout, cells: list[list[Cell]], cohort: str) -> pd.DataFrame
                 "paper_mean": cell.paper[0] if cell.paper else None,
                 "paper_std": cell.paper[1] if cell.paper else None,
                 "note": cell.note,
+                "untrained": cell.untrained,
+                "tuned_trials": cell.tuned_trials,
             }
             for row, line in zip(layout.rows, cells, strict=True)
             for target, cell in zip(layout.targets, line, strict=True)
         ]
-    )
+    ).astype({"tuned_trials": "Int64"})
 
 
 def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
@@ -66,7 +71,19 @@ def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     tested = f" Test subjects: {', '.join(sizes)}." if sizes else ""
     return (
         f"{layout.title} {layout.metric_name} on the test split, {over}; best in bold, second best underlined; "
-        f"beside each value the one published in the paper. Cohort: {cohort}.{tested}"
+        f"beside each value the one published in the paper.{tuning(cells)} Cohort: {cohort}.{tested}"
+    )
+
+
+def tuning(cells: list[list[Cell]]) -> str:
+    """Return how the settings of all models were found, "" where that differs (cells have a note) or is unknown."""
+    trials = trials_of(cells)
+    if len(trials) != 1:
+        return ""
+    return (
+        f" Each model is the {tuning_words(*trials)}."
+        if trials[0]
+        else " All have the settings of the config, none was tuned."
     )
 
 
@@ -156,16 +173,17 @@ def pair(
     """Return our value, marked and with the letter of its footnote, and the paper's."""
     std = cell.std if layout.spread else float("nan")
     ours = style[cell.mark].format(escape(number(cell.mean, std, layout.digits)))
-    if cell.note:
-        ours += superscript.format(letters[cell.note])
+    if cell.notes:
+        ours += superscript.format(",".join(letters[note] for note in cell.notes))
     paper = number(*cell.paper, layout.digits) if cell.paper else DASH
     return ours, escape(paper)
 
 
 def letters_of(cells: list[list[Cell]]) -> dict[str, str]:
-    """Return {note: letter} in the order in which a reader meets the notes."""
-    notes = dict.fromkeys(cell.note for row in cells for cell in row if cell.note)
-    return dict(zip(notes, "abcdefghijklmnopqrstuvwxyz", strict=False))
+    """Return {note: letter} in the order in which a reader meets the notes; after z come aa, ab."""
+    notes = dict.fromkeys(note for row in cells for cell in row for note in cell.notes)
+    letters = itertools.chain(ascii_lowercase, map("".join, itertools.product(ascii_lowercase, repeat=2)))
+    return dict(zip(notes, letters, strict=False))
 
 
 def pipes(words: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from cmr2ecg.evaluate.tables.supplements import Sheet
 def sheet_markdown(name: str, sheet: Sheet, cohort: str) -> str:
     """Return the table in GitHub's Markdown, its title in front."""
     align = ["---"] * sheet.left + ["---:"] * (len(sheet.head) - sheet.left)
-    lines = [f"**Table {name}.** {escape_markdown(f'{sheet.title} Cohort: {cohort}.')}", ""]
+    lines = [f"**Table {name}.** {escape_markdown(f'{sheet.caption} Cohort: {cohort}.')}", ""]
     lines += [pipes(map(escape_markdown, sheet.head)), pipes(align)]
     lines += [pipes(map(escape_markdown, row)) for row in sheet.rows]
     if not sheet.rows:
@@ -22,7 +22,7 @@ def sheet_latex(name: str, sheet: Sheet, cohort: str) -> str:
         [
             r"% \usepackage{booktabs,longtable,amssymb}",
             rf"\begin{{longtable}}{{{columns}}}",
-            rf"\caption{{{latex(f'{sheet.title} Cohort: {cohort}.')}}}\label{{tab:cmr2ecg-{latex(name)}}}\\",
+            rf"\caption{{{latex(f'{sheet.caption} Cohort: {cohort}.')}}}\label{{tab:cmr2ecg-{latex(name)}}}\\",
             r"\toprule",
             " & ".join(map(latex, sheet.head)) + r" \\",
             r"\midrule",

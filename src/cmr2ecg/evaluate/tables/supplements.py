@@ -9,8 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.evaluate.statistics.predictions import fit_of
 from cmr2ecg.evaluate.tables.cells import DASH
 from cmr2ecg.evaluate.tables.claims import DISEASES, claims, verdict
+from cmr2ecg.evaluate.tables.marked import DAGGER, LEGEND, Daggers
 from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
 from cmr2ecg.evaluate.tables.paper_values import PAPER
 from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_table
@@ -30,6 +32,11 @@ class Sheet:
     data: pd.DataFrame
     left: int = 1
 
+    @property
+    def caption(self) -> str:
+        """The title, with the meaning of the dagger where a cell has one."""
+        return self.title + LEGEND * any(DAGGER in cell for row in self.rows for cell in row)
+
 
 def every_phenotype(tables: Tables) -> Sheet:
     """Return r of all 61 phenotypes for the models of table IV (§IV-B, §V-C)."""
@@ -41,10 +48,12 @@ def every_phenotype(tables: Tables) -> Sheet:
     phenotypes = phenotype_table().set_index("bai_name")
     data = phenotypes[["group", "field_id", "ukb_title", "units"]].join(mean.reindex(columns=list(TABLE_IV)))
     data.insert(4, "n", known.reindex(data.index).fillna(0).astype(int))
-    rows = [
-        [TARGETS[row["group"]], row["ukb_title"], row["units"], str(row["n"]), *_numbers(row[list(TABLE_IV)])]
-        for _, row in data.iterrows()
-    ]
+    daggers = Daggers(tables)
+    rows = []
+    for _, row in data.iterrows():
+        marks = [daggers("finetune", encoder, row["group"], WHOLE) for encoder in TABLE_IV]
+        numbers = map("".join, zip(_numbers(row[list(TABLE_IV)]), marks, strict=True))
+        rows.append([TARGETS[row["group"]], row["ukb_title"], row["units"], str(row["n"]), *numbers])
     head = ["Group", "Phenotype", "Unit", "n", *(MODELS[name] for name in TABLE_IV)]
     title = (
         "Pearson's r of each of the 61 phenotypes on the test split, mean over seeds; n: test subjects with a value."
@@ -126,16 +135,18 @@ def comparisons(tables: Tables) -> Sheet:
     """Return the paired tests of every fine-tuned model against MMCL at the whole training set."""
     data = tables["comparisons"]
     shown = data[(data["family"] == f"finetune/{WHOLE}") & (data["fraction"] == WHOLE)]
-    rows = []
+    rows, daggers = [], Daggers(tables)
     for _, row in shown.iterrows():
-        scale = 100.0 if row["metric"] == "auroc" else 1.0
+        where, scale = (row["target"], row["fraction"]), 100.0 if row["metric"] == "auroc" else 1.0
+        target = TARGETS[row["target"]] + daggers(row["fit"], row["encoder"], *where)
+        other = MODELS[row["other_encoder"]] + daggers(row["other_fit"], row["other_encoder"], *where)
         ours = _with_interval(*(scale * row[name] for name in ("difference", "low", "high")))
         tests = [p_value(row[name]) for name in ("p_bootstrap_holm", "p_delong_holm")]
-        rows.append([TARGETS[row["target"]], MODELS[row["other_encoder"]], ours, *tests])
+        rows.append([target, other, ours, *tests])
     title = (
         "MMCL minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % "
         "interval, and two-sided p-values of the paired bootstrap and of DeLong's test, corrected by Holm's "
-        "method within a target."
+        "method within a target. A dagger at the target is MMCL's."
     )
     head = ["Target", "MMCL minus", "Difference [95 %]", "p, bootstrap", "p, DeLong"]
     return Sheet(title, head, rows, data, left=2)
@@ -147,11 +158,16 @@ def controls(tables: Tables) -> Sheet:
     probes = data["fit"] == "probe"
     data = data[(probes | (data["fit"] == "train_tabular")) & (data["fraction"] == WHOLE)]
     targets = [*DISEASES, *GROUPS]
-    rows = []
+    rows, daggers = [], Daggers(tables)
     for (fit, encoder), models in data.groupby(["fit", "encoder"], sort=False):
         by_target = models.set_index("target")
         kind = "linear probe" if fit == "probe" else "trees on age, sex, weight, height"
-        cells = [_interval_cell(by_target.loc[name]) if name in by_target.index else DASH for name in targets]
+        cells = [
+            _interval_cell(by_target.loc[name]) + daggers(fit, encoder, name, WHOLE)
+            if name in by_target.index
+            else DASH
+            for name in targets
+        ]
         rows.append([MODELS[encoder], kind, *cells])
     title = (
         "Controls: linear probes of frozen encoders (`random`: never trained) and the tabular model. ROC AUC in "
@@ -166,10 +182,11 @@ def calibration(tables: Tables) -> Sheet:
     shown = data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)]
     names = ("auprc", "brier", "brier_of_prevalence", "slope", "intercept")
     digits = (3, 4, 4, 2, 2)
+    daggers = Daggers(tables)
     rows = [
         [
             TARGETS[row["target"]],
-            MODELS[row["encoder"]],
+            MODELS[row["encoder"]] + daggers(row["fit"], row["encoder"], row["target"], WHOLE),
             *(_number(row[name], places) for name, places in zip(names, digits, strict=True)),
         ]
         for _, row in shown.iterrows()
@@ -224,11 +241,12 @@ def _analysis(tables: Tables, kinds: Sequence[str], title: str) -> Sheet:
     data = data[data["analysis"].isin(kinds)]
     shown = data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)]
     groups = list(dict.fromkeys(shown["group"]))
-    rows = []
+    rows, daggers = [], Daggers(tables)
     for (target, encoder), models in shown.groupby(["target", "encoder"], sort=False):
         by_group = models.set_index("group")
         cells = [_interval_cell(by_group.loc[name]) if name in by_group.index else DASH for name in groups]
-        rows.append([TARGETS[target], MODELS[encoder], *cells])
+        mark = daggers(fit_of(encoder), encoder, target, WHOLE)
+        rows.append([TARGETS[target], MODELS[encoder] + mark, *cells])
     return Sheet(title, ["Target", "Model", *groups], rows, data, left=2)
 
 
