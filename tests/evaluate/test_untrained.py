@@ -16,7 +16,7 @@ from cmr2ecg.evaluate.untrained import (
 )
 from cmr2ecg.ukb.phenotypes import phenotype_names
 
-GOOD = {"steps": [900, 700], "epochs": [40, 35], "best_epoch": [14, 9], "epoch_limit": 400}
+GOOD = {"steps": [900, 700], "epochs": [40, 35], "best_epoch": [14, 9], "epoch_limit": [400, 400]}
 LABELS = np.arange(200) % 4 == 0
 
 
@@ -56,7 +56,7 @@ def test_too_few_steps_in_half_of_the_runs(steps, marked):
 
 @pytest.mark.parametrize(("best", "marked"), [([399, 5], True), ([398, 398], False), ([399, 5, 5], False)])
 def test_the_last_epoch_was_the_best(best, marked):
-    found = reasons(scored(), epochs=[400] * len(best), best_epoch=best)
+    found = reasons(scored(), epochs=[400] * len(best), best_epoch=best, epoch_limit=[400] * len(best))
     assert found == ("still improving: the last epoch was the best in 1 of 2 runs" if marked else None)
 
 
@@ -91,7 +91,7 @@ def test_below_the_random_probe_of_its_kind(encoder, probe):
 
 
 def test_probes_and_trees_are_asked_for_chance_and_spread_only():
-    early = {"steps": [1], "epochs": [400], "best_epoch": [399]}
+    early = {"steps": [1], "epochs": [400], "best_epoch": [399], "epoch_limit": [400]}
     for fit, encoder in (("probe", "mae"), ("probe", "random"), ("train_tabular", "tabular")):
         assert reasons(scored(0.8, fit, encoder), scored(2.0, "probe", "cmr_random"), **early) is None
         assert "not above chance" in reasons(scored(0.0, fit, encoder), **early)

@@ -75,7 +75,7 @@ class Study:
         settings = {**SETTINGS, **QUIET, **rates, "epochs": epochs, "batch_size": batch_size}
         fit = Fit(setup_of(MODELS, self.folds["train"], self.folds["val"], self.encoder), settings, 0).advance()
         steps = len(fit.history) * -(-TRAIN[self.field] // batch_size)
-        said = {"steps": [steps], "epochs": [len(fit.history)], "epoch_limit": epochs}
+        said = {"steps": [steps], "epochs": [len(fit.history)], "epoch_limit": [epochs]}
         return self.write("finetune", self.encoder, fits.seed_result(fit, self.folds), said)
 
     def probed(self):

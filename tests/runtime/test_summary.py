@@ -52,3 +52,12 @@ def test_another_cohort_with_files_of_elsewhere(results):
 def test_only_an_ended_study_is_summed_up(results):
     folder = results("demo", FILES[:-1])
     assert summary(folder, [], folder / "mlflow.db") == []
+
+
+@pytest.mark.parametrize(("marked", "words"), [(0, None), (1, "1 model is"), (12, "12 models are")])
+def test_models_that_were_not_trained_are_counted(results, marked, words):
+    folder = results("demo", [*FILES, "evaluate/untrained.csv"])
+    rows = ["fit,encoder,target,fraction,reason", *["finetune,mae,cad,100,36 steps"] * marked]
+    (folder / "evaluate/untrained.csv").write_text("\n".join(rows) + "\n")
+    said = [line for line in summary(folder, [], folder / "mlflow.db") if line.startswith("warning")]
+    assert said == [f"warning  {words} marked as not trained: results/demo/describe_run/run.html"] * bool(marked)

@@ -19,7 +19,7 @@ from cmr2ecg.evaluate.tracking import check_ui
 from cmr2ecg.evaluate.tracking.sweep_runs import read_sweep
 from cmr2ecg.evaluate.tracking.tracking import Tracker
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.steps import evaluate, make_figure, make_table, track
+from cmr2ecg.steps import describe_run, evaluate, make_figure, make_table, track
 
 SETTINGS = json.dumps(
     {"bootstrap": 50, "seed": 0, "age_bands": [60], "calibration_bins": 5, "untrained": {"minimum_steps": 300}}
@@ -216,6 +216,59 @@ def test_the_claim_on_the_maps_stands_between_its_neighbours(study):
     assert sections == sorted(sections) and sections.count("V-E") == 1
     assert r"| +0.10 \[+0.05, +0.15\] | – | confirmed |" in lines[sections.index("V-E")]
     assert r"0.300 \[0.250, 0.350\]" in (study / "table_heatmap.md").read_text()
+
+
+def short_trainings(root):
+    """A study of which MMCL took 36 steps and was tuned; result.json of the others does not say."""
+    paths = write_study(root, targets=("cad",), fractions=(100,))
+    paths += write_study(root, encoders=("mmcl",), targets=("rv",), fractions=(100,))
+    for target in ("cad", "rv"):
+        file = root / f"finetune/mmcl/{target}/100/result.json"
+        result = json.loads(file.read_text()) | {"steps": [36] * 3, "tuned_trials": 16}
+        file.write_text(json.dumps(result))
+    return paths
+
+
+def test_a_model_of_few_steps_is_marked_in_every_table_and_listed(tmp_path):
+    paths = short_trainings(tmp_path)
+    results = [path.with_name("result.json") for path in paths]
+    given = {"predictions": paths, "results": results, **write_sides(tmp_path / "sides")}
+    evaluate.main(words(settings=SETTINGS, output=tmp_path, **given))
+    marked = pd.read_csv(tmp_path / "untrained.csv").set_index(["encoder", "target"])["reason"]
+    reason = "36 optimiser steps where 300 are the least"
+    assert marked["mmcl", "cad"] == reason and marked["mmcl", "rv"] == reason
+    models = pd.read_csv(tmp_path / "models.csv").set_index("encoder")["tuned_trials"]
+    assert set(models["mmcl"]) == {16} and models[["supervised", "tabular"]].isna().all()
+    for table in ("1", "iv_per_phenotype", "comparisons", "calibration", "subgroups"):
+        outputs = {kind: tmp_path / f"{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
+        make_table.main(words(table=table, evaluated=tmp_path, cohort="demo", **outputs))
+        for kind, sign in (("md", "†"), ("html", "†"), ("tex", r"$\dagger$")):
+            assert (f"not trained: {reason}" if table == "1" else sign) in outputs[kind].read_text()
+    run = {kind: tmp_path / f"run.{kind}" for kind in ("html", "csv")}
+    describe_run.main(words(settings="{}", results=results, untrained=tmp_path / "untrained.csv", **run))
+    assert f'>finetune/mmcl/cad/100</td><td class="words">{reason}</td>' in run["html"].read_text()
+
+
+def test_test_subjects_do_not_decide_who_was_trained(tmp_path):
+    paths = short_trainings(tmp_path)
+    given = {"predictions": paths, "results": [path.with_name("result.json") for path in paths]}
+    given |= {"settings": SETTINGS, "output": tmp_path, **write_sides(tmp_path / "sides")}
+    evaluate.main(words(**given))
+    before = (tmp_path / "untrained.csv").read_bytes()
+    for path in paths:
+        table = pd.read_parquet(path).reset_index(drop=True)
+        table["y_score"] = table["y_score"].where(table["split"] == "val", 0.5)
+        table.to_parquet(path)
+    evaluate.main(words(**given))
+    assert (tmp_path / "untrained.csv").read_bytes() == before
+
+
+def test_a_run_without_marked_models_says_none(study, tmp_path):
+    untrained, run = tmp_path / "untrained.csv", {kind: tmp_path / f"run.{kind}" for kind in ("html", "csv")}
+    untrained.write_text("fit,encoder,target,fraction,reason\n")
+    results = sorted(study.rglob("result.json"))
+    describe_run.main(words(settings="{}", results=results, untrained=untrained, **run))
+    assert "<h2>Models that were not trained</h2>\n<p>None.</p>" in run["html"].read_text()
 
 
 def test_every_training_is_a_run_of_its_stage(study, database):

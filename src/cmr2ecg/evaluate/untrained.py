@@ -40,22 +40,22 @@ Key = tuple[str, str, str, int]
 class Training:
     """What result.json says of a model's runs; empty or None where the file is older than the entry.
 
-    steps, epochs, best_epoch: one entry a run, best_epoch from 0. epoch_limit: epochs that a run can have at most.
-    tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
+    steps, epochs, best_epoch, epoch_limit: one entry a run; best_epoch counts from 0, epoch_limit is the last possible
+    number of epochs. tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
     """
 
     n_train: int
     steps: Sequence[int] = ()
     epochs: Sequence[int] = ()
     best_epoch: Sequence[int] = ()
-    epoch_limit: int | None = None
+    epoch_limit: Sequence[int] = ()
     tuned_trials: int | None = None
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> "Training":
         """Return what the content of a result.json says."""
-        lists = {name: tuple(result.get(name, ())) for name in ("steps", "epochs", "best_epoch")}
-        return cls(int(result["n_train"]), **lists, **{n: result.get(n) for n in ("epoch_limit", "tuned_trials")})
+        runs = {name: tuple(result.get(name, ())) for name in ("steps", "epochs", "best_epoch", "epoch_limit")}
+        return cls(int(result["n_train"]), **runs, tuned_trials=result.get("tuned_trials"))
 
 
 def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training], minimum_steps: int) -> pd.DataFrame:
@@ -91,12 +91,11 @@ def training_reasons(key: Key, training: Training, minimum_steps: int) -> Iterat
     few = [steps for steps in training.steps if steps < minimum_steps]
     if few and len(few) >= len(training.steps) / 2:
         yield f"{max(few)} optimiser steps where {minimum_steps} are the least"
-    if training.epoch_limit and training.epochs and training.best_epoch:
-        last = (np.array(training.epochs) == training.epoch_limit) & (
-            np.array(training.best_epoch) == training.epoch_limit - 1
-        )
-        if last.mean() >= 0.5:
-            yield f"still improving: the last epoch was the best in {last.sum()} of {last.size} runs"
+    if training.epochs and training.epoch_limit:
+        runs = zip(training.epochs, training.best_epoch, training.epoch_limit, strict=True)
+        last = [epochs == limit and best == limit - 1 for epochs, best, limit in runs]
+        if sum(last) >= len(last) / 2:
+            yield f"still improving: the last epoch was the best in {sum(last)} of {len(last)} runs"
 
 
 def score_reasons(model: Scored, probe: Scored | None = None) -> Iterator[str]:

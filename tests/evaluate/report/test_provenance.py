@@ -122,6 +122,15 @@ def test_a_table_edited_by_hand_is_found(finished, tmp_path, caplog):
     assert list(verify.changed_tables(traced(root))) == [f"{path} is not what the predictions give"]
 
 
+def test_a_list_of_untrained_models_edited_by_hand_is_found(finished, tmp_path, caplog):
+    root = copy_of(finished, tmp_path)
+    path = root / "evaluate/untrained.csv"
+    path.write_text("fit,encoder,target,fraction,reason\nfinetune,mmcl,cad,100,by hand\n")
+    files, _ = wrong(root, caplog)
+    assert "untrained.csv has changed" in files
+    assert f"{path} is not what predictions and result.json give" in list(verify.changed_tables(traced(root)))
+
+
 def test_an_unfinished_run_is_said(tmp_path):
     with pytest.raises(InputError, match="finish the run"):
         verify.main(["--provenance", str(tmp_path / "provenance.json")])

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.evaluate.tables.cells import NOT_RUN, UNDEFINED, make_cells, number, usual_seeds
-from cmr2ecg.evaluate.tables.render import latex, to_csv, to_latex, to_markdown
+from cmr2ecg.evaluate.report.html_page import paper_html
+from cmr2ecg.evaluate.tables.cells import NOT_RUN, UNDEFINED, Cell, make_cells, number, usual_seeds
+from cmr2ecg.evaluate.tables.render import latex, letters_of, to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
 from cmr2ecg.runtime.command import InputError
 
@@ -177,3 +178,76 @@ def test_the_reason_of_a_fit_that_could_not_be_made_is_its_footnote():
     cells = make_cells(LAYOUTS[3], metrics(values), skipped)
     assert [cell.note for cell in cells[1]] == [reason, NOT_RUN, NOT_RUN]
     assert reason in to_markdown(LAYOUTS[3], cells, "demo")
+
+
+MODEL = ["fit", "encoder", "target", "fraction"]
+ALL = [("finetune", encoder, target, 100) for encoder in FULL for target in ("cad", "af", "dm")]
+
+
+def untrained(*models):
+    return pd.DataFrame([(*model, "36 steps; no spread") for model in models], columns=[*MODEL, "reason"])
+
+
+def tuned(trials):
+    """models.csv in which every model has the number of trials of its encoder."""
+    rows = [(*model, trials.get(model[1])) for model in ALL]
+    return pd.DataFrame(rows, columns=[*MODEL, "tuned_trials"]).astype({"tuned_trials": "Int64"})
+
+
+def test_a_model_that_was_not_trained_keeps_its_number_and_is_not_the_best():
+    marked = untrained(("finetune", "mmcl", "cad", 100), ("finetune", "mmcl", "af", 10), ("probe", "mae", "dm", 100))
+    cells = make_cells(LAYOUTS[3], metrics(FULL), untrained=marked)
+    assert [row[0].mark for row in cells] == ["", "best", "second", ""]
+    assert [row[1].mark for row in cells] == ["", "second", "", "best"]
+    for render, cell, note in (
+        (to_markdown, "75.00±1.41<sup>a</sup> | 73.00", "<sup>a</sup> not trained: 36 steps, no spread\n"),
+        (paper_html, "75.00±1.41<sup>a</sup></td>", "<sup>a</sup> not trained: 36 steps, no spread</p>"),
+        (to_latex, r"75.00$\pm$1.41\textsuperscript{a} &", r"\textsuperscript{a}\,not trained: 36 steps, no spread"),
+    ):
+        text = render(LAYOUTS[3], cells, "demo")
+        assert text.count(cell) == 1 and note in text
+    table = to_csv(LAYOUTS[3], cells, "demo").set_index(["encoder", "target"])["untrained"]
+    assert table["mmcl", "cad"] == "36 steps; no spread" and set(table.drop(("mmcl", "cad"))) == {""}
+
+
+def test_a_cell_with_two_notes_has_two_letters():
+    values = FULL | {"mmcl": [0.75]}
+    cells = make_cells(LAYOUTS[3], metrics(values), untrained=untrained(("finetune", "mmcl", "cad", 100)))
+    text = to_markdown(LAYOUTS[3], cells, "demo")
+    assert "| 75.00<sup>a,b</sup> | 73.00±0.30 |" in text and "<sup>a</sup> one seed; <sup>b</sup> not trained" in text
+
+
+@pytest.mark.parametrize(
+    ("trials", "words"),
+    [
+        (0, "All have the settings of the config, none was tuned."),
+        (16, "Each model is the best of 16 trials on validation."),
+        (None, ""),
+    ],
+)
+def test_the_caption_says_who_was_tuned_where_all_were_alike(trials, words):
+    cells = make_cells(LAYOUTS[3], metrics(FULL), models=tuned(dict.fromkeys(FULL, trials)))
+    text = to_markdown(LAYOUTS[3], cells, "demo")
+    assert words in text and ("tuned" in text or "trials" in text) == bool(words) and "<sup>" not in text
+    assert to_csv(LAYOUTS[3], cells, "demo")["tuned_trials"].fillna(-1).eq(-1 if trials is None else trials).all()
+
+
+@pytest.mark.parametrize(
+    ("trials", "notes"),
+    [
+        ({"mmcl": 270}, ["", "", "", "best of 270 trials on validation (others: settings of the config)"]),
+        ({"supervised": 0, "mae": 8, "mmcl": 8}, ["settings of the config (others: best of 8 trials on validation)"]),
+        ({"mae": 8, "mmcl": 270}, ["", "best of 8 trials on validation (most others: settings of the config)"]),
+    ],
+)
+def test_a_cell_that_was_tuned_otherwise_than_the_others_has_a_note(trials, notes):
+    known = dict.fromkeys(FULL, 8 if trials.get("supervised") == 0 else 0) | trials
+    cells = make_cells(LAYOUTS[3], metrics(FULL), models=tuned(known))
+    assert [row[0].tuning for row in cells][: len(notes)] == notes
+    assert "none was tuned" not in to_markdown(LAYOUTS[3], cells, "demo")
+
+
+def test_more_notes_than_the_alphabet_has_letters():
+    rows = [[Cell(note=f"note {number}") for number in range(60)]]
+    letters = list(letters_of(rows).values())
+    assert letters[:2] + letters[25:28] + letters[-1:] == ["a", "b", "z", "aa", "ab", "bh"] and len(set(letters)) == 60
