@@ -101,6 +101,7 @@ def small_models() -> dict:
     return {
         "ecg_encoder": {"samples": 2500, "patch": 500, "dim": 16, "depth": 2, "heads": 2},
         "mae_decoder": {"dim": 16, "depth": 1, "heads": 2},
+        "ecg_cnn": {"samples": 2500, "width": 8, "blocks": [1, 1], "kernel": 5, "dropout": 0.1},
         "cmr_encoder": {"name": "resnet10t", "image_size": 32},
         "projector": {"hidden": 32, "out": 16},
     }

@@ -22,7 +22,12 @@ from cmr2ecg.runtime.command import InputError
 ROOT = Path(__file__).parents[1]
 SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
 PAPER = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
-MAPS = ("read_tabular.diseases", "finetune.overrides", "finetune.limits")  # whose keys the user chooses
+MAPS = (
+    "read_tabular.diseases",
+    "finetune.overrides",
+    "finetune.limits",
+    "sweep.overrides",
+)  # whose keys the user chooses
 
 
 def fresh() -> dict[str, Any]:
@@ -192,8 +197,16 @@ def test_readme_gives_every_setting_with_its_value():
         ("pretrain.contrastive.clocs.contrast", "cmc", "one of cmsc, cmlc, cmsmlc is wanted"),
         ("pretrain.contrastive.clocs.leads", ["II"], "a list of at least 2 is wanted"),
         ("models.ecg_encoder.position_embedding.init", "sine", "one of sincos, random is wanted"),
-        ("finetune.encoders", ["mae", "bert"], "finetune.encoders[1] is 'bert'; one of supervised, simclr, "),
-        ("finetune.limits", {"bert": {}}, "unknown key finetune.limits.bert (known here: supervised, simclr,"),
+        (
+            "finetune.encoders",
+            ["mae", "bert"],
+            "finetune.encoders[1] is 'bert'; one of supervised, supervised_cnn, simclr, ",
+        ),
+        (
+            "finetune.limits",
+            {"bert": {}},
+            "unknown key finetune.limits.bert (known here: supervised, supervised_cnn, simclr,",
+        ),
         ("finetune.limits", {"mmcl_fake": {}}, "finetune.limits names mmcl_fake, yet ablations has no fake"),
         ("finetune.betas", [0.9], "finetune.betas is [0.9]; a list of at least 2 is wanted"),
         (
@@ -214,6 +227,7 @@ def test_readme_gives_every_setting_with_its_value():
         ),
         ("models.ecg_encoder.samples", 2450, "samples is 2450; a multiple of patch (100) is wanted"),
         ("models.ecg_encoder.samples", 6000, "samples is 6000; clean_ecg.samples is only 5000"),
+        ("models.ecg_cnn.kernel", 4, "models.ecg_cnn.kernel is 4; an odd number is wanted"),
         ("models.ecg_encoder.heads", 5, "models.ecg_encoder.dim is 384; a multiple of heads (5) is wanted"),
         (
             "models.mae_decoder",
@@ -250,10 +264,16 @@ SWITCHED_ON = {"encoders": ["mmcl"], "targets": ["cad"]}
     [
         ({"encoders": ["simclr"]}, "sweep.encoders names simclr, which finetune.encoders lacks"),
         ({"targets": ["lv"]}, "sweep.targets names lv, which finetune.targets lacks"),
-        ({"grid": {}}, "sweep.grid is empty for cad; give one axis its values"),
+        ({"grid": {}}, "sweep.grid is empty for mmcl and cad; give one axis its values"),
         ({"strategy": "random"}, "sweep.trials is null; random wants the number of trials"),
-        ({"strategy": "random", "trials": 649}, "sweep.trials is 649; the grid has only 648 combinations for cad"),
-        ({"strategy": "halving", "trials": 700}, "sweep.trials is 700; the grid has only 648 combinations for cad"),
+        (
+            {"strategy": "random", "trials": 649},
+            "sweep.trials is 649; the grid has only 648 combinations for mmcl and cad",
+        ),
+        (
+            {"strategy": "halving", "trials": 700},
+            "sweep.trials is 700; the grid has only 648 combinations for mmcl and cad",
+        ),
         ({"strategy": "halving", "minimum_epochs": 401}, "minimum_epochs is 401; mmcl is trained for only 400 epochs"),
     ],
 )
@@ -268,12 +288,29 @@ def test_each_mistake_of_a_sweep_has_its_line(sweep, message):
     check(config, SCHEMA)
 
 
+def test_a_sweep_of_the_convolutional_network_cannot_be_over_layer_decay():
+    config = good()
+    config["finetune"]["encoders"], empty = ["supervised_cnn", "mmcl"], {axis: [] for axis in config["sweep"]["grid"]}
+    config["sweep"] |= {"encoders": ["supervised_cnn"], "targets": ["cad"], "overrides": {}}
+    config["sweep"] |= {"grid": empty | {"layer_decay": [0.5, 0.75]}}
+    assert "sweep.grid is empty for supervised_cnn and cad" in complaint(config)
+    config["sweep"]["overrides"] = {"supervised_cnn": {"base_lr": [1e-4, 1e-3]}}
+    check(config, SCHEMA)
+
+
+def test_the_convolutional_network_is_not_released():
+    config = good()
+    config["finetune"]["encoders"] = ["supervised_cnn", "mmcl"]
+    config["release"]["encoders"] = ["supervised_cnn"]
+    assert "release.encoders names supervised_cnn, a convolutional network; only" in complaint(config)
+
+
 def test_a_sweep_of_phenotypes_alone_cannot_be_over_label_smoothing():
     config = good()
     config["finetune"]["targets"] = ["cad", "lv"]
     empty = {axis: [] for axis in config["sweep"]["grid"]}
     config["sweep"] |= {"encoders": ["mmcl"], "targets": ["cad", "lv"], "grid": empty | {"label_smoothing": [0.0, 0.1]}}
-    assert "sweep.grid is empty for lv" in complaint(config)
+    assert "sweep.grid is empty for mmcl and lv" in complaint(config)
     config["sweep"] |= {"grid": empty | {"base_lr": [1e-5, 1e-4]}, "strategy": "random", "trials": 2}
     check(config, SCHEMA)
 

@@ -16,6 +16,7 @@ RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").
 RECORDERS = ("describe_run", "trace_numbers")  # they write down what they are told
 NAMED_BY_USERS = ("diagnoses", "diseases", "prevalence", "cases", "limits", "ablations")  # keys the code goes through
 EVERYTHING = """\
+finetune: {encoders: [supervised, supervised_cnn, simclr, mae, mmcl, cmr_supervised, cmr_mmcl]}
 sweep: {encoders: [mmcl, supervised], targets: [cad, lv], strategy: halving}
 ablations: {shuffled: {shuffle_images: once}}
 raw: {segmentations: [here]}
@@ -58,6 +59,19 @@ def modules_of(job: Job) -> tuple[str, ...]:
     figure = (f"cmr2ecg.evaluate.figures.{job.wildcards['figure']}",) if job.step == "make_figure" else ()
     reader = ("cmr2ecg.predict.run",) if job.step == "release" else ()  # what a release holds for predict
     return (f"cmr2ecg.steps.{job.step}", *figure, *reader)
+
+
+def test_a_job_is_told_the_sizes_of_its_own_network_alone(study):
+    """The convolutional network sees the leads and seconds of the transformer, whose width must not rerun it."""
+    models = paper_settings()["models"]
+    read = {key: models["ecg_encoder"][key] for key in ("leads", "samples")}
+    wanted = {
+        "finetune_supervised": {"ecg_encoder": models["ecg_encoder"]},
+        "finetune_supervised_cnn": {"ecg_cnn": {**models["ecg_cnn"], **read}},
+        "finetune_cmr_supervised": {"cmr_encoder": models["cmr_encoder"]},
+        "probe_cmr_random": {"cmr_encoder": models["cmr_encoder"]},
+    }
+    assert wanted == {job.rule: job.settings["models"] for job in study.jobs if job.rule in wanted}
 
 
 def test_what_a_step_is_told_its_code_names(study):

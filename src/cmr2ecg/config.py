@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
+from cmr2ecg.encoders import network_of
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.sweeps.checks import sweep_disagreements
 from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
@@ -237,6 +238,9 @@ def _sizes(models: dict[str, Any], recorded: int) -> Iterator[str]:
         yield f"models.ecg_encoder.samples is {samples}; a multiple of patch ({patch}) is wanted"
     if samples > recorded:
         yield f"models.ecg_encoder.samples is {samples}; clean_ecg.samples is only {recorded}"
+    kernel = models["ecg_cnn"]["kernel"]
+    if kernel % 2 == 0:
+        yield f"models.ecg_cnn.kernel is {kernel}; an odd number is wanted"
     for name in ("ecg_encoder", "mae_decoder"):
         dim, heads = models[name]["dim"], models[name]["heads"]
         if dim % heads:
@@ -275,6 +279,8 @@ def _releases(released: list[str], finetuned: list[str]) -> Iterator[str]:
     for name in released:
         if name.startswith("cmr_"):
             yield f"release.encoders names {name}, which reads images; only ECG encoders are released"
+        elif network_of(name) != "ecg_encoder":
+            yield f"release.encoders names {name}, a convolutional network; only vision transformers are released"
         elif name not in finetuned:
             yield f"release.encoders names {name}, which finetune.encoders lacks; add it there or drop it here"
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor
+from cmr2ecg.models.classifier import CmrPredictor, EcgCnnPredictor, EcgPredictor
+from cmr2ecg.models.ecg_cnn import Block, EcgCnn
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.position_embedding import sincos_2d
 from cmr2ecg.models.projector import projector
@@ -109,6 +110,12 @@ MODELS = {
         (3, 12, 2500),
         (3, 2),
     ),
+    "ecg_cnn": (
+        lambda: EcgCnn(samples=1001, width=8, blocks=[1, 2], dropout=0.0, drop_path=0.0),
+        (3, 12, 1001),
+        (3, 32),
+    ),
+    "ecg_cnn_predictor": (lambda: EcgCnnPredictor(EcgCnn(width=8, blocks=[1, 1, 1]), 2), (3, 12, 2500), (3, 2)),
     "cmr_predictor": (lambda: CmrPredictor(cmr_encoder("resnet10t", 64), 6), (3, 3, 64, 64), (3, 6)),
     "cmr_encoder": (lambda: cmr_encoder("resnet10t", 32), (3, 3, 64, 64), (3, 512)),
     "projector": (lambda: projector(16, 32, 8), (3, 16), (3, 8)),
@@ -129,6 +136,46 @@ def test_every_model_has_its_shape_and_every_weight_a_gradient(name):
     for parameter, value in model.named_parameters():
         if value.requires_grad and parameter not in unused:
             assert value.grad is not None and value.grad.abs().sum() > 0, parameter
+
+
+def test_the_papers_sized_convolutional_network_is_xresnet1d18_and_as_large_as_the_fine_tuned_transformer():
+    """18 layers with weights: 3 in the stem, 2 in each of 8 blocks less the head's, which stands for the 18th."""
+    encoder = EcgCnn()
+    counted = [layer for layer in encoder.modules() if isinstance(layer, torch.nn.Conv1d) and layer.kernel_size[0] > 1]
+    assert len(counted) == 3 + 2 * 8 and encoder.num_features == 1024
+    parameters = sum(value.numel() for value in encoder.parameters())
+    assert parameters == pytest.approx(6.30e6, rel=0.001)
+
+
+def test_a_convolutional_network_starts_as_its_shortcuts():
+    """The last scale of every branch is zero, so that a signal passes a block as its average over pairs."""
+    torch.manual_seed(0)
+    block = next(block for block in EcgCnn(width=8, blocks=[2]).blocks if isinstance(block, Block)).eval()
+    features = torch.rand(2, 8, 50)
+    torch.testing.assert_close(block(features), features)
+
+
+def test_a_convolutional_network_predicts_one_record_as_it_does_among_others():
+    """In evaluation batch norm and dropout do not depend on the batch."""
+    torch.manual_seed(0)
+    model, ecg = EcgCnnPredictor(EcgCnn(width=8, blocks=[1, 1]), 2), torch.randn(5, 12, 2500)
+    model(ecg)  # running statistics
+    model.eval()
+    torch.testing.assert_close(model(ecg[:1]), model(ecg)[:1])
+
+
+def test_one_place_of_the_last_stage_sees_more_than_a_beat():
+    """By kernels and strides 25 samples behind the stem and 64, 112, 224, 448 more behind the stages: 1.7 s at 500 Hz.
+
+    It is where the gradient of one place is not zero, once weights are positive and the maximum is a mean.
+    """
+    encoder, ecg = EcgCnn(width=4).eval(), torch.rand(1, 12, 2500, requires_grad=True)
+    encoder.stem[-1] = torch.nn.AvgPool1d(3, stride=2, padding=1)
+    for value in encoder.parameters():
+        value.data.fill_(0.1)
+    encoder.blocks(encoder.stem(ecg))[0, :, 39].sum().backward()
+    seen = ecg.grad.abs().sum(dim=(0, 1)).nonzero()
+    assert int(seen.max() - seen.min()) + 1 == 25 + 64 + 112 + 224 + 448
 
 
 def test_feature_map_averages_to_the_embedding():

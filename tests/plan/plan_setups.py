@@ -19,7 +19,8 @@ LINE = Line(per_step=0.1, per_subject=0.01, spread=0.0, saved_bytes=1e6, paramet
 
 def rates(threads=2, line=LINE):
     """Return rates in which every training costs the same."""
-    kinds = ("mae", "simclr", "byol", "barlow_twins", "clocs", "cmr", "mmcl", "finetune_ecg", "finetune_cmr")
+    kinds = ("mae", "simclr", "byol", "barlow_twins", "clocs", "cmr", "mmcl")
+    kinds += ("finetune_ecg", "finetune_cnn", "finetune_cmr")
     return Rates(
         cores=2,
         threads=threads,

@@ -11,6 +11,7 @@ from finetune_setups import SETTINGS
 from safetensors.torch import load_file, save_file
 
 from cmr2ecg.data.subsets import no_training_set
+from cmr2ecg.encoders import DRAWN
 from cmr2ecg.models.classifier import EcgPredictor, build_encoder
 from cmr2ecg.steps import finetune, probe
 from cmr2ecg.training import fits as module
@@ -157,16 +158,16 @@ def test_weights_are_kept_as_told_and_trained_again_when_wanted_later(start, tra
     assert len(trained) == (3 if keep == "none" else 2)
 
 
-@pytest.mark.parametrize("encoder", ["random", "cmr_mmcl"])
+@pytest.mark.parametrize("encoder", ["random", "cmr_random", "cmr_mmcl"])
 def test_probes_find_the_planted_disease_and_repeat_exactly(start, encoder, small_models, tmp_path):
     torch.manual_seed(0)
     save_file(build_encoder(encoder, small_models).state_dict(), tmp_path / "weights.safetensors")
-    weights = {} if encoder == "random" else {"weights": tmp_path / "weights.safetensors"}
+    weights = {} if encoder in DRAWN else {"weights": tmp_path / "weights.safetensors"}
     method = {"random_seeds": [0, 7], "penalties": [1e-3, 1e-1]}
     folder = start(probe, ["cad/100", "lv/100"], method, encoder, **weights)
     first = pd.read_parquet(folder / "cad/100/predictions.parquet")
     result = result_of(folder / "cad/100")
-    assert result["seeds"] == ([0, 7] if encoder == "random" else [0])
+    assert result["seeds"] == ([0, 7] if encoder in DRAWN else [0])
     assert min(result["validation"]["auroc"]) > (0.5 if encoder == "random" else 0.9)
     assert len(result["penalty"]) == len(result["seeds"])
     start(probe, ["cad/100", "lv/100"], method, encoder, **weights)

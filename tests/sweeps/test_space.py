@@ -13,6 +13,7 @@ from cmr2ecg.sweeps.space import (
     axes_of,
     combinations,
     epochs_trained,
+    grid_of,
     pack_count,
     pack_slice,
     planned_rungs,
@@ -37,6 +38,15 @@ def test_the_papers_grids_have_648_and_270_trials_and_216_without_label_smoothin
     assert all("label_smoothing" not in trial for group in GROUPS for trial in planned_trials(section(), group))
     tabular = {"strategy": "grid", "seed": 0, **paper_settings()["sweep_tabular"]}
     assert len(planned_trials(tabular, "cad")) == 5 * 6 * 3 * 3
+
+
+def test_a_convolutional_network_has_rates_of_its_own_and_no_layer_decay():
+    """3 x 3 x 3 x 3 x 4 trials of a disease: the paper's grid without layer decay, with other rates."""
+    own = section(grid=grid_of(section(), "supervised_cnn"))
+    trials = planned_trials(own, "cad")
+    assert len(trials) == 324 and all("layer_decay" not in trial for trial in trials)
+    assert {trial["base_lr"] for trial in trials} == set(section()["overrides"]["supervised_cnn"]["base_lr"])
+    assert grid_of(section(), "mmcl") == section()["grid"]
 
 
 def test_the_grid_holds_every_combination_once():

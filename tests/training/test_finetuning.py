@@ -1,5 +1,7 @@
 """Fine-tuning overfits what it should, stops early, repeats exactly, pauses and goes on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +18,8 @@ def setup(small_dataset, small_models):
 
 
 @pytest.mark.parametrize(
-    ("encoder", "pooling"), [("supervised", "clip"), ("supervised", "authors"), ("cmr_supervised", "clip")]
+    ("encoder", "pooling"),
+    [("supervised", "clip"), ("supervised", "authors"), ("supervised_cnn", "clip"), ("cmr_supervised", "clip")],
 )
 def test_overfits_sixteen_subjects(small_dataset, small_models, encoder, pooling):
     field = "cmr" if encoder.startswith("cmr") else "ecg"
@@ -28,9 +31,26 @@ def test_overfits_sixteen_subjects(small_dataset, small_models, encoder, pooling
     assert fit.best_score == 1.0
 
 
-def test_same_seed_same_predictions(setup):
+@pytest.mark.parametrize("encoder", ["supervised", "supervised_cnn"])
+def test_same_seed_same_predictions(setup, encoder):
+    setup = replace(setup, encoder=encoder)
     scores = [fit.predict(setup.val) for fit in fit_all(setup, [(SETTINGS, 5), (SETTINGS, 5), (SETTINGS, 6)], until=2)]
     assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[0], scores[2])
+
+
+@pytest.mark.parametrize(("encoder", "steps"), [("supervised", 3), ("supervised_cnn", 2)])
+def test_a_last_batch_of_one_is_left_out_where_there_is_batch_norm(small_dataset, small_models, encoder, steps):
+    fit = Fit(setup_of(small_models, fold(small_dataset, 0, 17), fold(small_dataset, 24, 12), encoder), SETTINGS, 0)
+    fit.advance(1)
+    state = next(iter(fit.optimizer.state.values()))
+    assert int(state["step"]) == steps
+
+
+def test_layer_decay_and_pooling_change_nothing_in_a_convolutional_network(setup):
+    setup = replace(setup, encoder="supervised_cnn")
+    settings = [SETTINGS, {**SETTINGS, "layer_decay": 0.5, "pooling": "authors"}]
+    first, second = (Fit(setup, one, 0).advance(1) for one in settings)
+    assert first.history == second.history
 
 
 def test_fits_that_take_turns_end_as_if_alone(setup):

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor
+from cmr2ecg.models.classifier import CmrPredictor, EcgCnnPredictor, EcgPredictor
+from cmr2ecg.models.ecg_cnn import EcgCnn
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
@@ -39,6 +40,7 @@ PREDICTORS = {
     "trainable positions": lambda: EcgPredictor(
         EcgEncoder(patch=500, dim=16, depth=2, heads=2, position_embedding={"init": "random", "trainable": True}), 2
     ),
+    "ecg cnn": lambda: EcgCnnPredictor(EcgCnn(width=8, blocks=[1, 1]), 2),
     "cmr": lambda: CmrPredictor(cmr_encoder("resnet10t", 32), 6),
     "cmr resnet50": lambda: CmrPredictor(cmr_encoder("resnet50", 32), 6),
 }
@@ -77,6 +79,11 @@ def test_layers_of_a_resnet_are_its_stem_stages_and_head():
     assert {layers["head.weight"], layers["head.bias"]} == {5}
     scales = {group["lr_scale"] for group in parameter_groups(model, 0.2, 0.5, model.layer_of)}
     assert scales == {0.5**power for power in range(6)}
+
+
+def test_layer_decay_leaves_a_network_without_pretrained_layers_alone():
+    model = PREDICTORS["ecg cnn"]()
+    assert {group["lr_scale"] for group in parameter_groups(model, 0.2, 0.5, model.layer_of)} == {1.0}
 
 
 def test_layer_decay_and_weight_decay_per_parameter(predictor):

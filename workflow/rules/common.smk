@@ -32,12 +32,14 @@ from cmr2ecg.ablations import add_ablations, varied
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.config_file import read_config
+from cmr2ecg.encoders import network_of
 from cmr2ecg.data.arrivals import check_files_remain, first_ledger, read_ledger
 from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.runtime.gpus import uses_gpu
 from cmr2ecg.sweeps.space import (
     PHENOTYPE_GROUPS,
     axes_of,
+    grid_of,
     pack_count,
     pack_slice,
     planned_rungs,
@@ -115,7 +117,9 @@ GPUS = config["processes"]["pretrain"] * GPU
 BASELINES = sorted(config["pretrain"]["contrastive"])
 PRETRAINED = {
     "supervised": [],
+    "supervised_cnn": [],
     "random": [],
+    "cmr_random": [],
     "ecg_beats": [],
     "cmr_pixels": [],
     "latents": [],
@@ -202,16 +206,25 @@ def training_settings(method, *networks):
     """Return a training's settings with the networks it uses and what the machine needs, as JSON."""
     whole = {
         "method": method,
-        "models": {name: config["models"][name] for name in networks},
+        "models": {name: network_sizes(name) for name in networks},
         "device": config["device"],
         "precision": config["precision"],
     }
     return json.dumps(whole, sort_keys=True)
 
 
+def network_sizes(network):
+    """Return a network's sizes; the convolutional one reads the same leads and seconds as the transformer."""
+    sizes = config["models"][network]
+    if network != "ecg_cnn":
+        return sizes
+    read = {key: config["models"]["ecg_encoder"][key] for key in ("leads", "samples")}
+    return {**sizes, **read}
+
+
 def import_models(name):
     """Return the sizes of the network that an imported file is for."""
-    network = "cmr_encoder" if name.startswith("cmr_") else "ecg_encoder"
+    network = network_of(name)
     return {network: config["models"][network]}
 
 

@@ -87,8 +87,7 @@ def encoder_settings(section, encoder):
     method = without_plans(config[section])
     like = "mmcl" if encoder in ABLATIONS else encoder
     overrides = config[section].get("overrides", {}).get(like, {})
-    network = "cmr_encoder" if encoder.startswith("cmr_") else "ecg_encoder"
-    settings = training_settings({**method, **overrides}, network)
+    settings = training_settings({**method, **overrides}, network_of(encoder))
     if encoder != "ecg_beats":
         return settings
     rate = {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]}

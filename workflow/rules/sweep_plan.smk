@@ -13,6 +13,7 @@ def sweep_plan(encoder, target):
         trials = planned_trials(section, target)
         return section, trials, planned_rungs(section, len(trials), 1)
     section = config["sweep"]
+    section = {**section, "grid": grid_of(section, encoder)}
     trials = planned_trials(section, target)
     epochs = {**config["finetune"], **config["finetune"]["overrides"].get(encoder, {})}[
         "epochs"

@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.encoders import DRAWN
 from cmr2ecg.evaluate.tables.claims import DISEASES
 from cmr2ecg.evaluate.tables.names import MODELS
 from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
@@ -76,7 +77,7 @@ def write_study(root: Path, subjects: int) -> list[Path]:
     for target in (*DISEASES, *GROUPS):
         outputs = phenotype_names(target) if target in GROUPS else [target]
         truth = [_truth(target, 2 * held_out, rng) for _ in outputs]
-        for encoder in (name for name in MODELS if name != "random"):
+        for encoder in (name for name in MODELS if name not in DRAWN):
             for fraction in FRACTIONS if target in DISEASES else FRACTIONS[:1]:
                 stage = ("train_tabular",) if encoder == "tabular" else ("finetune", encoder)
                 folder = root.joinpath(*stage, target, str(fraction))

@@ -1,10 +1,12 @@
-"""Encoders with a head for fine-tuning: the ECG encoder with attention pooling, the image encoder with its mean."""
+"""Encoders with a head for fine-tuning: the ECG encoder with attention pooling, convolutional ones with their own."""
 
 from collections.abc import Mapping
 
 from torch import Tensor, nn
 
+from cmr2ecg.encoders import network_of
 from cmr2ecg.models.attention_pooling import POOLINGS
+from cmr2ecg.models.ecg_cnn import EcgCnn
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 
@@ -20,7 +22,7 @@ def linear_head(features: int, outputs: int) -> nn.Linear:
 class EcgPredictor(nn.Module):
     """Predict `outputs` values from an ECG, every weight trainable; attention pooling replaces the mean (§IV-C.2)."""
 
-    field = "ecg"
+    field, batch_norm = "ecg", False
 
     def __init__(self, encoder: EcgEncoder, outputs: int, pooling: str = "clip") -> None:
         super().__init__()
@@ -50,7 +52,7 @@ class EcgPredictor(nn.Module):
 class CmrPredictor(nn.Module):
     """Predict `outputs` values from three cardiac phases, every weight trainable; a ResNet keeps its mean pooling."""
 
-    field = "cmr"
+    field, batch_norm = "cmr", True
 
     def __init__(self, encoder: nn.Module, outputs: int) -> None:
         super().__init__()
@@ -68,7 +70,33 @@ class CmrPredictor(nn.Module):
         return 0 if name.startswith("encoder.") else 5
 
 
-Predictor = EcgPredictor | CmrPredictor
+class EcgCnnPredictor(nn.Module):
+    """Predict `outputs` values from an ECG by a convolutional network, which has a pooling of its own."""
+
+    field, batch_norm = "ecg", True
+
+    def __init__(self, encoder: EcgCnn, outputs: int) -> None:
+        super().__init__()
+        self.encoder = encoder
+        self.head = linear_head(encoder.num_features, outputs)
+
+    def forward(self, ecg: Tensor) -> Tensor:
+        """Return (batch, outputs) logits or values of ECGs (batch, leads, samples)."""
+        return self.head(self.encoder(ecg))
+
+    def layer_of(self, name: str) -> int:
+        """Return 0 for every parameter: lower rates in lower layers spare what was pre-trained, and nothing was."""
+        return 0
+
+
+Predictor = EcgPredictor | EcgCnnPredictor | CmrPredictor
+
+
+def build_predictor(encoder: nn.Module, outputs: int, pooling: str = "clip") -> Predictor:
+    """Return an encoder with pooling and a head of random weights; `pooling` is that of the transformer."""
+    if isinstance(encoder, EcgEncoder):
+        return EcgPredictor(encoder, outputs, pooling)
+    return (EcgCnnPredictor if isinstance(encoder, EcgCnn) else CmrPredictor)(encoder, outputs)
 
 
 def is_cmr(encoder: str) -> bool:
@@ -77,7 +105,9 @@ def is_cmr(encoder: str) -> bool:
 
 
 def build_encoder(encoder: str, models: Mapping[str, dict], drop_path: float = 0.0) -> nn.Module:
-    """Return the random network of an encoder's name, at the sizes of the config's section `models`."""
-    if is_cmr(encoder):
-        return cmr_encoder(**models["cmr_encoder"], drop_path=drop_path)
-    return EcgEncoder(**models["ecg_encoder"], drop_path=drop_path)
+    """Return the random network of an encoder's name; models: sizes of the networks, at least of this one."""
+    network = network_of(encoder)
+    return NETWORKS[network](**models[network], drop_path=drop_path)
+
+
+NETWORKS = {"ecg_encoder": EcgEncoder, "ecg_cnn": EcgCnn, "cmr_encoder": cmr_encoder}

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from cmr2ecg.encoders import DRAWN, network_of
 from cmr2ecg.plan import flops
 from cmr2ecg.plan.cohort import Cohort, outputs_of
 from cmr2ecg.plan.jobs import Job
@@ -30,6 +31,7 @@ FORWARD = 1 / 3  # of a training step
 SEED_SECONDS = 0.15  # of a fit's seed beside its epochs: building, predicting, writing
 READ_BYTES_SECOND = 500e6  # of recordings, on an ordinary disk
 USES_TORCH = re.compile(r"^\s*(import|from) (torch|timm)\b", re.MULTILINE)
+FITTED = {"ecg_encoder": "finetune_ecg", "ecg_cnn": "finetune_cnn", "cmr_encoder": "finetune_cmr"}
 TRAININGS = ("pretrain_mae", "pretrain_contrastive", "pretrain_cmr", "pretrain_mmcl", "finetune", "sweep", "probe")
 
 
@@ -63,7 +65,7 @@ def kind_of(job: Job) -> str:
     if job.step in ("pretrain_mae", "pretrain_cmr", "pretrain_mmcl"):
         return job.step.removeprefix("pretrain_")
     if job.step in ("finetune", "sweep", "probe"):
-        return "finetune_cmr" if job.encoder.startswith("cmr_") else "finetune_ecg"
+        return FITTED[network_of(job.encoder)]
     return ""
 
 
@@ -117,7 +119,7 @@ class Estimate:
             seconds, operations = self._pretraining(job, kind, line)
             return Span.within(seconds, spread), Span.exactly(operations)
         if job.step == "probe":
-            seeds = len(job.settings["method"]["random_seeds"]) if job.encoder == "random" else 1
+            seeds = len(job.settings["method"]["random_seeds"]) if job.encoder in DRAWN else 1
             count = seeds * self.cohort.subjects
             embedding = Span.within(self._forward(line, count), spread)
             fits = Span.within(seeds * sum(self._probe_seconds(fit, job) for fit in job.params["fits"]), 4.0)

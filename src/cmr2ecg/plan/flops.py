@@ -5,6 +5,7 @@ out (norms, activations, softmax, augmentation, optimiser) is small in operation
 A training step costs three times the forward pass, less the first layer's gradient with respect to its input.
 """
 
+import math
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from cmr2ecg.models.ecg_cnn import EcgCnn
 from cmr2ecg.models.resnet import cmr_encoder
 
 Sizes = Mapping[str, Any]
@@ -66,24 +68,35 @@ def projector(features: int, sizes: Sizes) -> float:
 
 @lru_cache(maxsize=8)
 def resnet(name: str, image_size: int) -> tuple[float, float, int]:
-    """Return the operations of one image's way through a timm ResNet, those of its first layer, and its features.
+    """Return the operations of one image's way through a timm ResNet, those of its first layer, and its features."""
+    with torch.device("meta"):
+        network = cmr_encoder(name, image_size)
+        found = convolutions(network, torch.empty(1, 3, image_size, image_size))
+    return sum(found), found[0], network.num_features
 
-    Each convolution is 2 x output pixels x output channels x input channels / groups x kernel area. The shapes come
-    from a forward pass on torch's device "meta", which computes nothing.
+
+def ecg_cnn(sizes: Sizes) -> tuple[float, float]:
+    """Return the operations of one ECG's way through the convolutional network, and those of its first layer."""
+    with torch.device("meta"):
+        found = convolutions(EcgCnn(**sizes), torch.empty(1, sizes["leads"], sizes["samples"]))
+    return sum(found), found[0]
+
+
+def convolutions(network: nn.Module, recording: torch.Tensor) -> list[float]:
+    """Return the operations of each convolution of a pass, which computes nothing on torch's device "meta".
+
+    It is 2 x output places x output channels x input channels / groups x kernel area.
     """
     found: list[float] = []
 
     def count(layer: nn.Module, _inputs: tuple, output: torch.Tensor) -> None:
-        kernel = layer.kernel_size[0] * layer.kernel_size[1]
-        found.append(2.0 * output[0].numel() * layer.in_channels // layer.groups * kernel)
+        found.append(2.0 * output[0].numel() * layer.in_channels // layer.groups * math.prod(layer.kernel_size))
 
-    with torch.device("meta"):
-        network = cmr_encoder(name, image_size)
-        for layer in network.modules():
-            if isinstance(layer, nn.Conv2d):
-                layer.register_forward_hook(count)
-        network.eval()(torch.empty(1, 3, image_size, image_size))
-    return sum(found), found[0], network.num_features
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv1d | nn.Conv2d):
+            layer.register_forward_hook(count)
+    network.eval()(recording)
+    return found
 
 
 def training(forward: float, first: float) -> float:
@@ -95,7 +108,7 @@ def step_flops(kind: str, models: Mapping[str, Sizes], settings: Mapping[str, An
     """Return the operations a training subject costs in one step.
 
     Args:
-        kind: mae, simclr, byol, barlow_twins, clocs, cmr, mmcl, finetune_ecg or finetune_cmr.
+        kind: mae, simclr, byol, barlow_twins, clocs, cmr, mmcl, finetune_ecg, finetune_cnn or finetune_cmr.
         models: sizes of the networks. settings: of the method; batch_size, projector, mask_ratio are used.
     """
     return _COUNTS[kind](models, settings)
@@ -105,6 +118,8 @@ def forward_flops(kind: str, models: Mapping[str, Sizes]) -> float:
     """Return the operations of a prediction or an embedding of one subject, `kind` as in step_flops."""
     if kind.endswith("cmr"):
         return resnet(**image_network(models))[0]
+    if kind.endswith("cnn"):
+        return ecg_cnn(models["ecg_cnn"])[0]
     return ecg_encoder(models["ecg_encoder"]) + attention_pooling(models["ecg_encoder"])
 
 
@@ -158,6 +173,10 @@ def _finetune_ecg(models: Mapping[str, Sizes], settings: Mapping[str, Any]) -> f
     return training(ecg_encoder(encoder) + attention_pooling(encoder), patch_embedding(encoder))
 
 
+def _finetune_cnn(models: Mapping[str, Sizes], settings: Mapping[str, Any]) -> float:
+    return training(*ecg_cnn(models["ecg_cnn"]))
+
+
 def _finetune_cmr(models: Mapping[str, Sizes], settings: Mapping[str, Any]) -> float:
     forward, first, _ = resnet(**image_network(models))
     return training(forward, first)
@@ -172,5 +191,6 @@ _COUNTS = {
     "cmr": _cmr,
     "mmcl": _mmcl,
     "finetune_ecg": _finetune_ecg,
+    "finetune_cnn": _finetune_cnn,
     "finetune_cmr": _finetune_cmr,
 }

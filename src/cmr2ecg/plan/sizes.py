@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 
+from cmr2ecg.encoders import DRAWN
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.plan.cohort import Cohort, outputs_of
@@ -51,7 +52,7 @@ def disk_bytes(job: Job, kind: str, cohort: Cohort, config: Mapping[str, Any], r
         every = job.params.get("keep") and "100"
         return sum(_fit_bytes(fit, job, line, cohort, every) for fit in job.params["fits"])
     if job.step == "probe":
-        seeds = job.settings["method"]["random_seeds"] if job.encoder == "random" else [0]
+        seeds = job.settings["method"]["random_seeds"] if job.encoder in DRAWN else [0]
         return sum(predicted_bytes(fit.split("/")[0], len(seeds), cohort) for fit in job.params["fits"])
     if job.step == "train_tabular":
         return predicted_bytes(job.wildcards["target"], len(job.settings["seeds"]), cohort)

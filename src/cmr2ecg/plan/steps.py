@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor, build_encoder
+from cmr2ecg.models.classifier import build_encoder, build_predictor
 from cmr2ecg.training.contrastive import OBJECTIVES
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.finetune import optimizer_of, training_view
@@ -97,10 +97,8 @@ def _pretraining(kind: str, models: Settings, settings: Settings, precision: str
 
 
 def _finetuning(kind: str, models: Settings, settings: Settings, precision: str) -> tuple:
-    if kind == "finetune_cmr":
-        model = CmrPredictor(build_encoder("cmr_supervised", models, settings["drop_path"]), 2)
-    else:
-        model = EcgPredictor(build_encoder("supervised", models, settings["drop_path"]), 2, settings["pooling"])
+    encoder = {"finetune_ecg": "supervised", "finetune_cnn": "supervised_cnn", "finetune_cmr": "cmr_supervised"}[kind]
+    model = build_predictor(build_encoder(encoder, models, settings["drop_path"]), 2, settings["pooling"])
 
     def loss(batch: dict[str, Tensor], generator: torch.Generator) -> Tensor:
         inputs = training_view(batch, model, settings, generator)

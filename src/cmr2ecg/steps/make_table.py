@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, *tuple[str, ...]]:
     """Return a table of the paper as csv, Markdown, LaTeX and HTML."""
-    layout = LAYOUTS[int(args.table)]
+    fitted = {encoder for name in ("metrics", "skipped") for encoder in tables[name]["encoder"]}
+    layout = LAYOUTS[int(args.table)].with_fitted(fitted)
     cells = make_cells(layout, *(tables[name] for name in ("metrics", "skipped", "models", "untrained")))
     missing = sum(cell.note == NOT_RUN for row in cells for cell in row)
     logging.info("table %s: %d cells, %d not run", layout.roman, sum(map(len, cells)), missing)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping
 
-from cmr2ecg.sweeps.space import axes_of
+from cmr2ecg.sweeps.space import axes_of, grid_of
 
 
 def sweep_disagreements(config: Mapping) -> Iterator[str]:
@@ -12,9 +12,11 @@ def sweep_disagreements(config: Mapping) -> Iterator[str]:
     if sweep["encoders"]:
         yield from _unused("sweep.encoders", sweep["encoders"], "finetune.encoders", finetune["encoders"])
         yield from _unused("sweep.targets", sweep["targets"], "finetune.targets", finetune["targets"])
-        for target in sweep["targets"]:
-            yield from _grid("sweep", sweep, target)
-        yield from _trials(sweep)
+        for encoder in sweep["encoders"]:
+            own = {**sweep, "grid": grid_of(sweep, encoder)}
+            for target in sweep["targets"]:
+                yield from _grid("sweep", own, target, encoder)
+            yield from _trials(own, encoder)
         if sweep["strategy"] == "halving":
             yield from _epochs(sweep, finetune)
     if tabular["targets"]:
@@ -29,15 +31,15 @@ def _unused(name: str, wanted: list[str], other: str, there: list[str]) -> Itera
             yield f"{name} names {item}, which {other} lacks; add it there or drop it here"
 
 
-def _grid(name: str, section: Mapping, target: str) -> Iterator[str]:
+def _grid(name: str, section: Mapping, target: str, encoder: str = "") -> Iterator[str]:
     if not axes_of(section["grid"], target):
-        kind = "" if name == "sweep_tabular" else f" for {target}"
+        kind = f" for {encoder} and {target}" if encoder else ""
         yield f"{name}.grid is empty{kind}; give one axis its values, or switch the sweep off with {name}." + (
             "targets: []" if name == "sweep_tabular" else "encoders: []"
         )
 
 
-def _trials(sweep: Mapping) -> Iterator[str]:
+def _trials(sweep: Mapping, encoder: str) -> Iterator[str]:
     count, strategy = sweep["trials"], sweep["strategy"]
     if strategy == "random" and count is None:
         yield "sweep.trials is null; random wants the number of trials, the whole grid is strategy: grid"
@@ -46,7 +48,7 @@ def _trials(sweep: Mapping) -> Iterator[str]:
     for target in sweep["targets"]:
         size = math.prod(len(values) for values in axes_of(sweep["grid"], target).values())
         if count > size:
-            yield f"sweep.trials is {count}; the grid has only {size} combinations for {target}"
+            yield f"sweep.trials is {count}; the grid has only {size} combinations for {encoder} and {target}"
 
 
 def _epochs(sweep: Mapping, finetune: Mapping) -> Iterator[str]:

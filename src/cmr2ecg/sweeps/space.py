@@ -10,8 +10,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from cmr2ecg.encoders import network_of
+
 PHENOTYPE_GROUPS = ("lv", "rv", "wt", "ecc", "err")
 CLASSIFICATION_ONLY = ("label_smoothing",)  # a squared error has no labels to smooth
+WITHOUT_EFFECT = {"ecg_cnn": ("layer_decay",)}  # axes that change nothing in a network
 Settings = Mapping[str, float]
 
 
@@ -33,6 +36,15 @@ def axes_of(grid: Mapping[str, Sequence[float]], target: str) -> dict[str, Seque
     """Return the axes that are swept for a target: an empty one is not, nor is label smoothing for phenotypes."""
     dropped = CLASSIFICATION_ONLY if target in PHENOTYPE_GROUPS else ()
     return {axis: values for axis, values in grid.items() if values and axis not in dropped}
+
+
+def grid_of(section: Mapping, encoder: str) -> dict[str, Sequence[float]]:
+    """Return one encoder's grid: with its overrides, and no values on axes that change nothing in its network.
+
+    section: config["sweep"].
+    """
+    own = {**section["grid"], **section["overrides"].get(encoder, {})}
+    return own | {axis: [] for axis in WITHOUT_EFFECT.get(network_of(encoder), ())}
 
 
 def combinations(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:

@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.data.view import View
-from cmr2ecg.models.classifier import CmrPredictor, EcgPredictor, Predictor, build_encoder, is_cmr
+from cmr2ecg.models import classifier
+from cmr2ecg.models.classifier import Predictor, build_encoder
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.device import autocast
@@ -172,10 +173,7 @@ def build_predictor(setup: Setup, settings: dict, seed: int) -> Predictor:
     encoder = build_encoder(setup.encoder, setup.models, settings["drop_path"])
     if setup.start is not None:
         load_start(encoder, setup.start, setup.encoder)
-    outputs = setup.task.network_outputs
-    if is_cmr(setup.encoder):
-        return CmrPredictor(encoder, outputs).to(setup.device)
-    return EcgPredictor(encoder, outputs, settings["pooling"]).to(setup.device)
+    return classifier.build_predictor(encoder, setup.task.network_outputs, settings["pooling"]).to(setup.device)
 
 
 def load_start(encoder: nn.Module, start: dict[str, Tensor], name: str) -> None:
@@ -207,8 +205,8 @@ def train_epoch(fit: Fit, epoch: int) -> float:
         return loss_of(setup.task, outputs, targets, settings["label_smoothing"])
 
     model.train()
-    # Batch norm has no statistics of a single image, so a last batch of one is left out.
-    lone = is_cmr(setup.encoder) and len(fit.train.eids) % settings["batch_size"] == 1
+    # Batch norm has no statistics of a single subject, so a last batch of one is left out.
+    lone = model.batch_norm and len(fit.train.eids) % settings["batch_size"] == 1
     run = {"seed": fit.seed, "epoch": epoch, "full_batches": lone and len(fit.train.eids) > settings["batch_size"]}
     return epochs.train_epoch(fit.train.data, loss, fit.optimizer, settings, **run)
 

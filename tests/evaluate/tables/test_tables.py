@@ -56,6 +56,18 @@ def test_best_and_second_are_marked_in_every_column():
     assert marks == [[""] * 3, ["second"] * 3, [""] * 3, ["best"] * 3]
 
 
+def test_a_model_beyond_the_papers_has_a_row_only_where_it_was_fitted_and_may_be_the_best():
+    assert LAYOUTS[3].with_fitted({"mmcl"}) == LAYOUTS[3]
+    assert [number for number in LAYOUTS if LAYOUTS[number].beyond] == [2, 3, 4]
+    layout = LAYOUTS[3].with_fitted({"mmcl", "supervised_cnn"})
+    cells = make_cells(layout, metrics(FULL | {"supervised_cnn": [0.8, 0.82]}))
+    assert [row[0].mark for row in cells] == ["", "", "", "second", "best"]
+    last = to_markdown(layout, cells, "demo").splitlines()[-1]
+    assert last.startswith("| ECG | Supervised CNN (not in the paper) | ✗ | ✗ | **81.00±1.41** | – |")
+    body = to_latex(layout, cells, "demo").splitlines()
+    assert body[body.index(next(line for line in body if "Supervised CNN" in line)) - 1] == r"\midrule"
+
+
 def test_values_printed_alike_share_a_mark():
     values = FULL | {"mmcl": [0.720001, 0.720001], "mmcl_without_mdm": [0.7, 0.7]}
     marks = [row[0].mark for row in make_cells(LAYOUTS[3], metrics(values))]

@@ -18,10 +18,11 @@ RC = {
 }
 
 # Okabe and Ito's palette (2008), colour, marker, line: the same for a model in every figure. Their yellow is lost on
-# white paper and in grey; Tol's wine stands for it.
+# white paper and in grey; Tol's wine stands for it, and his indigo is the ninth.
 MODELS = {
     "tabular": ("#7F7F7F", "x", (0, (1, 1.5))),
     "supervised": ("#000000", "s", (0, (5, 2))),
+    "supervised_cnn": ("#332288", "p", (0, (5, 2))),
     "simclr": ("#882255", "v", (0, (3, 1, 1, 1))),
     "clocs": ("#56B4E9", "<", (0, (3, 1, 1, 1))),
     "byol": ("#CC79A7", ">", (0, (3, 1, 1, 1))),

@@ -21,6 +21,7 @@ DISEASES = Names(
 MODELS = Names(
     {
         "supervised": "Supervised ViT",
+        "supervised_cnn": "Supervised CNN",
         "simclr": "SimCLR",
         "clocs": "CLOCS",
         "byol": "BYOL",
@@ -33,6 +34,7 @@ MODELS = Names(
         "cmr_mmcl": "MMCL (CMR)",
         "tabular": "XGBoost (tabular)",
         "random": "Random ViT",
+        "cmr_random": "Random ResNet",
         "ecg_beats": "Mean beat (ECG)",
         "cmr_pixels": "Pixels (CMR)",
         "latents": "Planted latents",

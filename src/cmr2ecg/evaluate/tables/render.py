@@ -112,6 +112,7 @@ def to_latex(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     body = []
     for row, line in zip(layout.rows, cells, strict=True):
         values = [pair(cell, layout, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
+        body += [r"\midrule"] * (row in layout.beyond)
         body.append(" & ".join([*map(latex, row.words), *itertools.chain(*values)]) + r" \\")
     notes = "; ".join(rf"\textsuperscript{{{letter}}}\,{latex(note)}" for note, letter in letters.items())
     return "\n".join(

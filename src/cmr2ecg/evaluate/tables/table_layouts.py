@@ -1,6 +1,7 @@
 """The paper's tables as data: which models stand in which row, under which headings."""
 
-from dataclasses import dataclass
+from collections.abc import Container
+from dataclasses import dataclass, replace
 
 from cmr2ecg.evaluate.tables.names import MODELS
 
@@ -23,7 +24,8 @@ class Row:
 class Layout:
     """A table of the paper: `left` holds (group, heading) pairs, `targets` the columns of numbers.
 
-    scale: from the metric to the printed unit. spread: whether the std over seeds is printed.
+    scale: from the metric to the printed unit. spread: whether the std over seeds is printed. beyond: rows that the
+    paper lacks, which stand at the end of `rows` once `with_fitted` has put them there; they may be the best.
     """
 
     number: int
@@ -39,6 +41,11 @@ class Layout:
     digits: int = 2
     spread: bool = True
     fraction: int = 100
+    beyond: tuple[Row, ...] = ()
+
+    def with_fitted(self, encoders: Container[str]) -> "Layout":
+        """Return the table with those rows beyond the paper's whose encoder was fitted."""
+        return replace(self, rows=(*self.rows, *(row for row in self.beyond if row.encoder in encoders)))
 
 
 _MODALITY = (("", "Modality"),)
@@ -50,6 +57,8 @@ _ABLATION = (
     Row("mmcl_without_mdm", ("ECG", "MMCL w/o MDM", NO, YES)),
     Row("mmcl", ("ECG", "MMCL (ours)", YES, YES)),
 )
+_CNN = f"{MODELS['supervised_cnn']} (not in the paper)"
+_CNN_ABLATION = Row("supervised_cnn", ("ECG", _CNN, NO, NO))
 
 LAYOUTS = {
     1: Layout(
@@ -73,6 +82,7 @@ LAYOUTS = {
             Row(encoder, ("ECG", MODELS[encoder]))
             for encoder in ("supervised", "simclr", "clocs", "byol", "barlow_twins", "mae", "mmcl")
         ),
+        beyond=(Row("supervised_cnn", ("ECG", _CNN)),),
     ),
     3: Layout(
         number=3,
@@ -80,6 +90,7 @@ LAYOUTS = {
         title="Ablation of the pre-training strategy for the risk of cardiovascular disease from the ECG.",
         left=_PRETRAINING,
         rows=_ABLATION,
+        beyond=(_CNN_ABLATION,),
     ),
     4: Layout(
         number=4,
@@ -87,6 +98,7 @@ LAYOUTS = {
         title="Ablation of the pre-training strategy for CMR imaging phenotypes from the ECG.",
         left=_PRETRAINING,
         rows=(*_ABLATION, Row("cmr_supervised", ("CMR (reference)", MODELS["cmr_supervised"], NO, NO), reference=True)),
+        beyond=(_CNN_ABLATION,),
         targets=("lv", "rv", "wt", "ecc", "err"),
         targets_group="CMR imaging phenotype",
         metric="r",
