@@ -106,12 +106,12 @@ def test_linear_probes_are_left_out(intervals):
         np.testing.assert_allclose(ours.get_ydata(), 80)
 
 
-def test_a_dozen_models_stay_apart(intervals):
+def test_thirteen_models_stay_apart(intervals):
     one = pd.read_csv(intervals).query("encoder == 'mmcl'")
     pd.concat([one.assign(encoder=name) for name in MODELS]).to_csv(intervals, index=False)
     figure = draw({}, {"intervals": [intervals]})
-    assert len(figure.legends[0].get_texts()) == len(MODELS) == 12
+    assert len(figure.legends[0].get_texts()) == len(MODELS) == 13
     drawn = [line.get_xdata() for line in figure.axes[0].get_lines() if len(line.get_xdata()) == 3]
-    assert len(drawn) == 12  # no edges beside the means
-    assert len({x[1] for x in drawn}) == 12
+    assert len(drawn) == 13  # no edges beside the means
+    assert len({x[1] for x in drawn}) == 13
     assert all(32 < x[1] < 50 for x in drawn)
