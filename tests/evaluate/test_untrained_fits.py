@@ -123,9 +123,9 @@ def test_the_same_vit_trained_for_long_enough_is_not_marked(ecgs):
 
 def test_a_resnet_at_a_rate_at_which_nothing_moves_is_marked_by_its_scores_alone(images):
     """base_lr 3.0e-6 of the fine-tuning of pre-trained encoders, at batches of 16, from random weights."""
-    found = images.marked(images.fit(1.2e-5, 8, 16), images.random, minimum_steps=0)
+    found = images.marked(images.fit(1.2e-5, 10, 16), images.random, minimum_steps=0)
     assert found.keys() == {"cmr_supervised"} and "below a random encoder's probe" in found["cmr_supervised"]
 
 
 def test_the_same_resnet_at_a_rate_for_random_weights_is_not_marked(images):
-    assert images.marked(images.fit(1e-3, 8, 16), images.random, minimum_steps=0) == {}
+    assert images.marked(images.fit(1e-3, 10, 16), images.random, minimum_steps=0) == {}
