@@ -56,7 +56,10 @@ FIGURE_INPUTS = {
             and "mmcl" in config["finetune"]["encoders"]
         ],
     },
-    "figure_5": {"intervals": "<results>/evaluate/intervals.csv"},
+    "figure_5": {
+        "intervals": "<results>/evaluate/intervals.csv",
+        "untrained": "<results>/evaluate/untrained.csv",
+    },
     "figure_6": {**CASE_INPUTS, **MAPPED},
     "ablations": {
         "intervals": "<results>/evaluate/intervals.csv",

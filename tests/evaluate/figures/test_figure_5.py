@@ -63,6 +63,20 @@ def test_lines_are_the_means_over_the_real_sizes(intervals):
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["MMCL (ours)", "Supervised ViT"]
 
 
+def test_a_ring_is_a_model_that_was_not_trained(intervals, tmp_path):
+    rows = [("finetune", "supervised", "cad", 10), ("probe", "mmcl", "cad", 1), ("finetune", "mae", "cad", 1)]
+    table = pd.DataFrame(rows, columns=["fit", "encoder", "target", "fraction"]).assign(reason="36 steps")
+    table.to_csv(tmp_path / "untrained.csv", index=False)
+    cad, *others = draw({}, {"intervals": [intervals], "untrained": [tmp_path / "untrained.csv"]}).axes
+    (ring,) = (line for line in cad.get_lines() if line.get_markerfacecolor() == "white")
+    np.testing.assert_allclose(ring.get_xdata(), [40], rtol=0.05)
+    np.testing.assert_allclose(ring.get_ydata(), [60])
+    assert "ring: not trained" in [text.get_text() for text in cad.texts]
+    for axes in others:
+        assert "ring: not trained" not in [text.get_text() for text in axes.texts]
+        assert all(line.get_markerfacecolor() != "white" for line in axes.get_lines())
+
+
 def test_models_differ_in_marker_or_line_so_that_grey_is_enough():
     assert len({(marker, str(line)) for _, marker, line in MODELS.values()}) >= len(MODELS) - 2  # CMR stars share
     ecg = [look for name, look in MODELS.items() if not name.startswith("cmr_")]

@@ -20,10 +20,11 @@ FEW = 5  # with so many models or fewer each interval gets an edge; edges of a d
 
 
 def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
-    """Return the figure; inputs: {"intervals": [intervals.csv of the step evaluate]}.
+    """Return the figure; inputs: {"intervals": [intervals.csv of evaluate], "untrained": [its untrained.csv]}.
 
     Lines are means over seeds at the same sizes for every model, drawn a little apart; shaded regions are the 95 %
     bootstrap intervals. All panels share the AUROC axis.
+    A white ring is a model that was not trained; without untrained.csv there is none.
     Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
     """
     (path,) = inputs["intervals"]
@@ -33,6 +34,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     table = table[table["target"].isin(DISEASES) & (table["metric"] == "auroc")].dropna(subset=["mean"])
     if table.empty:
         raise InputError(f"{path}: no AUROC on any disease, so there is nothing to draw in figure 5")
+    table["ring"] = _untrained(table, inputs.get("untrained", []))
     if table["n_train"].isna().any():
         raise InputError(f"{path}: n_train is empty; run the step evaluate with --results")
     targets = [target for target in DISEASES if target in set(table["target"])]
@@ -79,9 +81,21 @@ def _panel(axes: Axes, table: pd.DataFrame, encoders: list[str]) -> None:
             label=MODELS[encoder],
             zorder=3 if encoder == "mmcl" else 2,
         )
+        ring = rows["ring"].to_numpy()
+        if ring.any():
+            axes.plot(sizes[ring], 100 * rows["mean"][ring], "o", color=colour, markerfacecolor="white", zorder=4)
+    if table["ring"].any():
+        axes.annotate("ring: not trained", (0.98, 0.02), xycoords="axes fraction", ha="right", size=7, color="0.4")
     axes.axhline(50, color="0.55", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
     _size_ticks(axes, table)
     light_grid(axes)
+
+
+def _untrained(table: pd.DataFrame, paths: list[Path]) -> pd.Series:
+    """Return which rows of `table`, without probes, are models that untrained.csv lists."""
+    key = ["encoder", "target", "fraction"]
+    listed = {row for path in paths for row in pd.read_csv(path).query("fit != 'probe'")[key].itertuples(index=False)}
+    return pd.Series([row in listed for row in table[key].itertuples(index=False)], index=table.index, dtype=bool)
 
 
 def _size_ticks(axes: Axes, table: pd.DataFrame) -> None:
