@@ -11,6 +11,7 @@ from cmr2ecg.training.targets import task_of
 SETTINGS = {
     "seeds": [0, 1],
     "epochs": 4,
+    "minimum_steps": 1,
     "batch_size": 8,
     "base_lr": 3e-3,
     "lr_reference_batch": 8,

@@ -101,7 +101,7 @@ def described(schema: dict, node: dict, value: Any, path: str) -> list[str]:
     closed = node.get("additionalProperties") is False or "propertyNames" in node
     found += [] if closed else [f"{path}: lets unknown keys pass"]
     properties, patterns = node.get("properties", {}), node.get("patternProperties", {})
-    chosen = "overrides" in path or "limits" in path  # the user says which settings stand there
+    chosen = any(name in path for name in ("overrides", "limits"))  # the user says which settings stand there
     if properties and not chosen and not set(properties) == set(node["required"]) == set(value):
         found.append(f"{path}: keys {sorted(set(properties) ^ set(value) | set(properties) ^ set(node['required']))}")
     for key, item in value.items():
@@ -268,11 +268,11 @@ SWITCHED_ON = {"encoders": ["mmcl"], "targets": ["cad"]}
         ({"strategy": "random"}, "sweep.trials is null; random wants the number of trials"),
         (
             {"strategy": "random", "trials": 649},
-            "sweep.trials is 649; the grid has only 648 combinations for mmcl and cad",
+            "is 649; the grid has only 648 combinations for mmcl and cad",
         ),
         (
             {"strategy": "halving", "trials": 700},
-            "sweep.trials is 700; the grid has only 648 combinations for mmcl and cad",
+            "is 700; the grid has only 648 combinations for mmcl and cad",
         ),
         ({"strategy": "halving", "minimum_epochs": 401}, "minimum_epochs is 401; mmcl is trained for only 400 epochs"),
     ],

@@ -195,6 +195,9 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
         ablation = name.removeprefix("mmcl_")
         if ablation not in (name, "without_mdm", *config["ablations"]):
             yield f"finetune.limits names {name}, yet ablations has no {ablation}; correct the name or drop it there"
+    for seed in config["pretrain"]["seeds"]:
+        if f"seed_{seed}" in config["ablations"]:
+            yield f"ablations names seed_{seed}, as pretrain.seeds names a repeat of mmcl; call the ablation otherwise"
     yield from sweep_disagreements(config)
     yield from _releases(config["release"]["encoders"], config["finetune"]["encoders"])
 

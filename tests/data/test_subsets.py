@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.data.subsets import balanced_subset, pair_count
+from cmr2ecg.data.subsets import balanced_subset, balanced_subsets, draws_of, of_draw, pair_count
 from cmr2ecg.runtime.command import InputError
 
 TRAIN = 28_030
@@ -57,3 +57,19 @@ def test_too_few_positives_or_negatives_are_errors_that_name_the_setting():
         subset(labels(0, 100), 1, minimum=0)
     with pytest.raises(InputError, match=r"60 positives but only 40 negatives.*read_tabular\.diseases\.cad"):
         subset(labels(60, 100), 100)
+
+
+def test_draws_differ_lie_within_the_whole_set_and_are_nested_each():
+    table = labels(300, 3000)
+    size = {"minimum_pairs": 1, "seed": 2023, "draws": 4}
+    whole, ten, one = (balanced_subsets(table, "cad", fraction=fraction, **size) for fraction in (100, 10, 1))
+    assert "draw" not in whole and draws_of(whole) == 1 and draws_of(ten) == draws_of(one) == 4
+    assert len({frozenset(of_draw(ten, draw)["eid"]) for draw in range(4)}) == 4
+    for draw in range(4):
+        larger, smaller = (of_draw(found, draw) for found in (ten, one))
+        assert set(smaller["eid"]) < set(larger["eid"]) < set(whole["eid"])
+        assert len(larger) == 60 and larger["label"].mean() == smaller["label"].mean() == 0.5
+    alone = balanced_subset(table, "cad", fraction=10, minimum_pairs=1, seed=2023)
+    pd.testing.assert_frame_equal(
+        of_draw(ten, 0), alone.reset_index(drop=True)
+    )  # more draws change nothing of the first

@@ -22,13 +22,13 @@ from cmr2ecg.ukb.phenotypes import phenotype_names
 def start(small_dataset, small_models, tmp_path):
     """Run a step on the small dataset and return the encoder's folder."""
 
-    def run(step, fits, method=SETTINGS, encoder="supervised", models=small_models, **files):
+    def run(step, fits, method=SETTINGS, encoder="supervised", models=small_models, runs=(), **files):
         settings = {"method": {**method, "epochs": 2} if step is finetune else method, "models": models}
-        settings |= {"device": "cpu", "precision": "fp32"}
+        settings |= {"device": "cpu", "precision": "fp32", "blocks": 1, "draws": 1, **dict(runs)}
         paths = {name: small_dataset / f"{name}.parquet" for name in ("labels", "phenotypes")}
         paths |= {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv"}
         paths |= {"subsets": small_dataset, "output": tmp_path / step.__name__.rsplit(".", 1)[-1] / encoder, **files}
-        arguments = [text for name, path in paths.items() for text in (f"--{name}", str(path))]
+        arguments = [text for name, path in paths.items() for text in (f"--{name}", *map(str, listed(path)))]
         step.main(["--settings", json.dumps(settings), "--encoder", encoder, *arguments, "--fits", *fits])
         return paths["output"]
 
@@ -46,6 +46,10 @@ def trained(monkeypatch):
 
     monkeypatch.setattr(module, "train_resumably", counted)
     return names
+
+
+def listed(path):
+    return path if isinstance(path, list) else [path]
 
 
 def result_of(folder):
@@ -173,3 +177,50 @@ def test_probes_find_the_planted_disease_and_repeat_exactly(start, encoder, smal
     start(probe, ["cad/100", "lv/100"], method, encoder, **weights)
     pd.testing.assert_frame_equal(pd.read_parquet(folder / "cad/100/predictions.parquet"), first)
     assert set(pd.read_parquet(folder / "lv/100/predictions.parquet")["output"]) == set(phenotype_names("lv"))
+
+
+def drawn(small_dataset, folder):
+    """Copy the subsets, with three draws of four pairs in the smaller one."""
+    whole = pd.read_csv(small_dataset / "cad_100.csv")
+    whole.to_csv(folder / "cad_100.csv", index=False)
+    parts = [whole.iloc[8 * draw : 8 * draw + 8].assign(draw=draw) for draw in range(3)]
+    pd.concat(parts).to_csv(folder / "cad_10.csv", index=False)
+    return folder
+
+
+@pytest.mark.parametrize("step", [finetune, probe])
+def test_each_draw_of_a_subset_has_a_run_and_the_whole_set_one_a_seed(start, step, small_dataset, tmp_path):
+    method = SETTINGS if step is finetune else {"random_seeds": [0, 1], "penalties": [0.1]}
+    subsets = drawn(small_dataset, tmp_path)
+    encoder = "supervised" if step is finetune else "random"
+    folder = start(step, ["cad/10", "cad/100"], method, encoder, runs={"draws": 3}, subsets=subsets)
+    ten, whole = (result_of(folder / fit)["runs"] for fit in ("cad/10", "cad/100"))
+    assert [(run["seed"], run["draw"]) for run in ten] == [(0, 0), (1, 1), (1000, 2)]
+    assert [(run["seed"], run["draw"]) for run in whole] == [(0, 0), (1, 0)]
+    assert result_of(folder / "cad/10")["n_train"] == 8
+    assert pd.read_parquet(folder / "cad/10/predictions.parquet")["seed"].unique().tolist() == [0, 1, 1000]
+
+
+def test_one_draw_more_trains_that_draw_only(start, trained, small_dataset, tmp_path):
+    subsets = drawn(small_dataset, tmp_path)
+    start(finetune, ["cad/10"], runs={"draws": 2}, subsets=subsets)
+    start(finetune, ["cad/10"], runs={"draws": 3}, subsets=subsets)
+    assert trained == [("cad", 8, 0), ("cad", 8, 1), ("cad", 8, 1000)]
+
+
+@pytest.mark.parametrize("step", [finetune, probe])
+def test_runs_take_turns_with_the_pre_trainings(start, step, small_models, tmp_path):
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        save_file(build_encoder("mae", small_models).state_dict(), tmp_path / f"{seed}.safetensors")
+    method = {**SETTINGS, "seeds": [0, 1, 2]} if step is finetune else {"random_seeds": [0], "penalties": [0.1]}
+    weights = [tmp_path / "0.safetensors", tmp_path / "1.safetensors"]
+    folder = start(step, ["cad/100"], method, "mae", runs={"blocks": 2}, weights=weights)
+    blocks = [run["block"] for run in result_of(folder / "cad/100")["runs"]]
+    assert blocks == ([0, 1, 0] if step is finetune else [0, 1])
+    both = pd.read_parquet(folder / "cad/100/predictions.parquet").set_index("seed")["y_score"]
+    start(step, ["cad/100"], method, "mae", runs={"blocks": 2}, weights=weights[::-1])
+    turned = pd.read_parquet(folder / "cad/100/predictions.parquet").set_index("seed")["y_score"]
+    assert not np.array_equal(both.loc[0], turned.loc[0])
+    if step is probe:  # nothing is drawn: the second run is the first one of the other order
+        assert np.array_equal(both.loc[0], turned.loc[1000])

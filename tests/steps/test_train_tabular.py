@@ -33,7 +33,7 @@ def cohort(tmp_path):
     return tmp_path
 
 
-def run(folder, target, name="out", settings=SETTINGS, **changed):
+def run(folder, target, name="out", settings=SETTINGS, fraction=100, draws=1, **changed):
     files = {"covariates": "covariates.parquet", "split": "split.csv"}
     files |= (
         {"values": "labels.parquet", "subset": "subset.csv"} if target == "cad" else {"values": "phenotypes.parquet"}
@@ -41,8 +41,9 @@ def run(folder, target, name="out", settings=SETTINGS, **changed):
     paths = {key: folder / value for key, value in files.items()} | changed
     arguments = [text for key, value in paths.items() for text in (f"--{key}", str(value))]
     output = folder / name
-    arguments += ["--target", target, "--fraction", "100", "--output", str(output)]
-    main(["--settings", json.dumps(settings), *arguments])
+    arguments += ["--target", target, "--fraction", str(fraction), "--output", str(output)]
+    whole = {"method": settings, "blocks": 1, "draws": draws}
+    main(["--settings", json.dumps(whole), *arguments])
     return pd.read_parquet(output / "predictions.parquet"), json.loads((output / "result.json").read_text())
 
 
@@ -103,10 +104,10 @@ def test_a_covariate_that_nobody_has_is_no_obstacle(cohort):
 
 
 def test_a_sweeps_choice_replaces_the_settings(cohort):
-    choice = {"encoder": "tabular", "target": "cad", "settings": {"rounds": 2, "max_depth": 4}}
+    choice = {"encoder": "tabular", "target": "cad", "settings": {"rounds": 2, "max_depth": 4}, "trials": 9}
     (cohort / "choice.json").write_text(json.dumps(choice))
     _, result = run(cohort, "cad", selected=cohort / "choice.json")
-    assert result["settings"] == SETTINGS | {"rounds": 2, "max_depth": 4}
+    assert result["settings"] == SETTINGS | {"rounds": 2, "max_depth": 4} and result["tuned_trials"] == 9
     with pytest.raises(InputError, match="is the choice for tabular/cad, not for tabular/rv"):
         run(cohort, "rv", selected=cohort / "choice.json")
 
@@ -119,3 +120,13 @@ def test_values_that_cannot_be_learnt_are_skipped_with_one_line(cohort):
     assert predictions.empty and "cad has the same value for all 20 subjects of the val set" in result["skipped"]
     with pytest.raises(InputError, match="a balanced subset goes with a disease"):
         run(cohort, "rv", subset=cohort / "subset.csv")
+
+
+def test_each_draw_of_a_subset_has_a_run(cohort):
+    whole = pd.read_csv(cohort / "subset.csv")
+    drawn = pd.concat([whole.sample(30, random_state=draw).assign(draw=draw) for draw in range(3)])
+    drawn.to_csv(cohort / "drawn.csv", index=False)
+    predictions, result = run(cohort, "cad", fraction=10, draws=3, subset=cohort / "drawn.csv")
+    assert [one["draw"] for one in result["runs"]] == [0, 1, 2] and result["n_train"] == 30
+    scores = predictions.pivot_table(index="eid", columns="seed", values="y_score")
+    assert scores.columns.tolist() == [0, 7, 1000] and scores.corr().to_numpy().min() < 0.999

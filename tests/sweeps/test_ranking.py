@@ -5,7 +5,7 @@ import json
 import pytest
 
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.sweeps.choice import apply_choice
+from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
 from cmr2ecg.sweeps.ranking import Result, best_of, promoted, rank, rank_rungs
 from cmr2ecg.sweeps.report import choice_of, curve_table, total_seconds, trial_table
 from cmr2ecg.sweeps.store import Outcome
@@ -72,7 +72,7 @@ def test_tables():
 
 
 def write(path, **changed):
-    choice = {"encoder": "mmcl", "target": "cad", "settings": {"base_lr": 1e-5}, "chosen": None} | changed
+    choice = {"encoder": "mmcl", "target": "cad", "settings": {"base_lr": 1e-5}, "trials": 16} | changed
     path.write_text(json.dumps(choice))
     return path
 
@@ -83,6 +83,7 @@ def test_a_choice_replaces_settings_and_only_those_it_names(tmp_path):
     assert apply_choice(own, path, "mmcl", "cad") == {"base_lr": 1e-5, "epochs": 400}
     assert apply_choice(own, None, "mmcl", "cad") == own
     assert apply_choice(own, write(path, settings={}), "mmcl", "cad") == own
+    assert tuned_trials(path) == 16 and tuned_trials(None) == 0
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,27 @@ def test_stops_after_patience_and_predicts_with_the_best_weights(setup, monkeypa
     assert np.array_equal(fit.predict(setup.val), seen[1]) and not np.array_equal(seen[1], seen[3])
 
 
+def test_patience_waits_for_the_fewest_steps(setup, monkeypatch):
+    scores_of(monkeypatch, [0.9] + [0.5] * 30)
+    fit = Fit(setup, {**SETTINGS, "epochs": 20, "patience": 2, "minimum_steps": 15}, 0).advance()
+    assert fit.steps_per_epoch == 2 and fit.steps == 16 and fit.best_epoch == 0
+
+
+def test_few_subjects_are_trained_on_for_more_epochs(setup):
+    fit = Fit(setup, {**SETTINGS, "epochs": 2, "minimum_steps": 9}, 0).advance()
+    assert len(fit.history) == fit.settings["epochs"] == 5 and fit.steps == 10
+    rates = [row["learning_rate"] for row in fit.history]
+    assert rates[-1] < 0.3 * rates[0]  # the cosine comes down over all of them
+
+
+def test_scores_that_are_kept_are_fp32(setup):
+    bf16 = Fit(replace(setup, precision="bf16"), SETTINGS, 0).advance(1)
+    fp32 = Fit(setup, SETTINGS, 0)
+    fp32.model.load_state_dict(bf16.best_state)
+    assert np.array_equal(bf16.predict(setup.val, precision="fp32"), fp32.predict(setup.val, fp32.model))
+    assert not np.array_equal(bf16.predict(setup.val), bf16.predict(setup.val, precision="fp32"))
+
+
 def test_a_score_within_the_authors_tolerance_starts_the_count_anew(setup, monkeypatch):
     scores_of(monkeypatch, [0.5, 0.9, 0.7, 0.898, 0.8, 0.8, 0.8])
     settings = {**SETTINGS, "epochs": 20, "patience": 2, "patience_tolerance": 0.0025}

@@ -24,8 +24,9 @@ def run(tmp_path, trained):
         trained.append(seed)
         return prediction_rows(seed, [9000001], "val", "cad", [1], [0.5]), [{"seed": seed}], {"val_auroc": 0.5}
 
-    def start(seeds, owner="a"):
-        return run_seeds(seeds, fit, directory=tmp_path, owner=owner, label="x")
+    def start(seeds, owner="a", **owners):
+        of_all = dict.fromkeys(seeds, owner) | {int(seed[1:]): own for seed, own in owners.items()}
+        return run_seeds(of_all, fit, directory=tmp_path, label="x")
 
     return start
 
@@ -51,6 +52,12 @@ def test_one_seed_more_trains_that_seed_only(trained, run):
     run([1, 2])
     run([1, 2, 3])
     assert trained == [1, 2, 3]
+
+
+def test_a_seed_whose_own_inputs_changed_is_trained_again_alone(tmp_path, trained, run):
+    run([1, 2])
+    run([1, 2], _2="b")
+    assert trained == [1, 2, 2]
 
 
 def test_other_inputs_leave_no_file_of_the_old_ones(tmp_path, trained, run):

@@ -92,11 +92,38 @@ INIT = {name: path for name, path in config["init"].items() if path}
 DATASET = "<results>/assemble_dataset/dataset.h5"
 SPLIT = "<results>/split_subjects/split.csv"
 AUDIT = "<results>/audit_leakage/audit.json"
-MMCL_STARTS = {
-    "mmcl": "<results>/pretrain_mae/mae/encoder.safetensors",
-    "mmcl_without_mdm": [],
-}
 OWN_MAE = [name for name, changes in ABLATIONS.items() if "mae" in changes]
+BASELINES = sorted(config["pretrain"]["contrastive"])
+# Every pre-training once for each seed of pretrain.seeds; the first has the plain name, and ablations only that one.
+REPEATS = {
+    number: f"_seed_{seed}" if number else ""
+    for number, seed in enumerate(config["pretrain"]["seeds"] or [None])
+}
+
+
+def repeats(name):
+    """Return the names of a pre-training's repeats with other seeds, itself first."""
+    return [name + suffix for suffix in REPEATS.values()]
+
+
+def repeat_of(name):
+    """Return the pre-training that a repeat repeats, and its number."""
+    for number, suffix in reversed(REPEATS.items()):
+        if name.endswith(suffix):
+            return name.removesuffix(suffix), number
+
+
+def seeded(method, number):
+    """Return the settings of a pre-training's repeat."""
+    seeds = config["pretrain"]["seeds"]
+    return {**method, "seed": seeds[number]} if seeds else method
+
+
+def encoder_files(step, name, file="encoder"):
+    """Return the weights of every repeat of a pre-training."""
+    return [f"<results>/{step}/{each}/{file}.safetensors" for each in repeats(name)]
+
+
 MMCL_RATES = [f"{rate:g}" for rate in config["pretrain"]["mmcl"]["base_lrs"]]
 MMCL_FILES = [
     *[
@@ -114,7 +141,7 @@ LAUNCH = (
 )
 GPU = int(uses_gpu(config["device"]))
 GPUS = config["processes"]["pretrain"] * GPU
-BASELINES = sorted(config["pretrain"]["contrastive"])
+# Encoder -> its weights, those of each repeat
 PRETRAINED = {
     "supervised": [],
     "supervised_cnn": [],
@@ -124,29 +151,34 @@ PRETRAINED = {
     "cmr_pixels": [],
     "latents": [],
     "cmr_supervised": [],
-    "cmr_mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/image_encoder.safetensors",
-    "cmr_mmcl": "<results>/pretrain_mmcl/mmcl/image_encoder.safetensors",
     **{
-        name: f"<results>/pretrain_contrastive/{name}/encoder.safetensors"
-        for name in BASELINES
+        f"cmr_{name}": encoder_files("pretrain_mmcl", name, "image_encoder")
+        for name in ("mmcl_without_mdm", "mmcl")
     },
-    "mae": "<results>/pretrain_mae/mae/encoder.safetensors",
-    "mmcl_without_mdm": "<results>/pretrain_mmcl/mmcl_without_mdm/encoder.safetensors",
-    "mmcl": "<results>/pretrain_mmcl/mmcl/encoder.safetensors",
+    **{name: encoder_files("pretrain_contrastive", name) for name in BASELINES},
+    "mae": encoder_files("pretrain_mae", "mae"),
+    "mmcl_without_mdm": encoder_files("pretrain_mmcl", "mmcl_without_mdm"),
+    "mmcl": encoder_files("pretrain_mmcl", "mmcl"),
 }
 # Weights of elsewhere stand in for a pre-training.
 IMPORTED = {
     name: f"<results>/import_weights/{name}/encoder.safetensors" for name in INIT
 }
-PRETRAINED |= {name: path for name, path in IMPORTED.items() if name in PRETRAINED}
-MMCL_STARTS["mmcl"] = IMPORTED.get("mae", MMCL_STARTS["mmcl"])
+PRETRAINED |= {name: [path] for name, path in IMPORTED.items() if name in PRETRAINED}
+# Name of an MMCL training -> the ECG encoder that it starts from; its repeats start from those of the same seed.
+MMCL_STARTS = {name: [] for name in repeats("mmcl_without_mdm")}
+for number, name in enumerate(repeats("mmcl")):
+    MMCL_STARTS[name] = PRETRAINED["mae"][number % len(PRETRAINED["mae"])]
 for name in ABLATIONS:
     own = f"<results>/pretrain_mae/{name}/encoder.safetensors"
     MMCL_STARTS[name] = own if name in OWN_MAE else MMCL_STARTS["mmcl"]
-    PRETRAINED[name] = f"<results>/pretrain_mmcl/{name}/encoder.safetensors"
-CMR_START = IMPORTED.get(
-    "cmr_simclr", "<results>/pretrain_cmr/simclr/encoder.safetensors"
-)
+    PRETRAINED[name] = [f"<results>/pretrain_mmcl/{name}/encoder.safetensors"]
+
+
+def cmr_start(wildcards):
+    """Return the image encoder that an MMCL training starts from."""
+    _, number = repeat_of(wildcards.name)
+    return IMPORTED.get("cmr_simclr", encoder_files("pretrain_cmr", "simclr")[number])
 
 
 CODE = "code "  # before the digest: it is found by it among recorded parameters
@@ -198,6 +230,7 @@ def without_plans(section):
         "overrides",
         "limits",
         "job",
+        "draws",
     )
     return {key: value for key, value in section.items() if key not in plans}
 
@@ -230,8 +263,10 @@ def import_models(name):
 
 def mmcl_candidate(name, rate):
     """Return the settings of multimodal contrastive learning, or of an ablation, at one base learning rate."""
-    section = dict(config["pretrain"]["mmcl"])
-    rates = dict(zip(MMCL_RATES, section.pop("base_lrs"), strict=True))
+    name, number = repeat_of(name)
+    section = seeded(config["pretrain"]["mmcl"], number)
+    section = {key: value for key, value in section.items() if key != "base_lrs"}
+    rates = dict(zip(MMCL_RATES, config["pretrain"]["mmcl"]["base_lrs"], strict=True))
     changes = ABLATIONS.get(name, {})
     others = {
         key: changes[key] for key in ("pairs", "shuffle_images") if key in changes
@@ -241,7 +276,15 @@ def mmcl_candidate(name, rate):
 
 def mae_settings(name):
     """Return the settings of masked data modelling, or of the one that an ablation starts from."""
-    return {**config["pretrain"]["mae"], **ABLATIONS.get(name, {}).get("mae", {})}
+    name, number = repeat_of(name)
+    method = seeded(config["pretrain"]["mae"], number)
+    return {**method, **ABLATIONS.get(name, {}).get("mae", {})}
+
+
+def contrastive_settings(name):
+    """Return the settings of a contrastive baseline."""
+    name, number = repeat_of(name)
+    return seeded(config["pretrain"]["contrastive"][name], number)
 
 
 @lru_cache
@@ -401,24 +444,16 @@ def stamps(kind, wildcards, stamp):
 
 def pretrainings(encoders):
     """Return the folders of the pre-trainings that these encoders need; an image encoder comes from its MMCL."""
-    encoders = [name for name in encoders if name not in INIT]
-    encoders = [name.removeprefix("cmr_") for name in encoders]
-    mmcl = [name for name in MMCL_STARTS if name in encoders]
-    folders = [f"<results>/pretrain_mmcl/{name}" for name in mmcl]
-    folders += (
-        ["<results>/pretrain_cmr/simclr"] if mmcl and "cmr_simclr" not in INIT else []
+    wanted = [path for name in encoders for path in PRETRAINED[name]]
+    names = [path.split("/")[2] for path in wanted if "/pretrain_mmcl/" in path]
+    wanted += [MMCL_STARTS[name] for name in names if MMCL_STARTS[name]]
+    if names and "cmr_simclr" not in INIT:
+        wanted += encoder_files("pretrain_cmr", "simclr")
+    found = dict.fromkeys(
+        os.path.dirname(path) for path in wanted if path not in IMPORTED.values()
     )
-    folders += [
-        f"<results>/pretrain_contrastive/{name}"
-        for name in BASELINES
-        if name in encoders
-    ]
-    wanted = [MMCL_STARTS[name] for name in mmcl if MMCL_STARTS[name]]
-    wanted += ["<results>/pretrain_mae/mae/encoder.safetensors"] * ("mae" in encoders)
-    folders += dict.fromkeys(
-        os.path.dirname(path) for path in wanted if "/pretrain_mae/" in path
-    )
-    return folders
+    order = ("pretrain_mmcl", "pretrain_cmr", "pretrain_contrastive", "pretrain_mae")
+    return sorted(found, key=lambda folder: order.index(folder.split("/")[1]))
 
 
 def target_values(wildcards):

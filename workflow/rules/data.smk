@@ -225,7 +225,7 @@ rule balance_subset:
         **needs("small"),
     params:
         code=code("balance_subset"),
-        settings=settings("balance_subset"),
+        settings=lambda wildcards: balance_settings(wildcards.fraction),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --split {input.split:q} --labels {input.labels:q}"

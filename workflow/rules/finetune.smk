@@ -121,7 +121,7 @@ rule train_tabular:
         **needs("small"),
     params:
         code=code("train_tabular"),
-        settings=settings("train_tabular"),
+        settings=tabular_settings(),
         folder=subpath(output.result, parent=True),
         subset=optional("subset"),
         selected=optional("selected"),

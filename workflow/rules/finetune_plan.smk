@@ -87,11 +87,29 @@ def encoder_settings(section, encoder):
     method = without_plans(config[section])
     like = "mmcl" if encoder in ABLATIONS else encoder
     overrides = config[section].get("overrides", {}).get(like, {})
-    settings = training_settings({**method, **overrides}, network_of(encoder))
-    if encoder != "ecg_beats":
-        return settings
-    rate = {"sampling_rate_hz": config["clean_ecg"]["sampling_rate_hz"]}
-    return json.dumps({**json.loads(settings), **rate}, sort_keys=True)
+    settings = json.loads(
+        training_settings({**method, **overrides}, network_of(encoder))
+    )
+    if encoder == "ecg_beats":
+        settings["sampling_rate_hz"] = config["clean_ecg"]["sampling_rate_hz"]
+    return json.dumps({**settings, **RUNS}, sort_keys=True)
+
+
+# Runs of a fit beyond one a seed: of each pre-training, of each draw of a small subset.
+RUNS = {"blocks": len(REPEATS), "draws": config["balance_subset"]["draws"]}
+
+
+def tabular_settings():
+    """Return the settings of the tabular baseline as JSON."""
+    method = without_plans(config["train_tabular"])
+    return json.dumps({"method": method, **RUNS}, sort_keys=True)
+
+
+def balance_settings(fraction):
+    """Return the settings of a balanced subset as JSON; the whole one is not drawn again."""
+    section = without_plans(config["balance_subset"])
+    draws = 1 if int(fraction) == 100 else RUNS["draws"]
+    return json.dumps({**section, "draws": draws}, sort_keys=True)
 
 
 def finetune_settings(wildcards):

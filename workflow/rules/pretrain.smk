@@ -18,7 +18,7 @@ rule pretrain_mae:
     log:
         "<results>/logs/pretrain_mae/{name}.log",
     wildcard_constraints:
-        name="|".join(["mae", *OWN_MAE]),
+        name="|".join([*repeats("mae"), *OWN_MAE]),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
@@ -52,7 +52,7 @@ rule pretrain_contrastive:
     log:
         "<results>/logs/pretrain_contrastive/{baseline}.log",
     wildcard_constraints:
-        baseline="|".join(BASELINES),
+        baseline="|".join(name for each in BASELINES for name in repeats(each)),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
@@ -64,14 +64,15 @@ rule pretrain_contrastive:
     params:
         code=code("pretrain_contrastive"),
         settings=lambda wildcards: training_settings(
-            config["pretrain"]["contrastive"][wildcards.baseline], "ecg_encoder"
+            contrastive_settings(wildcards.baseline), "ecg_encoder"
         ),
         folder=subpath(output.result, parent=True),
+        baseline=lambda wildcards: repeat_of(wildcards.baseline)[0],
     shell:
         LAUNCH
         + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
-        " --baseline {wildcards.baseline}"
+        " --baseline {params.baseline}"
 
 
 rule pretrain_cmr:
@@ -81,11 +82,13 @@ rule pretrain_cmr:
         split=SPLIT,
         audit=AUDIT,
     output:
-        encoder="<results>/pretrain_cmr/simclr/encoder.safetensors",
-        metrics="<results>/pretrain_cmr/simclr/metrics.jsonl",
-        result="<results>/pretrain_cmr/simclr/result.json",
+        encoder="<results>/pretrain_cmr/{name}/encoder.safetensors",
+        metrics="<results>/pretrain_cmr/{name}/metrics.jsonl",
+        result="<results>/pretrain_cmr/{name}/result.json",
     log:
-        "<results>/logs/pretrain_cmr/simclr.log",
+        "<results>/logs/pretrain_cmr/{name}.log",
+    wildcard_constraints:
+        name="|".join(repeats("simclr")),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
@@ -96,7 +99,10 @@ rule pretrain_cmr:
         ),
     params:
         code=code("pretrain_cmr"),
-        settings=training_settings(config["pretrain"]["cmr"], "cmr_encoder"),
+        settings=lambda wildcards: training_settings(
+            seeded(config["pretrain"]["cmr"], repeat_of(wildcards.name)[1]),
+            "cmr_encoder",
+        ),
         folder=subpath(output.result, parent=True),
     shell:
         LAUNCH
@@ -113,7 +119,7 @@ rule pretrain_mmcl:
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
-        cmr_encoder=CMR_START,
+        cmr_encoder=cmr_start,
         ecg_encoder=lambda wildcards: MMCL_STARTS[wildcards.name],
     output:
         encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/encoder.safetensors",

@@ -16,7 +16,7 @@ rule release:
             released_fits(wildcards.encoder),
             "predictions.parquet",
         ),
-        weights=lambda wildcards: PRETRAINED[wildcards.encoder],
+        weights=lambda wildcards: PRETRAINED[wildcards.encoder][:1],
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
         flow="<results>/assemble_dataset/flow.csv",

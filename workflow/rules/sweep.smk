@@ -43,7 +43,7 @@ rule sweep:
         phenotypes=f"{HIDDEN}/phenotypes.parquet",
         subset=whole_subset,
         audit=AUDIT,
-        weights=lambda wildcards: PRETRAINED[wildcards.encoder],
+        weights=lambda wildcards: PRETRAINED[wildcards.encoder][:1],
         previous=previous_packs,
     output:
         scores=f"{PACK}.json",

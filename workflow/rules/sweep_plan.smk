@@ -15,10 +15,13 @@ def sweep_plan(encoder, target):
     section = config["sweep"]
     section = {**section, "grid": grid_of(section, encoder)}
     trials = planned_trials(section, target)
-    epochs = {**config["finetune"], **config["finetune"]["overrides"].get(encoder, {})}[
-        "epochs"
-    ]
-    return section, trials, planned_rungs(section, len(trials), epochs)
+    return section, trials, planned_rungs(section, len(trials), most_epochs(encoder))
+
+
+def most_epochs(encoder):
+    """Return the epochs of a whole fine-tuning, unless its subjects are few."""
+    overrides = config["finetune"]["overrides"].get(encoder, {})
+    return {**config["finetune"], **overrides}["epochs"]
 
 
 def packs_of(encoder, target, rung):
@@ -60,6 +63,7 @@ def sweep_settings(wildcards):
     number, places = int(wildcards.rung), pack_slice(
         int(wildcards.pack), section["trials_per_job"]
     )
+    epochs = most_epochs(wildcards.encoder)
     whole = json.loads(finetune_settings(wildcards))
     left_out = {*NOT_SWEPT, *axes_of(section["grid"], wildcards.target)}
     whole["method"] = {
@@ -68,7 +72,8 @@ def sweep_settings(wildcards):
     whole["sweep"] = {
         "rung": number,
         "pack": int(wildcards.pack),
-        "epochs": rungs[number].epochs,
+        # The last round goes to the end of each training, which on few subjects takes more epochs.
+        "epochs": reached if (reached := rungs[number].epochs) < epochs else None,
         "seeds": section["seeds"],
         "trials": trials[places] if number == 0 else None,
         "promoted": rungs[number].trials if number else 0,

@@ -5,14 +5,41 @@ import pandas as pd
 
 from cmr2ecg.runtime.command import InputError
 
+WHOLE = 100  # percent of the positives
+
+
+def balanced_subsets(
+    labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int, draws: int
+) -> pd.DataFrame:
+    """Return eid, label of a balanced subset; of several draws, one below the other with their number in `draw`.
+
+    The whole set has one draw. Arguments and errors are those of `balanced_subset`.
+    """
+    size = {"fraction": fraction, "minimum_pairs": minimum_pairs, "seed": seed}
+    if draws == 1 or fraction == WHOLE:
+        return balanced_subset(labels, target, **size)
+    tables = [balanced_subset(labels, target, **size, draw=draw).assign(draw=draw) for draw in range(draws)]
+    return pd.concat(tables, ignore_index=True)
+
+
+def draws_of(subset: pd.DataFrame) -> int:
+    """Return the number of draws in a table."""
+    return int(subset["draw"].max()) + 1 if "draw" in subset and len(subset) else 1
+
+
+def of_draw(subset: pd.DataFrame, draw: int) -> pd.DataFrame:
+    """Return eid, label of one draw; a table without draws is each of them."""
+    return subset.loc[subset["draw"] == draw, ["eid", "label"]] if "draw" in subset else subset
+
 
 def balanced_subset(
-    labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int
+    labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int, draw: int = 0
 ) -> pd.DataFrame:
     """Return eid, label of `fraction` percent of the positives and as many negatives, in order of eid.
 
     Positives and negatives are each shuffled once by `seed` and the first pairs are taken, so that a smaller fraction
-    lies within every larger one and the negatives stay the same ("a static set", §IV-B).
+    lies within every larger one and the negatives stay the same ("a static set", §IV-B). A further draw shuffles the
+    pairs of the whole set anew.
 
     Args:
         labels: eid and `target` (0 or 1) of the training subjects.
@@ -20,6 +47,7 @@ def balanced_subset(
         fraction: percent of the positives; rounded to whole pairs.
         minimum_pairs: no subset is smaller.
         seed: of the shuffling.
+        draw: 0, 1, ...
 
     Raises:
         InputError: if there are fewer positives than `minimum_pairs`, or fewer negatives than positives.
@@ -39,7 +67,11 @@ def balanced_subset(
         )
     pairs = pair_count(n_positive, fraction, minimum_pairs)
     generator = np.random.default_rng(seed)
-    chosen = [generator.permutation(np.flatnonzero(group))[:pairs] for group in (positive, ~positive)]
+    whole = [generator.permutation(np.flatnonzero(group))[:n_positive] for group in (positive, ~positive)]
+    if draw:
+        generator = np.random.default_rng([seed, draw])
+        whole = [generator.permutation(group) for group in whole]
+    chosen = [group[:pairs] for group in whole]
     rows = labels.iloc[np.sort(np.concatenate(chosen))]
     return pd.DataFrame({"eid": rows["eid"], "label": rows[target].astype("int64")})
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cmr2ecg.encoders import DRAWN, network_of
+from cmr2ecg.encoders import network_of
 from cmr2ecg.plan import flops
 from cmr2ecg.plan.cohort import Cohort, outputs_of
 from cmr2ecg.plan.jobs import Job
@@ -119,10 +119,14 @@ class Estimate:
             seconds, operations = self._pretraining(job, kind, line)
             return Span.within(seconds, spread), Span.exactly(operations)
         if job.step == "probe":
-            seeds = len(job.settings["method"]["random_seeds"]) if job.encoder in DRAWN else 1
-            count = seeds * self.cohort.subjects
+            fits = [fit.split("/") for fit in job.params["fits"]]
+            count = max(job.runs(target, int(fraction)) for target, fraction in fits) * self.cohort.subjects
             embedding = Span.within(self._forward(line, count), spread)
-            fits = Span.within(seeds * sum(self._probe_seconds(fit, job) for fit in job.params["fits"]), 4.0)
+            seconds = sum(
+                job.runs(target, int(fraction)) * self._probe_seconds(target, int(fraction), job)
+                for target, fraction in fits
+            )
+            fits = Span.within(seconds, 4.0)
             return embedding + fits, Span.exactly(count * flops.forward_flops(kind, models))
         fits = self._sweep_fits(job) if job.step == "sweep" else self._fits(job)
         seconds, operations = Span(), Span()
@@ -171,24 +175,38 @@ class Estimate:
     def _fits(self, job: Job) -> list[tuple]:
         method = job.settings["method"]
         pairs = [fit.split("/") for fit in job.params["fits"]]
-        epochs = likely_epochs(method["epochs"], method["patience"])
-        return [(target, int(fraction), method, epochs, len(method["seeds"])) for target, fraction in pairs]
+        return [
+            (
+                target,
+                int(fraction),
+                method,
+                self._epochs(method, target, int(fraction)),
+                job.runs(target, int(fraction)),
+            )
+            for target, fraction in pairs
+        ]
+
+    def _epochs(self, method: Mapping[str, Any], target: str, fraction: int) -> Span:
+        """Return the likely epochs of a fit, which minimum_steps raises on few subjects."""
+        steps = math.ceil(self.cohort.trained_on(target, fraction) / method["batch_size"]) or 1
+        fewest = math.ceil(method["minimum_steps"] / steps)
+        return likely_epochs(max(method["epochs"], fewest), max(method["patience"], fewest))
 
     def _sweep_fits(self, job: Job) -> list[tuple]:
         """Return the trials of a sweep's job; those of later rounds are not known and have finetune's batch size."""
         plan, fixed = job.settings["sweep"], {**self.config["finetune"], **job.settings["method"]}
         trials = plan["trials"] or [{}] * (min(plan["last"], plan["promoted"]) - plan["first"])
-        before = 0 if plan["trials"] else plan["epochs"] // self.config["sweep"]["eta"]
-        epochs = likely_epochs(plan["epochs"] - before, fixed["patience"])
+        last = plan["epochs"] or fixed["epochs"]
+        before = 0 if plan["trials"] else last // self.config["sweep"]["eta"]
+        epochs = likely_epochs(last - before, fixed["patience"])
         return [(job.wildcards["target"], 100, {**fixed, **trial}, epochs, len(plan["seeds"])) for trial in trials]
 
-    def _probe_seconds(self, fit: str, job: Job) -> float:
+    def _probe_seconds(self, target: str, fraction: int, job: Job) -> float:
         """Return the seconds of a linear model with every penalty: PASSES over the features, or one normal equation."""
-        target, fraction = fit.split("/")
         models = job.settings["models"]
         wide = job.encoder.startswith("cmr_")
         features = flops.resnet(**flops.image_network(models))[2] if wide else models["ecg_encoder"]["dim"]
-        n = self.cohort.trained_on(target, int(fraction))
+        n = self.cohort.trained_on(target, fraction)
         if target in PHENOTYPE_GROUPS:
             operations = 2.0 * n * features**2 + features**3 / 3
         else:
@@ -220,7 +238,7 @@ class Estimate:
         grid = job.settings.get("grid", {})
         rounds = max(grid.get("rounds", [method.get("rounds", 100)]))
         forests = math.prod(len(values) for name, values in grid.items() if name != "rounds") if grid else 1
-        seeds = len(job.settings["seeds"])
+        seeds = len(job.settings["seeds"]) if grid else job.runs(target, fraction)
         scored = rounds * 3e-4  # of a curve's point: predicting and scoring the validation subjects
         return seeds * outputs * forests * (rounds * rows * self.rates.tree_seconds + scored)
 

@@ -18,8 +18,10 @@ from typing import Any
 import yaml
 
 from cmr2ecg.config_file import read_config
+from cmr2ecg.encoders import DRAWN
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.imports import SOURCE
+from cmr2ecg.training.runs import planned_runs
 
 SNAKEFILE = SOURCE.parent / "Snakefile"
 ALL_CORES = 100_000  # so that a job keeps the threads its rule asks for
@@ -48,6 +50,15 @@ class Job:
     def encoder(self) -> str:
         """The encoder that is fitted, or ""."""
         return str(self.wildcards.get("encoder") or self.params.get("encoder") or "")
+
+    def runs(self, target: str, fraction: int) -> int:
+        """Return how often a job of the steps finetune, probe or train_tabular fits a target on a fraction."""
+        method = self.settings["method"]
+        if self.step == "probe":
+            seeds = method["random_seeds"] if self.encoder in DRAWN else method["random_seeds"][:1]
+        else:
+            seeds = method["seeds"]
+        return len(planned_runs(seeds, self.settings, target, fraction))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 
-from cmr2ecg.encoders import DRAWN
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.plan.cohort import Cohort, outputs_of
@@ -52,10 +51,11 @@ def disk_bytes(job: Job, kind: str, cohort: Cohort, config: Mapping[str, Any], r
         every = job.params.get("keep") and "100"
         return sum(_fit_bytes(fit, job, line, cohort, every) for fit in job.params["fits"])
     if job.step == "probe":
-        seeds = job.settings["method"]["random_seeds"] if job.encoder in DRAWN else [0]
-        return sum(predicted_bytes(fit.split("/")[0], len(seeds), cohort) for fit in job.params["fits"])
+        fits = [fit.split("/") for fit in job.params["fits"]]
+        return sum(predicted_bytes(target, job.runs(target, int(fraction)), cohort) for target, fraction in fits)
     if job.step == "train_tabular":
-        return predicted_bytes(job.wildcards["target"], len(job.settings["seeds"]), cohort)
+        target, fraction = job.wildcards["target"], int(job.wildcards["fraction"])
+        return predicted_bytes(target, job.runs(target, fraction), cohort)
     if job.step == "release":
         return _release_bytes(job, config, rates)
     return 2 * FILE
@@ -70,7 +70,7 @@ def _fit_bytes(fit: str, job: Job, line: Line, cohort: Cohort, every: str | None
     """Return the bytes of one fit: predictions twice (all seeds, and each beside it) and the weights that are kept."""
     target, fraction = fit.split("/")
     method = job.settings["method"]
-    seeds = len(method["seeds"])
+    seeds = job.runs(target, int(fraction))
     kept = {"none": 0, "best": 1, "all": seeds}[method["keep_checkpoints"]]
     weights = FLOAT * line.parameters * (seeds if fraction == every else kept)
     return weights + 2 * predicted_bytes(target, seeds, cohort)

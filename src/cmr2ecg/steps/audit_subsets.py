@@ -11,6 +11,7 @@ import pandas as pd
 
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.leakage import check_nested, check_subset
+from cmr2ecg.data.subsets import draws_of, of_draw
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import write_json
 
@@ -27,10 +28,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     train = split_eids(args.split, "train")
     labels = pd.read_parquet(args.labels, columns=["eid", args.target]).set_index("eid")[args.target]
     subsets = [(fraction_of(path), pd.read_csv(path)) for path in args.subsets]
-    for path, (_, subset) in zip(args.subsets, subsets, strict=True):
-        check_subset(subset, train, labels, path.name)
-    check_nested(subsets, args.target)
-    sizes = {f"{fraction:g}": len(subset) for fraction, subset in sorted(subsets, key=lambda item: -item[0])}
+    for draw in range(max(draws_of(subset) for _, subset in subsets)):
+        drawn = [(fraction, of_draw(subset, draw)) for fraction, subset in subsets]
+        for path, (_, subset) in zip(args.subsets, drawn, strict=True):
+            check_subset(subset, train, labels, path.name)
+        check_nested(drawn, args.target)
+    sizes = {f"{fraction:g}": len(of_draw(subset, 0)) for fraction, subset in sorted(subsets, key=lambda x: -x[0])}
     write_json(args.output, {"target": args.target, "train": len(train), "subjects_by_percent": sizes})
     logging.info("%s: nested, balanced and from train alone: %s", args.target, sizes)
 

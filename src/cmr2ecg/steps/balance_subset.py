@@ -1,6 +1,7 @@
 """Draw a balanced training subset: positives and as many fixed negatives (paper §IV-B, §V-D).
 
-Output: a csv with eid, label; without rows, and with a warning, where the train split has too few of one kind.
+Output: a csv with eid, label, of several draws below each other with their number, draw; without rows, and with a
+warning, where the train split has too few of one kind.
 """
 
 import logging
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.data.subsets import balanced_subset
+from cmr2ecg.data.subsets import balanced_subsets, of_draw
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
@@ -27,14 +28,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     training = split.loc[split["split"] == "train", "eid"]
     labels = pd.read_parquet(args.labels, columns=["eid", args.target])
     try:
-        subset = balanced_subset(
+        subset = balanced_subsets(
             labels[labels["eid"].isin(training)],
             args.target,
             fraction=args.fraction,
             minimum_pairs=args.settings["minimum_pairs"],
             seed=args.settings["seed"],
+            draws=args.settings["draws"],
         )
-        logging.info("%s, %g %%: %d subjects, half of them positive", args.target, args.fraction, len(subset))
+        drawn = of_draw(subset, 0)
+        logging.info("%s, %g %%: %d subjects, half of them positive", args.target, args.fraction, len(drawn))
     except InputError as error:
         subset = pd.DataFrame({"eid": [], "label": []}, dtype="int64")
         logging.warning("%s; its fits are skipped, the other ones go on", error)

@@ -14,11 +14,12 @@ import torch
 from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.runtime.command import run, start, step_parser
-from cmr2ecg.sweeps.choice import apply_choice
+from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.fit_folder import Origin
 from cmr2ecg.training.fits import Encoder, fit_target
+from cmr2ecg.training.runs import planned_runs
 from cmr2ecg.training.subjects import Subjects, Tables, parse_fit
 
 MODULE = "cmr2ecg.steps.finetune"
@@ -33,7 +34,7 @@ def encoder_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
     parser.add_argument("--phenotypes", type=Path, required=True, help="phenotypes.parquet")
     parser.add_argument("--encoder", required=True, help="its name")
-    parser.add_argument("--weights", type=Path, help="pre-trained encoder; left out: random")
+    parser.add_argument("--weights", type=Path, nargs="*", default=[], help="encoders, one a pre-training")
     parser.add_argument("--fits", type=parse_fit, nargs="+", required=True, help="TARGET/FRACTION each")
     parser.add_argument("--memory-mb", type=float, default=8000, help="hold the data in memory up to this size")
     parser.add_argument("--output", type=Path, required=True, help="folder of the encoder; fits go to TARGET/FRACTION")
@@ -49,7 +50,7 @@ def begin(
     pick_attention(device, precision)
     tables = [args.split, args.labels, args.phenotypes]
     subsets = [args.subsets / f"{target}_{fraction}.csv" for target, fraction in args.fits if not is_phenotypes(target)]
-    files = [args.dataset, *([args.weights] if args.weights else []), *tables, *subsets, *also]
+    files = [args.dataset, *args.weights, *tables, *subsets, *also]
     machine = {"device": device.type, "precision": precision, "threads": args.threads}
     return device, precision, Origin(module, files, args.settings, started, **machine)
 
@@ -70,7 +71,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     device, precision, origin = begin(args, MODULE, started, also=args.selected)
-    encoder = Encoder(args.encoder, args.settings["models"], read_weights(args.weights), device, precision)
+    starts = [read_weights(path) for path in args.weights]
+    encoder = Encoder(args.encoder, args.settings["models"], starts, device, precision)
+    inputs = {number: origin.depends_on(args.dataset, path) for number, path in enumerate(args.weights)}
     subjects = read_subjects(args)
     selected = {path.stem.removeprefix(f"{args.encoder}_"): path for path in args.selected}
     for target, fraction in args.fits:
@@ -82,9 +85,11 @@ def main(argv: Sequence[str] | None = None) -> None:
             target,
             fraction,
             apply_choice(method, selected.get(target), args.encoder, target),
+            runs=planned_runs(method["seeds"], args.settings, target, fraction),
             directory=args.output / target / str(fraction),
             origin=origin,
-            inputs=origin.depends_on(args.dataset, args.weights),
+            inputs={None: origin.depends_on(args.dataset), **inputs},
+            more={"tuned_trials": tuned_trials(selected.get(target))},
         )
 
 

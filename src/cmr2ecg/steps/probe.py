@@ -1,7 +1,8 @@
 """Probe one frozen encoder for all targets: linear models on its embeddings, a control the paper lacks.
 
 Every subject is embedded once. The encoder `random` was never trained and is probed once per seed of its weights; a
-pre-trained one, or features that need no encoder (training/plain_features.py), once, since nothing there is drawn.
+pre-trained one once for each of its pre-trainings, and features that need no encoder (training/plain_features.py) once,
+since nothing there is drawn. Of training subsets that are drawn several times each has a probe.
 """
 
 import time
@@ -21,6 +22,7 @@ from cmr2ecg.training.finetune import Fold, load_start
 from cmr2ecg.training.fit_folder import fold_rows, write_fit
 from cmr2ecg.training.plain_features import PLAIN, beats_of, latents_of, pixels_of
 from cmr2ecg.training.probe import Embedded, embed, fit_probe
+from cmr2ecg.training.runs import Run, described, planned_runs
 from cmr2ecg.training.seeds import SeedResult
 from cmr2ecg.training.subjects import Subjects
 from cmr2ecg.training.targets import Task
@@ -62,28 +64,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     device, precision, origin = begin(args, MODULE, started, also=[args.truth] if args.truth else [])
-    subjects, weights = read_subjects(args), read_weights(args.weights)
+    subjects, starts = read_subjects(args), [read_weights(path) for path in args.weights]
     method, field = args.settings["method"], "cmr" if is_cmr(args.encoder) else "ecg"
-    drawn = weights is None and args.encoder not in PLAIN
+    drawn = not starts and args.encoder not in PLAIN
     seeds = method["random_seeds"] if drawn else method["random_seeds"][:1]
 
     @cache
-    def features(seed: int) -> np.ndarray:
+    def features(source: int) -> np.ndarray:
+        """Return the features of a pre-training, of a seed of random weights, or of the recordings alone."""
         if args.encoder in PLAIN:
             return plain(args.encoder, subjects, args.settings, args.truth)
-        torch.manual_seed(seed)
+        torch.manual_seed(source)
         encoder = build_encoder(args.encoder, args.settings["models"])
-        if weights is not None:
-            load_start(encoder, weights, args.encoder)
+        if starts:
+            load_start(encoder, starts[source], args.encoder)
         return embed(encoder.to(device), subjects.data, field, device, precision)
 
-    def work(task: Task, folds: dict[str, Fold], label: str) -> tuple[list[SeedResult], dict]:
-        penalties = method["penalties"]
-        results = [seed_result(task, folds, features(seed), penalties, seed) for seed in seeds]
-        chosen = [penalties[result[2]["best_epoch"]] for result in results]
-        return results, {"seeds": seeds, "penalty": chosen}
+    def probed(task: Task, folds: dict[str, Fold], fraction: int, run: Run) -> SeedResult:
+        source = run.seed if drawn else run.block % max(1, len(starts))
+        folds = subjects.with_draw(folds, task, fraction, run.draw)
+        return seed_result(task, folds, features(source), method["penalties"], run.seed)
 
     for target, fraction in args.fits:
+        runs = planned_runs(seeds, args.settings, target, fraction)
+
+        def work(task: Task, folds: dict[str, Fold], label: str, runs=runs, fraction=fraction) -> tuple[list, dict]:
+            results = [probed(task, folds, fraction, run) for run in runs]
+            chosen = [method["penalties"][result[2]["best_epoch"]] for result in results]
+            about = {"seeds": [run.seed for run in runs], "runs": described(runs), "penalty": chosen}
+            return results, {**about, "tuned_trials": 0}
+
         directory = args.output / target / str(fraction)
         write_fit(args.encoder, subjects, target, fraction, method, work, directory=directory, origin=origin)
 

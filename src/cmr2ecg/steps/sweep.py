@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files += [args.weights] if args.weights else []
     owner = digest([fixed, models, precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]])
 
-    def train(fits: Sequence[Fit], epochs: int) -> Iterable[Outcome]:
+    def train(fits: Sequence[Fit], epochs: int | None) -> Iterable[Outcome]:
         field = "cmr" if is_cmr(args.encoder) else "ecg"
         size = models.get("cmr_encoder", {}).get("image_size")
         read = {"splits": ("val",), "memory_mb": args.memory_mb, "image_size": size}

@@ -16,9 +16,11 @@ from cmr2ecg.data.outputs import is_phenotypes, output_names
 from cmr2ecg.runtime.command import InputError, run, start
 from cmr2ecg.runtime.files import sha256
 from cmr2ecg.runtime.fingerprint import fingerprint
-from cmr2ecg.sweeps.choice import apply_choice
+from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
 from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.result import digest, provenance
+from cmr2ecg.training.runs import described as described_runs
+from cmr2ecg.training.runs import planned_runs
 from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
 from cmr2ecg.training.tabular import Fold, Tables, problems_of, read_folds, tabular_parser
 
@@ -56,10 +58,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
     args = parser.parse_args(argv)
     start(args)
-    settings = apply_choice(args.settings, args.selected, "tabular", args.target)
+    settings = apply_choice(args.settings["method"], args.selected, "tabular", args.target)
+    runs = planned_runs(settings["seeds"], args.settings, args.target, args.fraction)
     tables = Tables(args.covariates, args.split, args.values, args.subset)
-    folds = read_folds(tables, args.target, ("val", "test"))
-    inputs = [*tables.paths(), *([args.selected] if args.selected else [])]
+    by_draw = {draw: read_folds(tables, args.target, ("val", "test"), draw) for draw in {run.draw for run in runs}}
+    folds = by_draw[0]
+    files = [*tables.paths(), *([args.selected] if args.selected else [])]
     machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
     described = {
         "step": "train_tabular",
@@ -68,26 +72,33 @@ def main(argv: Sequence[str] | None = None) -> None:
         "target": args.target,
         "fraction": args.fraction,
         "settings": settings,
-        "seeds": settings["seeds"],
+        "seeds": [run.seed for run in runs],
+        "runs": described_runs(runs),
+        "tuned_trials": tuned_trials(args.selected),
         **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
     }
     try:
-        problems, skipped = problems_of(folds, args.target, threads=args.threads)
+        found = {draw: problems_of(drawn, args.target, threads=args.threads) for draw, drawn in by_draw.items()}
+        problems, skipped = found[0]
     except InputError as error:
-        described["provenance"] = provenance(MODULE, inputs, started, **machine)
+        described["provenance"] = provenance(MODULE, files, started, **machine)
         write_skipped(args.output, described, " ".join(str(error).split()))
         log.warning("train_tabular %s: skipped: %s", described["name"], error)
         return
 
+    draw_of = {run.seed: run.draw for run in runs}
+
     def fit(seed: int) -> SeedResult:
-        return fit_seed(folds, problems, settings, args.target, seed=seed)
+        draw = draw_of[seed]
+        return fit_seed(by_draw[draw], found[draw][0], settings, args.target, seed=seed)
 
     method = {key: value for key, value in settings.items() if key != "seeds"}
-    owner = digest([method, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]])
+    given = [method, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]]
+    owners = {run.seed: digest([given, run.draw]) for run in runs}
     label = f"train_tabular {described['name']}"
-    results = run_seeds(settings["seeds"], fit, directory=args.output, owner=owner, label=label)
+    results = run_seeds(owners, fit, directory=args.output, label=label)
     described |= {"outputs": list(problems), "skipped_outputs": skipped}
-    described["provenance"] = provenance(MODULE, inputs, started, **machine)
+    described["provenance"] = provenance(MODULE, files, started, **machine)
     write_outcome(args.output, results, described)
 
 

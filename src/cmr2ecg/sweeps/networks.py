@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def network_outcomes(
-    setup: Setup, fixed: dict, wanted: Sequence[Wanted], epochs: int, *, states: Path, owner: str
+    setup: Setup, fixed: dict, wanted: Sequence[Wanted], epochs: int | None, *, states: Path, owner: str
 ) -> Iterable[Outcome]:
     """Yield the outcome of each training, which stops after `epochs` or by itself.
 
@@ -25,7 +25,7 @@ def network_outcomes(
         setup: shared by all trials.
         fixed: settings that are not swept. Their `epochs` are those of a whole training, which shape the learning rate.
         wanted: trials and seeds.
-        epochs: where this round ends.
+        epochs: where this round ends; None: at the end of each training.
         states: folder where trials that may go on in a later round leave a resume point.
         owner: of those resume points.
     """
@@ -33,7 +33,7 @@ def network_outcomes(
         yield train_one(setup, {**fixed, **fit.settings}, fit, epochs, states=states, owner=owner)
 
 
-def train_one(setup: Setup, settings: dict, wanted: Wanted, epochs: int, *, states: Path, owner: str) -> Outcome:
+def train_one(setup: Setup, settings: dict, wanted: Wanted, epochs: int | None, *, states: Path, owner: str) -> Outcome:
     """Return one training's validation scores, going on from its resume point if there is one.
 
     A training that cannot be had or diverges is an outcome too, with the reason and without a score.

@@ -26,7 +26,8 @@ class Fit:
     seed: int
 
 
-Train = Callable[[Sequence[Fit], int], Iterable[Outcome]]  # (fits, epochs) -> outcomes as they end, in any order
+# (fits, epochs; None: to their own end) -> outcomes as they end, in any order
+Train = Callable[[Sequence[Fit], int | None], Iterable[Outcome]]
 
 
 def fits_of(trials: Sequence[Settings], seeds: Sequence[int]) -> list[Fit]:
@@ -40,12 +41,12 @@ def failed(fits: Sequence[Fit], error: Exception) -> list[Outcome]:
     return [Outcome(fit.trial, fit.seed, [], 0.0, True, reason) for fit in fits]
 
 
-def run_pack(fits: Sequence[Fit], epochs: int, store: Store, train: Train, label: str = "sweep") -> list[Result]:
+def run_pack(fits: Sequence[Fit], epochs: int | None, store: Store, train: Train, label: str = "sweep") -> list[Result]:
     """Return the scores up to `epochs` of all fits; only those that the store lacks are trained.
 
     Args:
         fits: trainings of this job.
-        epochs: where they stop in this round.
+        epochs: where they stop in this round; None: where each training ends by itself.
         store: finished trials of this sweep.
         train: trains some fits and yields each outcome as it ends.
         label: for the progress lines.
@@ -61,13 +62,15 @@ def run_pack(fits: Sequence[Fit], epochs: int, store: Store, train: Train, label
     return [Result(dict(fit.settings), cut(known[fit.trial, fit.seed], epochs)) for fit in fits]
 
 
-def reached(outcome: Outcome | None, epochs: int) -> bool:
+def reached(outcome: Outcome | None, epochs: int | None) -> bool:
     """Return whether a training is there and nothing is missing up to `epochs`."""
-    return outcome is not None and (outcome.whole or len(outcome.scores) >= epochs)
+    return outcome is not None and (outcome.whole or (epochs is not None and len(outcome.scores) >= epochs))
 
 
-def cut(outcome: Outcome, epochs: int) -> Outcome:
+def cut(outcome: Outcome, epochs: int | None) -> Outcome:
     """Return an outcome as if its training had stopped at `epochs`; its seconds remain those of the whole."""
+    if epochs is None:
+        return outcome
     return replace(outcome, scores=outcome.scores[:epochs], whole=outcome.whole and len(outcome.scores) <= epochs)
 
 
@@ -103,7 +106,7 @@ class Pack:
 
     rung: int
     pack: int
-    epochs: int
+    epochs: int | None
     seeds: list[int]
     trials: list[dict] | None
     promoted: int

@@ -26,6 +26,12 @@ def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batc
     return order[: subjects - subjects % batch_size] if full_batches else order
 
 
+def steps_in_epoch(subjects: int, batch_size: int, *, full_batches: bool) -> int:
+    """Return the number of optimiser steps of an epoch in a single process."""
+    size = min(batch_size, subjects)
+    return subjects // size if full_batches else -(-subjects // size)
+
+
 def own_order(
     subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool
 ) -> tuple[np.ndarray, int, list[int]]:

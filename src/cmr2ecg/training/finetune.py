@@ -8,17 +8,19 @@ be driven by hand, for successive halving:
     for fit in fits:
         fit.advance(10)                      # to 10 epochs, or to its early stop
     best = max(fits, key=lambda fit: fit.best_score)
-    best.advance()                           # to settings["epochs"], exactly as if it had never stopped
+    best.advance()                           # to its last epoch, exactly as if it had never stopped
     best.predict(test)                       # (n, outputs) probabilities or phenotypes, of the best epoch's weights
 
-`fit.history` has one row an epoch: seed, epoch, train_loss, learning_rate and val_auroc or val_r. A fit holds four
-copies of the weights in memory; `fit.state()` and `fit.restore(state)` move it to disk and back.
+Steps count, not epochs: a training on few subjects goes on for as many epochs as settings["minimum_steps"] takes, and
+is not stopped before. `fit.history` has one row an epoch: seed, epoch, train_loss, learning_rate and val_auroc or
+val_r. A fit holds four copies of the weights in memory; `fit.state()` and `fit.restore(state)` move it to disk and
+back.
 """
 
 import copy
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -91,23 +93,35 @@ class Fit:
     """
 
     def __init__(self, setup: Setup, settings: dict, seed: int) -> None:
-        self.setup, self.settings, self.seed = setup, settings, seed
+        self.setup, self.seed = setup, seed
         self.train, self.val = setup.train.with_values(), setup.val.with_values()
+        self.model = build_predictor(setup, settings, seed)
+        subjects, batch_size = len(self.train.eids), settings["batch_size"]
+        # Batch norm has no statistics of a single subject, so a last batch of one is left out.
+        self.full_batches = self.model.batch_norm and subjects > batch_size and subjects % batch_size == 1
+        self.steps_per_epoch = epochs.steps_in_epoch(subjects, batch_size, full_batches=self.full_batches)
+        enough = math.ceil(settings["minimum_steps"] / self.steps_per_epoch)
+        self.settings = {**settings, "epochs": max(settings["epochs"], enough)}
         self.scale = Scale.of(self.train.values)
         self.targets = targets_tensor(setup.task, self.train.values, self.scale).to(setup.device)
-        self.model = build_predictor(setup, settings, seed)
         self.optimizer = optimizer_of(self.model, settings)
         self.history: list[dict] = []
         self.best_epoch, self.best_score, self.waited = -1, -math.inf, 0
         self.best_state = copy_state(self.model)
 
     @property
+    def steps(self) -> int:
+        """Return the number of optimiser steps taken."""
+        return len(self.history) * self.steps_per_epoch
+
+    @property
     def finished(self) -> bool:
         """Say whether all epochs are done, or the validation metric has not risen for long enough."""
-        return len(self.history) >= self.settings["epochs"] or self.waited >= self.settings["patience"]
+        out_of_patience = self.waited >= self.settings["patience"] and self.steps >= self.settings["minimum_steps"]
+        return len(self.history) >= self.settings["epochs"] or out_of_patience
 
     def advance(self, until: int | None = None) -> "Fit":
-        """Train up to `until` epochs in all (None: settings["epochs"]), or to the early stop."""
+        """Train up to `until` epochs in all (None: the last one), or to the early stop."""
         limit = self.settings["epochs"] if until is None else until
         while len(self.history) < limit and not self.finished:
             self._one_epoch(len(self.history))
@@ -133,12 +147,14 @@ class Fit:
         model.load_state_dict(self.best_state)
         return model
 
-    def predict(self, fold: Fold, model: Predictor | None = None) -> np.ndarray:
+    def predict(self, fold: Fold, model: Predictor | None = None, precision: str | None = None) -> np.ndarray:
         """Return the probability of the disease, or phenotypes in their units, (n, outputs) of every subject of a fold.
 
-        model: None takes the best epoch's weights.
+        model: None takes the best epoch's weights. precision: None takes that of training; scores that are kept are
+        fp32, since bf16 has only some hundred different ones.
         """
-        return predict(model or self.best_model(), fold, self.scale, self.setup, self.settings)
+        setup = self.setup if precision is None else replace(self.setup, precision=precision)
+        return predict(model or self.best_model(), fold, self.scale, setup, self.settings)
 
     def state(self) -> dict:
         """Return all that another process needs to go on: tensors and plain values."""
@@ -205,9 +221,7 @@ def train_epoch(fit: Fit, epoch: int) -> float:
         return loss_of(setup.task, outputs, targets, settings["label_smoothing"])
 
     model.train()
-    # Batch norm has no statistics of a single subject, so a last batch of one is left out.
-    lone = model.batch_norm and len(fit.train.eids) % settings["batch_size"] == 1
-    run = {"seed": fit.seed, "epoch": epoch, "full_batches": lone and len(fit.train.eids) > settings["batch_size"]}
+    run = {"seed": fit.seed, "epoch": epoch, "full_batches": fit.full_batches}
     return epochs.train_epoch(fit.train.data, loss, fit.optimizer, settings, **run)
 
 

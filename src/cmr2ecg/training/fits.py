@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
 from cmr2ecg.training.finetune import Fit, Fold, Setup
 from cmr2ecg.training.fit_folder import Origin, digest_of, fold_rows, write_fit
 from cmr2ecg.training.result import digest
+from cmr2ecg.training.runs import Run, described
 from cmr2ecg.training.schedule import absolute_rate
 from cmr2ecg.training.seeds import SeedResult, best_seed, keep_weights, run_seeds, seed_stem
 from cmr2ecg.training.subjects import Subjects
@@ -26,13 +27,20 @@ NOT_THE_RESULT = ("seeds", "keep_checkpoints")  # settings that a single seed's 
 
 @dataclass(frozen=True)
 class Encoder:
-    """An encoder to fine-tune: name, sizes of the networks, pre-trained weights or None, and the machine."""
+    """An encoder to fine-tune: name, sizes of the networks, pre-trained weights, and the machine.
+
+    starts: weights of each pre-training, none for an encoder that starts from random ones.
+    """
 
     name: str
     models: dict
-    start: dict[str, Tensor] | None
+    starts: Sequence[dict[str, Tensor]]
     device: torch.device
     precision: str
+
+    def start_of(self, run: Run) -> int | None:
+        """Return which weights a run starts from; where there are fewer than blocks, several share them."""
+        return run.block % len(self.starts) if self.starts else None
 
 
 def fit_target(
@@ -42,70 +50,83 @@ def fit_target(
     fraction: int,
     settings: dict,
     *,
+    runs: Sequence[Run],
     directory: Path,
     origin: Origin,
-    inputs: object,
+    inputs: Mapping[int | None, object],
+    more: dict,
 ) -> None:
-    """Fine-tune every seed for one target and fraction and write the folder; a fit that cannot be had says why.
+    """Fine-tune every run of one target and fraction and write the folder; a fit that cannot be had says why.
 
     Args:
         encoder, subjects: shared by all fits.
         settings: of the config's section finetune, overrides and a sweep's choice applied.
+        runs: seeds, with the pre-training and the draw of each.
         directory: the output folder.
         origin: of the job.
-        inputs: JSON value that changes with code, networks, recordings or weights.
+        inputs: start (None: random weights) -> a JSON value that changes with code, networks, recordings, weights.
+        more: recorded beside.
     """
     rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
     counted = {key: value for key, value in settings.items() if key not in NOT_THE_RESULT}
 
     def work(task: Task, folds: dict[str, Fold], label: str) -> tuple[list[SeedResult], dict]:
-        owner = digest([counted, inputs, digest_of(folds)])
-        results = fit_seeds(encoder, task, folds, settings, directory=directory, owner=owner, label=label)
-        return results, {"seeds": settings["seeds"], "learning_rate": rate}
+        by_draw = {draw: subjects.with_draw(folds, task, fraction, draw) for draw in {run.draw for run in runs}}
+        digests = {draw: digest_of(drawn) for draw, drawn in by_draw.items()}
+        owners = {run.seed: digest([counted, inputs[encoder.start_of(run)], digests[run.draw]]) for run in runs}
+        results = fit_runs(encoder, task, by_draw, settings, runs, owners, directory=directory, label=label)
+        about = {"seeds": [run.seed for run in runs], "runs": described(runs), "learning_rate": rate}
+        return results, {**about, **more}
 
     write_fit(encoder.name, subjects, target, fraction, settings, work, directory=directory, origin=origin)
 
 
-def fit_seeds(
+def fit_runs(
     encoder: Encoder,
     task: Task,
-    folds: Mapping[str, Fold],
+    by_draw: Mapping[int, Mapping[str, Fold]],
     settings: dict,
+    runs: Sequence[Run],
+    owners: Mapping[int, str],
     *,
     directory: Path,
-    owner: str,
     label: str,
 ) -> list[SeedResult]:
-    """Return every seed's result and leave the weights that settings["keep_checkpoints"] names."""
-    setup = Setup(
-        encoder.name,
-        encoder.models,
-        encoder.start,
-        task,
-        folds["train"],
-        folds["val"],
-        encoder.device,
-        encoder.precision,
-    )
+    """Return every run's result and leave the weights that settings["keep_checkpoints"] names.
+
+    by_draw: draw -> folds. owners: seed -> digest of what its run depends on.
+    """
+    run_of = {run.seed: run for run in runs}
 
     def fit_seed(seed: int) -> SeedResult:
-        fit = train_resumably(Fit(setup, settings, seed), directory / "resume.pt", digest([owner, seed]))
+        run = run_of[seed]
+        folds = by_draw[run.draw]
+        setup = setup_of(encoder, run, task, folds)
+        fit = train_resumably(Fit(setup, settings, seed), directory / "resume.pt", digest([owners[seed], seed]))
         if settings["keep_checkpoints"] != "none":
             save_weights(seed_stem(directory, seed).with_suffix(".safetensors"), fit.best_model())
         return seed_result(fit, folds)
 
-    seeds, keep = settings["seeds"], settings["keep_checkpoints"]
-    run = {"directory": directory, "owner": owner, "label": label}
-    results = run_seeds(seeds, fit_seed, **run)
+    seeds, keep = list(owners), settings["keep_checkpoints"]
+    run = {"directory": directory, "label": label}
+    results = run_seeds(owners, fit_seed, **run)
     scores = {seed: result[2][f"val_{task.metric}"] for seed, result in zip(seeds, results, strict=True)}
     wanted = {"none": [], "best": [best_seed(scores)], "all": seeds}[keep]
     lost = [seed for seed in wanted if not seed_stem(directory, seed).with_suffix(".safetensors").exists()]
     if lost:  # another setting of keep_checkpoints, or another best seed, than when these were trained
         for seed in lost:
             seed_stem(directory, seed).with_suffix(".json").unlink()
-        results = run_seeds(seeds, fit_seed, **run)
+        results = run_seeds(owners, fit_seed, **run)
     keep_weights(directory, scores, keep)
     return results
+
+
+def setup_of(encoder: Encoder, run: Run, task: Task, folds: Mapping[str, Fold]) -> Setup:
+    """Return what a run shares with those of the same start and draw."""
+    start = encoder.start_of(run)
+    weights = None if start is None else encoder.starts[start]
+    machine = encoder.device, encoder.precision
+    return Setup(encoder.name, encoder.models, weights, task, folds["train"], folds["val"], *machine)
 
 
 def train_resumably(fit: Fit, path: Path, owner: str) -> Fit:
@@ -128,12 +149,16 @@ def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
     """Return the predictions of val and test, with the weights that were best on val, the epochs and a summary."""
     model, task = fit.best_model(), fit.setup.task
     rows = [
-        fold_rows(fit.seed, task, split, folds[split], fit.predict(folds[split], model)) for split in ("val", "test")
+        fold_rows(fit.seed, task, split, folds[split], fit.predict(folds[split], model, precision="fp32"))
+        for split in ("val", "test")
     ]
     summary = {
         f"val_{task.metric}": fit.best_score,
         "best_epoch": fit.best_epoch,
         "epochs": len(fit.history),
+        "epoch_limit": fit.settings["epochs"],
+        "steps": fit.steps,
+        "best_step": (fit.best_epoch + 1) * fit.steps_per_epoch,
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
     }
     return pd.concat(rows), fit.history, summary

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from cmr2ecg.runtime.files import atomic, write_json
 log = logging.getLogger(__name__)
 
 SeedResult = tuple[pd.DataFrame, list[dict], dict]
+BY_STEPS = ("epochs", "epoch_limit", "steps", "best_step")  # what a summary says of a network's training
 COLUMNS = {
     "seed": "int64",
     "eid": "int64",
@@ -32,20 +33,19 @@ def seed_stem(directory: Path, seed: int) -> Path:
 
 
 def run_seeds(
-    seeds: Sequence[int], fit: Callable[[int], SeedResult], *, directory: Path, owner: str, label: str
+    owners: Mapping[int, str], fit: Callable[[int], SeedResult], *, directory: Path, label: str
 ) -> list[SeedResult]:
     """Return fit(seed) for every seed, taking those from disk that the same owner has already finished.
 
     Args:
-        seeds: fine-tuning seeds.
+        owners: seed -> digest of everything its result depends on, without the other seeds.
         fit: returns predictions, the epochs' metrics and a summary.
         directory: the output folder; finished seeds stay in `seeds/`.
-        owner: digest of everything a seed's result depends on, without the list of seeds.
         label: for the progress lines.
     """
-    clear_others(directory, owner, seeds)
+    clear_others(directory, owners)
     results = []
-    for number, seed in enumerate(seeds, start=1):
+    for number, (seed, owner) in enumerate(owners.items(), start=1):
         result = load_seed(directory, seed)
         if result is None:
             started = time.monotonic()
@@ -53,7 +53,7 @@ def run_seeds(
             result = predictions, history, {**summary, "seconds": round(time.monotonic() - started, 2)}
             save_seed(directory, seed, owner, result)
         shown = ", ".join(f"{name} {value:.4g}" for name, value in result[2].items())
-        log.info("%s: seed %d of %d: %s", label, number, len(seeds), shown)
+        log.info("%s: seed %d of %d: %s", label, number, len(owners), shown)
         results.append(result)
     return results
 
@@ -76,12 +76,14 @@ def load_seed(directory: Path, seed: int) -> SeedResult | None:
     return pd.read_parquet(stem.with_suffix(".parquet")), kept["history"], kept["summary"]
 
 
-def clear_others(directory: Path, owner: str, seeds: Sequence[int]) -> None:
+def clear_others(directory: Path, owners: Mapping[int, str]) -> None:
     """Remove what is kept of other owners or seeds: a subject that has withdrawn since must be in no file."""
     folder = directory / "seeds"
     if not folder.is_dir():
         return
-    own = {str(seed) for seed in seeds if _owner(seed_stem(directory, seed).with_suffix(".json")) == owner}
+    own = {
+        str(seed) for seed, owner in owners.items() if _owner(seed_stem(directory, seed).with_suffix(".json")) == owner
+    }
     for path in folder.iterdir():
         if path.name.split(".")[0] not in own:
             path.unlink()
@@ -103,13 +105,15 @@ def forget_seeds(directory: Path) -> None:
 def write_outcome(directory: Path, results: Sequence[SeedResult], described: dict) -> None:
     """Write predictions.parquet (all seeds), metrics.jsonl and result.json.
 
-    result.json is `described` plus, seed by seed, the validation metric and best epoch, and the number of parameters.
+    result.json is `described` plus, seed by seed, the validation metric and best epoch, of a network also its epochs
+    and optimiser steps and the step of the best epoch, and the number of parameters.
     """
     summaries = [result[2] for result in results]
     metric = next(name.removeprefix("val_") for name in summaries[0] if name.startswith("val_"))
     outcome = {
         "validation": {metric: [summary[f"val_{metric}"] for summary in summaries]},
         "best_epoch": [summary["best_epoch"] for summary in summaries],
+        **{name: [summary[name] for summary in summaries] for name in BY_STEPS if name in summaries[0]},
         "parameters": summaries[0]["parameters"],
     }
     predictions = pd.concat([result[0] for result in results], ignore_index=True)

@@ -1,6 +1,6 @@
 """The recordings and values that all fits of one encoder share: read once, cut to folds by target and fraction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import pandas as pd
 
 from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
-from cmr2ecg.data.subsets import no_training_set
+from cmr2ecg.data.subsets import no_training_set, of_draw
 from cmr2ecg.data.view import View
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.finetune import Fold
@@ -32,14 +32,17 @@ def parse_fit(text: str) -> tuple[str, int]:
     return target, int(fraction)
 
 
-def training_eids(task: Task, fraction: int, tables: Tables) -> np.ndarray:
+def training_eids(task: Task, fraction: int, tables: Tables, draw: int | None = None) -> np.ndarray:
     """Return the subjects a target is trained on: its balanced subset, or all with a phenotype of the group (§IV-B).
+
+    draw: of the subset; None: all draws.
 
     Raises:
         InputError: if there is none, or a fraction of a phenotype group is asked for.
     """
     if not task.is_regression:
-        eids = pd.read_csv(tables.subsets / f"{task.target}_{fraction}.csv")["eid"].to_numpy(np.int64)
+        subset = pd.read_csv(tables.subsets / f"{task.target}_{fraction}.csv")
+        eids = (subset if draw is None else of_draw(subset, draw))["eid"].to_numpy(np.int64)
         if not len(eids):
             raise InputError(no_training_set(task.target))
         return eids
@@ -86,12 +89,16 @@ class Subjects:
         self.eids = np.unique(np.concatenate(wanted))
         self.data = PairedData(dataset, self.eids, (field,), memory_mb=memory_mb, image_size=image_size)
 
-    def fold(self, task: Task, name: str, fraction: int = 100) -> Fold:
-        """Return the fold "train" of a fraction, or a held-out split, with the target's values.
+    def fold(self, task: Task, name: str, fraction: int = 100, draw: int = 0) -> Fold:
+        """Return the fold "train" of a fraction's draw, or a held-out split, with the target's values.
 
         Raises:
             InputError: if a table lacks the target or a subject, or there is no subject.
         """
-        eids = training_eids(task, fraction, self.tables) if name == "train" else self.held_out[name]
+        eids = training_eids(task, fraction, self.tables, draw) if name == "train" else self.held_out[name]
         values = values_of(task, self.tables.labels, self.tables.phenotypes, eids)
         return Fold(View(self.data, np.searchsorted(self.eids, eids)), eids, values)
+
+    def with_draw(self, folds: Mapping[str, Fold], task: Task, fraction: int, draw: int) -> dict[str, Fold]:
+        """Return the folds with the training subjects of a draw; those given are of draw 0."""
+        return {**folds, "train": self.fold(task, "train", fraction, draw)} if draw else dict(folds)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.data.outputs import is_phenotypes, output_names, output_values, unusable
-from cmr2ecg.data.subsets import no_training_set
+from cmr2ecg.data.subsets import no_training_set, of_draw
 from cmr2ecg.runtime.command import InputError, step_parser
 from cmr2ecg.training.boosting import Problem
 
@@ -52,25 +52,25 @@ def tabular_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def read_folds(tables: Tables, target: str, held_out: Sequence[str]) -> dict[str, Fold]:
-    """Return the fold "train" and the held-out ones.
+def read_folds(tables: Tables, target: str, held_out: Sequence[str], draw: int = 0) -> dict[str, Fold]:
+    """Return the fold "train", of one draw of a subset, and the held-out ones.
 
     Raises:
         InputError: if a subset is given for a group of phenotypes or none for a disease, or a table lacks something.
     """
     if is_phenotypes(target) == (tables.subset is not None):
         raise InputError(f"a balanced subset goes with a disease and with nothing else, not with {target}")
-    eids = {"train": training_eids(tables, target)} | {name: split_eids(tables.split, name) for name in held_out}
+    eids = {"train": training_eids(tables, target, draw)} | {name: split_eids(tables.split, name) for name in held_out}
     return {
         name: Fold(chosen, rows_for(tables.covariates, chosen), output_values(tables.values, target, chosen))
         for name, chosen in eids.items()
     }
 
 
-def training_eids(tables: Tables, target: str) -> np.ndarray:
-    """Return the balanced subset of a disease, or the training subjects who have any phenotype of a group."""
+def training_eids(tables: Tables, target: str, draw: int = 0) -> np.ndarray:
+    """Return a draw of a disease's balanced subset, or the training subjects who have any phenotype of a group."""
     if tables.subset is not None:
-        return pd.read_csv(tables.subset)["eid"].to_numpy(np.int64)
+        return of_draw(pd.read_csv(tables.subset), draw)["eid"].to_numpy(np.int64)
     eids = split_eids(tables.split, "train")
     return eids[~np.isnan(output_values(tables.values, target, eids)).all(axis=1)]
 
