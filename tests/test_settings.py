@@ -14,6 +14,7 @@ pytestmark = pytest.mark.slow
 ROOT = SOURCE.parent
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
 RECORDERS = ("describe_run", "trace_numbers")  # they write down what they are told
+CALLED = ("init.", "threads.", "finetune.overrides.", "sweep.grids.")  # maps from an encoder, or a stage
 NAMED_BY_USERS = ("diagnoses", "diseases", "prevalence", "cases", "limits", "ablations")  # keys the code goes through
 EVERYTHING = """\
 finetune: {encoders: [supervised, supervised_cnn, simclr, mae, mmcl, cmr_supervised, cmr_mmcl]}
@@ -97,4 +98,4 @@ def test_every_setting_is_told_to_a_step_or_read_by_the_rules(study):
     unread = [place for place, key in keys(paper_settings()) if key not in told]
     # Keys that name encoders, and those of an encoder's own settings.
     named = [f"pretrain.contrastive.{name}" for name in paper_settings()["pretrain"]["contrastive"]]
-    assert [place for place in unread if place not in named and not place.startswith(("init.", "threads."))] == []
+    assert [place for place in unread if place not in named and not place.startswith(CALLED)] == []

@@ -70,6 +70,5 @@ def test_draws_differ_lie_within_the_whole_set_and_are_nested_each():
         assert set(smaller["eid"]) < set(larger["eid"]) < set(whole["eid"])
         assert len(larger) == 60 and larger["label"].mean() == smaller["label"].mean() == 0.5
     alone = balanced_subset(table, "cad", fraction=10, minimum_pairs=1, seed=2023)
-    pd.testing.assert_frame_equal(
-        of_draw(ten, 0), alone.reset_index(drop=True)
-    )  # more draws change nothing of the first
+    # More draws change nothing of the first.
+    pd.testing.assert_frame_equal(of_draw(ten, 0), alone.reset_index(drop=True))

@@ -46,6 +46,7 @@ def estimate(**changed):
 def fit_job(target="cad", fraction=100, **method):
     """Return a fine-tuning of one target."""
     settings = {"method": {**CONFIG["finetune"], **method}, "models": {"ecg_encoder": CONFIG["models"]["ecg_encoder"]}}
+    settings |= {"blocks": 1, "draws": 1}
     params = {"encoder": "mmcl", "fits": [f"{target}/{fraction}"], "keep": ""}
     return Job("finetune_mmcl", {"target": target, "fraction": str(fraction)}, 2, settings, params)
 

@@ -124,7 +124,13 @@ def results(tmp_path_factory):
     observed("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
     for fraction in (100, 10, 1):
         subset = {"target": "cad", "fraction": fraction, "output": out / f"cad_{fraction}.csv"}
-        observed("balance_subset", {"seed": 1, "minimum_pairs": 2}, labels=tables["labels"], split=split, **subset)
+        observed(
+            "balance_subset",
+            {"seed": 1, "minimum_pairs": 2, "draws": 1},
+            labels=tables["labels"],
+            split=split,
+            **subset,
+        )
     return out
 
 

@@ -65,6 +65,7 @@ def sweep_settings(wildcards):
     )
     epochs = most_epochs(wildcards.encoder)
     whole = json.loads(finetune_settings(wildcards))
+    whole = {key: value for key, value in whole.items() if key not in RUNS}
     left_out = {*NOT_SWEPT, *axes_of(section["grid"], wildcards.target)}
     whole["method"] = {
         key: value for key, value in whole["method"].items() if key not in left_out

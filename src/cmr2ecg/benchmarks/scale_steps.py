@@ -141,7 +141,11 @@ def trainings(cohort: Cohort) -> Iterator[Work]:
 
     def chosen(method: dict, *networks: str) -> list:
         whole = {"method": method, "models": {name: models[name] for name in networks}}
-        return ["--settings", json.dumps({**whole, "device": "cpu", "precision": "auto"}), *files]
+        return [
+            "--settings",
+            json.dumps({**whole, "device": "cpu", "precision": "auto", "blocks": 1, "draws": 1}),
+            *files,
+        ]
 
     def pretrained(section: str, limit: float, networks: tuple[str, ...], *also: object) -> Work:
         method = {**settings["pretrain"][section], "epochs": 1}

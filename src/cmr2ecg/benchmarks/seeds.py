@@ -77,8 +77,8 @@ def timed(folder: Path, jobs: list[list[int]]) -> float:
     models = {"ecg_encoder": {**paper_settings()["models"]["ecg_encoder"], **demo}}
     started = time.perf_counter()
     for number, seeds in enumerate(jobs):
-        method = {**paper_settings()["finetune"], "seeds": seeds, "epochs": EPOCHS}
-        settings = {"method": method, "models": models, "device": "cpu", "precision": "auto"}
+        method = {**paper_settings()["finetune"], "seeds": seeds, "epochs": EPOCHS, "minimum_steps": 1}
+        settings = {"method": method, "models": models, "device": "cpu", "precision": "auto", "blocks": 1, "draws": 1}
         paths = {name: folder / f"{name}.parquet" for name in ("labels", "phenotypes")}
         paths |= {"dataset": folder / "dataset.h5", "split": folder / "split.csv", "subsets": folder}
         arguments = [text for name, path in paths.items() for text in (f"--{name}", str(path))]
