@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 ROOT = SOURCE.parent
 RULES = "\n".join(path.read_text() for path in sorted((ROOT / "workflow/rules").glob("*.smk")))
 RECORDERS = ("describe_run", "trace_numbers")  # they write down what they are told
-CALLED = ("init.", "threads.", "finetune.overrides.", "sweep.grids.")  # maps from an encoder, or a stage
+CALLED = ("init.", "threads.", "finetune.overrides.", "sweep.overrides.")  # maps from an encoder, or a stage
 NAMED_BY_USERS = ("diagnoses", "diseases", "prevalence", "cases", "limits", "ablations")  # keys the code goes through
 EVERYTHING = """\
 finetune: {encoders: [supervised, supervised_cnn, simclr, mae, mmcl, cmr_supervised, cmr_mmcl]}

@@ -26,7 +26,8 @@ BLOCK = re.compile(r"^```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 FOLDERS = {"ecg": "Electrocardiogram/Resting", "cmr": "Heart MRI/Short axis"}
 SMALL = {
     "balance_subset": {"fractions": [100]},
-    "finetune": {"encoders": ["mae"], "targets": ["cad"], "limits": {}, "seeds": [0], "epochs": 1, "job": "encoder"},
+    "finetune": {"encoders": ["mae"], "targets": ["cad"], "limits": {}, "seeds": [0], "job": "encoder"}
+    | {"epochs": 1, "minimum_steps": 1},
     "probe": {"encoders": ["random"], "targets": ["cad"], "random_seeds": [0], "penalties": [1.0]},
     "train_tabular": {"targets": ["cad"], "seeds": [0], "rounds": 5},
     "sweep": {"encoders": []},
