@@ -112,6 +112,7 @@ def finetune_run(small_dataset, small_models, ecg_augment, tmp_path):
 
     method = {**SETTINGS, "epochs": 2, "augment": ecg_augment}
     settings = {"method": method, "models": small_models, "device": "cpu", "precision": "fp32"}
+    settings |= {"blocks": 1, "draws": 1}
 
     def run(labels: Path, name: str) -> pd.DataFrame:
         files = {"dataset": small_dataset / "dataset.h5", "split": small_dataset / "split.csv", "labels": labels}
