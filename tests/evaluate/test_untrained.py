@@ -14,9 +14,16 @@ from cmr2ecg.evaluate.untrained import (
     score_reasons,
     untrained_table,
 )
+from cmr2ecg.training.fits import late_gain
 from cmr2ecg.ukb.phenotypes import phenotype_names
 
-GOOD = {"steps": [900, 700], "epochs": [40, 35], "best_epoch": [14, 9], "epoch_limit": [400, 400]}
+GOOD = {
+    "steps": [900, 700],
+    "epochs": [40, 35],
+    "best_epoch": [14, 9],
+    "epoch_limit": [400, 400],
+    "late_gain": [0.0, 0.0],
+}
 LABELS = np.arange(200) % 4 == 0
 
 
@@ -56,12 +63,22 @@ def test_too_few_steps_in_half_of_the_runs(steps, marked):
 
 @pytest.mark.parametrize(("best", "marked"), [([399, 5], True), ([398, 398], False), ([399, 5, 5], False)])
 def test_the_last_epoch_was_the_best(best, marked):
-    found = reasons(scored(), epochs=[400] * len(best), best_epoch=best, epoch_limit=[400] * len(best))
+    all_epochs = {"epochs": [400] * len(best), "best_epoch": best, "epoch_limit": [400] * len(best)}
+    found = reasons(scored(), **all_epochs, late_gain=[0.03] * len(best))
     assert found == ("still improving: the last epoch was the best in 1 of 2 runs" if marked else None)
+
+    assert reasons(scored(), **all_epochs, late_gain=[0.004] * len(best)) is None  # as a cosine schedule ends
 
 
 def test_an_early_stop_is_no_last_epoch():
-    assert reasons(scored(), epochs=[40, 40], best_epoch=[39, 39]) is None
+    assert reasons(scored(), epochs=[40, 40], best_epoch=[39, 39], late_gain=[0.03, 0.03]) is None
+
+
+@pytest.mark.parametrize(
+    ("scores", "gain"), [([0.5], 0.0), ([0.5, 0.7], 0.2), ([0.5] * 18 + [0.6, 0.65], 0.15), ([0.7] * 9 + [0.6], -0.1)]
+)
+def test_what_the_last_tenth_of_the_epochs_brought(scores, gain):
+    assert late_gain(scores) == pytest.approx(gain)
 
 
 @pytest.mark.parametrize("target", ["cad", "rv"])

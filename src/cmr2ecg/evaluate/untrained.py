@@ -4,7 +4,7 @@ A baseline that took too few steps, or steps that were too small, loses to any o
 it stands for. Marked is a model
 
 - that took fewer optimiser steps than `minimum_steps`;
-- whose best epoch was the last that was allowed, so that it was still improving;
+- whose best epoch was the last that was allowed, and well above those before its last tenth: it was still improving;
 - whose validation score is not above chance, by a one-sided interval over the validation subjects;
 - whose validation score is below that of a linear probe of a random encoder of its kind, on the same subjects;
 - whose predictions hardly differ between subjects (`LEAST_SPREAD`).
@@ -32,6 +32,8 @@ CHANCE = {"auroc": 0.5, "r": 0.0}
 NAMES = {"auroc": "ROC AUC", "r": "r"}
 SIGMAS = float(norm.ppf(0.95))  # of a one-sided 95 % limit
 LEAST_SPREAD = 0.01  # of log odds over subjects; of phenotypes in standard deviations of the measured ones
+LATE_GAIN = 0.01  # of the metric: a cosine schedule often ends with its best epoch, ahead by less
+BY_RUN = ("steps", "epochs", "best_epoch", "epoch_limit", "late_gain")
 TINY = 1e-12  # keeps the log odds of certain predictions finite
 Key = tuple[str, str, str, int]
 
@@ -40,8 +42,9 @@ Key = tuple[str, str, str, int]
 class Training:
     """What result.json says of a model's runs; empty or None where the file is older than the entry.
 
-    steps, epochs, best_epoch, epoch_limit: one entry a run; best_epoch counts from 0, epoch_limit is the last possible
-    number of epochs. tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
+    steps, epochs, best_epoch, epoch_limit, late_gain: one entry a run. best_epoch counts from 0, epoch_limit is the
+        last possible number of epochs, late_gain how much their last tenth brought of the validation score.
+    tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
     """
 
     n_train: int
@@ -49,12 +52,13 @@ class Training:
     epochs: Sequence[int] = ()
     best_epoch: Sequence[int] = ()
     epoch_limit: Sequence[int] = ()
+    late_gain: Sequence[float] = ()
     tuned_trials: int | None = None
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> "Training":
         """Return what the content of a result.json says."""
-        runs = {name: tuple(result.get(name, ())) for name in ("steps", "epochs", "best_epoch", "epoch_limit")}
+        runs = {name: tuple(result.get(name, ())) for name in BY_RUN}
         return cls(int(result["n_train"]), **runs, tuned_trials=result.get("tuned_trials"))
 
 
@@ -91,9 +95,9 @@ def training_reasons(key: Key, training: Training, minimum_steps: int) -> Iterat
     few = [steps for steps in training.steps if steps < minimum_steps]
     if few and len(few) >= len(training.steps) / 2:
         yield f"{max(few)} optimiser steps where {minimum_steps} are the least"
-    if training.epochs and training.epoch_limit:
-        runs = zip(training.epochs, training.best_epoch, training.epoch_limit, strict=True)
-        last = [epochs == limit and best == limit - 1 for epochs, best, limit in runs]
+    if training.late_gain:
+        runs = zip(training.epochs, training.best_epoch, training.epoch_limit, training.late_gain, strict=True)
+        last = [epochs == limit == best + 1 and gain > LATE_GAIN for epochs, best, limit, gain in runs]
         if sum(last) >= len(last) / 2:
             yield f"still improving: the last epoch was the best in {sum(last)} of {len(last)} runs"
 

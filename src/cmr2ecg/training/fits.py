@@ -1,6 +1,7 @@
 """All fine-tunings of one encoder in one process: each (target, fraction) in a folder of its own, seeds kept."""
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -145,6 +146,12 @@ def train_resumably(fit: Fit, path: Path, owner: str) -> Fit:
     return fit
 
 
+def late_gain(scores: Sequence[float]) -> float:
+    """Return how far the best of the last tenth of the epochs is above the best before; at least one epoch is late."""
+    early = max(1, math.floor(0.9 * len(scores)))
+    return round(max(scores[early:], default=scores[0]) - max(scores[:early]), 6)
+
+
 def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
     """Return the predictions of val and test, with the weights that were best on val, the epochs and a summary."""
     model, task = fit.best_model(), fit.setup.task
@@ -159,6 +166,7 @@ def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
         "epoch_limit": fit.settings["epochs"],
         "steps": fit.steps,
         "best_step": (fit.best_epoch + 1) * fit.steps_per_epoch,
+        "late_gain": late_gain([row[f"val_{task.metric}"] for row in fit.history]),
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
     }
     return pd.concat(rows), fit.history, summary
