@@ -7,11 +7,14 @@ from cmr2ecg.simulate.subject import draw_subject
 
 SETTINGS = {
     "seed": 1,
-    "coupling": 1.0,
+    "ecg_visibility": 0.6,
+    "ecg_only_risk": 0.5,
+    "infarct": 0.3,
     "frames": 20,
     "slices": 9,
     "matrix": 128,
     "field_of_view_mm": 380,
+    "heart_shift_mm": 15.2,
     "prevalence": {"cad": 0.1, "af": 0.05, "dm": 0.1},
 }
 
@@ -91,3 +94,32 @@ def test_hearts_lie_in_different_places_inside_the_image(subjects):
 def test_breathing_shifts_slices(subjects):
     shifts = np.concatenate([np.diff(subject.cine.centres, axis=0) for subject in subjects])
     assert 0.2 < shifts[:, 0].std() < 3
+
+
+def test_an_infarct_is_brighter_than_the_wall_beside_it():
+    """At end-diastole, in the middle of a wall that is thick enough to have one."""
+    fine = SETTINGS | {"matrix": 320, "frames": 4, "field_of_view_mm": 200, "infarct": 1.0, "heart_shift_mm": 0.0}
+    more = []
+    for index in range(6):
+        subject = draw_subject(fine, index)
+        middle = len(subject.motion.inner) // 2
+        radius, angle = polar(subject, middle)
+        inner, outer = (c[middle, 0] for c in (subject.motion.inner, subject.motion.outer))
+        place = (angle / (2 * np.pi) * len(inner)).astype(int)
+        wall = np.abs(radius - (inner + outer)[place] / 2) < 0.2 * (outer - inner)[place]
+        off = np.abs(np.angle(np.exp(1j * (angle - float(subject.person.heart_image.territory)))))
+        image = subject.cine.volume[middle, 0].astype(float)
+        more.append(np.median(image[wall & (off < 0.3)]) / np.median(image[wall & (off > 0.8) & (off < 1.3)]))
+    assert 1.2 < np.median(more) < 1.8
+
+
+def test_the_heart_lies_where_the_setting_scatters_it():
+    """Far enough from the edge, however wide the scatter."""
+    small = SETTINGS | {"matrix": 32, "frames": 4, "field_of_view_mm": 200}
+    for spread, low, high in ((0.0, 0, 5), (20.0, 12, 22), (60.0, 25, 55)):
+        places = []
+        for index in range(24):
+            subject = draw_subject(small | {"heart_shift_mm": spread}, index)
+            places.append(subject.cine.centres.mean(axis=0) * subject.cine.pixel_spacing_mm)
+        assert low <= np.std(places, axis=0).mean() < high
+        assert np.min(places) > 30 and np.max(places) < 170

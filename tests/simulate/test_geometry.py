@@ -1,6 +1,6 @@
 """The drawn heart and the phenotypes are one thing."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
@@ -104,3 +104,27 @@ def test_a_damaged_territory_thins_and_stills_its_segments(territory, segment):
     )
     assert p[f"Ecc_AHA_{segment}"] > q[f"Ecc_AHA_{segment}"] + 3
     assert p[f"WT_AHA_{segment}"] < q[f"WT_AHA_{segment}"]
+
+
+def test_an_infarcted_segment_is_thin_and_does_not_move():
+    """Against the same hearts without the infarct, whose damage is as severe; its neighbours keep most of theirs."""
+    wall, strain, beside = [], [], []
+    for seed in range(12):
+        heart = replace(
+            one_heart(seed, ischaemia=1.5, function=0.0), territory=np.pi * 7 / 6
+        )  # segment 9, inferoseptal
+        values = [
+            measure(
+                move(replace(heart, infarct=infarct), 9, 20, np.random.default_rng(seed)),
+                60.0,
+                np.random.default_rng(0),
+                error=0,
+            )
+            for infarct in (np.array(0.0), np.array(1.0))
+        ]
+        wall.append(values[1]["WT_AHA_9"] / values[0]["WT_AHA_9"])
+        strain.append(values[1]["Ecc_AHA_9"])
+        beside.append(values[1]["WT_AHA_12"] / values[0]["WT_AHA_12"])
+    assert 0.6 < np.mean(wall) < 0.85
+    assert np.mean(strain) > -7  # a third of a sound segment's; its borders are drawn along by the neighbours
+    assert np.mean(beside) > 0.95

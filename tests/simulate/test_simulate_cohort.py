@@ -25,11 +25,14 @@ from cmr2ecg.ukb.rejection import Rejection
 SETTINGS = {
     "subjects": 16,
     "seed": 11,
-    "coupling": 1.0,
+    "ecg_visibility": 0.6,
+    "ecg_only_risk": 0.5,
+    "infarct": 0.5,
     "frames": 6,
     "slices": 9,
     "matrix": 32,
     "field_of_view_mm": 380,
+    "heart_shift_mm": 15.2,
     "prevalence": {"cad": 0.3, "af": 0.2, "dm": 0.3},
     "phenotypes_missing": 0.5,
     "repeat_visits": 0.125,
@@ -169,15 +172,35 @@ def test_a_second_visit_shows_the_same_heart_with_new_noise():
     assert second.when > first.when
 
 
-@pytest.mark.parametrize(("coupling", "low", "high"), [(0.0, -0.15, 0.15), (0.6, 0.4, 0.8), (1.0, 1.0, 1.0)])
-def test_coupling_joins_the_two_sides(coupling, low, high):
-    people = [draw_person(SETTINGS | {"coupling": coupling}, index) for index in range(400)]
-    own, image = (np.array([getattr(person, name) for person in people]) for name in ("z_ecg", "z_image"))
-    found = [np.corrcoef(own[:, k], image[:, k])[0, 1] for k in range(own.shape[1])]
-    assert low <= np.round(np.mean(found), 9) <= high
-    for name in ("lvedv", "bmi", "age", "lvef"):
-        pair = [[float(getattr(getattr(p, side), name)) for p in people] for side in ("heart_ecg", "heart_image")]
-        assert low - 0.05 <= np.round(np.corrcoef(pair)[0, 1], 9) <= high + 0.05
+def test_what_the_ecg_sees_changes_the_ecg_alone():
+    """Body, heart, image, phenotypes and diseases are the subject's own at any visibility."""
+    whole, none = (draw_subject(SETTINGS | {"ecg_visibility": visibility}, 5) for visibility in (1.0, 0.0))
+    np.testing.assert_array_equal(whole.cine.volume, none.cine.volume)
+    assert whole.phenotypes == none.phenotypes
+    np.testing.assert_array_equal(whole.person.risks, none.person.risks)
+    assert whole.person.record == none.person.record
+    assert whole.person.heart_ecg == whole.person.heart_image
+    assert none.person.heart_ecg.age == none.person.heart_image.age
+    assert not np.array_equal(whole.ecg_counts, none.ecg_counts)
+
+
+def test_electricity_bears_on_the_diseases_alone():
+    with_risk, without = (draw_subject(SETTINGS | {"ecg_only_risk": share}, 5) for share in (1.0, 0.0))
+    np.testing.assert_array_equal(with_risk.ecg_counts, without.ecg_counts)
+    np.testing.assert_array_equal(with_risk.cine.volume, without.cine.volume)
+    assert not np.array_equal(with_risk.person.risks, without.person.risks)
+
+
+def test_truth_says_where_the_infarct_lies(truth):
+    ill = truth[truth["image_infarct"] > 0]
+    assert 0 < len(ill) < len(truth)
+    assert (truth.loc[truth["image_infarct"] == 0, "infarct_segment"] == 0).all()
+    angle = np.deg2rad((ill["infarct_from_degrees"] + ill["infarct_to_degrees"]) / 2)
+    radius = (ill["infarct_inner_px"] + ill["infarct_outer_px"]) / 2
+    np.testing.assert_allclose(ill["infarct_row"], ill["centre_row"] - radius * np.sin(angle), rtol=1e-6)
+    np.testing.assert_allclose(ill["infarct_column"], ill["centre_column"] + radius * np.cos(angle), rtol=1e-6)
+    np.testing.assert_allclose(np.exp(1j * angle), np.exp(1j * np.deg2rad(90 + 60 * (ill["infarct_segment"] - 7))))
+    assert (ill["infarct_outer_px"] > ill["infarct_inner_px"]).all()
 
 
 def test_share_of_ill_people_is_within_sampling_error():
@@ -204,7 +227,9 @@ def test_plan_makes_nobody_two_kinds():
     ("change", "message"),
     [
         ({"subjects": 0}, "subjects is 0"),
-        ({"coupling": 1.5}, "coupling is 1.5"),
+        ({"ecg_visibility": 1.5}, "ecg_visibility is 1.5"),
+        ({"ecg_only_risk": -0.1}, "ecg_only_risk is -0.1"),
+        ({"heart_shift_mm": -1}, "heart_shift_mm is -1"),
         ({"matrix": 8}, "matrix is 8"),
         ({"broken": 1.0}, "too few"),
     ],

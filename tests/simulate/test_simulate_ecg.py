@@ -1,3 +1,6 @@
+from dataclasses import replace
+from statistics import NormalDist
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,21 +10,24 @@ from scipy.signal import find_peaks
 from cmr2ecg.simulate.disease import calibrate
 from cmr2ecg.simulate.ecg import DOWER, beat_times, draw_ecg, with_derived_leads
 from cmr2ecg.simulate.ecg_traits import ecg_traits
+from cmr2ecg.simulate.electrical import ELECTRICAL, with_electrical
 from cmr2ecg.simulate.heart import LATENTS, heart_from_latents
 
-THRESHOLD = calibrate(0.07, 0.03, 0.04).af_threshold
+STILL = (0.0,) * len(ELECTRICAL)
+THRESHOLD, INFARCT = calibrate(0.07, 0.03, 0.04).af_threshold, 1.28
 
 
-def traits_of(seed, **changes):
+def traits_of(seed, electrical=STILL, **changes):
     z = np.random.default_rng(seed).standard_normal(len(LATENTS))
     for name, value in changes.items():
         z[LATENTS.index(name)] = value
-    return ecg_traits(heart_from_latents(z, THRESHOLD), np.random.default_rng(seed))
+    return ecg_traits(heart_from_latents(z, THRESHOLD, INFARCT), np.array(electrical), np.random.default_rng(seed))
 
 
 @pytest.fixture(scope="module")
 def people():
-    return [traits_of(seed) for seed in range(400)]
+    electrical = np.random.default_rng(0).standard_normal((400, len(ELECTRICAL)))
+    return [traits_of(seed, electrical[seed]) for seed in range(400)]
 
 
 @settings(max_examples=30, deadline=None)
@@ -99,9 +105,77 @@ def test_a_heavy_ventricle_gives_more_voltage_and_strain():
     assert np.mean([p.strain for p in heavy]) > 0.15 + np.mean([p.strain for p in light])
 
 
+@pytest.mark.parametrize(
+    ("latent", "trait", "least"),
+    [
+        ("conduction", "qrs_ms", 20),
+        ("conduction", "pr_ms", 25),
+        ("repolarisation", "qt_ms", 25),
+        ("atrial", "pr_ms", 25),
+        ("atrial", "premature", 0.05),
+        ("autonomic", "qt_ms", 15),
+        ("autonomic", "variability", -4.0),
+    ],
+)
+def test_electricity_shows_in_the_ecg(latent, trait, least):
+    """From -2 to 2 standard deviations, with everything else the same."""
+    low, high = (
+        np.mean(
+            [
+                getattr(traits_of(s, [size * (name == latent) for name in ELECTRICAL], rhythm=-3.0), trait)
+                for s in range(20)
+            ]
+        )
+        for size in (-2, 2)
+    )
+    assert (high - low) * np.sign(least) > 0.5 * abs(least)
+
+
+def test_chances_keep_their_spread_whatever_electricity_explains():
+    rng = np.random.default_rng(1)
+    names = ("qrs", "pr", "axis", "qt", "t", "t_turn", "strain", "p", "voltage")
+    mixed = [
+        with_electrical(
+            dict(zip(names, rng.standard_normal(len(names)), strict=True)),
+            dict(zip(ELECTRICAL, rng.standard_normal(len(ELECTRICAL)), strict=True)),
+        )
+        for _ in range(5000)
+    ]
+    spread = np.array([list(one.values()) for one in mixed]).std(0)
+    np.testing.assert_allclose(spread, 1, atol=0.05)
+
+
+def test_premature_beats_come_early_and_a_pause_follows():
+    early = replace(traits_of(1, rhythm=-3.0), premature=0.1, variability=0.01)
+    gaps = beat_times(early, 300.0, np.random.default_rng(0))[1] * early.rate / 60
+    first = np.flatnonzero(gaps < 0.8)
+    assert 0.06 < len(first) / len(gaps) < 0.14
+    after = gaps[first[first + 1 < len(gaps)] + 1]
+    assert np.median(after) == pytest.approx(1.2, abs=0.02)
+
+
+@pytest.mark.parametrize(("territory", "lead"), [(0.0, "V6"), (0.0, "I"), (np.pi / 2, "V3"), (3 * np.pi / 2, "III")])
+def test_an_infarct_takes_away_from_the_leads_that_face_it(territory, lead):
+    """Lateral, anterior and inferior: the first 40 ms of the QRS turn away from the wall (a Q wave), and so does T."""
+    row = DERIVED[lead]
+    for part in (slice(-6, -4), slice(-2, None)):  # of the bumps: septum and free wall; T
+        moved = []
+        for size in (-3.0, 2.5):
+            traits = traits_of(5, ischaemia=size, territory=normal_quantile(territory), rhythm=-3.0)
+            moved.append(row @ sum(bump.vector for bump in traits.bumps[part]))
+        assert moved[1] < moved[0] - 0.2
+
+
+def normal_quantile(angle):
+    return NormalDist().inv_cdf(np.clip(angle / (2 * np.pi), 1e-3, 1 - 1e-3))
+
+
+LEAD = dict(zip(("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"), DOWER, strict=True))
+DERIVED = LEAD | {"III": LEAD["II"] - LEAD["I"]}
+
+
 def test_leads_see_the_axes_as_they_should():
     """Leftward currents lift I and V6, downward ones II, backward ones sink V2."""
-    lead = dict(zip(("I", "II", "V1", "V2", "V3", "V4", "V5", "V6"), DOWER, strict=True))
-    assert lead["I"][0] > 0.5 and lead["V6"][0] > 0.5
-    assert lead["II"][1] > 1
-    assert lead["V2"][2] < -1
+    assert LEAD["I"][0] > 0.5 and LEAD["V6"][0] > 0.5
+    assert LEAD["II"][1] > 1
+    assert LEAD["V2"][2] < -1

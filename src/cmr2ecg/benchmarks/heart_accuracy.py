@@ -97,7 +97,8 @@ def _cines(
         if right_mm is not None:
             depth = motion.rv - motion.outer
             motion = replace(motion, rv=motion.outer + depth * (right_mm / depth[index, 0].max()))
-        drawn = render(motion, person.heart_image, *size, rng, only=index, fat_signal=fat)
+        shift = float(settings["heart_shift_mm"])
+        drawn = render(motion, person.heart_image, *size, rng, only=index, fat_signal=fat, shift_mm=shift)
         spacing = (drawn.pixel_spacing_mm, drawn.pixel_spacing_mm)
         yield Cine(drawn.volume[0], spacing, index, slices, 0), drawn.centres[index], motion
 

@@ -9,6 +9,8 @@ from cmr2ecg.simulate.heart import Heart
 from cmr2ecg.simulate.torso import BLOOD, FAT, LUNG, MUSCLE, Grid, draw_torso, edge, make_grid
 
 _MYOCARDIUM, _RV_WALL_MM, _BOX_MM = 300.0, 3.0, 90.0
+_ROOM_MM = 50.0  # from the heart's place to the edge of the image, at least
+_INFARCT = 1.4  # brighter than muscle: the signal goes with T2 / T1, which oedema and fat in a scar raise
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,7 @@ def render(
     rng: np.random.Generator,
     only: int | None = None,
     fat_signal: float = FAT,
+    shift_mm: float = 15.0,
 ) -> Cine:
     """Return the cine of a beating heart.
 
@@ -38,10 +41,11 @@ def render(
         field_of_view_mm: millimetres a side.
         rng: draws position, breathing, papillary muscles, coil shading and noise.
         only: draw this slice alone, with noise of its own; `centres` still holds all.
+        shift_mm: spread of the heart's place in the image, across and down.
         fat_signal: brightness of fat; that around the heart, mixed with other tissue, has half of it.
     """
     grid = make_grid(matrix, field_of_view_mm)
-    centres = _centres(len(motion.inner), field_of_view_mm, rng)
+    centres = _centres(len(motion.inner), shift_mm, field_of_view_mm / 2 - _ROOM_MM, rng)
     reach = float(motion.rv.max())
     low = motion.rv[:, 0, ANGLES * 3 // 4 - 8 : ANGLES * 3 // 4 + 8].max()  # border towards the diaphragm
     torso = draw_torso(grid, centres, float(low), heart, rng, fat_signal)
@@ -68,6 +72,8 @@ class _Look:
     blood: float
     myocardium: float
     atrium_mm: float
+    infarct: float  # 1 when a sector of the middle ring is infarcted
+    territory: float  # middle of that sector, radians
 
 
 def _look(heart: Heart, rng: np.random.Generator, fat_signal: float) -> _Look:
@@ -79,12 +85,14 @@ def _look(heart: Heart, rng: np.random.Generator, fat_signal: float) -> _Look:
         BLOOD * np.exp(0.05 * rng.standard_normal()),
         _MYOCARDIUM * np.exp(0.06 * rng.standard_normal()),
         float(np.clip(22 + 3 * heart.atrium, 14, 34)),
+        float(heart.infarct),
+        float(heart.territory),
     )
 
 
-def _centres(slices: int, field_of_view_mm: float, rng: np.random.Generator) -> np.ndarray:
+def _centres(slices: int, shift_mm: float, farthest: float, rng: np.random.Generator) -> np.ndarray:
     """Centre of the heart in each slice, x and y in mm: off-centre, drifting, and shifted by each breath-hold."""
-    place = np.array([-5.0, -8.0]) + field_of_view_mm * 0.04 * rng.standard_normal(2)
+    place = np.clip(np.array([-5.0, -8.0]) + shift_mm * rng.standard_normal(2), -farthest, farthest)
     drift = np.linspace(-1, 1, slices)[:, None] * rng.normal([3.0, 1.0], 2.5)
     breath = rng.normal(0, [0.8, 1.8], (slices, 2))
     return place + drift + breath
@@ -130,9 +138,21 @@ def _ventricles(
     image = _paint(image, look.myocardium, edge(wall - radius, pixel))
     image = _paint(image, 0.92 * look.blood, edge(rv - radius, pixel))
     image = _paint(image, look.myocardium, edge(outer - radius, pixel))
+    if look.infarct:
+        image = _paint(
+            image, _INFARCT * look.myocardium, _scar(angle, motion, index, look) * edge(outer - radius, pixel)
+        )
     image = _paint(image, look.blood, edge(inner - radius, pixel))
     mean = motion.inner[index].mean(-1).astype(np.float32)[:, None, None]
     return _papillaries(image, radius, angle, mean, index, motion, look, pixel)
+
+
+def _scar(angle: np.ndarray, motion: Motion, index: int, look: _Look) -> np.ndarray:
+    """Share of infarct at each pixel's angle: a segment with soft sides, whole in the middle ring."""
+    place = (index - motion.first + 0.5) / motion.count * 3 - 0.5  # 0, 1, 2 at the centres of base, middle, apex
+    off = np.abs((angle - look.territory + np.pi) % (2 * np.pi) - np.pi)
+    depth = min(max(1.5 - abs(place - 1), 0.0), 1.0)
+    return depth * np.clip(0.5 + (np.pi / 6 - off) / np.deg2rad(10), 0, 1)
 
 
 def _papillaries(

@@ -23,11 +23,14 @@ from cmr2ecg.simulate.tables import tabular_row
 NEEDED = (
     "subjects",
     "seed",
-    "coupling",
+    "ecg_visibility",
+    "ecg_only_risk",
+    "infarct",
     "frames",
     "slices",
     "matrix",
     "field_of_view_mm",
+    "heart_shift_mm",
     "prevalence",
     "phenotypes_missing",
     "repeat_visits",
@@ -124,9 +127,10 @@ def check(settings: dict[str, Any]) -> None:
         raise InputError(f"simulate_cohort lacks {', '.join(absent)}; see config/paper.yaml")
     if not 1 <= settings["subjects"] < EIDS:
         raise InputError(f"simulate_cohort.subjects is {settings['subjects']}, give 1 to {EIDS - 1}")
-    if not 0 <= settings["coupling"] <= 1:
-        raise InputError(f"simulate_cohort.coupling is {settings['coupling']}, give 0 to 1")
-    for name, least in (("frames", 4), ("slices", 4), ("matrix", 32), ("field_of_view_mm", 200)):
+    for name in ("ecg_visibility", "ecg_only_risk", "infarct"):
+        if not 0 <= settings[name] <= 1:
+            raise InputError(f"simulate_cohort.{name} is {settings[name]}, give 0 to 1")
+    for name, least in (("frames", 4), ("slices", 4), ("matrix", 32), ("field_of_view_mm", 200), ("heart_shift_mm", 0)):
         if settings[name] < least:
             raise InputError(f"simulate_cohort.{name} is {settings[name]}, give at least {least}")
 

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
+from statistics import NormalDist
 
 import numpy as np
 
+from cmr2ecg.simulate.electrical import ELECTRICAL
 from cmr2ecg.simulate.heart import LATENTS, Heart, af_liability, heart_from_latents
 
 DISEASES = ("cad", "af", "dm")
@@ -32,6 +34,7 @@ DECOYS = (
 )
 CODE_COLUMNS = 12
 _AF_ON_THE_DAY = 0.35  # share of people with atrial fibrillation who are in it at the visit
+_ECG_ONLY = (1.0, 1.0, 0.5)  # of cad, af, dm, against the setting
 _REFERENCE = 20000
 
 
@@ -40,7 +43,10 @@ class Calibration:
     """What makes the population's prevalence the wanted one."""
 
     af_threshold: float
+    infarct_threshold: float
     intercepts: tuple[float, float, float]  # in the order of DISEASES
+    heart: tuple[float, float, float]  # factors on what the heart adds to the log-odds
+    electrical: tuple[float, float, float]  # factors on what the electrical latents add
 
 
 @dataclass(frozen=True)
@@ -54,34 +60,70 @@ class Record:
     death_contributory: tuple[str, ...]
 
 
-def log_odds(heart: Heart) -> np.ndarray:
-    """Return (..., 3) log-odds of the diseases without their intercepts, in the order of DISEASES."""
+def body_log_odds(heart: Heart) -> np.ndarray:
+    """Return (..., 3) log-odds from age, sex, body, rate and the rhythm of the day, in the order of DISEASES."""
     s = heart.standard()
-    cad = 0.4 * s["age"] + 0.25 * s["male"] + 0.15 * s["bmi"] + 3.0 * heart.ischaemia - 0.5 * s["ef"]
-    cad = cad + 0.25 * s["mass"]
-    af = 0.45 * s["age"] + 0.15 * s["male"] + 0.15 * s["bmi"] + 0.8 * s["atrium"] + 4.5 * heart.af
-    af = af - 0.25 * s["ef"]
-    dm = 0.15 * s["age"] + 0.1 * s["male"] + 0.5 * s["bmi"] + 0.9 * s["concentric"] + 0.6 * s["rate"]
+    cad = 0.4 * s["age"] + 0.25 * s["male"] + 0.15 * s["bmi"]
+    af = 0.45 * s["age"] + 0.15 * s["male"] + 0.15 * s["bmi"] + 4.5 * heart.af
+    dm = 0.15 * s["age"] + 0.1 * s["male"] + 0.5 * s["bmi"] + 0.6 * s["rate"]
     return np.stack([cad, af, dm], axis=-1)
 
 
-def risks(heart: Heart, calibration: Calibration) -> np.ndarray:
-    """Return (..., 3) probabilities of the diseases."""
-    return 1 / (1 + np.exp(-(log_odds(heart) + np.asarray(calibration.intercepts))))
+def heart_log_odds(heart: Heart) -> np.ndarray:
+    """Return (..., 3) log-odds from what an image shows: damage, function, mass, atrium, wall against cavity."""
+    s = heart.standard()
+    cad = 3.0 * heart.ischaemia - 0.5 * s["ef"] + 0.25 * s["mass"]
+    return np.stack([cad, 0.8 * s["atrium"] - 0.25 * s["ef"], 0.9 * s["concentric"]], axis=-1)
+
+
+def electrical_log_odds(electrical: np.ndarray) -> np.ndarray:
+    """Return (..., 3) log-odds of spread 1 from (..., len(ELECTRICAL)) electrical latents."""
+    of = {name: electrical[..., index] for index, name in enumerate(ELECTRICAL)}
+    cad = 0.8 * of["repolarisation"] + 0.6 * of["conduction"]
+    af = 0.8 * of["atrial"] + 0.6 * of["conduction"]
+    dm = 0.8 * of["autonomic"] + 0.6 * of["repolarisation"]
+    return np.stack([cad, af, dm], axis=-1)
+
+
+def risks(heart: Heart, electrical: np.ndarray, calibration: Calibration) -> np.ndarray:
+    """Return (..., 3) probabilities of the diseases, in the order of DISEASES.
+
+    Args:
+        heart: fields of any shape.
+        electrical: (..., len(ELECTRICAL)) latents that only the ECG shows.
+        calibration: of the population.
+    """
+    odds = body_log_odds(heart) + np.asarray(calibration.heart) * heart_log_odds(heart)
+    odds = odds + np.asarray(calibration.electrical) * electrical_log_odds(electrical)
+    return 1 / (1 + np.exp(-(odds + np.asarray(calibration.intercepts))))
 
 
 @lru_cache(maxsize=8)
-def calibrate(cad: float, af: float, dm: float) -> Calibration:
-    """Return the threshold and intercepts that give these prevalences in a large reference population.
+def calibrate(cad: float, af: float, dm: float, ecg_only: float = 0.0, infarct: float = 0.0) -> Calibration:
+    """Return the thresholds, factors and intercepts that give these prevalences in a large reference population.
 
-    The reference is the same for every cohort, so that a subject does not depend on how many others are drawn.
+    `ecg_only` is the share, in the variance of the log-odds beyond body, rate and rhythm, of what only the ECG shows;
+    that of diabetes is half of it. The variance itself does not depend on it. The reference is the same for every
+    cohort, so that a subject does not depend on how many others are drawn.
+
+    Args:
+        cad, af, dm: share of people with each disease.
+        ecg_only: 0 to 1.
+        infarct: share of people with an infarct.
     """
-    z = np.random.default_rng(0).standard_normal((_REFERENCE, len(LATENTS)))
+    rng = np.random.default_rng(0)
+    z = rng.standard_normal((_REFERENCE, len(LATENTS)))
+    electrical = rng.standard_normal((_REFERENCE, len(ELECTRICAL)))
     liability = af_liability({name: z[:, index] for index, name in enumerate(LATENTS)})
     threshold = float(np.quantile(liability, 1 - _AF_ON_THE_DAY * af))
-    odds = log_odds(heart_from_latents(z, threshold))
+    damaged = NormalDist().inv_cdf(1 - infarct) if 0 < infarct < 1 else np.inf * (1 - 2 * infarct)
+    heart = heart_from_latents(z, threshold, damaged)
+    share = ecg_only * np.array(_ECG_ONLY)
+    of_heart = heart_log_odds(heart)
+    factors = np.sqrt(1 - share), np.sqrt(share) * of_heart.std(0)
+    odds = body_log_odds(heart) + factors[0] * of_heart + factors[1] * electrical_log_odds(electrical)
     intercepts = tuple(_solve(odds[:, k], wanted) for k, wanted in enumerate((cad, af, dm)))
-    return Calibration(threshold, intercepts)
+    return Calibration(threshold, damaged, intercepts, *(tuple(factor.tolist()) for factor in factors))
 
 
 def _solve(odds: np.ndarray, prevalence: float) -> float:

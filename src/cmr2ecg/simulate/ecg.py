@@ -55,7 +55,8 @@ def with_derived_leads(counts: np.ndarray) -> np.ndarray:
 def beat_times(traits: EcgTraits, duration_s: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return times of the R peaks and the interval before each, in seconds, from before 0 to after `duration_s`.
 
-    A sinus rhythm breathes (respiratory arrhythmia) and drifts; fibrillation has independent, widely spread intervals.
+    A sinus rhythm breathes (respiratory arrhythmia) and drifts, and premature atrial beats reset it; fibrillation has
+    independent, widely spread intervals.
     """
     mean = 60 / traits.rate
     count = int(duration_s / mean * 2) + 6
@@ -65,7 +66,11 @@ def beat_times(traits: EcgTraits, duration_s: float, rng: np.random.Generator) -
         depth, breaths = rng.uniform(0.005, 0.04), rng.uniform(0.2, 0.3)
         phase = 2 * np.pi * (breaths * mean * np.arange(count) + rng.random())
         drift = np.cumsum(0.006 * rng.standard_normal(count))
-        intervals = mean * (1 + depth * np.sin(phase) + drift - drift.mean() + 0.006 * rng.standard_normal(count))
+        swing = depth * np.sin(phase) + drift - drift.mean() + 0.006 * rng.standard_normal(count)
+        intervals = mean * (1 + traits.variability * swing)
+        early = rng.random(count) < traits.premature
+        intervals = intervals * np.where(early, 0.65, 1.0)
+        intervals[1:] *= np.where(early[:-1], 1.2, 1.0)  # a pause that does not make up for all of it
     intervals = np.maximum(intervals, 0.33)
     beats = np.cumsum(intervals) - intervals[0] - mean * rng.uniform(0, 1)
     keep = beats < duration_s + mean

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cmr2ecg.simulate.electrical import ELECTRICAL, premature_share, variability, with_electrical
 from cmr2ecg.simulate.heart import Heart
 
 # The short axis in Frank's directions: lateral wall and anterior wall seen from the cavity
@@ -36,13 +37,22 @@ class EcgTraits:
     axis_degrees: float  # frontal QRS axis
     block: str  # "", "LBBB" or "RBBB"
     strain: float  # 0 none, 1 marked ST-T change of a hypertrophied or failing ventricle
+    premature: float  # share of beats that come early
+    variability: float  # of the sinus rhythm, against the usual
     bumps: tuple[Bump, ...]
 
 
-def ecg_traits(heart: Heart, rng: np.random.Generator) -> EcgTraits:
-    """Return the traits of a heart (scalar fields); `rng` draws what does not follow from the anatomy."""
+def ecg_traits(heart: Heart, electrical: np.ndarray, rng: np.random.Generator) -> EcgTraits:
+    """Return the traits of a heart.
+
+    Args:
+        heart: scalar fields, as the ECG sees it.
+        electrical: (len(ELECTRICAL),) latents.
+        rng: draws what follows from neither.
+    """
     s = {name: float(value) for name, value in heart.standard().items()}
-    own = dict(zip(_OWN, rng.standard_normal(len(_OWN)), strict=True))
+    current = dict(zip(ELECTRICAL, electrical.tolist(), strict=True))
+    own = with_electrical(dict(zip(_OWN, rng.standard_normal(len(_OWN)), strict=True)), current)
     af = bool(heart.af)
     rate = float(heart.rate) * np.exp(0.04 * own["rate"])
     block = _block(s, own)
@@ -56,11 +66,12 @@ def ecg_traits(heart: Heart, rng: np.random.Generator) -> EcgTraits:
     strain = _strain(s, own)
     qrs, pr, qt = np.clip(qrs, 70, 180), np.clip(pr, 110, 300), np.clip(qt, 310, 520)
     bumps = (
-        *(() if af else _p_wave(s, own, pr)),
+        *(() if af else _p_wave(s, own, pr, current["atrial"])),
         *_qrs(heart, s, own, qrs, axis, block),
         *_st_t(heart, s, own, (qrs, qt, axis, strain), block),
     )
-    return EcgTraits(rate, af, float(pr), float(qrs), float(qt), float(axis), block, strain, bumps)
+    numbers = (rate, af, float(pr), float(qrs), float(qt), float(axis), block, strain)
+    return EcgTraits(*numbers, premature_share(current), variability(current), bumps)
 
 
 _OWN = (
@@ -100,8 +111,8 @@ def _voltage(s: dict[str, float], own: dict[str, float]) -> float:
     return float(1.05 * np.exp(0.10 * s["mass"] + 0.06 * s["volume"] - 0.11 * s["bmi"] + 0.24 * own["voltage"]))
 
 
-def _p_wave(s: dict[str, float], own: dict[str, float], pr: float) -> tuple[Bump, ...]:
-    """Right then left atrium; a large left atrium makes the second part late and turned to the back."""
+def _p_wave(s: dict[str, float], own: dict[str, float], pr: float, remodelled: float) -> tuple[Bump, ...]:
+    """Right then left atrium; a large or remodelled left atrium makes the second part late, a large one stronger."""
     start = -(pr - 22) / 1000  # the R peak lies about 22 ms after the start of the QRS
     size = np.exp(0.18 * own["p"] - 0.06 * s["bmi"])
     left = 1 + 0.28 * s["atrium"]
@@ -109,7 +120,7 @@ def _p_wave(s: dict[str, float], own: dict[str, float], pr: float) -> tuple[Bump
     left_vector = size * max(left, 0.2) * np.array([0.05, 0.05, 0.045])
     return (
         Bump(start + 0.038, 0.016, right_vector),
-        Bump(start + 0.064 + 0.006 * s["atrium"], 0.018, left_vector),
+        Bump(start + 0.064 + 0.006 * s["atrium"] + 0.007 * remodelled, 0.018, left_vector),
     )
 
 

@@ -121,14 +121,20 @@ def _activation(frames: int, rate: float, af: bool, rng: np.random.Generator) ->
 
 
 def _segment_patterns(heart: Heart, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Relative thickness and shortening of the 16 segments: health, septum, apex, a damaged territory, chance."""
+    """Relative thickness and shortening of the 16 segments: health, septum, apex, a damaged territory, chance.
+
+    An infarct is narrower than ischaemia, fades towards base and apex, and leaves a thin wall that does not move.
+    """
     centres = np.concatenate([_FIRST[k] + np.arange(n) * 2 * np.pi / n for k, n in enumerate(_RINGS)])
     level = np.repeat([-1.0, 0.0, 1.2], _RINGS)
-    damage = heart.ischaemia * np.exp(2.0 * (np.cos(centres - heart.territory) - 1))
+    near = np.cos(centres - heart.territory) - 1
+    damage = heart.ischaemia * np.exp(2.0 * near)
+    infarct = heart.infarct * np.exp(4.0 * near) * np.where(level == 0, 1.0, 0.7)
     septal = np.maximum(np.cos(centres - np.pi), 0)
     thick = _THICKNESS * np.exp(0.09 * heart.septum * septal + 0.05 * heart.apex_wall * level)
-    thick = thick * (1 - 0.2 * np.minimum(damage, 1.5)) * np.exp(0.06 * rng.standard_normal(16))
+    thick = thick * (1 - 0.2 * np.minimum(damage, 1.5)) * (1 - 0.3 * infarct) * np.exp(0.06 * rng.standard_normal(16))
     short = _SHORTENING * np.exp(0.05 * heart.apex_motion * level) * (1 - 0.65 * np.minimum(damage, 1.4))
+    short = short * (1 - infarct)
     return thick, short * np.exp(0.07 * rng.standard_normal(16))
 
 

@@ -38,7 +38,7 @@ def measure(motion: Motion, rate: float, rng: np.random.Generator, error: float 
         "LVM": myocardial_mass(motion) * jitter(0.03),
     }
     values["LVCO"] = values["LVSV"] * rate * jitter(0.01) / 1000
-    for name, spread, segments in zip(("WT", "Ecc", "Err"), (0.02, 0.04, 0.05), segment_values(motion), strict=True):
+    for name, spread, segments in zip(("WT", "Ecc", "Err"), (0.02, 0.08, 0.12), segment_values(motion), strict=True):
         measured = segments * jitter(spread, 16)
         values |= {f"{name}_AHA_{k + 1}": value for k, value in enumerate(measured)}
         values[f"{name}_Global"] = measured.mean()

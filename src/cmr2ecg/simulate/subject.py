@@ -1,8 +1,8 @@
 """One synthetic subject: a person, and on demand the ECG, the cine and the phenotypes of a visit.
 
-`coupling` c joins two hearts. The person's own latents z drive ECG, age, sex, body and diseases; image and phenotypes
-come from c z + sqrt(1 - c^2) z', z' being another person's. At 1 both sides show one heart, at 0 they are strangers,
-body included: nothing can be learned about the image from the ECG.
+Image, phenotypes and diseases come from the person's one heart, latents z. The ECG comes from that heart as an ECG sees
+it (`ecg_view`), at `ecg_visibility` 1 the heart itself, at 0 nothing of it beyond age, sex and body; and from
+electrical latents that only an ECG shows and that bear on the diseases (`ecg_only_risk`).
 """
 
 from dataclasses import dataclass, fields
@@ -12,15 +12,17 @@ from typing import Any
 import numpy as np
 
 from cmr2ecg.simulate.cine import Cine, render
-from cmr2ecg.simulate.disease import Record, calibrate, draw_record, risks
+from cmr2ecg.simulate.disease import DISEASES, Record, calibrate, draw_record, risks
 from cmr2ecg.simulate.ecg import draw_ecg
 from cmr2ecg.simulate.ecg_traits import EcgTraits, ecg_traits
-from cmr2ecg.simulate.geometry import Motion, move
-from cmr2ecg.simulate.heart import LATENTS, Heart, blend, heart_from_latents
+from cmr2ecg.simulate.ecg_view import seen_by_ecg
+from cmr2ecg.simulate.electrical import ELECTRICAL
+from cmr2ecg.simulate.geometry import ANGLES, Motion, move
+from cmr2ecg.simulate.heart import LATENTS, Heart, heart_from_latents, infarct_segment
 from cmr2ecg.simulate.phenotypes import measure
 
 FIRST_EID, EIDS = 9000001, 999999  # UK Biobank's own ids are smaller
-_PERSON, _OTHER, _TRAITS, _RECORD, _MOTION, _ECG, _CINE, _MEASURE = range(8)  # purposes of random streams
+_PERSON, _OTHER, _TRAITS, _RECORD, _MOTION, _ECG, _CINE, _MEASURE, _ELECTRICAL = range(9)  # purposes of random streams
 
 
 @dataclass(frozen=True)
@@ -29,10 +31,11 @@ class Person:
 
     index: int
     eid: int
-    z_ecg: np.ndarray  # latents of the heart behind ECG, body and diseases
-    z_image: np.ndarray  # latents of the heart behind image and phenotypes
-    heart_ecg: Heart
+    z_image: np.ndarray  # latents of the heart, which image, phenotypes and diseases come from
+    z_ecg: np.ndarray  # latents of the heart as the ECG sees it
+    electrical: np.ndarray  # latents that only the ECG shows
     heart_image: Heart
+    heart_ecg: Heart
     risks: np.ndarray  # (3,) of cad, af, dm
     has: np.ndarray  # (3,) booleans
     record: Record
@@ -56,26 +59,28 @@ def draw_person(settings: dict[str, Any], index: int) -> Person:
     """Return person `index` of the cohort; the same whatever the number of subjects or workers.
 
     Args:
-        settings: the simulate_cohort section; seed, coupling and prevalence are used.
+        settings: the simulate_cohort section; seed, ecg_visibility, ecg_only_risk, infarct and prevalence are used.
         index: 0-based.
     """
-    seed = settings["seed"]
-    calibration = calibrate(*(float(settings["prevalence"][name]) for name in ("cad", "af", "dm")))
-    own = _stream(seed, index, _PERSON).standard_normal(len(LATENTS))
-    other = _stream(seed, index, _OTHER).standard_normal(len(LATENTS))
-    image = blend(own, other, float(settings["coupling"]))
-    heart = heart_from_latents(own, calibration.af_threshold)
+    seed, visibility = settings["seed"], float(settings["ecg_visibility"])
+    prevalence = (float(settings["prevalence"][name]) for name in DISEASES)
+    calibration = calibrate(*prevalence, float(settings["ecg_only_risk"]), float(settings["infarct"]))
+    thresholds = calibration.af_threshold, calibration.infarct_threshold
+    z, other = (_stream(seed, index, purpose).standard_normal(len(LATENTS)) for purpose in (_PERSON, _OTHER))
+    electrical = _stream(seed, index, _ELECTRICAL).standard_normal(len(ELECTRICAL))
+    heart, (z_ecg, heart_ecg) = heart_from_latents(z, *thresholds), seen_by_ecg(z, other, visibility, thresholds)
     rng = _stream(seed, index, _RECORD)
-    chances = risks(heart, calibration)
+    chances = risks(heart, electrical, calibration)
     has = rng.random(3) < chances
     visited = date(2015, 5, 4) + timedelta(days=int(rng.integers(1400)))
     return Person(
         index=index,
         eid=eid_of(seed, index),
-        z_ecg=own,
-        z_image=image,
-        heart_ecg=heart,
-        heart_image=heart_from_latents(image, calibration.af_threshold),
+        z_image=z,
+        z_ecg=z_ecg,
+        electrical=electrical,
+        heart_image=heart,
+        heart_ecg=heart_ecg,
         risks=chances,
         has=has,
         record=draw_record(rng, has, visited),
@@ -87,12 +92,13 @@ def draw_subject(settings: dict[str, Any], index: int, visit: int = 2) -> Subjec
     """Return subject `index` with the signals of a visit, in memory.
 
     Args:
-        settings: the simulate_cohort section; seed, coupling, prevalence, frames, slices, matrix, field_of_view_mm.
+        settings: the simulate_cohort section; what `draw_person` uses, and frames, slices, matrix, field_of_view_mm,
+            heart_shift_mm.
         index: 0-based.
         visit: 2 or 3; the second imaging visit shows the same heart with new noise, place and breath.
     """
     seed, person = settings["seed"], draw_person(settings, index)
-    traits = ecg_traits(person.heart_ecg, _stream(seed, index, _TRAITS))
+    traits = ecg_traits(person.heart_ecg, person.electrical, _stream(seed, index, _TRAITS))
     rng = _stream(seed, index, _MOTION)
     slices = max(settings["slices"] + int(rng.choice([-1, 0, 0, 1])), 3)
     motion = move(person.heart_image, slices, settings["frames"], rng)
@@ -102,6 +108,7 @@ def draw_subject(settings: dict[str, Any], index: int, visit: int = 2) -> Subjec
         settings["matrix"],
         float(settings["field_of_view_mm"]),
         _stream(seed, index, _CINE, visit),
+        shift_mm=float(settings["heart_shift_mm"]),
     )
     ecg = draw_ecg(traits, _stream(seed, index, _ECG, visit))
     phenotypes = measure(motion, float(person.heart_image.rate), _stream(seed, index, _MEASURE, visit))
@@ -124,6 +131,7 @@ def truth_of(subject: Subject) -> dict[str, float | int | str]:
         latents, heart = getattr(person, f"z_{side}"), getattr(person, f"heart_{side}")
         row |= {f"z_{side}_{name}": float(value) for name, value in zip(LATENTS, latents, strict=True)}
         row |= {f"{side}_{field.name}": float(getattr(heart, field.name)) for field in fields(Heart)}
+    row |= {f"z_ecg_{name}": float(value) for name, value in zip(ELECTRICAL, person.electrical, strict=True)}
     row |= {
         "slices": len(motion.inner),
         "middle_slice": middle,
@@ -133,14 +141,35 @@ def truth_of(subject: Subject) -> dict[str, float | int | str]:
         "epicardial_radius_px": float(motion.outer[middle, 0].mean() / subject.cine.pixel_spacing_mm),
         "es_frame": motion.es_frame,
     }
+    row |= _infarct(subject)
     exact = measure(motion, float(person.heart_image.rate), np.random.default_rng(0), error=0.0)
     row |= {f"true_{name}": value for name, value in exact.items()}
     traits = subject.traits
     row |= {f"trait_{name}": getattr(traits, name) for name in ("rate", "pr_ms", "qrs_ms", "qt_ms")}
     row |= {"trait_axis": traits.axis_degrees, "trait_strain": traits.strain, "trait_block": traits.block}
-    for place, name in enumerate(("cad", "af", "dm")):
+    for place, name in enumerate(DISEASES):
         row |= {f"risk_{name}": float(person.risks[place]), name: int(person.has[place])}
     return row
+
+
+def _infarct(subject: Subject) -> dict[str, float | int]:
+    """Where the infarct lies in the middle slice at end-diastole: a sector of the ring between two radii.
+
+    Angles are degrees counter-clockwise from the image's right, around centre_row and centre_column; the centre is that
+    of the sector, row and column in pixels. Zeros for a heart without one.
+    """
+    heart, motion, cine = subject.person.heart_image, subject.motion, subject.cine
+    names = ("segment", "row", "column", "from_degrees", "to_degrees", "inner_px", "outer_px")
+    segment = int(infarct_segment(heart))
+    if not segment:
+        return dict.fromkeys((f"infarct_{name}" for name in names), 0)
+    middle, angle = len(motion.inner) // 2, float(heart.territory)
+    sector = (np.arange(-ANGLES // 12, ANGLES // 12) + round(angle / (2 * np.pi) * ANGLES)) % ANGLES
+    inner, outer = (c[middle, 0, sector].mean() / cine.pixel_spacing_mm for c in (motion.inner, motion.outer))
+    row, column = cine.centres[middle] + (inner + outer) / 2 * np.array([-np.sin(angle), np.cos(angle)])
+    degrees = round(np.rad2deg(angle))
+    values = (segment, float(row), float(column), degrees - 30, degrees + 30, float(inner), float(outer))
+    return {f"infarct_{name}": value for name, value in zip(names, values, strict=True)}
 
 
 def _stream(seed: int, index: int, purpose: int, visit: int = 2) -> np.random.Generator:

@@ -2,7 +2,7 @@
 
 - `ecg_beats`: the mean beat of each ECG and its rhythm.
 - `cmr_pixels`: the heart image on a coarse grid.
-- `latents`: the planted state of a synthetic subject, the ceiling of any model.
+- `latents`: what the ECG of a synthetic subject sees of the planted state, the ceiling of any model of the ECG.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ BEFORE_S, AFTER_S = 0.25, 0.45  # of a beat, around the R peak
 BEAT_SAMPLES = 70  # of a lead's mean beat, whatever the sampling rate
 GRID = 24  # pixels a side
 BATCH = 256
-PLANTED = ("z_ecg_", "ecg_")  # columns of truth.parquet that describe the heart behind ECG and diseases
+PLANTED = ("z_ecg_", "ecg_")  # columns of truth.parquet that describe the heart as the ECG sees it
 
 
 def mean_beat(ecg: np.ndarray, rate_hz: float) -> np.ndarray:
@@ -58,7 +58,7 @@ def pixels_of(data: PairedData) -> np.ndarray:
 
 
 def latents_of(truth: Path, eids: np.ndarray) -> np.ndarray:
-    """Return the planted latents and the heart that follows from them, (n, features); angles as sine and cosine.
+    """Return what the ECG sees of the latents, and the heart that follows, (n, features); angles as sine and cosine.
 
     Raises:
         InputError: if a subject is not in the table.
