@@ -56,8 +56,9 @@ def result_of(folder):
     return json.loads((folder / "result.json").read_text())
 
 
-def test_one_job_fits_diseases_and_phenotypes(start):
-    folder = start(finetune, ["cad/100", "cad/10", "lv/100"])
+@pytest.mark.parametrize("encoder", ["supervised", "supervised_cnn"])
+def test_one_job_fits_diseases_and_phenotypes(start, encoder):
+    folder = start(finetune, ["cad/100", "cad/10", "lv/100"], encoder=encoder)
     cad, lv = (pd.read_parquet(folder / fit / "predictions.parquet") for fit in ("cad/10", "lv/100"))
     assert list(cad.columns) == ["seed", "eid", "split", "output", "y_true", "y_score"]
     assert len(cad) == 2 * 24 and cad["y_score"].between(0, 1).all() and set(cad["output"]) == {"cad"}
