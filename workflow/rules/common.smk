@@ -445,7 +445,7 @@ def stamps(kind, wildcards, stamp):
 def pretrainings(encoders):
     """Return the folders of the pre-trainings that these encoders need; an image encoder comes from its MMCL."""
     wanted = [path for name in encoders for path in PRETRAINED[name]]
-    names = [path.split("/")[2] for path in wanted if "/pretrain_mmcl/" in path]
+    names = [Path(path).parts[2] for path in wanted if "pretrain_mmcl" in path]
     wanted += [MMCL_STARTS[name] for name in names if MMCL_STARTS[name]]
     if names and "cmr_simclr" not in INIT:
         wanted += encoder_files("pretrain_cmr", "simclr")
@@ -453,7 +453,7 @@ def pretrainings(encoders):
         os.path.dirname(path) for path in wanted if path not in IMPORTED.values()
     )
     order = ("pretrain_mmcl", "pretrain_cmr", "pretrain_contrastive", "pretrain_mae")
-    return sorted(found, key=lambda folder: order.index(folder.split("/")[1]))
+    return sorted(found, key=lambda folder: order.index(Path(folder).parts[1]))
 
 
 def target_values(wildcards):
