@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from cmr2ecg.evaluate.tables.claims import VERDICTS
 from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
 from cmr2ecg.evaluate.tables.names import MODELS as NAMES
 from cmr2ecg.plan.check import STAGES, recorded_jobs, stage_of
@@ -239,14 +240,14 @@ def claims() -> str:
     """Return the paper's claims that this study can speak to."""
     rows = pd.read_csv(STUDY / "make_table/table_claims.csv").dropna(subset=["difference"])
     names = rows[["better", "worse"]].replace(MODELS)
-    rows["shown"] = rows["section"] + ": " + names["better"] + " > " + names["worse"]
-    lines = []
-    for shown, group in rows.groupby("shown", sort=False):
-        verdicts = [
-            ", ".join(_claimed(group, verdict)) or "–" for verdict in ("confirmed", "not confirmed", "reversed")
-        ]
-        lines.append([shown, *verdicts])
-    return table(["claim", "confirmed", "not confirmed", "reversed"], lines)
+    relation = rows["kind"].map({"above": " > ", "level": " at the level of "})
+    rows["shown"] = rows["section"] + ": " + names["better"] + relation + names["worse"]
+    verdicts = [verdict for verdict in VERDICTS if verdict != "not run"]
+    lines = [
+        [shown, *(", ".join(_claimed(group, verdict)) or "–" for verdict in verdicts)]
+        for shown, group in rows.groupby("shown", sort=False)
+    ]
+    return table(["claim", *verdicts], lines)
 
 
 def _claimed(group: pd.DataFrame, verdict: str) -> list[str]:

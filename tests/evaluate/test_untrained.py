@@ -3,13 +3,12 @@
 import numpy as np
 import pytest
 
-from cmr2ecg.evaluate.statistics.delong import delong_test
+from cmr2ecg.evaluate.statistics.multireader import mean
 from cmr2ecg.evaluate.statistics.predictions import Predictions
 from cmr2ecg.evaluate.statistics.scores import Scored
 from cmr2ecg.evaluate.untrained import (
     SIGMAS,
     Training,
-    correlation_shares,
     score_and_error,
     score_reasons,
     untrained_table,
@@ -120,39 +119,16 @@ def test_what_an_older_result_does_not_say_is_not_asked():
     assert table.empty and list(table) == ["fit", "encoder", "target", "fraction", "reason"]
 
 
-def test_the_error_of_an_auroc_is_delongs():
+def test_the_error_is_that_of_the_runs_at_hand_over_subjects():
     model = scored(runs=3)
-    constant = np.zeros((1, 200))
-    expected = delong_test(LABELS, model.first.scores, constant)
-    assert score_and_error(model) == pytest.approx((0.5 + expected.difference, expected.standard_error))
-
-
-def test_the_error_of_r_is_that_of_samples_of_a_normal_distribution():
-    """Of r = 0.6 in 400 normal pairs the standard error is (1 - r²) / sqrt(n) = 0.032."""
-    rng = np.random.default_rng(0)
-    found = []
-    for _ in range(200):
-        x, noise = rng.standard_normal((2, 400))
-        r, shares = correlation_shares(x, (0.6 * x + 0.8 * noise)[None])
-        assert abs(shares.sum()) < 1e-12
-        found.append((r, np.sqrt((shares**2).sum())))
-    (mean, error), (std, _) = np.mean(found, axis=0), np.std(found, axis=0)
-    assert mean == pytest.approx(0.6, abs=0.01) and error == pytest.approx(0.64 / 20, rel=0.05)
-    assert std == pytest.approx(error, rel=0.1)
+    expected = mean(model.readers.pooled())
+    assert score_and_error(model) == pytest.approx((expected.value, expected.standard_error))
 
 
 def test_phenotypes_that_are_the_same_value_do_not_count_as_more_subjects():
     one = scored(target="rv").outputs[0]
     single, fourfold = score_and_error(Scored([one])), score_and_error(Scored([one] * 4))
     assert fourfold == pytest.approx(single)
-
-
-def test_missing_phenotypes_are_left_out():
-    rng = np.random.default_rng(0)
-    x, y = rng.standard_normal((2, 50))
-    r, shares = correlation_shares(np.append(x, [np.nan] * 3), np.append(y, [9, 9, 9])[None])
-    alone = correlation_shares(x, y[None])
-    assert r == pytest.approx(alone[0]) and np.array_equal(shares, [*alone[1], 0, 0, 0])
 
 
 @pytest.mark.parametrize("target", ["cad", "rv"])

@@ -33,7 +33,6 @@ pretrain: {mae: {epochs: 2, batch_size: 4, base_lr: 1.0e-3}}
 finetune: {encoders: [mae], targets: [tachycardia], seeds: [0, 101], epochs: 2, minimum_steps: 4, job: encoder}
 probe: {encoders: [mae], targets: [tachycardia], penalties: [1.0]}
 train_tabular: {targets: [tachycardia], seeds: [0], rounds: 3}
-evaluate: {bootstrap: 20}
 """
 
 

@@ -91,7 +91,7 @@ def test_a_limit_of_the_zip_reader_reruns_cropping_and_what_follows(edited):
         ("rounds: 5}", "rounds: 6}", {"train_tabular"} | REPORT),
         ("name: resnet10t, image_size: 32", "name: resnet10t, image_size: 40", {"pretrain_cmr"} | MMCL),
         ("mae_decoder: {dim: 16", "mae_decoder: {dim: 32", {"pretrain_mae"} | MMCL),
-        ("bootstrap: 50", "bootstrap: 60", REPORT),
+        ("calibration_bins: 5", "calibration_bins: 6", REPORT),
         ("encoders: [supervised, byol, mmcl, cmr_mmcl]", "encoders: [byol, mmcl, cmr_mmcl]", REPORT),
         ("memory_mb: 1000", "memory_mb: 2000", CONFIG),
         ("threads: {data: 1", "threads: {data: 2", CONFIG),

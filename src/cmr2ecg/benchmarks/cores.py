@@ -1,4 +1,4 @@
-"""How much faster one, two, ... cores are: jobs of the data steps side by side, threads of a training, of the scores.
+"""How much faster one, two, ... cores are: jobs of the data steps side by side, threads of a training.
 
 Rows cores_NAME_N: ours is the rate on N cores, plain that on one, ratio the gain (N is the limit). N goes over the
 powers of two below the machine's cores, and all of them.
@@ -22,7 +22,6 @@ from cmr2ecg.benchmarks.data import SPACING_MM, beating_disc
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import MAE_BATCH, MMCL_BATCH, Step, build
-from cmr2ecg.evaluate.statistics.bootstrap import resample, resampled_auroc
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip
@@ -42,7 +41,6 @@ def run() -> Iterator[dict]:
     pretrain = paper_settings()["pretrain"]
     yield from threads("mae_step", lambda: build(MaeObjective, pretrain["mae"], MAE_BATCH, plain=False), counts)
     yield from threads("mmcl_step", lambda: build(MmclObjective, pretrain["mmcl"], MMCL_BATCH, plain=False), counts)
-    yield from threads("auroc_draws", draws, counts)
 
 
 def available_cores() -> int:
@@ -133,14 +131,6 @@ def threads(name: str, make: Callable[[], Step], counts: list[int]) -> Iterator[
     yield from scaling(
         name, {count: 1 / seconds for count, seconds in best.items()}, "steps/s", "threads of one process"
     )
-
-
-def draws() -> Step:
-    """Return the resampling of one model's AUROC at the size of the paper's test split."""
-    truth = (np.arange(6_007) < 434).astype(float)
-    scores = truth + np.random.default_rng(0).normal(0, 2, (5, len(truth)))
-    counts = resample(len(truth), 500, seed=0)
-    return lambda: resampled_auroc(truth, scores, counts)
 
 
 if __name__ == "__main__":

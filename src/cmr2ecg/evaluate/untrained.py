@@ -15,7 +15,7 @@ not say is not asked.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,6 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from scipy.stats import norm
 
-from cmr2ecg.evaluate.statistics.delong import mean_shares
 from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS, Scored
 
 UNTRAINED_COLUMNS = [*MODEL_COLUMNS, "reason"]
@@ -42,6 +41,7 @@ Key = tuple[str, str, str, int]
 class Training:
     """What result.json says of a model's runs; empty or None where the file is older than the entry.
 
+    blocks: seed -> number of the pre-training it started from.
     steps, epochs, best_epoch, epoch_limit, late_gain: one entry a run. best_epoch counts from 0, epoch_limit is the
         last possible number of epochs, late_gain how much their last tenth brought of the validation score.
     tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
@@ -54,12 +54,14 @@ class Training:
     epoch_limit: Sequence[int] = ()
     late_gain: Sequence[float] = ()
     tuned_trials: int | None = None
+    blocks: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> "Training":
         """Return what the content of a result.json says."""
         runs = {name: tuple(result.get(name, ())) for name in BY_RUN}
-        return cls(int(result["n_train"]), **runs, tuned_trials=result.get("tuned_trials"))
+        blocks = {run["seed"]: run["block"] for run in result.get("runs", ())}
+        return cls(int(result["n_train"]), **runs, tuned_trials=result.get("tuned_trials"), blocks=blocks)
 
 
 def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training], minimum_steps: int) -> pd.DataFrame:
@@ -117,42 +119,12 @@ def score_reasons(model: Scored, probe: Scored | None = None) -> Iterator[str]:
 def score_and_error(model: Scored) -> tuple[float, float]:
     """Return the metric, mean over runs and outputs, and its standard error over subjects.
 
-    The error comes from each subject's share in the mean (its influence), so that runs and phenotypes of the same
-    subjects do not count as more subjects. NaN for an AUROC of fewer than two subjects of a class. Predictions that are
-    constant have the score of chance.
+    Runs and phenotypes of the same subjects do not count as more subjects. The error is NaN for an AUROC of fewer than
+    two subjects of a class. Predictions that are constant have the score of chance.
     """
-    if model.metric == "auroc":
-        shares = mean_shares(model.first.y_true == 1, model.first.scores)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            variance = sum(share.var(ddof=1) / share.size if share.size > 1 else np.nan for share in shares)
-        return float(shares[0].mean()), float(np.sqrt(variance))
-    parts = [correlation_shares(entry.y_true, entry.scores) for entry in model.outputs]
-    shares = np.mean([share for _, share in parts], axis=0)
-    return float(np.mean([r for r, _ in parts])), float(np.sqrt((shares**2).sum()))
-
-
-def correlation_shares(y_true: NDArray, scores: NDArray) -> tuple[float, NDArray[np.float64]]:
-    """Return Pearson's r, mean over runs, and each subject's share (n,) in its error; 0 where y_true is NaN.
-
-    The influence of a subject with z-scores x and y on r is x y - r (x² + y²) / 2; here it is divided by the number of
-    subjects that have a value, so that the root of the summed squares is the standard error. scores: (runs, n).
-
-    Reference: Devlin, Gnanadesikan and Kettenring, Biometrika 62 (1975) 531-545.
-    """
-    there = ~np.isnan(y_true)
-    x, y = z_scores(y_true[there]), z_scores(scores[:, there])
-    r = (x * y).mean(axis=1)
-    shares = np.zeros(len(y_true))
-    shares[there] = (x * y - r[:, None] * (x**2 + y**2) / 2).mean(axis=0) / there.sum()
-    return float(r.mean()), shares
-
-
-def z_scores(values: NDArray) -> NDArray[np.float64]:
-    """Return values (..., n) with mean 0 and standard deviation 1 along the last axis; a constant becomes 0."""
-    centred = values - values.mean(axis=-1, keepdims=True)
-    std = centred.std(axis=-1, keepdims=True)
-    constant = std <= TINY * np.abs(values).max(axis=-1, keepdims=True, initial=TINY)
-    return np.where(constant, 0.0, centred / np.where(constant, 1.0, std))
+    values, influence = model.measured
+    values = np.where(np.isnan(values), CHANCE[model.metric], values)
+    return float(values.mean()), float(np.sqrt((influence.mean(axis=0) ** 2).sum()))
 
 
 def spreads(model: Scored) -> NDArray[np.float64]:

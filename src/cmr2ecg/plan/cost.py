@@ -276,23 +276,12 @@ class Estimate:
         return fits * encoders
 
     def _scoring_seconds(self) -> float:
-        """Return the seconds of the bootstrap: a product draws x positives x negatives of each model and seed.
-
-        Subgroups by sex, age and onset together cost about twice as much again.
-        """
-        config, tests = self.config, self.cohort.split["test"]
-        draws, seeds = config["evaluate"]["bootstrap"], len(config["finetune"]["seeds"])
+        """Return the seconds of reading predictions and of metrics, influences and subgroups, per predicted value."""
+        config, fractions = self.config, len(self.config["balance_subset"]["fractions"])
+        targets = config["finetune"]["targets"]
+        fits = sum(outputs_of(target) if target in PHENOTYPE_GROUPS else fractions for target in targets)
         encoders = len(config["finetune"]["encoders"]) + len(config["probe"]["encoders"]) + 1
-        operations = 0.0
-        for target in config["finetune"]["targets"]:
-            if target in PHENOTYPE_GROUPS:
-                operations += outputs_of(target) * 20.0 * draws * tests * seeds * encoders
-            else:
-                share = self.cohort.positives.get(target, 0.05)
-                pairs = tests**2 * share * (1 - share)
-                fractions = len(config["balance_subset"]["fractions"])
-                operations += 3 * 2.0 * draws * pairs * seeds * encoders * fractions
-        return operations / (self.rates.gflops_matrix * 1e9)
+        return 1e-6 * fits * encoders * len(config["finetune"]["seeds"]) * self.cohort.split["test"]
 
 
 def likely_epochs(most: int, patience: int) -> Span:

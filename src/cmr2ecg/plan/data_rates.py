@@ -98,7 +98,7 @@ def _tree_seconds() -> float:
 
 
 def _gflops_matrix() -> float:
-    """Return the GFLOP/s of a float32 matrix product, what scoring by resampling consists of."""
+    """Return the GFLOP/s of a float32 matrix product, what the fits of linear probes consist of."""
     a = np.random.default_rng(0).standard_normal((SIDE, SIDE), dtype=np.float32)
     a @ a
     return 2 * SIDE**3 / min(timed(lambda: a @ a) for _ in range(3)) / 1e9

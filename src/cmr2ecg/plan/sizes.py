@@ -130,10 +130,10 @@ def _fields(job: Job, kind: str) -> tuple[str, ...]:
 
 
 def _scored_bytes(job: Job, cohort: Cohort, config: Mapping[str, Any]) -> float:
-    """Return what the scoring holds: counts (draws, subjects) and the predictions of one group of phenotypes."""
+    """Return what the scoring holds: the predictions of one group of phenotypes and each model's influences."""
     if job.step not in ("evaluate", "trace_numbers"):
         return 0.0
     tests = cohort.split["test"]
     models = 2 * len(config["finetune"]["encoders"])
     outputs, seeds = max(map(outputs_of, config["finetune"]["targets"])), len(config["finetune"]["seeds"])
-    return 3 * config["evaluate"]["bootstrap"] * tests * FLOAT + models * outputs * seeds * 2 * tests * 8
+    return models * seeds * (2 * outputs + 1) * tests * 8

@@ -64,7 +64,7 @@ SYNTHETIC = (
     "nothing about anybody."
 )
 HOW = (
-    "Test split: mean over seeds, 95 % interval over resampled subjects and seeds. AUROC for diseases, Pearson's r, "
+    "Test split: mean over seeds, 95 % interval over subjects and training runs. AUROC for diseases, Pearson's r, "
     "averaged over the phenotypes of a group, for the others.\n\n"
 )
 METRICS = {

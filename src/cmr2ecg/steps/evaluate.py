@@ -1,11 +1,11 @@
 """Score every model's predictions: the one step that reads the test rows (§IV-D.2).
 
 Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv
-(mean, std over seeds, 95 % interval from resampled subjects and seeds), comparisons.csv (paired differences, bootstrap
-and DeLong, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and body size, prevalent and incident
-disease), calibration.csv and calibration_curve.csv (risks with the prior put right), skipped.csv (fits that could
-not be made), models.csv (how each model's settings were found) and untrained.csv (models that were not trained, by the
-validation split and what result.json says).
+(mean, std over seeds, 95 % interval over subjects and training runs), comparisons.csv (paired differences of the
+multi-reader analysis and DeLong's test, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and
+body size, prevalent and incident disease), calibration.csv and calibration_curve.csv (risks with the prior put right),
+skipped.csv (fits that could not be made), models.csv (how each model's settings were found) and untrained.csv (models
+that were not trained, by the validation split and what result.json says).
 Models that were tested on different subjects stop the step.
 """
 
@@ -19,13 +19,13 @@ import pandas as pd
 
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.evaluate.statistics.analyses import ANALYSIS_COLUMNS, analyse
-from cmr2ecg.evaluate.statistics.bootstrap import resample
 from cmr2ecg.evaluate.statistics.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
 from cmr2ecg.evaluate.statistics.predictions import check_same_subjects, identify, is_regression, read_predictions
 from cmr2ecg.evaluate.statistics.scores import (
     COMPARISON_COLUMNS,
     METRIC_COLUMNS,
     MODEL_COLUMNS,
+    SUMMARY_COLUMNS,
     comparison_table,
     group_outputs,
     interval_row,
@@ -38,20 +38,8 @@ from cmr2ecg.runtime.progress import Progress
 
 COLUMNS = {
     "metrics": METRIC_COLUMNS,
-    "intervals": [
-        *MODEL_COLUMNS,
-        "split",
-        "metric",
-        "mean",
-        "std",
-        "low",
-        "high",
-        "n_seeds",
-        "n",
-        "n_positive",
-        "n_train",
-    ],
-    "comparisons": [*COMPARISON_COLUMNS, "p_bootstrap_holm", "p_delong_holm"],
+    "intervals": [*MODEL_COLUMNS, "split", *SUMMARY_COLUMNS, "n_train"],
+    "comparisons": [*COMPARISON_COLUMNS, "p_value_holm", "p_delong_holm"],
     "analyses": ANALYSIS_COLUMNS,
     "calibration": CALIBRATION_COLUMNS,
     "calibration_curve": CURVE_COLUMNS,
@@ -99,23 +87,15 @@ def score_target(
     """Return the tables of all models of one target."""
     predictions = [entry for path in paths for entry in read_predictions(path)]
     check_same_subjects(predictions)
-    val, test = (group_outputs(predictions, split) for split in ("val", "test"))
-    eids, seed = test[0].first.eid, settings["seed"]
-    counts = resample(len(eids), settings["bootstrap"], seed)
-    covariates, dates = (rows_for(sides[name], eids) for name in ("covariates", "dates"))
-    draws = {model.first.model: model.draws(counts, seed) for model in test}
+    blocks = {key: training.blocks for key, training in trainings.items()}
+    val, test = (group_outputs(predictions, split, blocks) for split in ("val", "test"))
+    covariates, dates = (rows_for(sides[name], test[0].first.eid) for name in ("covariates", "dates"))
     by_model = {model.first.model: model for model in test}
-    analyses = [
-        row
-        for model in test
-        for row in analyse(model, counts, covariates, dates, age_bands=settings["age_bands"], seed=seed)
-    ]
+    analyses = [row for model in test for row in analyse(model, covariates, dates, age_bands=settings["age_bands"])]
     tables = {
         "metrics": seed_metrics([*val, *test]),
-        "intervals": pd.DataFrame(
-            [interval_row(model, draws[key], trainings[key].n_train) for key, model in by_model.items()]
-        ),
-        "comparisons": comparison_table(by_model, draws),
+        "intervals": pd.DataFrame([interval_row(model, trainings[key].n_train) for key, model in by_model.items()]),
+        "comparisons": comparison_table(by_model, settings["margin"]),
         "analyses": pd.DataFrame(analyses, columns=ANALYSIS_COLUMNS),
         "untrained": untrained_table(val, trainings, settings["untrained"]["minimum_steps"]),
     }

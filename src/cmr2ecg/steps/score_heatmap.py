@@ -73,11 +73,11 @@ def main(argv: Sequence[str] | None = None) -> None:
         scored[name] = score_pairs(regions, signals, np.stack([covers[eid](grid) for eid in eids.tolist()]))
         rows += summary(name, scored[name], grid, settings["permutations"], **chance)
     for pair in combinations(scored, 2):
-        rows += difference(pair, tuple(scored[name] for name in pair), **chance)
+        rows += difference(pair, tuple(scored[name] for name in pair))
     result = table(rows)
     with atomic(args.output) as partial:
         result.to_csv(partial, index=False)
-    for row in result.dropna(subset=["p"]).itertuples():
+    for row in result.dropna(subset=["null_mean"]).itertuples():
         logging.info(
             "%s, %s: %.4f against %.4f shuffled, p %.4f", row.model, row.measure, row.value, row.null_mean, row.p
         )

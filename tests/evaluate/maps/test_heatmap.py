@@ -9,9 +9,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.stats import ttest_rel
 
 from cmr2ecg.evaluate.maps import ventricle
-from cmr2ecg.evaluate.maps.heatmap import bootstrap, difference, permuted_means, score_pairs, summary, table
+from cmr2ecg.evaluate.maps.heatmap import (
+    COLUMNS,
+    MEASURES,
+    Scored,
+    bootstrap,
+    difference,
+    permuted_means,
+    score_pairs,
+    summary,
+    table,
+)
 from cmr2ecg.evaluate.maps.similarity import (
     build_towers,
     load_towers,
@@ -215,8 +226,18 @@ def test_bootstrap_holds_the_mean_and_a_difference_of_equals_is_nothing():
     low, high = bootstrap(values, 2000, 0)
     assert high - low == pytest.approx(2 * 1.96 / np.sqrt(200), rel=0.15)
     scored = planted(np.random.default_rng(2))
-    for row in difference(("a", "b"), (scored, scored), 50, 0):
-        assert row[2:5] == (0, 0, 0)
+    for row in difference(("a", "b"), (scored, scored)):
+        assert row[2] == 0 and np.isnan(row[3:5]).all()  # nothing differs, so nothing says how much it might
+
+
+def test_a_difference_is_a_paired_t_test():
+    rng = np.random.default_rng(3)
+    pair = tuple(Scored({m: np.diag(rng.normal(size=30)) for m in MEASURES}, dict.fromkeys(MEASURES, 0)) for _ in "ab")
+    for measure, row in zip(MEASURES, difference(("a", "b"), pair), strict=True):
+        expected = ttest_rel(pair[0].own(measure), pair[1].own(measure))
+        found = dict(zip(COLUMNS, row, strict=True))
+        assert found["p"] == pytest.approx(expected.pvalue)
+        assert (found["low"], found["high"]) == pytest.approx(tuple(expected.confidence_interval()))
 
 
 @pytest.fixture

@@ -14,7 +14,12 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_table, trace_numbers
 
 SETTINGS = json.dumps(
-    {"bootstrap": 20, "seed": 0, "age_bands": [60], "calibration_bins": 5, "untrained": {"minimum_steps": 300}}
+    {
+        "margin": {"auroc": 0.01, "r": 0.02},
+        "age_bands": [60],
+        "calibration_bins": 5,
+        "untrained": {"minimum_steps": 300},
+    }
 )
 
 

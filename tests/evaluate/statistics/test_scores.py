@@ -1,20 +1,23 @@
 """From predictions to metrics, intervals, paired comparisons and analyses of one target."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
-from evaluate.report_cohort import write_sides, write_study
+from evaluate.report_cohort import SEEDS, write_sides, write_study
 from scipy.stats import pearsonr
 
 from cmr2ecg.data.labels import rows_for
 from cmr2ecg.evaluate.statistics.analyses import analyse, band_name
 from cmr2ecg.evaluate.statistics.auroc import auroc
-from cmr2ecg.evaluate.statistics.bootstrap import resample
 from cmr2ecg.evaluate.statistics.predictions import read_predictions
 from cmr2ecg.evaluate.statistics.scores import _pairs, comparison_table, group_outputs, interval_row, seed_metrics
 from cmr2ecg.evaluate.tables.claims import claims, verdict
 from cmr2ecg.evaluate.tables.paper_values import PAPER
+from cmr2ecg.runtime.command import InputError
 
+MARGIN = {"auroc": 0.01, "r": 0.02}
 ENCODERS = ("supervised", "mae", "mmcl", "tabular", "probe/random", "probe/mmcl")
 
 
@@ -55,14 +58,13 @@ def test_a_disease_is_scored_by_auroc_a_phenotype_by_r_of_the_known_values(disea
 
 def test_the_interval_holds_the_mean(diseased, measured):
     for model in (*diseased, *measured):
-        row = interval_row(model, model.draws(resample(40, 300, seed=0), seed=0), 80)
+        row = interval_row(model, 80)
         assert row["low"] < row["mean"] < row["high"] and row["n_train"] == 80
 
 
 def test_comparisons_are_with_mmcl_of_the_same_kind_and_with_the_claims(diseased):
-    counts = resample(40, 200, seed=0)
     models = by_key(diseased)
-    table = comparison_table(models, {key: model.draws(counts, 0) for key, model in models.items()})
+    table = comparison_table(models, MARGIN)
     pairs = set(zip(table["fit"], table["encoder"], table["other_fit"], table["other_encoder"], strict=True))
     assert pairs == {
         ("finetune", "mmcl", "finetune", "supervised"),
@@ -73,9 +75,10 @@ def test_comparisons_are_with_mmcl_of_the_same_kind_and_with_the_claims(diseased
         ("probe", "mmcl", "finetune", "supervised"),
     }
     family = table[table["family"] == "finetune/100"]
-    assert (family["p_delong_holm"] >= family["p_delong"]).all() and (family["p_delong_holm"] <= 1).all()
     claimed = table[table["family"] == ""].iloc[0]
-    assert np.isnan(claimed["p_delong_holm"]) and 0 < claimed["p_delong"] <= 1
+    for name in ("p_delong", "p_value"):
+        assert (family[f"{name}_holm"] >= family[name]).all() and (family[f"{name}_holm"] <= 1).all()
+        assert np.isnan(claimed[f"{name}_holm"]) and 0 < claimed[name] <= 1
     means = {key[1]: model.by_seed.mean() for key, model in models.items() if key[0] == "finetune"}
     assert claimed["difference"] == pytest.approx(means["mae"] - means["supervised"])
     assert ((table["low"] <= table["difference"]) & (table["difference"] <= table["high"])).all()
@@ -94,15 +97,28 @@ def test_an_ablation_is_compared_with_mmcl_and_with_the_mae_of_its_kind_and_plac
 
 
 def test_phenotypes_have_no_delong(measured):
-    models = by_key(measured)
-    table = comparison_table(models, {key: model.draws(resample(40, 50, seed=0), 0) for key, model in models.items()})
-    assert len(table) == 1 and table["p_delong"].isna().all() and table["p_bootstrap"].notna().all()
+    table = comparison_table(by_key(measured), MARGIN)
+    assert len(table) == 1 and table["p_delong"].isna().all() and table["p_value"].notna().all()
+    assert (table["margin"] == MARGIN["r"]).all()
+
+
+def test_runs_of_one_pretraining_are_one_reader(diseased):
+    model = diseased[2]
+    assert model.summary()["n_readers"] == 3
+    shared = replace(model, blocks=dict.fromkeys(SEEDS, 7))
+    assert shared.summary() == model.summary()  # all of one pre-training: the runs are what varies
+    blocks = replace(model, blocks=dict(zip(SEEDS, (1, 2, 2), strict=True)))
+    found, values = blocks.summary(), model.by_seed
+    assert (found["n_seeds"], found["n_readers"]) == (3, 2)
+    assert found["mean"] == pytest.approx((values[0] + values[1:].mean()) / 2)  # of blocks, whatever their size
+    with pytest.raises(InputError, match="seed 202 is no run of"):
+        replace(model, blocks={0: 0, 101: 0}).summary()
 
 
 def analyses_of(model, root):
     sides = write_sides(root)
     covariates, dates = (rows_for(sides[name], model.first.eid) for name in ("covariates", "dates"))
-    rows = analyse(model, resample(40, 50, seed=0), covariates, dates, age_bands=[55, 65], seed=0)
+    rows = analyse(model, covariates, dates, age_bands=[55, 65])
     return pd.DataFrame(rows), covariates, dates
 
 
@@ -146,10 +162,28 @@ def test_every_claim_at_the_whole_set_agrees_with_the_papers_own_tables():
     listed = claims()
     assert len({tuple(vars(claim).values())[1:] for claim in listed}) == len(listed), "a claim stands there twice"
     for claim in listed:
-        if claim.fraction == 100:
+        if claim.fraction == 100 and claim.kind == "above":
             better, worse = (PAPER[name][claim.target][0] for name in (claim.better, claim.worse))
             assert better > worse, claim
 
 
-def test_verdicts():
-    assert [verdict(0.1, 0.2), verdict(-0.2, -0.1), verdict(-0.1, 0.1)] == ["confirmed", "reversed", "not confirmed"]
+@pytest.mark.parametrize(
+    ("kind", "difference", "low", "p_holm", "expected"),
+    [
+        ("above", 0.03, 0.01, 0.01, "confirmed"),
+        ("above", 0.03, 0.01, 0.06, "at the level of"),  # the interval alone is not enough
+        ("above", 0.0, -0.009, 1.0, "at the level of"),
+        ("above", 0.0, -0.011, 1.0, "not confirmed"),
+        ("above", -0.03, -0.05, 0.01, "reversed"),
+        ("above", -0.002, -0.004, 0.01, "reversed"),
+        ("level", -0.004, -0.008, 0.01, "confirmed"),
+        ("level", -0.004, -0.008, 0.06, "not confirmed"),
+        ("level", -0.02, -0.03, 0.01, "reversed"),
+    ],
+)
+def test_verdicts(kind, difference, low, p_holm, expected):
+    assert verdict(kind, difference, low, p_holm, margin=0.01) == expected
+
+
+def test_no_margin_no_level():
+    assert verdict("above", 0.1, 0.05, 0.2, margin=float("nan")) == "not confirmed"

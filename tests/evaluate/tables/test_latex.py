@@ -8,8 +8,8 @@ from evaluate.tables.test_tables import metrics, of_layout
 
 from cmr2ecg.evaluate.tables.cells import make_cells
 from cmr2ecg.evaluate.tables.render import to_latex
+from cmr2ecg.evaluate.tables.sheet import Sheet
 from cmr2ecg.evaluate.tables.sheet_text import sheet_latex
-from cmr2ecg.evaluate.tables.supplements import Sheet
 from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
 
 SIGNS = "demo_1 & 50 % {x} #1 $ ~ ^ \\ – ± ✓"

@@ -23,7 +23,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     """Return the figure; inputs: {"intervals": [intervals.csv of evaluate], "untrained": [its untrained.csv]}.
 
     Lines are means over seeds at the same sizes for every model, drawn a little apart; shaded regions are the 95 %
-    bootstrap intervals. All panels share the AUROC axis.
+    intervals over subjects and training runs. All panels share the AUROC axis.
     A white ring is a model that was not trained; without untrained.csv there is none.
     Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
     """

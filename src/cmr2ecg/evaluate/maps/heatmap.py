@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.stats import ttest_1samp
 
 MEASURES = ("share", "pointing", "inside", "contrast")
 HALF = 0.5  # a place belongs to the ventricle if at least this share of it does
@@ -88,15 +89,20 @@ def summary(name: str, scored: Scored, grid: tuple[int, int], permutations: int,
     return rows
 
 
-def difference(names: tuple[str, str], scored: tuple[Scored, Scored], draws: int, seed: int) -> list[tuple]:
-    """Return one row of COLUMNS a measure: first minus second model over the same subjects, with a 95 % interval."""
-    nothing = [float("nan")] * 5
+def difference(names: tuple[str, str], scored: tuple[Scored, Scored]) -> list[tuple]:
+    """Return one row of COLUMNS a measure: first minus second model, and the paired t test over the same subjects.
+
+    p is two-sided. Only subjects vary here: each model is one network.
+    """
     rows = []
     for measure in MEASURES:
-        gain = scored[0].own(measure) - scored[1].own(measure)
-        interval = bootstrap(gain, draws, seed)
-        numbers = (float(gain.mean(dtype=np.float64)), *interval, *nothing)
-        rows.append((f"{names[0]} - {names[1]}", measure, *numbers, len(gain), ""))
+        gain = (scored[0].own(measure) - scored[1].own(measure)).astype(np.float64)
+        numbers = [gain.mean(), float("nan"), float("nan")]
+        p = float("nan")
+        if len(gain) > 1 and np.ptp(gain) > 0:
+            test = ttest_1samp(gain, 0.0)
+            numbers[1:], p = test.confidence_interval(), float(test.pvalue)
+        rows.append((f"{names[0]} - {names[1]}", measure, *map(float, numbers), *[float("nan")] * 4, p, len(gain), ""))
     return rows
 
 

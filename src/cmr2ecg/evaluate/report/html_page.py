@@ -6,7 +6,7 @@ from html import escape
 from cmr2ecg.evaluate.tables.cells import Cell
 from cmr2ecg.evaluate.tables.names import TARGETS
 from cmr2ecg.evaluate.tables.render import caption, letters_of, pair
-from cmr2ecg.evaluate.tables.supplements import Sheet
+from cmr2ecg.evaluate.tables.sheet import Sheet
 from cmr2ecg.evaluate.tables.table_layouts import Layout
 
 STYLE = """

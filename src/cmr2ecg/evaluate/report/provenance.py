@@ -9,7 +9,8 @@ from typing import Any
 import pandas as pd
 
 from cmr2ecg.evaluate.statistics.predictions import TABULAR, fit_of, identify
-from cmr2ecg.evaluate.tables.supplements import TABLE_IV, WHOLE
+from cmr2ecg.evaluate.tables.sheet import WHOLE
+from cmr2ecg.evaluate.tables.supplements import TABLE_IV
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import sha256 as file_sha256
 

@@ -20,7 +20,8 @@ import pandas as pd
 from scipy.stats import pearsonr
 from sklearn.metrics import roc_auc_score
 
-from cmr2ecg.evaluate.tables.supplements import TABLE_IV, WHOLE
+from cmr2ecg.evaluate.tables.sheet import WHOLE
+from cmr2ecg.evaluate.tables.supplements import TABLE_IV
 from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
 from cmr2ecg.runtime.command import InputError, run
 from cmr2ecg.runtime.files import sha256

@@ -6,64 +6,35 @@ from itertools import pairwise
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
-from cmr2ecg.evaluate.statistics.bootstrap import interval
-from cmr2ecg.evaluate.statistics.pearson import residuals
-from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS, Scored
+from cmr2ecg.evaluate.statistics.residuals import residuals
+from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS, SUMMARY_COLUMNS, Scored
 
-ANALYSIS_COLUMNS = [*MODEL_COLUMNS, "analysis", "group", "metric", "mean", "std", "low", "high", "n", "n_positive"]
+ANALYSIS_COLUMNS = [*MODEL_COLUMNS, "analysis", "group", *SUMMARY_COLUMNS]
 COVARIATES = ("age", "sex", "weight", "height")
 SEX = {0.0: "female", 1.0: "male"}  # UK Biobank coding 9
 
 
 def analyse(
-    model: Scored,
-    counts: NDArray[np.float32],
-    covariates: pd.DataFrame,
-    dates: pd.DataFrame,
-    *,
-    age_bands: Sequence[float],
-    seed: int,
+    model: Scored, covariates: pd.DataFrame, dates: pd.DataFrame, *, age_bands: Sequence[float]
 ) -> list[dict[str, object]]:
     """Return rows of ANALYSIS_COLUMNS for one model on the test split.
 
     Args:
         model: n subjects.
-        counts: (draws, n) how often each subject was drawn.
         covariates: n rows with COVARIATES, in the order of the model's subjects.
         dates: n rows with visit_date and <disease>_date, in the same order.
         age_bands: inner borders of the age groups, in years.
-        seed: of the seeds' resampling.
     """
-    rows = []
-    for analysis, group, part, drawn in [
-        *_subgroups(model, counts, covariates, age_bands),
-        *_adjusted(model, counts, covariates),
-        *_onset(model, counts, dates),
-    ]:
-        values = part.by_seed
-        low, high = interval(part.draws(drawn, seed))
-        rows.append(
-            {
-                **dict(zip(MODEL_COLUMNS, model.first.model, strict=True)),
-                "analysis": analysis,
-                "group": group,
-                "metric": part.metric,
-                "mean": values.mean(),
-                "std": values.std(ddof=1) if len(values) > 1 else float("nan"),
-                "low": low,
-                "high": high,
-                **part.counted(),
-            }
-        )
-    return rows
+    named = dict(zip(MODEL_COLUMNS, model.first.model, strict=True))
+    parts = [*_subgroups(model, covariates, age_bands), *_adjusted(model, covariates), *_onset(model, dates)]
+    return [{**named, "analysis": analysis, "group": group, **part.summary()} for analysis, group, part in parts]
 
 
-Part = tuple[str, str, Scored, NDArray[np.float32]]
+Part = tuple[str, str, Scored]
 
 
-def _subgroups(model: Scored, counts: NDArray, covariates: pd.DataFrame, age_bands: Sequence[float]) -> Iterator[Part]:
+def _subgroups(model: Scored, covariates: pd.DataFrame, age_bands: Sequence[float]) -> Iterator[Part]:
     """Yield each sex and age band that is there."""
     groups = [("sex", name, covariates["sex"].to_numpy() == code) for code, name in SEX.items()]
     age = covariates["age"].to_numpy(float)
@@ -72,7 +43,7 @@ def _subgroups(model: Scored, counts: NDArray, covariates: pd.DataFrame, age_ban
         groups.append(("age", band_name(low, high), (age >= low) & (age < high)))
     for analysis, name, subjects in groups:
         if subjects.any():
-            yield analysis, name, model.of(subjects), counts[:, subjects]
+            yield analysis, name, model.of(subjects)
 
 
 def band_name(low: float, high: float) -> str:
@@ -82,10 +53,11 @@ def band_name(low: float, high: float) -> str:
     return f"{low:g} and above" if np.isinf(high) else f"{low:g} to {high - 1:g}"
 
 
-def _adjusted(model: Scored, counts: NDArray, covariates: pd.DataFrame) -> Iterator[Part]:
+def _adjusted(model: Scored, covariates: pd.DataFrame) -> Iterator[Part]:
     """Yield phenotypes and predictions less what age, sex, weight and height explain; r is then a partial correlation.
 
-    Subjects with a missing covariate are left out.
+    Subjects with a missing covariate are left out. That the regressions are estimated adds nothing to r's influence:
+    what they leave is orthogonal to the covariates.
     """
     if model.metric != "r":
         return
@@ -99,10 +71,10 @@ def _adjusted(model: Scored, counts: NDArray, covariates: pd.DataFrame) -> Itera
             y_true[known] = residuals(entry.y_true[known], values[complete][known])
             scores[:, known] = residuals(entry.scores[:, known], values[complete][known])
         outputs.append(replace(entry, y_true=y_true, scores=scores))
-    yield "adjusted", "for age, sex, weight, height", Scored(outputs), counts[:, complete]
+    yield "adjusted", "for age, sex, weight, height", replace(model, outputs=outputs)
 
 
-def _onset(model: Scored, counts: NDArray, dates: pd.DataFrame) -> Iterator[Part]:
+def _onset(model: Scored, dates: pd.DataFrame) -> Iterator[Part]:
     """Yield the healthy with the cases first recorded up to the visit (prevalent), or after it (incident)."""
     column = f"{model.first.target}_date"
     if model.metric != "auroc" or column not in dates:
@@ -112,4 +84,4 @@ def _onset(model: Scored, counts: NDArray, dates: pd.DataFrame) -> Iterator[Part
     for group, cases in (("prevalent", first <= visit), ("incident", first > visit)):
         cases = cases & ~healthy
         if cases.any():
-            yield "onset", group, model.of(healthy | cases), counts[:, healthy | cases]
+            yield "onset", group, model.of(healthy | cases)

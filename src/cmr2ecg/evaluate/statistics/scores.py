@@ -1,31 +1,36 @@
 """From one target's predictions to numbers: every model's metric, its spread and interval, paired differences."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cmr2ecg.evaluate.statistics.auroc import auroc
-from cmr2ecg.evaluate.statistics.bootstrap import Difference, compare, holm, interval, over_seeds, resampled_auroc
-from cmr2ecg.evaluate.statistics.delong import Comparison, delong_test
-from cmr2ecg.evaluate.statistics.pearson import pearson, resampled_pearson
-from cmr2ecg.evaluate.statistics.predictions import Predictions, fit_of, is_regression
+from cmr2ecg.evaluate.statistics.holm import holm
+from cmr2ecg.evaluate.statistics.influence import auroc_influence, pearson_influence
+from cmr2ecg.evaluate.statistics.multireader import Readers, difference, mean
+from cmr2ecg.evaluate.statistics.predictions import AGAIN, Predictions, fit_of, is_regression
 from cmr2ecg.evaluate.tables.claims import claims
+from cmr2ecg.runtime.command import InputError
 
 REFERENCE = "mmcl"  # every other model is compared with this one
 MEAN_OUTPUT = "mean"  # the name of a phenotype group's mean over its phenotypes
 MODEL_COLUMNS = ["fit", "encoder", "target", "fraction"]
+SUMMARY_COLUMNS = ["metric", "mean", "std", "low", "high", "n_seeds", "n_readers", "n", "n_positive"]
 METRIC_COLUMNS = [*MODEL_COLUMNS, "output", "seed", "split", "metric", "value", "n", "n_positive"]
 
 
 @dataclass(frozen=True)
 class Scored:
-    """One model on one split: its outputs, one for a disease, one a phenotype for a group of them."""
+    """One model on one split: its outputs, one for a disease, one a phenotype for a group of them.
+
+    blocks: of each run (a seed), runs that share a pre-training being of one block; empty if each run is its own.
+    """
 
     outputs: Sequence[Predictions]
+    blocks: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def first(self) -> Predictions:
@@ -38,10 +43,20 @@ class Scored:
         return "r" if is_regression(self.first.target) else "auroc"
 
     @cached_property
+    def measured(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """The metric (outputs, seeds), and each subject's influence (seeds, n) on its mean over outputs."""
+        influence = pearson_influence if self.metric == "r" else auroc_influence
+        values, total = [], np.zeros(self.first.scores.shape)
+        for entry in self.outputs:
+            value, each = influence(entry.y_true, entry.scores)
+            values.append(value)
+            total += each
+        return np.array(values), total / len(self.outputs)
+
+    @property
     def by_output(self) -> NDArray[np.float64]:
         """The metric (outputs, seeds)."""
-        measure = pearson if self.metric == "r" else auroc
-        return np.array([[measure(entry.y_true, score) for score in entry.scores] for entry in self.outputs])
+        return self.measured[0]
 
     @property
     def by_seed(self) -> NDArray[np.float64]:
@@ -53,15 +68,25 @@ class Scored:
         """Which subjects (n,) have any label."""
         return ~np.isnan([entry.y_true for entry in self.outputs]).all(axis=0)
 
-    def draws(self, counts: NDArray[np.float32], seed: int) -> NDArray[np.float64]:
-        """Return the metric (draws,) of resampled subjects and seeds; counts (draws, n)."""
-        measure = resampled_pearson if self.metric == "r" else resampled_auroc
-        total = sum(measure(entry.y_true, entry.scores, counts) for entry in self.outputs)
-        return over_seeds(total / len(self.outputs), seed)
+    @cached_property
+    def readers(self) -> Readers:
+        """The model in the multi-reader analysis: each run a reader, or each block where there are several."""
+        runs = Readers(self.first.seeds.tolist(), self.by_seed, self.measured[1])
+        if self.blocks and (unknown := set(runs.names) - set(self.blocks)):
+            raise InputError(f"{self.first.path}: seed {min(unknown)} is no run of the result.json beside it; {AGAIN}")
+        return runs.grouped(self.blocks) if self.blocks else runs
 
     def of(self, subjects: NDArray[np.bool_]) -> "Scored":
         """Return the same model on some of its subjects."""
-        return Scored([_subset(entry, subjects) for entry in self.outputs])
+        return replace(self, outputs=[_subset(entry, subjects) for entry in self.outputs])
+
+    def summary(self) -> dict[str, object]:
+        """Return SUMMARY_COLUMNS: mean over readers, std over runs (ddof=1, NaN for one), the 95 % interval, counts."""
+        estimate, values = mean(self.readers), self.by_seed
+        low, high = estimate.interval(self.metric)
+        std = values.std(ddof=1) if len(values) > 1 else float("nan")
+        found = {"metric": self.metric, "mean": estimate.value, "std": std, "low": low, "high": high}
+        return {**found, "n_seeds": len(values), "n_readers": len(self.readers.values), **self.counted()}
 
     def counted(self) -> dict[str, int | None]:
         """Return n, subjects with a label, and n_positive, those with the disease (None for phenotypes)."""
@@ -69,13 +94,15 @@ class Scored:
         return {"n": int(self.known.sum()), "n_positive": positive}
 
 
-def group_outputs(predictions: Iterable[Predictions], split: str) -> list[Scored]:
-    """Return one Scored a model of one split, in the order in which the models come."""
+def group_outputs(
+    predictions: Iterable[Predictions], split: str, blocks: Mapping[tuple, Mapping[int, int]] | None = None
+) -> list[Scored]:
+    """Return one Scored a model of one split, in the order in which the models come; blocks: {model: {seed: block}}."""
     models: dict[tuple, list[Predictions]] = {}
     for entry in predictions:
         if entry.split == split:
             models.setdefault(entry.model, []).append(entry)
-    return [Scored(outputs) for outputs in models.values()]
+    return [Scored(outputs, (blocks or {}).get(model, {})) for model, outputs in models.items()]
 
 
 def seed_metrics(models: Iterable[Scored]) -> pd.DataFrame:
@@ -92,63 +119,53 @@ def seed_metrics(models: Iterable[Scored]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=METRIC_COLUMNS).astype({"n_positive": "Int64"})
 
 
-def interval_row(model: Scored, draws: NDArray, n_train: int | None) -> dict[str, object]:
-    """Return mean, std over seeds (ddof=1, NaN for one seed) and the 95 % interval (low, high) of one model."""
-    values = model.by_seed
-    low, high = interval(draws)
-    return {
-        **dict(zip(MODEL_COLUMNS, model.first.model, strict=True)),
-        "split": model.first.split,
-        "metric": model.metric,
-        "mean": values.mean(),
-        "std": values.std(ddof=1) if len(values) > 1 else float("nan"),
-        "low": low,
-        "high": high,
-        "n_seeds": len(values),
-        **model.counted(),
-        "n_train": n_train,
-    }
+def interval_row(model: Scored, n_train: int | None) -> dict[str, object]:
+    """Return the row of one model in intervals.csv: what it is, Scored.summary, and how many subjects it trained on."""
+    named = dict(zip(MODEL_COLUMNS, model.first.model, strict=True))
+    return {**named, "split": model.first.split, **model.summary(), "n_train": n_train}
 
 
-def comparison_table(models: Mapping[tuple, Scored], draws: Mapping[tuple, NDArray]) -> pd.DataFrame:
+COMPARISON_COLUMNS = [
+    *("target", "fraction", "fit", "encoder", "other_fit", "other_encoder", "metric", "family", "difference"),
+    *("low", "high", "standard_error", "df", "p_value", "p_delong", "margin"),
+]
+
+
+def comparison_table(models: Mapping[tuple, Scored], margins: Mapping[str, float]) -> pd.DataFrame:
     """Return the paired differences of one target: every model against MMCL, the pairs of the paper's claims, controls.
 
     Differences are first - second. Holm's correction goes over the comparisons with MMCL of one kind of fit and one
-    fraction; other pairs have no corrected p. p_delong is for diseases only.
+    fraction; other pairs have no corrected p. p_delong is for diseases only, and about the trained models at hand.
 
     Args:
-        models, draws: by (fit, encoder, target, fraction).
+        models: by (fit, encoder, target, fraction).
+        margins: of non-inferiority, by metric.
     """
     rows = []
     for first, second, family in _pairs(list(models)):
         a, b = models[first], models[second]
-        resampled = compare(a.by_seed.mean(), b.by_seed.mean(), draws[first], draws[second])
-        rows.append({**_named(first, second), "metric": a.metric, "family": family, **_tests(a, b, resampled)})
+        rows.append({**_named(first, second), "metric": a.metric, "family": family, **_tests(a, b)})
+        rows[-1]["margin"] = margins[a.metric]
     table = pd.DataFrame(rows, columns=COMPARISON_COLUMNS)
-    for name in ("p_bootstrap", "p_delong"):
+    for name in ("p_value", "p_delong"):
         table[f"{name}_holm"] = np.nan
         for _, members in table[table["family"] != ""].groupby("family"):
             table.loc[members.index, f"{name}_holm"] = holm(members[name].to_numpy(float))
     return table
 
 
-COMPARISON_COLUMNS = [
-    *("target", "fraction", "fit", "encoder", "other_fit", "other_encoder", "metric", "family", "difference"),
-    *("low", "high", "p_bootstrap", "standard_error", "p_delong"),
-]
-
-
-def _tests(a: Scored, b: Scored, resampled: Difference) -> dict[str, float]:
-    delong = Comparison(float("nan"), float("nan"), float("nan"))
-    if a.metric == "auroc":
-        delong = delong_test(a.first.y_true, a.first.scores, b.first.scores)
+def _tests(a: Scored, b: Scored) -> dict[str, float]:
+    estimate = difference(a.readers, b.readers)
+    low, high = estimate.interval()
+    delong = difference(a.readers.pooled(), b.readers.pooled()).p_value() if a.metric == "auroc" else float("nan")
     return {
-        "difference": resampled.difference,
-        "low": resampled.low,
-        "high": resampled.high,
-        "p_bootstrap": resampled.p_value,
-        "standard_error": delong.standard_error,
-        "p_delong": delong.p_value,
+        "difference": estimate.value,
+        "low": low,
+        "high": high,
+        "standard_error": estimate.standard_error,
+        "df": estimate.df,
+        "p_value": estimate.p_value(),
+        "p_delong": delong,
     }
 
 

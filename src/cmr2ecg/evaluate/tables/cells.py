@@ -10,6 +10,7 @@ import pandas as pd
 
 from cmr2ecg.evaluate.statistics.scores import MEAN_OUTPUT, METRIC_COLUMNS
 from cmr2ecg.evaluate.tables.paper_values import PAPER
+from cmr2ecg.evaluate.tables.sheet import DASH
 from cmr2ecg.evaluate.tables.table_layouts import Layout
 from cmr2ecg.runtime.command import InputError
 
@@ -19,7 +20,6 @@ UNDEFINED = {
     "r": "undefined: a phenotype of the group is constant, or known for fewer than three test subjects",
 }
 FITS = ("finetune", "train_tabular")  # the paper's models; linear probes stand in a table of their own
-DASH = "–"
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """A supplementary table as Markdown and LaTeX."""
 
 from cmr2ecg.evaluate.tables.render import escape_markdown, latex, pipes
-from cmr2ecg.evaluate.tables.supplements import Sheet
+from cmr2ecg.evaluate.tables.sheet import Sheet
 
 
 def sheet_markdown(name: str, sheet: Sheet, cohort: str) -> str:

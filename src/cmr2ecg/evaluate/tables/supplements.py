@@ -3,40 +3,21 @@
 Each is a function of the tables that the step evaluate wrote; it returns what is printed, and the numbers behind it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 
 from cmr2ecg.evaluate.statistics.predictions import fit_of
-from cmr2ecg.evaluate.tables.cells import DASH
-from cmr2ecg.evaluate.tables.claims import DISEASES, claims, verdict
-from cmr2ecg.evaluate.tables.marked import DAGGER, LEGEND, Daggers
+from cmr2ecg.evaluate.tables.claims import DISEASES
+from cmr2ecg.evaluate.tables.claims_table import claims_table
+from cmr2ecg.evaluate.tables.marked import Daggers
 from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
-from cmr2ecg.evaluate.tables.paper_values import PAPER
+from cmr2ecg.evaluate.tables.sheet import DASH, WHOLE, Sheet, Tables, number, p_value, with_interval
 from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_table
 
-WHOLE = 100  # percent of the training set
 TABLE_IV = ("supervised", "mae", "mmcl_without_mdm", "mmcl", "cmr_supervised", "supervised_cnn")
 BEYOND = ("supervised_cnn",)  # not in the paper: a column only where it was fitted
-Tables = Mapping[str, pd.DataFrame]
-
-
-@dataclass(frozen=True)
-class Sheet:
-    """A table to print: `head` and `rows` of text, how many columns at the `left` hold words, `data` for the csv."""
-
-    title: str
-    head: Sequence[str]
-    rows: Sequence[Sequence[str]]
-    data: pd.DataFrame
-    left: int = 1
-
-    @property
-    def caption(self) -> str:
-        """The title, with the meaning of the dagger where a cell has one."""
-        return self.title + LEGEND * any(DAGGER in cell for row in self.rows for cell in row)
 
 
 def every_phenotype(tables: Tables) -> Sheet:
@@ -63,56 +44,6 @@ def every_phenotype(tables: Tables) -> Sheet:
     return Sheet(title, head, rows, data.reset_index(names="phenotype"), left=3)
 
 
-def claims_table(tables: Tables) -> Sheet:
-    """Return every claim of §V with our difference, its interval and a verdict."""
-    found = tables["comparisons"].set_index(["target", "fraction", "encoder", "other_encoder"])
-    found = found[(found["fit"] != "probe") & (found["other_fit"] != "probe")]
-    rows, records = [], []
-    for claim in claims():
-        difference, low, high = _difference(found, claim.better, claim.worse, claim.target, claim.fraction)
-        scale = 100.0 if claim.target in DISEASES else 1.0
-        judged = verdict(low, high) if not np.isnan(low) else "not run"
-        paper = _paper_difference(claim.better, claim.worse, claim.target) if claim.fraction == WHOLE else None
-        records.append({**vars(claim), "difference": difference, "low": low, "high": high, "verdict": judged})
-        records[-1]["paper_difference"] = paper
-        words = f"{MODELS[claim.better]} > {MODELS[claim.worse]}"
-        where = f"{TARGETS[claim.target]}, {claim.fraction} %"
-        ours = _with_interval(scale * difference, scale * low, scale * high)
-        rows.append([claim.section, words, where, ours, DASH if paper is None else f"{paper:+.2f}", judged])
-        if claim == LAST_BEFORE_MAPS:
-            record, line = _heatmap_claim(tables["heatmap"])
-            records.append(record)
-            rows.append(line)
-    data = pd.DataFrame(records)
-    counts = data["verdict"].value_counts()
-    summary = ", ".join(f"{counts[name]} {name}" for name in VERDICTS if name in counts)
-    title = (
-        "The paper's claims that one model outperforms another: difference on our test split (percentage points "
-        "of ROC AUC, or r) with its 95 % interval from a paired bootstrap over subjects and seeds, the paper's "
-        f"own difference, and the verdict: confirmed if the interval lies above 0, reversed if below. {summary}."
-    )
-    head = ["Section", "Claim", "Target, training set", "Ours [95 %]", "Paper", "Verdict"]
-    return Sheet(title, head, rows, data, left=3)
-
-
-LAST_BEFORE_MAPS = next(claim for claim in reversed(claims()) if claim.section == "V-D")
-VERDICTS = ("confirmed", "not confirmed", "reversed", "not run")
-
-
-def _heatmap_claim(heatmap: pd.DataFrame) -> tuple[dict[str, object], list[str]]:
-    """Return record and line of §V-E: with MDM, similarity is higher in the image's region of interest.
-
-    The paper shows pictures; here it is the contrast, similarity inside the left ventricle less that outside.
-    """
-    found = heatmap[(heatmap["model"] == "mmcl - mmcl_without_mdm") & (heatmap["measure"] == "contrast")]
-    difference, low, high = found.iloc[0][["value", "low", "high"]] if len(found) else [float("nan")] * 3
-    judged = verdict(low, high) if not np.isnan(low) else "not run"
-    record = {"section": "V-E", "better": "mmcl", "worse": "mmcl_without_mdm", "target": "heatmap", "fraction": 100}
-    record |= {"difference": difference, "low": low, "high": high, "verdict": judged, "paper_difference": None}
-    words = f"{MODELS['mmcl']} > {MODELS['mmcl_without_mdm']}"
-    return record, ["V-E", words, "Heatmap, contrast", _with_interval(difference, low, high), DASH, judged]
-
-
 def heatmap(tables: Tables) -> Sheet:
     """Return how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
     data = tables["heatmap"]
@@ -123,12 +54,13 @@ def heatmap(tables: Tables) -> Sheet:
             _three(row[list(names)]) for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
         )
         where = row["map"] if isinstance(row["map"], str) else DASH
-        tests = [_number(row["flat"], 3), null, p_value(row["p"]), str(row["n"]), where]
+        tests = [number(row["flat"], 3), null, p_value(row["p"]), str(row["n"]), where]
         rows.append([str(row["model"]), str(row["measure"]), own, *tests])
     title = (
         "Similarity of ECG and image inside the left ventricle on the test split: share of positive similarity, how "
         "often the most similar place is the ventricle's (pointing), mean similarity inside, and that less the mean "
-        "outside (contrast). Shuffled: ECGs dealt to other subjects' images; p is one-sided."
+        "outside (contrast). Shuffled: ECGs dealt to other subjects' images; p is one-sided, and of a difference "
+        "two-sided (paired t test)."
     )
     return Sheet(title, head, rows, data, left=2)
 
@@ -142,15 +74,16 @@ def comparisons(tables: Tables) -> Sheet:
         where, scale = (row["target"], row["fraction"]), 100.0 if row["metric"] == "auroc" else 1.0
         target = TARGETS[row["target"]] + daggers(row["fit"], row["encoder"], *where)
         other = MODELS[row["other_encoder"]] + daggers(row["other_fit"], row["other_encoder"], *where)
-        ours = _with_interval(*(scale * row[name] for name in ("difference", "low", "high")))
-        tests = [p_value(row[name]) for name in ("p_bootstrap_holm", "p_delong_holm")]
+        ours = with_interval(*(scale * row[name] for name in ("difference", "low", "high")))
+        tests = [p_value(row[name]) for name in ("p_value_holm", "p_delong_holm")]
         rows.append([target, other, ours, *tests])
     title = (
         "MMCL minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % "
-        "interval, and two-sided p-values of the paired bootstrap and of DeLong's test, corrected by Holm's "
-        "method within a target. A dagger at the target is MMCL's."
+        "interval, and two-sided p-values, corrected by Holm's method within a target: over subjects and training runs "
+        "(Obuchowski-Rockette analysis), and DeLong's, which is about these trained models alone. A dagger at the "
+        "target is MMCL's."
     )
-    head = ["Target", "MMCL minus", "Difference [95 %]", "p, bootstrap", "p, DeLong"]
+    head = ["Target", "MMCL minus", "Difference [95 %]", "p", "p, DeLong"]
     return Sheet(title, head, rows, data, left=2)
 
 
@@ -189,7 +122,7 @@ def calibration(tables: Tables) -> Sheet:
         [
             TARGETS[row["target"]],
             MODELS[row["encoder"]] + daggers(row["fit"], row["encoder"], row["target"], WHOLE),
-            *(_number(row[name], places) for name, places in zip(names, digits, strict=True)),
+            *(number(row[name], places) for name, places in zip(names, digits, strict=True)),
         ]
         for _, row in shown.iterrows()
     ]
@@ -252,51 +185,19 @@ def _analysis(tables: Tables, kinds: Sequence[str], title: str) -> Sheet:
     return Sheet(title, ["Target", "Model", *groups], rows, data, left=2)
 
 
-def _difference(found: pd.DataFrame, better: str, worse: str, target: str, fraction: int) -> tuple[float, float, float]:
-    """Return how far `better` is ahead, with its interval, from whichever order the pair was compared in."""
-    key, turned = (target, fraction, better, worse), (target, fraction, worse, better)
-    if key in found.index:
-        row = found.loc[[key]].iloc[0]
-        return row["difference"], row["low"], row["high"]
-    if turned in found.index:
-        row = found.loc[[turned]].iloc[0]
-        return -row["difference"], -row["high"], -row["low"]
-    return float("nan"), float("nan"), float("nan")
-
-
-def _paper_difference(better: str, worse: str, target: str) -> float | None:
-    values = [PAPER[name].get(target) for name in (better, worse)]
-    return round(values[0][0] - values[1][0], 2) if all(values) else None
-
-
 def _interval_cell(row: pd.Series) -> str:
     scale, digits = (100.0, 1) if row["metric"] == "auroc" else (1.0, 2)
     if np.isnan(row["mean"]):
         return DASH
-    mean, low, high = (f"{scale * row[name]:.{digits}f}" for name in ("mean", "low", "high"))
+    mean, low, high = (number(scale * row[name], digits) for name in ("mean", "low", "high"))
     return f"{mean} [{low}, {high}]"
-
-
-def _with_interval(value: float, low: float, high: float) -> str:
-    return DASH if np.isnan(low) else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
 
 
 def _three(values: pd.Series) -> str:
     """Return "0.41 [0.39, 0.43]"."""
-    value, low, high = values
-    return DASH if np.isnan(value) else f"{value:.3f} [{low:.3f}, {high:.3f}]"
-
-
-def _number(value: float, digits: int = 2) -> str:
-    return DASH if np.isnan(value) else f"{value:.{digits}f}"
+    value, low, high = (number(each, 3) for each in values)
+    return DASH if value == DASH else f"{value} [{low}, {high}]"
 
 
 def _numbers(values: pd.Series) -> list[str]:
-    return [_number(float(value)) for value in values]
-
-
-def p_value(p: float) -> str:
-    """Return a p-value as it is printed."""
-    if np.isnan(p):
-        return DASH
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+    return [number(float(value)) for value in values]
