@@ -12,6 +12,7 @@ SETTINGS = {
     "seeds": [0, 1],
     "epochs": 4,
     "minimum_steps": 1,
+    "validation_interval": 1,
     "batch_size": 8,
     "base_lr": 3e-3,
     "lr_reference_batch": 8,

@@ -104,6 +104,19 @@ def test_few_subjects_are_trained_on_for_more_epochs(setup):
     assert rates[-1] < 0.3 * rates[0]  # the cosine comes down over all of them
 
 
+def test_a_validation_after_so_many_steps_and_at_the_end(setup, monkeypatch):
+    scores_of(monkeypatch, [0.5, 0.9, 0.7])
+    fit = Fit(setup, {**SETTINGS, "epochs": 7, "validation_interval": 5, "patience": 100}, 0).advance()
+    assert [row["epoch"] for row in fit.history if "val_auroc" in row] == [2, 5, 6]  # two steps an epoch
+    assert fit.best_epoch == 5 and len(fit.history) == 7
+
+
+def test_patience_counts_epochs_also_where_not_all_are_validated(setup, monkeypatch):
+    scores_of(monkeypatch, [0.9, 0.5, 0.5, 0.5])
+    fit = Fit(setup, {**SETTINGS, "epochs": 20, "validation_interval": 5, "patience": 6}, 0).advance()
+    assert fit.best_epoch == 2 and len(fit.history) == 9
+
+
 def test_scores_that_are_kept_are_fp32(setup):
     bf16 = Fit(replace(setup, precision="bf16"), SETTINGS, 0).advance(1)
     fp32 = Fit(setup, SETTINGS, 0)

@@ -70,7 +70,7 @@ def job_cost(folder: Path, trials: list[dict], settings: dict) -> dict:
     """Run the sweep step as a process and return what it cost."""
     left_out = (*settings["sweep"]["grid"], "encoders", "targets", "overrides", "seeds", "keep_checkpoints")
     method = {key: value for key, value in settings["finetune"].items() if key not in left_out}
-    method["minimum_steps"] = 1
+    method |= {"minimum_steps": 1, "validation_interval": 1}
     plan = {"rung": 0, "pack": len(trials), "epochs": EPOCHS, "seeds": [0], "trials": trials}
     plan |= {"promoted": len(trials), "first": 0, "last": len(trials)}
     job = {"method": method, "sweep": plan, "device": "auto", "precision": "auto"}

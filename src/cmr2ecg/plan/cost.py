@@ -164,7 +164,10 @@ class Estimate:
         line, cohort = self.rates.trainings[kind], self.cohort
         n, val = cohort.trained_on(target, fraction), cohort.scored_on(target, "val")
         final_count = (cohort.split["val"] + cohort.split["test"]) * final
-        epoch = line.seconds(math.ceil(n / method["batch_size"]), n) + self._forward(line, val)
+        steps = math.ceil(n / method["batch_size"])
+        looks = 1 / math.ceil(method["validation_interval"] / max(steps, 1)) if final else 1  # validations an epoch
+        val *= looks
+        epoch = line.seconds(steps, n) + self._forward(line, val)
         forward = flops.forward_flops(kind, models)
         counted = n * flops.step_flops(kind, models, method) + val * forward
         return (epoch, self._forward(line, final_count)), (counted, final_count * forward)

@@ -29,6 +29,7 @@ def network_outcomes(
         states: folder where trials that may go on in a later round leave a resume point.
         owner: of those resume points.
     """
+    fixed = {**fixed, "validation_interval": 1}  # a round may end at any epoch, and is judged by what it reached
     for fit in wanted:
         yield train_one(setup, {**fixed, **fit.settings}, fit, epochs, states=states, owner=owner)
 

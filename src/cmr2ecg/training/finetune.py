@@ -12,9 +12,9 @@ be driven by hand, for successive halving:
     best.predict(test)                       # (n, outputs) probabilities or phenotypes, of the best epoch's weights
 
 Steps count, not epochs: a training on few subjects goes on for as many epochs as settings["minimum_steps"] takes, and
-is not stopped before. `fit.history` has one row an epoch: seed, epoch, train_loss, learning_rate and val_auroc or
-val_r. A fit holds four copies of the weights in memory; `fit.state()` and `fit.restore(state)` move it to disk and
-back.
+is not stopped before. `fit.history` has one row an epoch: seed, epoch, train_loss, learning_rate and, of epochs that
+were validated, val_auroc or val_r. A fit holds four copies of the weights in memory; `fit.state()` and
+`fit.restore(state)` move it to disk and back.
 """
 
 import copy
@@ -102,6 +102,7 @@ class Fit:
         self.steps_per_epoch = epochs.steps_in_epoch(subjects, batch_size, full_batches=self.full_batches)
         enough = math.ceil(settings["minimum_steps"] / self.steps_per_epoch)
         self.settings = {**settings, "epochs": max(settings["epochs"], enough)}
+        self.validated_every = math.ceil(settings["validation_interval"] / self.steps_per_epoch)  # epochs
         self.scale = Scale.of(self.train.values)
         self.targets = targets_tensor(setup.task, self.train.values, self.scale).to(setup.device)
         self.optimizer = optimizer_of(self.model, settings)
@@ -129,17 +130,24 @@ class Fit:
 
     def _one_epoch(self, epoch: int) -> None:
         loss = train_epoch(self, epoch)
-        found = score(self.setup.task, self.val.values, self.predict(self.val, self.model))
         row = {"seed": self.seed, "epoch": epoch, "train_loss": loss}
         row["learning_rate"] = max(group["lr"] for group in self.optimizer.param_groups)
-        self.history.append({**row, f"val_{self.setup.task.metric}": found})
+        if (epoch + 1) % self.validated_every == 0 or epoch + 1 == self.settings["epochs"]:
+            row[f"val_{self.setup.task.metric}"] = self._validate(epoch)
+        self.history.append(row)
+
+    def _validate(self, epoch: int) -> float:
+        """Return the validation score; keep the weights if it is the best, or count the epochs since the last look."""
+        found = score(self.setup.task, self.val.values, self.predict(self.val, self.model))
         # The authors' counter also starts anew at a score within a tolerance of the best.
         tolerance = self.settings["patience_tolerance"]
         risen = found > self.best_score
-        self.waited = 0 if risen or (tolerance and found >= self.best_score - tolerance) else self.waited + 1
+        near = tolerance and found >= self.best_score - tolerance
+        self.waited = 0 if risen or near else self.waited + self.validated_every
         if risen:
             self.best_epoch, self.best_score = epoch, found
             self.best_state = copy_state(self.model)
+        return found
 
     def best_model(self) -> Predictor:
         """Return a copy of the network with the weights of the best epoch."""

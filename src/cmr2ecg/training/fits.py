@@ -147,7 +147,7 @@ def train_resumably(fit: Fit, path: Path, owner: str) -> Fit:
 
 
 def late_gain(scores: Sequence[float]) -> float:
-    """Return how far the best of the last tenth of the epochs is above the best before; at least one epoch is late."""
+    """Return how far the best of the last tenth of the validation scores, at least one, is above the best before."""
     early = max(1, math.floor(0.9 * len(scores)))
     return round(max(scores[early:], default=scores[0]) - max(scores[:early]), 6)
 
@@ -155,18 +155,19 @@ def late_gain(scores: Sequence[float]) -> float:
 def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
     """Return the predictions of val and test, with the weights that were best on val, the epochs and a summary."""
     model, task = fit.best_model(), fit.setup.task
+    metric = f"val_{task.metric}"
     rows = [
         fold_rows(fit.seed, task, split, folds[split], fit.predict(folds[split], model, precision="fp32"))
         for split in ("val", "test")
     ]
     summary = {
-        f"val_{task.metric}": fit.best_score,
+        metric: fit.best_score,
         "best_epoch": fit.best_epoch,
         "epochs": len(fit.history),
         "epoch_limit": fit.settings["epochs"],
         "steps": fit.steps,
         "best_step": (fit.best_epoch + 1) * fit.steps_per_epoch,
-        "late_gain": late_gain([row[f"val_{task.metric}"] for row in fit.history]),
+        "late_gain": late_gain([row[metric] for row in fit.history if metric in row]),
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
     }
     return pd.concat(rows), fit.history, summary
