@@ -18,6 +18,7 @@ from cmr2ecg.steps import release as step
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"leads": 12, "samples": 2500, "patch": 500, "dim": 16, "depth": 1, "heads": 2}
 SEEDS, SUBJECTS = (0, 101, 202), 60
+SMOOTHING = 0.1
 PREVALENCE = 0.3
 CLEANING = yaml.safe_load((ROOT / "config/paper.yaml").read_text())["clean_ecg"]
 
@@ -45,7 +46,7 @@ def make_fit(folder: Path, target: str, pooling: str = "clip") -> Path:
             about = {"seed": seed, "eid": 9000001 + np.arange(SUBJECTS), "split": split, "output": name}
             rows.append(pd.DataFrame({**about, "y_true": truth, "y_score": score}))
     pd.concat(rows).to_parquet(fit / "predictions.parquet", index=False)
-    method = {"pooling": pooling, "evaluation_crops": 1}
+    method = {"pooling": pooling, "evaluation_crops": 1, "label_smoothing": SMOOTHING}
     result = {
         "encoder": "mmcl",
         "target": target,

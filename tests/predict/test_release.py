@@ -7,9 +7,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from release_setups import PREVALENCE, SEEDS, SIZES, make_release
+from release_setups import PREVALENCE, SEEDS, SIZES, SMOOTHING, make_release
 from safetensors.torch import load_file
 
+from cmr2ecg.evaluate.statistics import calibration
+from cmr2ecg.evaluate.statistics.predictions import read_predictions
+from cmr2ecg.evaluate.statistics.prior import smoothing_of
+from cmr2ecg.evaluate.statistics.scores import group_outputs
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
@@ -60,7 +64,7 @@ def test_only_the_validation_split_counts(folder):
     about = json.loads((folder / "config.json").read_text())["targets"]["cad"]["calibration"]
     assert about["n_val"] == len(truth) == 30 and about["prevalence"] == PREVALENCE
     spoilt = predictions.assign(y_true=predictions["y_true"].where(predictions["split"] == "val", 1))
-    assert calibrate.fit_risk(*validation(spoilt, "cad"), PREVALENCE) == about
+    assert calibrate.fit_risk(*validation(spoilt, "cad"), PREVALENCE, SMOOTHING) == about
     assert scores.shape == (3, 30)
 
 
@@ -135,6 +139,35 @@ def test_recalibrated_risks_have_the_prevalence_and_slope_of_the_labels():
     assert (rarer < risk).all()
 
 
+def test_risks_before_recalibration_are_those_of_the_evaluation(folder):
+    """Of the same networks: the curve's bins, one a subject, hold what the release says at slope 1 and intercept 0."""
+    fit = folder.parents[1] / "finetune/mmcl/cad/100"
+    result, (model,) = (
+        json.loads((fit / "result.json").read_text()),
+        group_outputs(read_predictions(fit / "predictions.parquet"), "test"),
+    )
+    smoothing = {model.first.model: smoothing_of(result)}
+    _, curve = calibration.calibrate([model], PREVALENCE, len(model.first.eid), smoothing)
+    about = read_config(folder)["targets"]["cad"]["calibration"]
+    assert about["label_smoothing"] == SMOOTHING
+    ours, _ = calibrate.risk_of(model.first.scores, about | {"slope": 1.0, "intercept": 0.0})
+    np.testing.assert_allclose(np.sort(ours), curve["predicted"], rtol=1e-9)
+
+
+def test_a_release_of_before_reads_as_it_did(copy):
+    """Format 1 knows no label smoothing: none is undone, for its slope was fitted without."""
+    config = json.loads((copy / "config.json").read_text())
+    config["format"] = 1
+    del config["targets"]["cad"]["calibration"]["label_smoothing"]
+    (copy / "config.json").write_text(json.dumps(config))
+    write_sums(copy)
+    about = read_release(copy).config["targets"]["cad"]["calibration"]
+    risks = np.array([[0.2, 0.7]])
+    odds = calibrate.log_odds(calibrate.correct_prior(risks, PREVALENCE))
+    wanted = 1 / (1 + np.exp(-(about["slope"] * odds + about["intercept"])))
+    np.testing.assert_allclose(calibrate.risk_of(risks, about)[0], wanted[0], rtol=1e-12)
+
+
 def test_a_prediction_that_knows_nothing_gets_no_inverted_slope():
     truth, risks = np.array([0.0, 0, 0, 1]), np.array([[0.9, 0.8, 0.7, 0.1]])
     assert calibrate.fit_risk(truth, risks, 0.25)["slope"] == 1.0
@@ -195,6 +228,7 @@ CHANGES = {
     "targets.cad.calibration": 1,
     "targets.cad.calibration.slope": "1",
     "targets.cad.calibration.prevalence": 2,
+    "targets.cad.calibration.label_smoothing": 1.0,
     "targets.lv.scale.std": [1.0],
     "targets.lv.units": {},
     "targets.lv.intervals.LVEF.half_width": -1,

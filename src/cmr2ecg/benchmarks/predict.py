@@ -85,8 +85,8 @@ def write_release(folder: Path, encoder: dict, cleaning: dict, seeds: list[int])
             targets[target] |= {"scale": {"mean": ones, "std": ones}, "units": dict.fromkeys(names, "")}
             targets[target]["intervals"] = {name: {"half_width": 1.0} for name in names}
         else:
-            about = {"prevalence": 0.1, "trained_prevalence": 0.5, "slope": 1.0, "intercept": 0.0}
-            targets[target]["calibration"] = about
+            about = {"prevalence": 0.1, "trained_prevalence": 0.5, "label_smoothing": 0.2}
+            targets[target]["calibration"] = about | {"slope": 1.0, "intercept": 0.0}
         for seed in seeds:
             network = EcgPredictor(EcgEncoder(**encoder), len(names) if is_phenotypes(target) else 2)
             weights |= {f"{key_of(target, seed)}.{name}": value for name, value in network.state_dict().items()}

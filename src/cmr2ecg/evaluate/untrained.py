@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from scipy.stats import norm
 
+from cmr2ecg.evaluate.statistics.prior import smoothing_of
 from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS, Scored
 
 UNTRAINED_COLUMNS = [*MODEL_COLUMNS, "reason"]
@@ -45,6 +46,7 @@ class Training:
     steps, epochs, best_epoch, epoch_limit, late_gain: one entry a run. best_epoch counts from 0, epoch_limit is the
         last possible number of epochs, late_gain how much their last tenth brought of the validation score.
     tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
+    label_smoothing: 0 for probes and trees.
     """
 
     n_train: int
@@ -55,13 +57,15 @@ class Training:
     late_gain: Sequence[float] = ()
     tuned_trials: int | None = None
     blocks: Mapping[int, int] = field(default_factory=dict)
+    label_smoothing: float = 0.0
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> "Training":
         """Return what the content of a result.json says."""
         runs = {name: tuple(result.get(name, ())) for name in BY_RUN}
         blocks = {run["seed"]: run["block"] for run in result.get("runs", ())}
-        return cls(int(result["n_train"]), **runs, tuned_trials=result.get("tuned_trials"), blocks=blocks)
+        chosen = {"tuned_trials": result.get("tuned_trials"), "label_smoothing": smoothing_of(result)}
+        return cls(int(result["n_train"]), **runs, **chosen, blocks=blocks)
 
 
 def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training], minimum_steps: int) -> pd.DataFrame:

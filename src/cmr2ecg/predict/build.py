@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cmr2ecg.data.outputs import is_phenotypes
+from cmr2ecg.evaluate.statistics.prior import smoothing_of
 from cmr2ecg.predict.calibrate import fit_interval, fit_risk
 from cmr2ecg.predict.release import key_of
 from cmr2ecg.runtime.command import InputError
@@ -38,7 +39,7 @@ def describe_target(fit: Path, prevalence: float | None, coverage: float) -> dic
     predictions = pd.read_parquet(fit / "predictions.parquet")
     known = {name: validation(predictions, name) for name in about["outputs"]}
     if not is_phenotypes(target):
-        return about | {"calibration": fit_risk(*known[target], prevalence)}
+        return about | {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
     units = phenotype_table().set_index("bai_name")["units"]
     intervals = {name: fit_interval(*values, coverage) for name, values in known.items()}
     return about | {

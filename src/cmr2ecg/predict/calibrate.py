@@ -1,8 +1,9 @@
 """From what the seeds say to a risk and to values with intervals; everything here is learnt on the validation split.
 
-Risk. A network is trained on as many healthy as sick subjects. Its probability is first put to the prevalence of the
-train split (Bayes' rule), averaged over the seeds, and then recalibrated: a logistic regression of the validation
-labels on the log odds (Cox 1958), with a prior that draws the slope to 1.
+Risk. A network is trained on as many healthy as sick subjects, with smoothed labels. Its probability is first freed of
+the smoothing and put to the prevalence of the train split (Bayes' rule), as the step evaluate does, averaged over the
+seeds, and then recalibrated: a logistic regression of the validation labels on the log odds (Cox 1958), with a prior
+that draws the slope to 1.
 
 Interval. Of n absolute validation errors of the seed mean the ceil((n + 1) c)-th smallest is the half width: split
 conformal prediction, which covers a share c of new subjects from the same population on average. The same split stopped
@@ -17,26 +18,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cmr2ecg.evaluate.statistics.prior import TRAINED_PREVALENCE, correct_prior, log_odds
+from cmr2ecg.evaluate.statistics.prior import TRAINED_PREVALENCE, correct_prior, log_odds, population_risk
 from cmr2ecg.runtime.command import InputError
 
 PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
 
 
-def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float) -> dict[str, Any]:
-    """Return prevalence, slope, intercept and the numbers of subjects they rest on.
+def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float, smoothing: float = 0.0) -> dict[str, Any]:
+    """Return prevalence, label smoothing, slope, intercept and the numbers of subjects they rest on.
 
     Args:
         y_true: (n,) labels of the validation split.
         risks: (seeds, n) probabilities of the networks there.
         prevalence: of the train split.
+        smoothing: of the labels in the training.
     """
-    mean = correct_prior(risks, prevalence).mean(axis=0)
+    mean = population_risk(risks, prevalence, smoothing).mean(axis=0)
     slope, intercept = recalibration(y_true == 1, log_odds(mean))
     counts = {"n_val": len(y_true), "n_val_positive": int(y_true.sum())}
     return {
         "prevalence": prevalence,
         "trained_prevalence": TRAINED_PREVALENCE,
+        "label_smoothing": smoothing,
         "slope": slope,
         "intercept": intercept,
     } | counts
@@ -67,10 +70,11 @@ def risk_of(risks: NDArray, about: Mapping[str, Any], prevalence: float | None =
 
     Args:
         risks: (seeds, n) probabilities of the networks.
-        about: what `fit_risk` returned.
+        about: what `fit_risk` returned; without label_smoothing, as in releases of format 1, none is undone.
         prevalence: of the population asked about; None: the stated one.
     """
-    corrected = correct_prior(risks, about["prevalence"], about["trained_prevalence"])
+    smoothing = about.get("label_smoothing", 0.0)
+    corrected = population_risk(risks, about["prevalence"], smoothing, about["trained_prevalence"])
 
     def recalibrated(risk: NDArray) -> NDArray:
         risk = expit(about["slope"] * log_odds(risk) + about["intercept"])

@@ -47,7 +47,8 @@ def model_card(
         + " subjects.\n\n"
         + markdown(flow, {"step": "step", "reason": "left for", "n_in": "before", "n_out": "after"}),
         "## How good it is\n\n" + HOW + markdown(mine["intervals"], METRICS),
-        "Calibration of the single seeds, with the prior put right, before this release's recalibration:\n\n"
+        "Calibration of the single seeds, with label smoothing undone and the prior put right, before this release's "
+        "recalibration:\n\n"
         + markdown(mine["calibration"], CALIBRATION),
         "## Subgroups\n\nThose with enough subjects for a number.\n\n"
         + markdown(mine["analyses"].dropna(subset="mean"), ANALYSES),
@@ -162,8 +163,8 @@ def calibration_text(config: Mapping[str, Any]) -> str:
 
 
 METHOD = """\
-A network's probability is put from the balanced training set's prevalence to the train split's (Bayes' rule), averaged
-over the seeds, and recalibrated by a logistic regression on the validation split, its slope drawn to 1. An interval is
+A network's probability is freed of the label smoothing of its training, put from the balanced training set's prevalence
+to the train split's (Bayes' rule), averaged over the seeds, and recalibrated by a logistic regression on the validation split, its slope drawn to 1. An interval is
 the seed mean plus and minus a quantile of the validation errors (split conformal). The same validation split stopped
 the trainings, so both are a little optimistic; the test split took no part."""
 

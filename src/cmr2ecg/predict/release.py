@@ -24,7 +24,8 @@ from cmr2ecg.ukb.rejection import Rejection
 if TYPE_CHECKING:  # so that a command that needs no torch does not wait for it
     from torch import Tensor
 
-FORMAT = 1
+FORMAT = 2  # 2: calibration rests on outputs freed of the label smoothing, which a reader of 1 would not do
+READABLE = (1, 2)
 EMBEDDING = "embedding"
 SUMS = "SHA256SUMS"
 MOST_BYTES = 20_000_000  # of config.json or SHA256SUMS
@@ -69,9 +70,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     absent = [key for key in KEYS if not isinstance(config, dict) or key not in config]
     if absent:
         raise InputError(f"{path}: {absent[0]} is missing; is this the config.json of a release?")
-    if config["format"] != FORMAT:
+    if config["format"] not in READABLE:
         was = str(config["format"])[:20]
-        raise InputError(f"{path}: format {was}; this version of cmr2ecg reads format {FORMAT}")
+        raise InputError(f"{path}: format {was}; this version of cmr2ecg reads formats up to {FORMAT}")
     check_config(config, str(path))
     return config
 

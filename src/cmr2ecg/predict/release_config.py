@@ -98,9 +98,12 @@ def check_target(config: Mapping[str, Any], target: str, source: str) -> None:
         hold(config, ["targets", target, *place], check, source)
     names = config["targets"][target]["outputs"]
     if "calibration" in config["targets"][target]:
+        calibration = config["targets"][target]["calibration"]
         between = number(1e-12, 1 - 1e-12)
         about = {("calibration", key): between for key in ("prevalence", "trained_prevalence")}
         about |= {("calibration", key): number() for key in ("slope", "intercept")}
+        if config["format"] > 1 or (isinstance(calibration, dict) and "label_smoothing" in calibration):
+            about[("calibration", "label_smoothing")] = number(0, 1 - 1e-9)
     else:
         about = {("scale", key): every(number(), len(names)) for key in ("mean", "std")}
         about |= dict(

@@ -3,9 +3,9 @@
 Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv
 (mean, std over seeds, 95 % interval over subjects and training runs), comparisons.csv (paired differences of the
 multi-reader analysis and DeLong's test, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and
-body size, prevalent and incident disease), calibration.csv and calibration_curve.csv (risks with the prior put right),
-skipped.csv (fits that could not be made), models.csv (how each model's settings were found) and untrained.csv (models
-that were not trained, by the validation split and what result.json says).
+body size, prevalent and incident disease), calibration.csv and calibration_curve.csv (risks with label smoothing undone
+and the prior put right), skipped.csv (fits that could not be made), models.csv (how each model's settings were found)
+and untrained.csv (models that were not trained, by the validation split and what result.json says).
 Models that were tested on different subjects stop the step.
 """
 
@@ -101,7 +101,9 @@ def score_target(
     }
     if not is_regression(target):
         prevalence = train_prevalence(sides, target)
-        tables["calibration"], tables["calibration_curve"] = calibrate(test, prevalence, settings["calibration_bins"])
+        smoothing = {key: trainings[key].label_smoothing for key in by_model}
+        judged = calibrate(test, prevalence, settings["calibration_bins"], smoothing)
+        tables["calibration"], tables["calibration_curve"] = judged
     return tables
 
 

@@ -1,6 +1,6 @@
-"""Do predicted risks mean what they say? The prior put right, Brier score, slope, intercept and curve."""
+"""Do predicted risks mean what they say? Smoothing undone, the prior put right; Brier score, slope and curve."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 
 import numpy as np
@@ -11,12 +11,18 @@ from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score
 
-from cmr2ecg.evaluate.statistics.prior import correct_prior, log_odds
+from cmr2ecg.evaluate.statistics.prior import log_odds, population_risk
 from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS, Scored
 
 MEASURES = ("auprc", "brier", "brier_of_prevalence", "slope", "intercept")
 
-CALIBRATION_COLUMNS = [*MODEL_COLUMNS, "prevalence", *MEASURES, *(f"{name}_std" for name in MEASURES)]
+CALIBRATION_COLUMNS = [
+    *MODEL_COLUMNS,
+    "prevalence",
+    "label_smoothing",
+    *MEASURES,
+    *(f"{name}_std" for name in MEASURES),
+]
 CURVE_COLUMNS = [*MODEL_COLUMNS, "bin", "predicted", "observed", "n"]
 
 
@@ -31,34 +37,46 @@ class Calibration:
     intercept: float
 
 
-def calibrate(models: Sequence[Scored], prevalence: float, bins: int) -> tuple[pd.DataFrame, pd.DataFrame]:
+def calibrate(
+    models: Sequence[Scored], prevalence: float, bins: int, smoothing: Mapping[tuple, float]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return CALIBRATION_COLUMNS, mean and std over seeds a model, and CURVE_COLUMNS of the risk averaged over seeds.
 
-    prevalence: share with the disease in the population, by which the prior of the balanced training set is put right;
-    estimated on the train split. A disease nobody or everybody has there leaves nothing to correct: NaN.
+    Args:
+        models: of one disease.
+        prevalence: share with the disease in the population, by which the prior of the balanced training set is put
+            right; estimated on the train split. A disease nobody or everybody has there leaves nothing to correct: NaN.
+        bins: of the curve.
+        smoothing: (fit, encoder, target, fraction) -> label smoothing of the training; 0 for those that are absent.
     """
     rows, curves = [], []
     for model in models:
         entry = model.first
-        risk = correct_prior(entry.scores, prevalence)
-        values = np.array([astuple(calibration(entry.y_true, seed, prevalence)) for seed in risk])
+        smoothed = smoothing.get(entry.model, 0.0)
+        risk = population_risk(entry.scores, prevalence, smoothed)
+        by_seed = zip(entry.scores, risk, strict=True)
+        values = np.array([astuple(calibration(entry.y_true, *seed, prevalence)) for seed in by_seed])
         spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(MEASURES), np.nan)
-        rows.append((*entry.model, prevalence, *values.mean(axis=0), *spread))
+        rows.append((*entry.model, prevalence, smoothed, *values.mean(axis=0), *spread))
         curve = calibration_curve(entry.y_true, risk.mean(axis=0), bins)
         curves += [(*entry.model, index, *values) for index, values in enumerate(curve.to_numpy().tolist())]
     return pd.DataFrame(rows, columns=CALIBRATION_COLUMNS), pd.DataFrame(curves, columns=CURVE_COLUMNS)
 
 
-def calibration(y_true: NDArray, risk: NDArray, prevalence: float) -> Calibration:
-    """Judge prior-corrected risks (n,) of one model and seed; all NaN unless both classes are there.
+def calibration(y_true: NDArray, scores: NDArray, risk: NDArray, prevalence: float) -> Calibration:
+    """Judge the risks of one model and seed; all NaN unless both classes are there.
 
-    prevalence: of the population, for the Brier score of telling everybody that number.
+    Args:
+        y_true: (n,) labels.
+        scores: (n,) outputs of the network, which rank the subjects: risks may be tied where smoothing was undone.
+        risk: (n,) the same in the population.
+        prevalence: of the population, for the Brier score of telling everybody that number.
     """
     if len(np.unique(y_true)) < 2:
         return Calibration(*[float("nan")] * 5)
     slope, intercept = logistic_recalibration(y_true, risk)
     return Calibration(
-        auprc=float(average_precision_score(y_true, risk)),
+        auprc=float(average_precision_score(y_true, scores)),
         brier=float(np.mean((risk - y_true) ** 2)),
         brier_of_prevalence=float(np.mean((prevalence - y_true) ** 2)),
         slope=slope,
