@@ -48,8 +48,7 @@ def model_card(
         + markdown(flow, {"step": "step", "reason": "left for", "n_in": "before", "n_out": "after"}),
         "## How good it is\n\n" + HOW + markdown(mine["intervals"], METRICS),
         "Calibration of the single seeds, with label smoothing undone and the prior put right, before this release's "
-        "recalibration:\n\n"
-        + markdown(mine["calibration"], CALIBRATION),
+        "recalibration:\n\n" + markdown(mine["calibration"], CALIBRATION),
         "## Subgroups\n\nThose with enough subjects for a number.\n\n"
         + markdown(mine["analyses"].dropna(subset="mean"), ANALYSES),
         "## Risks and intervals\n\n" + calibration_text(config),
@@ -164,9 +163,10 @@ def calibration_text(config: Mapping[str, Any]) -> str:
 
 METHOD = """\
 A network's probability is freed of the label smoothing of its training, put from the balanced training set's prevalence
-to the train split's (Bayes' rule), averaged over the seeds, and recalibrated by a logistic regression on the validation split, its slope drawn to 1. An interval is
-the seed mean plus and minus a quantile of the validation errors (split conformal). The same validation split stopped
-the trainings, so both are a little optimistic; the test split took no part."""
+to the train split's (Bayes' rule), averaged over the seeds, and recalibrated by a logistic regression on the validation
+split, its slope drawn to 1. An interval is the seed mean plus and minus a quantile of the validation errors (split
+conformal). The same validation split stopped the trainings, so both are a little optimistic; the test split took no
+part."""
 
 
 def origin(config: Mapping[str, Any]) -> str:

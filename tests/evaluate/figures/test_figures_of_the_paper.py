@@ -1,6 +1,7 @@
 """Figures 2 and 4: what is drawn is what the files say, a missing result is said, an inconsistent one stops."""
 
 import io
+from dataclasses import replace
 
 import h5py
 import numpy as np
@@ -10,6 +11,9 @@ import torch
 
 from cmr2ecg.evaluate.figures import figure_2, figure_4
 from cmr2ecg.evaluate.inputs import named_inputs
+from cmr2ecg.evaluate.statistics.predictions import Predictions, read_predictions
+from cmr2ecg.evaluate.statistics.scores import group_outputs, seed_metrics
+from cmr2ecg.evaluate.tables.supplements import every_phenotype
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.runtime.command import InputError
@@ -19,14 +23,14 @@ EIDS = 9000201 + np.arange(60)
 FOUR = {"phenotypes": ["LVEDV", "LVM", "RVEF"], "dots": 10, "seed": 0}
 
 
-def write_predictions(root, target, outputs, eids=EIDS):
-    """Write predictions of seeds 7 and 3; every third subject lacks y_true; y_score is 2 y + 5 for seed 3."""
+def write_predictions(root, target, outputs, eids=EIDS, seeds=((7, 10.0), (3, 0.0), (5, 90.0))):
+    """Write predictions of (seed, noise); every third subject lacks y_true; y_score is 2 y + 5 without noise."""
     rng = np.random.default_rng(len(target))
     rows = []
     for output in outputs:
         y = rng.normal(100, 10, len(eids))
         y[::3] = np.nan
-        for seed, noise in ((7, 30.0), (3, 0.0)):
+        for seed, noise in seeds:
             score = 2 * np.nan_to_num(y, nan=80) + 5 + noise * rng.standard_normal(len(eids))
             split = np.where(np.arange(len(eids)) < len(eids) // 2, "val", "test")
             rows.append({"seed": seed, "eid": eids, "split": split, "output": output, "y_true": y, "y_score": score})
@@ -36,19 +40,51 @@ def write_predictions(root, target, outputs, eids=EIDS):
     return folder / "predictions.parquet"
 
 
-def test_figure_4_draws_some_and_fits_all_measured_subjects_of_the_first_seed(tmp_path):
+def test_figure_4_draws_some_and_fits_all_measured_subjects_of_the_median_run(tmp_path):
     path = write_predictions(tmp_path, "lv", ["LVEDV", "LVM"])
     figure = figure_4.draw(FOUR, {"predictions": [path]})
     lvedv, lvm, rvef = figure.axes[:3]
     assert [axes.get_title("left") for axes in (lvedv, lvm, rvef)] == ["LVEDV [mL]", "LVM [g]", "RVEF [%]"]
-    table = pd.read_parquet(path).query("split == 'test' and output == 'LVEDV' and seed == 3").dropna()
+    table = pd.read_parquet(path).query("split == 'test' and output == 'LVEDV' and seed == 7").dropna()
     dots = lvedv.collections[0].get_offsets()
     assert len(dots) == 10
     assert np.isclose(table[["y_true", "y_score"]].to_numpy()[:, None], dots).all(axis=2).any(axis=0).all()
     _, line = lvedv.get_lines()
-    np.testing.assert_allclose(line.get_ydata(), 2 * line.get_xdata() + 5)
-    assert lvedv.texts[0].get_text() == f"r = 1.00\nn = {len(table)}"
+    slope, intercept = np.polyfit(table["y_true"], table["y_score"], 1)
+    np.testing.assert_allclose(line.get_ydata(), slope * line.get_xdata() + intercept)
     assert rvef.texts[0].get_text() == "not run"
+
+
+def test_figure_4_prints_the_mean_r_of_the_tables_beside_that_of_the_run_it_draws(tmp_path):
+    path = write_predictions(tmp_path, "lv", ["LVEDV", "LVM"])
+    axes = figure_4.draw(FOUR, {"predictions": [path]}).axes[0]
+    metrics = seed_metrics(group_outputs(read_predictions(path), "test"))
+    sheet = every_phenotype({"metrics": metrics})
+    (row,) = [row for row in sheet.rows if row[1] == "LV end diastolic volume"]
+    (drawn,) = metrics.query("output == 'LVEDV' and seed == 7")["value"]
+    assert axes.texts[0].get_text() == f"r = {row[sheet.head.index('MMCL (ours)')]} ({drawn:.2f})\nn = 20"
+
+
+def test_figure_4_of_a_single_run_has_one_r(tmp_path):
+    path = write_predictions(tmp_path, "lv", ["LVEDV"], seeds=((3, 0.0),))
+    figure = figure_4.draw(FOUR, {"predictions": [path]})
+    assert figure.axes[0].texts[0].get_text() == "r = 1.00\nn = 20"
+    assert "median" not in figure.get_supxlabel()
+
+
+@pytest.mark.parametrize(("by_seed", "place"), [([0.2], 0), ([0.9, 0.1, 0.5], 2), ([0.3, 0.1, 0.2, 0.4], 2)])
+def test_the_run_drawn_is_of_median_validation_score_whatever_it_does_on_test(by_seed, place):
+    rng = np.random.default_rng(0)
+    truth = rng.standard_normal(200)
+    other = rng.standard_normal(200)
+    scores = np.array([r * truth + np.sqrt(1 - r**2) * other for r in by_seed])
+    entries = [
+        Predictions(None, "finetune", "mmcl", "lv", 100, split, "LVM", EIDS, truth, np.arange(len(scores)), said)
+        for split, said in (("val", scores), ("test", -scores))
+    ]
+    assert figure_4.median_run(entries) == place
+    none = [replace(entry, scores=np.ones_like(entry.scores)) for entry in entries]
+    assert figure_4.median_run(none) == (len(by_seed) - 1) // 2
 
 
 def test_figure_4_without_any_phenotype_is_empty_panels():

@@ -1,10 +1,12 @@
 """Figure 4: CMR phenotypes predicted from the ECG against the measured ones, one panel a phenotype (§V-C).
 
-Drawn is one model, that of the first seed, and not a mean over seeds: an average of five models would have a higher r
-than the models whose mean r stands in table IV.
+r is the tables': the mean over the runs (seeds) of a model. Dots and line are one run, for the average of five runs'
+predictions would have a higher r than the runs have: in each group the one of median validation score, so that it is
+neither the luckiest nor chosen by what it does on the test split. Its own r stands in parentheses.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +17,26 @@ from matplotlib.figure import Figure
 
 from cmr2ecg.evaluate.figures.style import MODELS, RC
 from cmr2ecg.evaluate.statistics.predictions import Predictions, read_predictions
+from cmr2ecg.evaluate.statistics.scores import Scored, group_outputs
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import phenotype_table
 
 COLUMNS = 5
 DOTS, LINE = MODELS["mmcl_without_mdm"][0], MODELS["mmcl"][0]
+NOTE = "r: mean over the runs, as in the tables. Drawn: the run of median validation score, its r in parentheses"
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Test predictions of a phenotype by all runs, and the run (row of `scores`) that is drawn."""
+
+    entry: Predictions
+    run: int
+
+    @property
+    def mean_r(self) -> float:
+        """Pearson's r, mean over the runs; NaN if it is undefined for one of them."""
+        return float(Scored([self.entry]).by_seed.mean())
 
 
 def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figure:
@@ -41,20 +58,23 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
             draw_panel(panel, found.get(name), settings["dots"], settings["seed"])
         for panel in panels[len(names) :]:
             panel.set_axis_off()
-        figure.supxlabel("Measured on CMR images [unit of the panel]", fontsize=9)
+        several = any(len(shown.entry.seeds) > 1 for shown in found.values())
+        figure.supxlabel("Measured on CMR images [unit of the panel]" + f"\n{NOTE}" * several, fontsize=9)
         figure.supylabel("Predicted from the ECG [unit of the panel]", fontsize=9)
     return figure
 
 
-def test_predictions(paths: Sequence[Path]) -> dict[str, Predictions]:
-    """Return the test predictions of each phenotype.
+def test_predictions(paths: Sequence[Path]) -> dict[str, Shown]:
+    """Return the test predictions of each phenotype, and which run of its group is drawn.
 
     Raises InputError naming two files whose test subjects differ.
     """
-    found: dict[str, Predictions] = {}
+    found: dict[str, Shown] = {}
     first: Predictions | None = None
     for path in paths:
-        for entry in read_predictions(path):
+        entries = read_predictions(path)
+        run = median_run(entries)
+        for entry in entries:
             if entry.split != "test":
                 continue
             first = first or entry
@@ -63,19 +83,29 @@ def test_predictions(paths: Sequence[Path]) -> dict[str, Predictions]:
                     f"{first.path} and {path} hold different subjects in the test split; "
                     "they come from different splits of the cohort, so run the older one again"
                 )
-            found[entry.output] = entry
+            found[entry.output] = Shown(entry, run)
     return found
 
 
-def draw_panel(axes: Axes, entry: Predictions | None, dots: int, seed: int) -> None:
-    """Draw some subjects as dots, the regression line and r of all; the dashed line is where both are equal."""
-    known = np.isfinite(entry.y_true) if entry else np.zeros(0, bool)
+def median_run(entries: Sequence[Predictions]) -> int:
+    """Return the place of the run with the median mean r on the validation split, of two in the middle the lower one.
+
+    A run whose r is undefined counts as the lowest; of equal ones the first comes first.
+    """
+    (val,) = group_outputs(entries, "val")
+    order = np.argsort(np.nan_to_num(val.by_seed, nan=-1.0), kind="stable")
+    return int(order[(len(order) - 1) // 2])
+
+
+def draw_panel(axes: Axes, phenotype: Shown | None, dots: int, seed: int) -> None:
+    """Draw some subjects as dots and the regression line of all, of one run; dashed is where both are equal."""
+    known = np.isfinite(phenotype.entry.y_true) if phenotype else np.zeros(0, bool)
     if known.sum() < 3:
         axes.set_xticks([])
         axes.set_yticks([])
-        axes.text(0.5, 0.5, "too few measured" if entry else "not run", ha="center", transform=axes.transAxes)
+        axes.text(0.5, 0.5, "too few measured" if phenotype else "not run", ha="center", transform=axes.transAxes)
         return
-    true, score = entry.y_true[known], entry.scores[0][known]
+    true, score = phenotype.entry.y_true[known], phenotype.entry.scores[phenotype.run][known]
     shown = np.random.default_rng(seed).permutation(len(true))[:dots]
     axes.scatter(true[shown], score[shown], s=5, color=DOTS, alpha=0.35, linewidths=0, rasterized=len(shown) > 2000)
     ends = limits(true[shown])
@@ -86,8 +116,15 @@ def draw_panel(axes: Axes, entry: Predictions | None, dots: int, seed: int) -> N
     axes.set_xlim(ends)
     axes.set_ylim(limits(score[shown]))
     axes.locator_params(nbins=4)
-    text = f"r = {r:.2f}" if np.isfinite(r) else "r not defined"
-    axes.text(0.03, 0.97, f"{text}\nn = {len(true):,}", va="top", fontsize=7.5, transform=axes.transAxes)
+    text = f"{r_text(phenotype, r)}\nn = {len(true):,}"
+    axes.text(0.03, 0.97, text, va="top", fontsize=7.5, transform=axes.transAxes)
+
+
+def r_text(phenotype: Shown, drawn: float) -> str:
+    """Return the tables' r and, where several runs stand behind it, in parentheses r of the one that is drawn."""
+    mean = phenotype.mean_r
+    text = f"r = {mean:.2f}" if np.isfinite(mean) else "r not defined"
+    return f"{text} ({drawn:.2f})" if len(phenotype.entry.seeds) > 1 and np.isfinite(drawn) else text
 
 
 def regression(true: np.ndarray, score: np.ndarray) -> tuple[float, float]:

@@ -128,8 +128,8 @@ def calibration(tables: Tables) -> Sheet:
     ]
     title = (
         "Risks after label smoothing was undone and the prior of the balanced training set corrected to the train "
-        "split's prevalence, mean over seeds. Slope 1 and intercept 0: risks mean what they say. Brier score: lower is better than that of"
-        " the prevalence alone."
+        "split's prevalence, mean over seeds. Slope 1 and intercept 0: risks mean what they say. Brier score: lower "
+        "is better than that of the prevalence alone."
     )
     head = ["Disease", "Model", "AUPRC", "Brier", "Brier of prevalence", "Slope", "Intercept"]
     return Sheet(title, head, rows, data, left=2)
