@@ -68,7 +68,8 @@ def make_release(folder: Path, targets=("cad", "lv", "wt"), onnx: bool = False, 
     save_file(EcgEncoder(**SIZES).state_dict(), folder / "encoder.safetensors")
     eids = 9000001 + np.arange(200)
     pd.DataFrame({"eid": eids, "split": np.repeat(["train", "val"], 100)}).to_csv(folder / "split.csv", index=False)
-    labels = pd.DataFrame({"eid": eids, "cad": (np.arange(200) % 10 < 3).astype("int8")})
+    sick = (np.arange(200) % 10 < 3).astype("int8")
+    labels = pd.DataFrame({"eid": eids, "cad": sick, "hf": sick})
     labels.to_parquet(folder / "labels.parquet", index=False)
     flow = pd.DataFrame([("index_cohort", "no ECG file", 210, 200)], columns=["step", "reason", "n_in", "n_out"])
     flow.to_csv(folder / "flow.csv", index=False)
@@ -77,7 +78,13 @@ def make_release(folder: Path, targets=("cad", "lv", "wt"), onnx: bool = False, 
         row |= {"fit": "finetune", "encoder": "mmcl", "target": "cad", "fraction": 100, "metric": "auroc"}
         row |= {"analysis": "sex", "group": "female"} if name == "analyses" else {}
         pd.DataFrame([row]).reindex(columns=evaluate.COLUMNS[name]).to_csv(folder / f"{name}.csv", index=False)
-    settings = {"coverage": 0.9, "onnx": onnx, "ecg_encoder": SIZES, "clean_ecg": CLEANING}
+    settings = {
+        "coverage": 0.9,
+        "onnx": onnx,
+        "ecg_encoder": SIZES,
+        "clean_ecg": CLEANING,
+        "codes": {"hf": ["I50", "I110"]},
+    }
     files = {name: folder / f"{name}.csv" for name in ("split", "flow", "intervals", "analyses", "calibration")}
     files |= {"weights": folder / "encoder.safetensors", "labels": folder / "labels.parquet"}
     arguments = [text for name, path in files.items() for text in (f"--{name}", str(path))]

@@ -11,6 +11,7 @@ from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_names
 
 SEEDS = (0, 101, 202)
 FIRST_EID = 9_000_101
+DISEASES = ("cad", "af", "dm", "hf")  # the last is none of the paper's
 
 
 def write_study(
@@ -86,7 +87,7 @@ def write_sides(root: Path, subjects: int = 40) -> dict[str, Path]:
         paths["split"], index=False
     )
     disease = (np.arange(n) % 5 == 0).astype(int)
-    pd.DataFrame({"eid": eid, "cad": disease, "af": disease, "dm": disease}).to_parquet(paths["labels"])
+    pd.DataFrame({"eid": eid} | dict.fromkeys(DISEASES, disease)).to_parquet(paths["labels"])
     body = {
         "sex": np.arange(n) % 2 * 1.0,
         "age": rng.uniform(45, 80, n),
@@ -96,8 +97,8 @@ def write_sides(root: Path, subjects: int = 40) -> dict[str, Path]:
     pd.DataFrame({"eid": eid, **body}).to_parquet(paths["covariates"])
     visit = pd.Timestamp("2016-05-04")
     first = [visit + pd.Timedelta(days=int(days)) for days in rng.integers(-900, 900, n)]
-    dates = pd.DataFrame({"eid": eid, "visit_date": visit} | {f"{name}_date": first for name in ("cad", "af", "dm")})
-    dates.loc[disease == 0, ["cad_date", "af_date", "dm_date"]] = pd.NaT
+    dates = pd.DataFrame({"eid": eid, "visit_date": visit} | {f"{name}_date": first for name in DISEASES})
+    dates.loc[disease == 0, [f"{name}_date" for name in DISEASES]] = pd.NaT
     dates.to_parquet(paths["dates"])
     return paths
 

@@ -83,6 +83,14 @@ def test_the_card_names_what_a_reader_must_know(folder):
     assert not any(str(eid) in card for eid in range(9000001, 9000201))
 
 
+def test_the_card_of_a_disease_of_ones_own_says_by_which_codes_it_was_told(tmp_path):
+    folder = make_release(tmp_path, targets=("hf",))
+    assert read_config(folder)["targets"]["hf"]["codes"] == ["I50", "I110"]
+    card = (folder / "README.md").read_text()
+    assert "- `hf`, HF (ICD-10 I50, I110): 1 output, 3 networks (seeds), trained on 40 subjects" in card
+    assert "--prevalence hf=0.05" in card and "cad" not in card
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_a_changed_or_missing_file_is_refused(copy, name):
     content = (copy / name).read_bytes()

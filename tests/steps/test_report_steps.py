@@ -55,7 +55,7 @@ def write_heatmap(root):
 def study(tmp_path_factory):
     """A finished study, scored, with its tables and figure."""
     root = tmp_path_factory.mktemp("results")
-    paths = write_study(root)
+    paths = write_study(root, targets=("cad", "af", "dm", "hf"))
     paths += write_study(root, encoders=("supervised", "mmcl", "probe/random"), targets=("rv",), fractions=(100,))
     pretrained = root / "pretrain_mae" / "mae"
     pretrained.mkdir(parents=True)
@@ -180,10 +180,10 @@ def ask(database, query):
 
 def test_evaluate_scores_every_model_and_seed(study):
     metrics = pd.read_csv(study / "metrics.csv")
-    diseases = 3 * 3 * 2 * 3 * 2  # encoders, targets, fractions, seeds, splits
+    diseases = 3 * 4 * 2 * 3 * 2  # encoders, targets, fractions, seeds, splits
     assert len(metrics) == diseases + 3 * 5 * 3 * 2  # encoders, 4 phenotypes and their mean, seeds, splits
     intervals = pd.read_csv(study / "intervals.csv")
-    assert len(intervals) == 3 * 3 * 2 + 3
+    assert len(intervals) == 3 * 4 * 2 + 3
     assert (intervals["n_train"] == 2 * intervals["fraction"]).all()
     assert (intervals["low"] < intervals["mean"]).all() and (intervals["mean"] < intervals["high"]).all()
     keys = ["fit", "encoder", "target", "fraction"]
@@ -213,6 +213,25 @@ def test_tables_and_figure_are_written_without_participants(study):
         found = re.findall(rb"(?<![\d.])9\d{6}(?![\d.])", path.read_bytes())
         assert not found or path.suffix in (".png", ".pdf"), (path.name, found[:3])
     assert b"CreationDate" not in (study / "figure_5.pdf").read_bytes()
+
+
+def test_a_disease_of_ones_own_stands_in_every_table_of_diseases_but_the_papers_claims(study):
+    for table in (1, 2, 3):
+        assert "| DM | DM, paper | HF |" in (study / f"table_{table}.md").read_text()
+    for table in (4, 5, "claims"):  # nobody fine-tuned an image encoder on it
+        assert "HF" not in (study / f"table_{table}.md").read_text()
+    for table in ("calibration", "comparisons", "subgroups", "onset"):
+        assert "| HF | Supervised ViT |" in (study / f"table_{table}.md").read_text()
+    assert "| CAD | AF | DM | HF | LV |" in (study / "table_controls.md").read_text()
+
+
+def test_the_smoothing_undone_is_that_of_each_training(study):
+    table = pd.read_csv(study / "calibration.csv")
+    assert table.groupby("encoder")["label_smoothing"].unique().map(list).to_dict() == {
+        "mmcl": [0.1],
+        "supervised": [0.1],
+        "tabular": [0.0],
+    }
 
 
 def test_the_claim_on_the_maps_stands_between_its_neighbours(study):
@@ -279,10 +298,10 @@ def test_a_run_without_marked_models_says_none(study, tmp_path):
 def test_every_training_is_a_run_of_its_stage(study, database):
     tracked = json.loads((study / "track/tracked.json").read_text())
     assert tracked == {
-        "runs": 23,
+        "runs": 29,
         "experiments": {
-            "demo/baseline": 6,
-            "demo/finetune": 14,
+            "demo/baseline": 8,
+            "demo/finetune": 18,
             "demo/pretrain": 1,
             "demo/probe": 1,
             "demo/report": 1,
@@ -322,14 +341,14 @@ def test_tracking_again_adds_nothing_and_a_change_replaces_its_run_only(study, d
     copy = tmp_path / "mlflow.db"
     shutil.copy(database, copy)
     before = dict(ask(copy, active))
-    assert track_study(study, copy)["runs"] == 23
+    assert track_study(study, copy)["runs"] == 29
     assert dict(ask(copy, active)) == before
 
     changed = study / "finetune/mmcl/cad/100/result.json"
     text = changed.read_text()
     changed.write_text(text.replace('"wall_seconds": 12.5', '"wall_seconds": 13.5'))
     try:
-        assert track_study(study, copy)["runs"] == 23
+        assert track_study(study, copy)["runs"] == 29
     finally:
         changed.write_text(text)
     after = dict(ask(copy, active))

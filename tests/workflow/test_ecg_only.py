@@ -33,6 +33,8 @@ pretrain: {mae: {epochs: 2, batch_size: 4, base_lr: 1.0e-3}}
 finetune: {encoders: [mae], targets: [tachycardia], seeds: [0, 101], epochs: 2, minimum_steps: 4, job: encoder}
 probe: {encoders: [mae], targets: [tachycardia], penalties: [1.0]}
 train_tabular: {targets: [tachycardia], seeds: [0], rounds: 3}
+make_table: {tables: [3]}
+make_figure: {figures: [2, 5]}
 """
 
 
@@ -69,7 +71,10 @@ def test_real_records_are_trained_on_and_predicted_without_any_image(tmp_path):
     assert "skipped" not in fit and fit["n_val"] >= 3
     assert not (results / "crop_cmr").exists() and not (results / "pretrain_cmr").exists()
     card = (results / "release/mae/README.md").read_text()
-    assert "tachycardia" in card and "synthetic" not in card
+    assert "`tachycardia`, Tachycardia: 1 output" in card and "synthetic" not in card
+    table_3 = (results / "make_table/table_3.md").read_text()
+    assert "| DM | DM, paper | Tachycardia |" in table_3 and "with Tachycardia" in table_3
+    assert (results / "make_figure/figure_5.png").stat().st_size > 10_000
 
     command = [sys.executable, "-m", "cmr2ecg", "predict", "own", "--rate", "500", "--no-pages", "--threads", "1"]
     command += ["--model", str(results / "release/mae"), "--out", "said"]

@@ -123,13 +123,15 @@ def released_fits(encoder):
 
 
 def release_settings():
-    """Return what a release needs to know of the config as JSON: sizes, cleaning, intervals."""
-    section = config["release"]
+    """Return what a release needs to know of the config as JSON: sizes, cleaning, intervals, codes of the diseases."""
+    section, tabular = config["release"], config["read_tabular"]
+    told = tabular["diseases"] if tabular["layout"] == "ukb" else {}
     whole = {
         "coverage": section["coverage"],
         "onnx": section["onnx"],
         "ecg_encoder": config["models"]["ecg_encoder"],
         "clean_ecg": config["clean_ecg"],
+        "codes": {k: v for k, v in told.items() if k in config["finetune"]["targets"]},
     }
     return json.dumps(whole, sort_keys=True)
 

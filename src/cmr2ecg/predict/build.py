@@ -1,7 +1,7 @@
 """Put a release together from finished fits: what each target's networks are, and what their numbers mean."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from cmr2ecg.ukb.phenotypes import phenotype_table
 SPLIT = "val"  # the test split is for the final evaluation alone
 
 
-def describe_target(fit: Path, prevalence: float | None, coverage: float) -> dict[str, Any]:
+def describe_target(fit: Path, prevalence: float | None, coverage: float, codes: Sequence[str] = ()) -> dict[str, Any]:
     """Return config.json's entry of one target, or {"skipped": reason} of a fit that could not be had.
 
     Args:
         fit: the folder of a fine-tuning.
         prevalence: of the disease in the train split; unused for phenotypes.
         coverage: of the phenotypes' intervals.
+        codes: ICD-10 prefixes of the disease, where it was told by them.
     """
     result = json.loads((fit / "result.json").read_text())
     if result.get("skipped"):
@@ -39,7 +40,8 @@ def describe_target(fit: Path, prevalence: float | None, coverage: float) -> dic
     predictions = pd.read_parquet(fit / "predictions.parquet")
     known = {name: validation(predictions, name) for name in about["outputs"]}
     if not is_phenotypes(target):
-        return about | {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
+        risk = {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
+        return about | risk | ({"codes": list(codes)} if codes else {})
     units = phenotype_table().set_index("bai_name")["units"]
     intervals = {name: fit_interval(*values, coverage) for name, values in known.items()}
     return about | {

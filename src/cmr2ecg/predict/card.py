@@ -16,8 +16,8 @@ LIMITS = """\
 - Learnt from one cohort, at one rate and length of recording and one device make. Other devices, filters, ages,
   ancestries and settings (emergency, ward, sport) were not tested; expect worse numbers there. UK Biobank's volunteers
   are 40 to 69 at recruitment, healthier than the population, and mostly white.
-- A disease is an ICD-10 code in the records, past or future, not a finding on the day of the ECG.
-- A risk is calibrated to the prevalence stated below. Where yours differs, give it: `--prevalence cad=0.05`.
+- A disease is an entry in the records, past or future, not a finding on the day of the ECG.
+- A risk is calibrated to the prevalence stated above. Where yours differs, give it with `--prevalence`.
 - An interval holds the stated share of new subjects of the same cohort on average, not of every kind of subject.
 - The spread of the seeds says how much training's chance matters, not how wrong the mean can be.
 - Subjects with the disease were oversampled in training; few of them stand behind the numbers of rare diseases."""
@@ -118,8 +118,10 @@ def usage(config: Mapping[str, Any]) -> str:
     """Return how to run it."""
     cleaning = config["clean_ecg"]
     seconds = cleaning["samples"] / cleaning["sampling_rate_hz"]
+    risks = [target for target, about in config["targets"].items() if "calibration" in about]
+    elsewhere = f"cmr2ecg predict my_ecg.xml --model {config['name']} --out elsewhere --prevalence {risks[0]}=0.05\n"
     return (
-        f"```\ncmr2ecg predict my_ecg.xml --model {config['name']} --out predictions\n"
+        f"```\ncmr2ecg predict my_ecg.xml --model {config['name']} --out predictions\n{elsewhere if risks else ''}"
         f"cmr2ecg embed my_ecg.xml --model {config['name']} --out embeddings.parquet\n```\n\n"
         f"A record needs 12 leads and {seconds:g} s; it is resampled to {cleaning['sampling_rate_hz']} Hz and cleaned "
         "as the training's were (`clean_ecg` in config.json). `model.onnx` takes ECGs cleaned so."
@@ -134,13 +136,24 @@ def contents(config: Mapping[str, Any]) -> str:
         f"{sizes['samples']} samples in pieces of {sizes['patch']}; {config['parameters']:,} weights a network.",
         "",
         *(
-            f"- {DISEASES.get(target, target)}: {len(about['outputs'])} output(s), "
-            f"{len(about['seeds'])} networks (seeds), trained on {about['n_train']} subjects"
+            f"- {named(target, about)}: {counted(len(about['outputs']), 'output')}, "
+            f"{counted(len(about['seeds']), 'network')} (seeds), trained on {about['n_train']} subjects"
             for target, about in config["targets"].items()
         ),
-        *(f"- {target}: not in this release: {reason}" for target, reason in config["skipped"].items()),
+        *(f"- {named(target, {})}: not in this release: {reason}" for target, reason in config["skipped"].items()),
     ]
     return "\n".join(lines)
+
+
+def named(target: str, about: Mapping[str, Any]) -> str:
+    """Return a target as the results name it, what it is, and by which codes a disease was told."""
+    codes = about.get("codes", [])
+    return f"`{target}`, {DISEASES[target]}" + (f" (ICD-10 {', '.join(codes)})" if codes else "")
+
+
+def counted(number: int, word: str) -> str:
+    """Return "1 output" or "6 outputs"."""
+    return f"{number} {word}" + "s" * (number != 1)
 
 
 def calibration_text(config: Mapping[str, Any]) -> str:

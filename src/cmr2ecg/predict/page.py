@@ -147,7 +147,7 @@ def draw_risks(sheet: Axes, risks: Mapping[str, Any], corner: tuple[float, float
     for place, (name, said) in enumerate(risks.items()):
         y = top - 9 - 15 * place
         spread = f" ± {100 * said['std']:.1f}" if said["std"] is not None else ""
-        sheet.text(left, y + 1.2, DISEASES.get(name, name), fontsize=8, va="bottom")
+        sheet.text(left, y + 1.2, DISEASES[name], fontsize=8, va="bottom")
         sheet.text(
             left + width,
             y + 1.2,

@@ -13,7 +13,7 @@ from cmr2ecg.evaluate.tables.cells import NOT_RUN, make_cells
 from cmr2ecg.evaluate.tables.render import to_csv, to_latex, to_markdown
 from cmr2ecg.evaluate.tables.sheet_text import sheet_latex, sheet_markdown
 from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
-from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
+from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS, with_own_diseases
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
@@ -47,6 +47,7 @@ def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tu
     """Return a table of the paper as csv, Markdown, LaTeX and HTML."""
     fitted = {encoder for name in ("metrics", "skipped") for encoder in tables[name]["encoder"]}
     layout = LAYOUTS[int(args.table)].with_fitted(fitted)
+    layout = with_own_diseases(layout, tables["metrics"], tables["skipped"])
     cells = make_cells(layout, *(tables[name] for name in ("metrics", "skipped", "models", "untrained")))
     missing = sum(cell.note == NOT_RUN for row in cells for cell in row)
     logging.info("table %s: %d cells, %d not run", layout.roman, sum(map(len, cells)), missing)

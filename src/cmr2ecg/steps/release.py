@@ -34,8 +34,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     args = parse(argv)
     start(args)
+    coverage, codes = args.settings["coverage"], args.settings.get("codes", {})
     described = {
-        fit.parent.name: describe_target(fit, prevalence(args, fit), args.settings["coverage"]) for fit in args.fits
+        fit.parent.name: describe_target(fit, prevalence(args, fit), coverage, codes.get(fit.parent.name, ()))
+        for fit in args.fits
     }
     targets = {name: about for name, about in described.items() if "skipped" not in about}
     if not targets:

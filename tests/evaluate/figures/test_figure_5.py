@@ -104,6 +104,35 @@ def test_sizes_that_coincide_share_a_tick_and_undefined_models_are_left_out(inte
     assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["40\n1, 10 %", "400\n100 %"]
 
 
+def own(intervals, *names):
+    """Add diseases of one's own, in front of the paper's."""
+    table = pd.read_csv(intervals)
+    cad = table[table["target"] == "cad"]
+    pd.concat([*(cad.assign(target=name) for name in names), table]).to_csv(intervals, index=False)
+
+
+def test_a_disease_of_ones_own_is_a_panel_after_the_papers(intervals):
+    own(intervals, "hf")
+    figure = draw({}, {"intervals": [intervals]})
+    assert [axes.get_title()[-4:] for axes in figure.axes] == ["CAD)", "(AF)", "(DM)", "HF"]
+    np.testing.assert_allclose(lines(figure.axes[3], "MMCL (ours)")[0].get_ydata(), 80)
+    assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, False, False]
+
+
+def test_more_than_four_diseases_go_to_further_rows(intervals):
+    own(intervals, "hf", "copd")
+    figure = draw({}, {"intervals": [intervals]})
+    assert [axes.get_title() for axes in figure.axes[3:]] == ["COPD", "HF"]
+    assert [axes.get_ylabel() != "" for axes in figure.axes] == [True, False, False, True, False]
+    assert [bool(axes.texts) for axes in figure.axes] == [False, False, True, False, False]  # "chance"
+
+
+def test_groups_of_phenotypes_are_no_panels(intervals):
+    table = pd.read_csv(intervals)
+    pd.concat([table, table.assign(target="lv", metric="r")]).to_csv(intervals, index=False)
+    assert len(draw({}, {"intervals": [intervals]}).axes) == 3
+
+
 @pytest.mark.parametrize(("column", "message"), [("mean", "no AUROC"), ("n_train", "--results")])
 def test_nothing_to_draw_is_said(intervals, column, message):
     pd.read_csv(intervals).assign(**{column: np.nan}).to_csv(intervals, index=False)

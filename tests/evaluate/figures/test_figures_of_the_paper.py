@@ -14,6 +14,7 @@ from cmr2ecg.evaluate.inputs import named_inputs
 from cmr2ecg.evaluate.statistics.predictions import Predictions, read_predictions
 from cmr2ecg.evaluate.statistics.scores import group_outputs, seed_metrics
 from cmr2ecg.evaluate.tables.supplements import every_phenotype
+from cmr2ecg.evaluate.untrained import UNTRAINED_COLUMNS
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.runtime.command import InputError
@@ -59,7 +60,7 @@ def test_figure_4_prints_the_mean_r_of_the_tables_beside_that_of_the_run_it_draw
     path = write_predictions(tmp_path, "lv", ["LVEDV", "LVM"])
     axes = figure_4.draw(FOUR, {"predictions": [path]}).axes[0]
     metrics = seed_metrics(group_outputs(read_predictions(path), "test"))
-    sheet = every_phenotype({"metrics": metrics})
+    sheet = every_phenotype({"metrics": metrics, "untrained": pd.DataFrame(columns=UNTRAINED_COLUMNS)})
     (row,) = [row for row in sheet.rows if row[1] == "LV end diastolic volume"]
     (drawn,) = metrics.query("output == 'LVEDV' and seed == 7")["value"]
     assert axes.texts[0].get_text() == f"r = {row[sheet.head.index('MMCL (ours)')]} ({drawn:.2f})\nn = 20"

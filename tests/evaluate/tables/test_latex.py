@@ -4,7 +4,7 @@ import shutil
 import subprocess
 
 import pytest
-from evaluate.tables.test_tables import metrics, of_layout
+from evaluate.tables.test_tables import FULL, OWN, metrics, of_layout, with_own
 
 from cmr2ecg.evaluate.tables.cells import make_cells
 from cmr2ecg.evaluate.tables.render import to_latex
@@ -20,6 +20,7 @@ def test_all_tables_compile(tmp_path):
         pytest.skip("pdflatex is not installed (Debian: apt install texlive-latex-recommended)")
     tables = [to_latex(layout, make_cells(layout, of_layout(layout)), SIGNS) for layout in LAYOUTS.values()]
     tables.append(to_latex(LAYOUTS[1], make_cells(LAYOUTS[1], metrics({})), SIGNS))
+    tables.append(to_latex(*with_own(3, metrics(FULL, OWN)), SIGNS))
     rows = [["II", "MMCL (ours) > MAE", "–", "+1.20 [-0.30, +2.70]"]] * 90
     tables.append(
         sheet_latex("claims", Sheet("Claims < 0.001 & more.", ["a_b", "Claim", "p", "95 %"], rows, None, 2), SIGNS)

@@ -8,8 +8,9 @@ import pytest
 
 from cmr2ecg.evaluate.report.html_page import paper_html
 from cmr2ecg.evaluate.tables.cells import NOT_RUN, UNDEFINED, Cell, make_cells, number, usual_seeds
+from cmr2ecg.evaluate.tables.names import DISEASES, MODELS, TARGETS
 from cmr2ecg.evaluate.tables.render import latex, letters_of, to_csv, to_latex, to_markdown
-from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
+from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS, with_own_diseases
 from cmr2ecg.runtime.command import InputError
 
 
@@ -43,6 +44,15 @@ FULL = {
     "mmcl_without_mdm": [0.70, 0.71],
     "mmcl": [0.74, 0.76],
 }
+
+
+SKIPPED = pd.DataFrame(columns=["fit", "encoder", "target", "fraction", "reason"])
+OWN = ("hf", "cad", "af", "dm", "copd")
+
+
+def with_own(number, table, skipped=SKIPPED):
+    layout = with_own_diseases(LAYOUTS[number], table, skipped)
+    return layout, make_cells(layout, table, skipped)
 
 
 def test_mean_is_in_percent_and_std_is_of_a_sample():
@@ -139,6 +149,58 @@ def test_latex_is_balanced_and_every_row_has_all_columns(table):
             assert cells - len(spans) + sum(spans) == columns, line
     assert (r"\textbf{75.00$\pm$1.41}" if layout.spread else r"\textbf{0.75}") in text
     assert re.search(r"[^\x00-\x7f]", text) is None
+
+
+def test_a_disease_of_ones_own_is_a_column_after_the_papers_without_a_published_value():
+    layout, cells = with_own(3, metrics(FULL, OWN))
+    assert layout.targets == ("cad", "af", "dm", "copd", "hf") and layout.own_targets == ("copd", "hf")
+    assert [cell.mark for row in cells for cell in row[3:]] == [*[""] * 2, *["second"] * 2, *[""] * 2, *["best"] * 2]
+    text = to_markdown(layout, cells, "demo")
+    table = [line for line in text.splitlines() if line.startswith("|")]
+    assert table[0].endswith("| CAD | CAD, paper | AF | AF, paper | DM | DM, paper | COPD | HF |")
+    assert {line.count("|") for line in table} == {13}
+    assert table[5].endswith("| 75.56±0.16 | **75.00±1.41** | **75.00±1.41** |")
+    assert "(which has none on COPD and HF)" in text and "438 of 6007 with HF" in text
+    page = paper_html(layout, cells, "demo")
+    assert page.count("</th>") == 12 and "<td>67.00±1.41</td><td>67.00±1.41</td></tr>" in page
+    assert page.count('<td class="paper">') == 3 * len(layout.rows)
+    tidy = to_csv(layout, cells, "demo").query("target == 'hf' and encoder == 'mmcl'").iloc[0]
+    assert tidy["mean"] == 75 and np.isnan(tidy["paper_mean"])
+
+
+def test_latex_of_a_disease_of_ones_own_has_one_column():
+    text = to_latex(*with_own(3, metrics(FULL, OWN)), "demo")
+    rows = [line for line in text.splitlines() if line.endswith(r" \\")]
+    for line in rows:
+        spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
+        assert len(re.findall(r"(?<!\\)&", line)) + 1 - len(spans) + sum(spans) == 12, line
+    assert r"\multicolumn{6}{c}{Cardiovascular disease} & \multicolumn{2}{c}{Further disease}" in rows[0]
+    assert rows[2].endswith(r"ours & paper & ours & ours \\") and r"\cmidrule(lr){11-12}" in text
+
+
+def test_only_diseases_that_a_model_of_the_table_was_fine_tuned_on_get_a_column():
+    table = metrics({"mmcl": [0.7, 0.8], "tabular": [0.6]}, ("cad", "lv", "hf"))
+    assert with_own(1, table)[0].targets == ("cad", "af", "dm", "hf")
+    assert with_own(5, table)[0] == LAYOUTS[5] and with_own(4, table)[0] == LAYOUTS[4]
+    assert with_own(1, table[table["encoder"] == "tabular"])[0] == LAYOUTS[1]
+    assert with_own(1, table.assign(fit="probe"))[0] == LAYOUTS[1]
+    assert with_own(1, table.assign(fraction=10))[0] == LAYOUTS[1]
+
+
+def test_a_disease_of_ones_own_that_could_not_be_trained_on_is_a_column_of_reasons():
+    skipped = pd.DataFrame([("finetune", "mmcl", "hf", 100, "hf has 1 positive")], columns=SKIPPED.columns)
+    layout, cells = with_own(3, metrics(FULL), skipped)
+    assert layout.targets[-1] == "hf" and [row[-1].note for row in cells] == [NOT_RUN] * 3 + ["hf has 1 positive"]
+
+
+@pytest.mark.parametrize(("key", "name"), [("cad", "CAD"), ("lv", "LV"), ("hf", "HF"), ("copd", "COPD")])
+def test_short_keys_of_diseases_are_abbreviations(key, name):
+    assert TARGETS[key] == name
+
+
+def test_long_keys_of_diseases_are_words_and_models_keep_their_names():
+    assert TARGETS["heart_failure"] == DISEASES["heart_failure"] == "Heart failure"
+    assert MODELS["mmcl_colder"] == "mmcl_colder"
 
 
 def test_latex_escapes_what_it_would_read_as_a_command():

@@ -55,7 +55,7 @@ def draw_covariates(panels: Sequence[Axes], table: pd.DataFrame, names: np.ndarr
 def draw_labels(axes: Axes, table: pd.DataFrame, names: np.ndarray) -> None:
     """Draw each disease's prevalence in each split, and the paper's as a bar across."""
     shown = [*(name for name in TARGETS if name in table), *(name for name in table if name not in TARGETS)]
-    draw_shares(axes, {TARGETS.get(name, name): table[name].to_numpy(float) for name in shown}, names)
+    draw_shares(axes, {TARGETS[name]: table[name].to_numpy(float) for name in shown}, names)
     for place, name in enumerate(shown):
         if name in PAPER_PREVALENCE:
             line = [PAPER_PREVALENCE[name]] * 2

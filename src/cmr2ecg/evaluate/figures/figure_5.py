@@ -12,10 +12,12 @@ from matplotlib.figure import Figure
 from cmr2ecg.evaluate.figures.style import MODELS as STYLE
 from cmr2ecg.evaluate.figures.style import RC, light_grid
 from cmr2ecg.evaluate.tables.names import DISEASES, MODELS
+from cmr2ecg.evaluate.tables.table_layouts import own_diseases
 from cmr2ecg.runtime.command import InputError
 
 MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
 DODGE = 1.035  # neighbouring models stand this factor apart in size, so that their markers do not hide each other
+PANELS = 4  # side by side at most
 FEW = 5  # with so many models or fewer each interval gets an edge; edges of a dozen would be a thicket
 
 
@@ -23,36 +25,51 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     """Return the figure; inputs: {"intervals": [intervals.csv of evaluate], "untrained": [its untrained.csv]}.
 
     Lines are means over seeds at the same sizes for every model, drawn a little apart; shaded regions are the 95 %
-    intervals over subjects and training runs. All panels share the AUROC axis.
-    A white ring is a model that was not trained; without untrained.csv there is none.
+    intervals over subjects and training runs. All panels share the AUROC axis. The paper's diseases come first, then
+    one's own by name. A white ring is a model that was not trained; without untrained.csv there is none.
     Raises InputError if no model has an AUROC on a disease, or the training sizes are absent.
     """
     (path,) = inputs["intervals"]
     table = pd.read_csv(path)
     if "fit" in table:
         table = table[table["fit"] != "probe"]  # linear probes are no models of the paper
-    table = table[table["target"].isin(DISEASES) & (table["metric"] == "auroc")].dropna(subset=["mean"])
+    table = table[table["metric"] == "auroc"].dropna(subset=["mean"])
     if table.empty:
         raise InputError(f"{path}: no AUROC on any disease, so there is nothing to draw in figure 5")
     table["ring"] = _untrained(table, inputs.get("untrained", []))
     if table["n_train"].isna().any():
         raise InputError(f"{path}: n_train is empty; run the step evaluate with --results")
-    targets = [target for target in DISEASES if target in set(table["target"])]
+    targets = [target for target in (*DISEASES, *own_diseases(table["target"])) if target in set(table["target"])]
     encoders = [encoder for encoder in STYLE if encoder in set(table["encoder"])]
     with rc_context(RC):
-        figure = Figure(figsize=(3.4 * len(targets) + 0.6, 4.6), layout="constrained")
-        panels = figure.subplots(1, len(targets), sharey=True, squeeze=False)[0]
+        figure = Figure(layout="constrained")
+        grid = _grid(figure, len(targets))
+        panels = [panel for row in grid for panel in row]
         for panel, target in zip(panels, targets, strict=True):
             _panel(panel, table[table["target"] == target], encoders)
             panel.set_title(DISEASES[target])
         panels[0].set_ylim(*_limits(table))
-        panels[0].set_ylabel("Test ROC AUC [%]")
+        for row in grid:
+            row[0].set_ylabel("Test ROC AUC [%]")
+        # Beside the last panel of a shorter row the word would push the columns apart.
+        last = grid[0][-1]
+        last.annotate("chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4")
         figure.supxlabel("Fine-tuning subjects (share of the full balanced set)", fontsize=9)
-        panels[-1].annotate("chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4")
         handles = {line.get_label(): line for panel in panels for line in panel.get_lines()}
         names = [MODELS[encoder] for encoder in reversed(encoders)]
         figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=4, handlelength=3.6)
     return figure
+
+
+def _grid(figure: Figure, count: int) -> list[list[Axes]]:
+    """Return `count` panels by rows as equal as can be, and give the figure its size."""
+    rows = -(-count // PANELS)
+    columns = -(-count // rows)
+    figure.set_size_inches(3.4 * columns + 0.6, 4.0 * rows + 0.6)
+    grid = figure.subplots(rows, columns, sharey=True, squeeze=False)
+    for empty in grid.ravel()[count:]:
+        empty.remove()
+    return [list(row[: count - columns * place]) for place, row in enumerate(grid)]
 
 
 def _panel(axes: Axes, table: pd.DataFrame, encoders: list[str]) -> None:

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from html import escape
 
 from cmr2ecg.evaluate.tables.cells import Cell
-from cmr2ecg.evaluate.tables.names import TARGETS
-from cmr2ecg.evaluate.tables.render import caption, letters_of, pair
+from cmr2ecg.evaluate.tables.render import PAPER_COLUMN, caption, headings, letters_of, numbers
 from cmr2ecg.evaluate.tables.sheet import Sheet
 from cmr2ecg.evaluate.tables.table_layouts import Layout
 
@@ -51,16 +50,14 @@ def table_html(
 def paper_html(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     """Return one of the paper's tables as a page."""
     letters = letters_of(cells)
-    head = [heading for _, heading in layout.left]
-    for target in layout.targets:
-        head += [TARGETS[target], f"{TARGETS[target]}, paper"]
-    rows = []
-    for row, line in zip(layout.rows, cells, strict=True):
-        values = [pair(cell, layout, MARKS, "<sup>{}</sup>", letters, escape) for cell in line]
-        rows.append([*map(escape, row.words), *(value for both in values for value in both)])
-    left = len(layout.left)
+    head, left = headings(layout), len(layout.left)
+    rows = [
+        [*map(escape, row.words), *numbers(line, layout, MARKS, "<sup>{}</sup>", letters, escape)]
+        for row, line in zip(layout.rows, cells, strict=True)
+    ]
+    grey = [place for place, word in enumerate(head) if word.endswith(PAPER_COLUMN)]
     text = f"Table {layout.roman}. {caption(layout, cells, cohort)}"
-    body = table_html(text, head, rows, left, grey=range(left + 1, len(head), 2))
+    body = table_html(text, head, rows, left, grey)
     notes = "; ".join(f"<sup>{letter}</sup> {escape(note)}" for note, letter in letters.items())
     return page(f"Table {layout.roman}", f"{body}\n<p>{notes}</p>")
 

@@ -1,16 +1,28 @@
 """What tables and figures call the targets and models."""
 
+LONGEST_ABBREVIATION = 4  # letters
+
 
 class Names(dict):
-    """What things are called; a disease or an ablation that the config adds is called by its own name."""
+    """What things are called; an ablation that the config adds is called by its own name."""
 
     def __missing__(self, key: str) -> str:
         return key
 
 
-TARGETS = Names({"cad": "CAD", "af": "AF", "dm": "DM", "lv": "LV", "rv": "RV", "wt": "WT", "ecc": "Ecc", "err": "Err"})
+class TargetNames(Names):
+    """What targets are called; a disease that the config adds is called by its key: HF, COPD, Heart failure."""
 
-DISEASES = Names(
+    def __missing__(self, key: str) -> str:
+        words = key.replace("_", " ")
+        return words.upper() if len(words) <= LONGEST_ABBREVIATION else words.capitalize()
+
+
+TARGETS = TargetNames(
+    {"cad": "CAD", "af": "AF", "dm": "DM", "lv": "LV", "rv": "RV", "wt": "WT", "ecc": "Ecc", "err": "Err"}
+)
+
+DISEASES = TargetNames(
     {
         "cad": "Coronary artery disease (CAD)",
         "af": "Atrial fibrillation (AF)",

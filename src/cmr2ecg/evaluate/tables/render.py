@@ -13,6 +13,8 @@ from cmr2ecg.evaluate.tables.marked import DAGGER
 from cmr2ecg.evaluate.tables.names import TARGETS
 from cmr2ecg.evaluate.tables.table_layouts import NO, YES, Layout
 
+PAPER_COLUMN = ", paper"
+OWN_GROUP = "Further disease"  # heading over the columns of targets that the paper does not have
 _TEX = {
     "\\": r"\textbackslash{}",
     **{sign: f"\\{sign}" for sign in "&%$#_{}"},
@@ -69,9 +71,11 @@ def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
             with_disease = f"{known.n_positive} of {known.n} with {TARGETS[target]}"
             sizes.append(with_disease if layout.metric == "auroc" else f"{known.n} with {TARGETS[target]}")
     tested = f" Test subjects: {', '.join(sizes)}." if sizes else ""
+    own = " and ".join(TARGETS[target] for target in layout.own_targets)
+    paper = "the one published in the paper" + (f" (which has none on {own})" if own else "")
     return (
         f"{layout.title} {layout.metric_name} on the test split, {over}; best in bold, second best underlined; "
-        f"beside each value the one published in the paper.{tuning(cells)} Cohort: {cohort}.{tested}"
+        f"beside each value {paper}.{tuning(cells)} Cohort: {cohort}.{tested}"
     )
 
 
@@ -91,14 +95,11 @@ def to_markdown(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     """Return the table in GitHub's Markdown; the second best value is underlined by an <ins> element."""
     letters = letters_of(cells)
     style = {"best": "**{}**", "second": "<ins>{}</ins>", "": "{}"}
-    head = [heading for _, heading in layout.left]
-    for target in layout.targets:
-        head += [TARGETS[target], f"{TARGETS[target]}, paper"]
+    head = headings(layout)
     lines = [f"**Table {layout.roman}.** {escape_markdown(caption(layout, cells, cohort))}", ""]
-    lines += [pipes(head), pipes(["---"] * len(layout.left) + ["---:"] * 2 * len(layout.targets))]
+    lines += [pipes(head), pipes(["---"] * len(layout.left) + ["---:"] * (len(head) - len(layout.left)))]
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [pair(cell, layout, style, "<sup>{}</sup>", letters) for cell in line]
-        lines.append(pipes([*row.words, *itertools.chain(*values)]))
+        lines.append(pipes([*row.words, *numbers(line, layout, style, "<sup>{}</sup>", letters)]))
     if letters:
         lines += ["", "; ".join(f"<sup>{letter}</sup> {note}" for note, letter in letters.items())]
     return "\n".join(lines) + "\n"
@@ -108,12 +109,13 @@ def to_latex(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     r"""Return a table environment to \input into a document that loads booktabs and amssymb."""
     letters = letters_of(cells)
     style = {"best": r"\textbf{{{}}}", "second": r"\underline{{{}}}", "": "{}"}
-    left, right = len(layout.left), 2 * len(layout.targets)
+    left = len(layout.left)
+    right = len(headings(layout)) - left
     body = []
     for row, line in zip(layout.rows, cells, strict=True):
-        values = [pair(cell, layout, style, r"\textsuperscript{{{}}}", letters, latex) for cell in line]
+        values = numbers(line, layout, style, r"\textsuperscript{{{}}}", letters, latex)
         body += [r"\midrule"] * (row in layout.beyond)
-        body.append(" & ".join([*map(latex, row.words), *itertools.chain(*values)]) + r" \\")
+        body.append(" & ".join([*map(latex, row.words), *values]) + r" \\")
     notes = "; ".join(rf"\textsuperscript{{{letter}}}\,{latex(note)}" for note, letter in letters.items())
     return "\n".join(
         [
@@ -142,42 +144,56 @@ def latex(text: str) -> str:
 
 
 def _latex_head(layout: Layout) -> list[str]:
-    """Return three heading lines: groups, the target's name over two columns, and ours | paper."""
-    left = len(layout.left)
+    """Return three heading lines: groups, the target's name over its columns, and ours | paper, or ours alone."""
+    left, own = len(layout.left), len(layout.own_targets)
     groups, rules, start = [], [], 1
     spans = [(name, len(list(run))) for name, run in itertools.groupby(group for group, _ in layout.left)]
-    for name, width in [*spans, (layout.targets_group, 2 * len(layout.targets))]:
+    spans += [(layout.targets_group, 2 * (len(layout.targets) - own)), (OWN_GROUP, own)]
+    for name, width in (span for span in spans if span[1]):
         groups.append(rf"\multicolumn{{{width}}}{{c}}{{{latex(name)}}}" if name else " & " * (width - 1))
         if name:
             rules.append(rf"\cmidrule(lr){{{start}-{start + width - 1}}}")
         start += width
-    targets = [rf"\multicolumn{{2}}{{c}}{{{latex(TARGETS[target])}}}" for target in layout.targets]
-    under = [rf"\cmidrule(lr){{{left + 2 * i + 1}-{left + 2 * i + 2}}}" for i in range(len(layout.targets))]
-    headings = [latex(heading) for _, heading in layout.left]
+    paper = [target for target in layout.targets if layout.published(target)]
+    targets = [rf"\multicolumn{{2}}{{c}}{{{latex(TARGETS[target])}}}" for target in paper]
+    targets += [rf"\multicolumn{{1}}{{c}}{{{latex(TARGETS[target])}}}" for target in layout.own_targets]
+    under = [rf"\cmidrule(lr){{{left + 2 * i + 1}-{left + 2 * i + 2}}}" for i in range(len(paper))]
+    words = [latex(heading) for _, heading in layout.left]
     return [
         " & ".join(groups) + r" \\",
         " ".join(rules),
         " & ".join([""] * left + targets) + r" \\",
         " ".join(under),
-        " & ".join(headings + ["ours", "paper"] * len(layout.targets)) + r" \\",
+        " & ".join(words + ["ours", "paper"] * len(paper) + ["ours"] * own) + r" \\",
     ]
 
 
-def pair(
-    cell: Cell,
+def headings(layout: Layout) -> list[str]:
+    """Return the words above each column: those of the left, and for each target its name, and the paper's value."""
+    head = [heading for _, heading in layout.left]
+    for target in layout.targets:
+        head += [TARGETS[target], *([TARGETS[target] + PAPER_COLUMN] if layout.published(target) else [])]
+    return head
+
+
+def numbers(
+    line: list[Cell],
     layout: Layout,
     style: dict[str, str],
     superscript: str,
     letters: dict[str, str],
     escape: Callable[[str], str] = str,
-) -> tuple[str, str]:
-    """Return our value, marked and with the letter of its footnote, and the paper's."""
-    std = cell.std if layout.spread else float("nan")
-    ours = style[cell.mark].format(escape(number(cell.mean, std, layout.digits)))
-    if cell.notes:
-        ours += superscript.format(",".join(letters[note] for note in cell.notes))
-    paper = number(*cell.paper, layout.digits) if cell.paper else DASH
-    return ours, escape(paper)
+) -> list[str]:
+    """Return a row's columns: our value, marked and with the letter of its footnote, and the paper's if it has any."""
+    found = []
+    for target, cell in zip(layout.targets, line, strict=True):
+        std = cell.std if layout.spread else float("nan")
+        ours = style[cell.mark].format(escape(number(cell.mean, std, layout.digits)))
+        notes = ",".join(letters[note] for note in cell.notes)
+        found.append(ours + (superscript.format(notes) if notes else ""))
+        if layout.published(target):
+            found.append(escape(number(*cell.paper, layout.digits) if cell.paper else DASH))
+    return found
 
 
 def letters_of(cells: list[list[Cell]]) -> dict[str, str]:

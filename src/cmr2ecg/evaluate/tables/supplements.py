@@ -14,6 +14,7 @@ from cmr2ecg.evaluate.tables.claims_table import claims_table
 from cmr2ecg.evaluate.tables.marked import Daggers
 from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
 from cmr2ecg.evaluate.tables.sheet import DASH, WHOLE, Sheet, Tables, number, p_value, with_interval
+from cmr2ecg.evaluate.tables.table_layouts import own_diseases
 from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_table
 
 TABLE_IV = ("supervised", "mae", "mmcl_without_mdm", "mmcl", "cmr_supervised", "supervised_cnn")
@@ -92,7 +93,7 @@ def controls(tables: Tables) -> Sheet:
     data = tables["intervals"]
     probes = data["fit"] == "probe"
     data = data[(probes | (data["fit"] == "train_tabular")) & (data["fraction"] == WHOLE)]
-    targets = [*DISEASES, *GROUPS]
+    targets = [*DISEASES, *own_diseases(data["target"]), *GROUPS]
     rows, daggers = [], Daggers(tables)
     for (fit, encoder), models in data.groupby(["fit", "encoder"], sort=False):
         by_target = models.set_index("target")

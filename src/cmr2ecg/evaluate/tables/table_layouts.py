@@ -1,9 +1,14 @@
-"""The paper's tables as data: which models stand in which row, under which headings."""
+"""The paper's tables as data: which models stand in which row, under which headings; columns of other diseases."""
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
 
+import pandas as pd
+
+from cmr2ecg.evaluate.tables.claims import DISEASES
 from cmr2ecg.evaluate.tables.names import MODELS
+from cmr2ecg.evaluate.tables.paper_values import PAPER
+from cmr2ecg.ukb.phenotypes import GROUPS
 
 YES, NO = "✓", "✗"
 
@@ -33,7 +38,7 @@ class Layout:
     title: str
     left: tuple[tuple[str, str], ...]
     rows: tuple[Row, ...]
-    targets: tuple[str, ...] = ("cad", "af", "dm")
+    targets: tuple[str, ...] = DISEASES
     targets_group: str = "Cardiovascular disease"
     metric: str = "auroc"
     metric_name: str = "ROC AUC [%]"
@@ -46,6 +51,34 @@ class Layout:
     def with_fitted(self, encoders: Container[str]) -> "Layout":
         """Return the table with those rows beyond the paper's whose encoder was fitted."""
         return replace(self, rows=(*self.rows, *(row for row in self.beyond if row.encoder in encoders)))
+
+    def published(self, target: str) -> bool:
+        """Say whether the paper has numbers on a target, which then stand beside ours."""
+        return any(target in PAPER.get(row.encoder, {}) for row in self.rows)
+
+    @property
+    def own_targets(self) -> tuple[str, ...]:
+        """The targets that the paper does not have; they come last."""
+        return tuple(target for target in self.targets if not self.published(target))
+
+
+def own_diseases(targets: Iterable[str]) -> list[str]:
+    """Return the diseases among some targets that the paper does not have, by name."""
+    return sorted({*targets} - {*DISEASES, *GROUPS})
+
+
+def with_own_diseases(layout: Layout, *tables: pd.DataFrame) -> Layout:
+    """Return the layout with a further column for each disease of one's own that one of its models was fine-tuned on.
+
+    The paper's columns stay, also those of targets that were not run. tables: metrics.csv, skipped.csv.
+    """
+    if layout.metric != "auroc":
+        return layout
+    encoders, found = [row.encoder for row in layout.rows], set()
+    for table in tables:
+        here = (table["fit"] == "finetune") & (table["fraction"] == layout.fraction) & table["encoder"].isin(encoders)
+        found |= {*table.loc[here, "target"]}
+    return replace(layout, targets=(*layout.targets, *own_diseases(found)))
 
 
 _MODALITY = (("", "Modality"),)
