@@ -179,10 +179,10 @@ def ask(database, query):
 
 
 def test_evaluate_scores_every_model_and_seed(study):
-    metrics = pd.read_csv(study / "metrics.csv")
+    metrics = pd.read_csv(study / "metrics.csv").query("fit != 'stacked'")
     diseases = 3 * 4 * 2 * 3 * 2  # encoders, targets, fractions, seeds, splits
     assert len(metrics) == diseases + 3 * 5 * 3 * 2  # encoders, 4 phenotypes and their mean, seeds, splits
-    intervals = pd.read_csv(study / "intervals.csv")
+    intervals = pd.read_csv(study / "intervals.csv").query("fit != 'stacked'")
     assert len(intervals) == 3 * 4 * 2 + 3
     assert (intervals["n_train"] == 2 * intervals["fraction"]).all()
     assert (intervals["low"] < intervals["mean"]).all() and (intervals["mean"] < intervals["high"]).all()
@@ -195,6 +195,22 @@ def test_evaluate_scores_every_model_and_seed(study):
         expected,
         check_exact=False,
     )
+
+
+def test_ecg_encoders_are_stacked_with_the_tabular_side(study):
+    intervals = pd.read_csv(study / "intervals.csv").query("fit == 'stacked'")
+    assert set(intervals["encoder"]) == {"tabular_alone", "mmcl+tabular", "supervised+tabular"}
+    assert len(intervals) == 3 * (4 * 2 + 1)  # models, diseases at two fractions and a group
+    phenotypes = intervals["target"] == "rv"
+    assert (intervals.loc[~phenotypes, "n_train"] == 40).all()  # the validation split
+    metrics = pd.read_csv(study / "metrics.csv").query("fit == 'stacked'")
+    assert set(metrics["split"]) == {"test"} and not metrics["value"].isna().any()
+    table = pd.read_csv(study / "table_added_value.csv")
+    assert len(table) == 2 * (4 * 2 + 1)
+    difference = table["stacked_mean"] - table["tabular_mean"]
+    assert table["over_tabular_difference"].tolist() == pytest.approx(difference.tolist())
+    lines = [line for line in (study / "table_added_value.md").read_text().splitlines() if line.startswith("| ")]
+    assert len(lines) == 2 + 2 * 5  # head and rule; encoders, targets at all labels
 
 
 def test_results_in_another_order_are_refused(study, tmp_path):
@@ -263,7 +279,7 @@ def test_a_model_of_few_steps_is_marked_in_every_table_and_listed(tmp_path):
     assert marked["mmcl", "cad"] == reason and marked["mmcl", "rv"] == reason
     models = pd.read_csv(tmp_path / "models.csv").set_index("encoder")["tuned_trials"]
     assert set(models["mmcl"]) == {16} and models[["supervised", "tabular"]].isna().all()
-    for table in ("1", "iv_per_phenotype", "comparisons", "calibration", "subgroups"):
+    for table in ("1", "iv_per_phenotype", "comparisons", "added_value", "calibration", "subgroups"):
         outputs = {kind: tmp_path / f"{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
         make_table.main(words(table=table, evaluated=tmp_path, cohort="demo", **outputs))
         for kind, sign in (("md", "†"), ("html", "†"), ("tex", r"$\dagger$")):

@@ -6,7 +6,8 @@ multi-reader analysis and DeLong's test, with Holm's correction), analyses.csv (
 body size, prevalent and incident disease), calibration.csv and calibration_curve.csv (risks with label smoothing undone
 and the prior put right), skipped.csv (fits that could not be made), models.csv (how each model's settings were found)
 and untrained.csv (models that were not trained, by the validation split and what result.json says).
-Models that were tested on different subjects stop the step.
+metrics, intervals and comparisons also have the ECG encoders stacked with age, sex, weight and height, which are
+fitted here, on the validation split. Models that were tested on different subjects stop the step.
 """
 
 import json
@@ -31,6 +32,7 @@ from cmr2ecg.evaluate.statistics.scores import (
     interval_row,
     seed_metrics,
 )
+from cmr2ecg.evaluate.statistics.stacking import stacked_models
 from cmr2ecg.evaluate.untrained import UNTRAINED_COLUMNS, Training, untrained_table
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
@@ -74,7 +76,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             found[name].append(table)
         progress.step()
     progress.close()
-    found["skipped"], found["models"] = [skipped], [model_table(trainings)]
+    found["skipped"].insert(0, skipped)
+    found["models"] = [model_table(trainings)]
     write_tables(args.output, found)
     marked = sum(map(len, found["untrained"]))
     counts = len(trainings), len(skipped), marked
@@ -90,18 +93,22 @@ def score_target(
     blocks = {key: training.blocks for key, training in trainings.items()}
     val, test = (group_outputs(predictions, split, blocks) for split in ("val", "test"))
     covariates, dates = (rows_for(sides[name], test[0].first.eid) for name in ("covariates", "dates"))
-    by_model = {model.first.model: model for model in test}
+    stacked, not_stacked = stacked_models(val, test, sides["covariates"])
+    by_model = {model.first.model: model for model in (*test, *stacked)}
+    sizes = {key: training.n_train for key, training in trainings.items()}
+    sizes |= {model.first.model: int(val[0].known.sum()) for model in stacked}
     analyses = [row for model in test for row in analyse(model, covariates, dates, age_bands=settings["age_bands"])]
     tables = {
-        "metrics": seed_metrics([*val, *test]),
-        "intervals": pd.DataFrame([interval_row(model, trainings[key].n_train) for key, model in by_model.items()]),
+        "metrics": seed_metrics([*val, *test, *stacked]),
+        "intervals": pd.DataFrame([interval_row(model, sizes[key]) for key, model in by_model.items()]),
         "comparisons": comparison_table(by_model, settings["margin"]),
         "analyses": pd.DataFrame(analyses, columns=ANALYSIS_COLUMNS),
         "untrained": untrained_table(val, trainings, settings["untrained"]["minimum_steps"]),
+        "skipped": pd.DataFrame(not_stacked, columns=COLUMNS["skipped"]),
     }
     if not is_regression(target):
         prevalence = train_prevalence(sides, target)
-        smoothing = {key: trainings[key].label_smoothing for key in by_model}
+        smoothing = {key: trainings[key].label_smoothing for key in trainings}
         judged = calibrate(test, prevalence, settings["calibration_bins"], smoothing)
         tables["calibration"], tables["calibration_curve"] = judged
     return tables

@@ -9,7 +9,7 @@ from evaluate.report_cohort import write_sides, write_study
 from steps.test_report_steps import TABLES, words
 
 from cmr2ecg.evaluate.report import verify
-from cmr2ecg.evaluate.report.provenance import MAPS, models_behind
+from cmr2ecg.evaluate.report.provenance import COVARIATES, MAPS, models_behind
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_table, trace_numbers
 
@@ -86,6 +86,28 @@ def test_a_comparison_rests_on_two_models():
     row = {"fit": "finetune", "encoder": "mmcl", "target": "cad", "fraction": 10}
     row |= {"other_fit": "train_tabular", "other_encoder": "tabular"}
     assert list(models_behind("comparisons", row)) == ["finetune/mmcl/cad/10", "train_tabular/cad/10"]
+
+
+def test_a_stacked_model_rests_on_its_parts_and_the_covariates(finished):
+    parts = ["finetune/mmcl/cad/100", "train_tabular/cad/100", COVARIATES]
+    row = {"fit": "stacked", "encoder": "mmcl+tabular", "target": "cad", "fraction": 100}
+    assert list(models_behind("added_value", row)) == parts
+    row |= {"other_fit": "stacked", "other_encoder": "tabular_alone"}
+    assert set(models_behind("comparisons", row)) == set(parts)
+    found = [entry for entry in traced(finished)["numbers"] if entry["table"] == "added_value"]
+    by_model = {(entry["row"]["encoder"], entry["row"]["target"]): entry["models"] for entry in found}
+    assert by_model["mmcl+tabular", "cad"] == parts
+    assert by_model["mmcl+tabular", "rv"] == ["finetune/mmcl/rv/100", COVARIATES]  # no trees there
+
+
+def test_changed_covariates_are_found_in_the_stacked_models(finished, tmp_path, caplog):
+    root = copy_of(finished, tmp_path)
+    path = root / "sides/covariates.parquet"
+    table = pd.read_parquet(path)
+    table.assign(age=table["age"].to_numpy()[::-1]).to_parquet(path)
+    files, _ = wrong(root, caplog)
+    assert "covariates.parquet has changed" in files
+    assert f"{root}/table_added_value.csv is not what the predictions give" in list(verify.changed_tables(traced(root)))
 
 
 def test_a_finished_study_is_verified(finished):

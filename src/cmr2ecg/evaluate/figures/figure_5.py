@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from cmr2ecg.evaluate.figures.style import MODELS as STYLE
 from cmr2ecg.evaluate.figures.style import RC, light_grid
+from cmr2ecg.evaluate.tables.cells import FITS
 from cmr2ecg.evaluate.tables.names import DISEASES, MODELS
 from cmr2ecg.evaluate.tables.table_layouts import own_diseases
 from cmr2ecg.runtime.command import InputError
@@ -32,7 +33,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     (path,) = inputs["intervals"]
     table = pd.read_csv(path)
     if "fit" in table:
-        table = table[table["fit"] != "probe"]  # linear probes are no models of the paper
+        table = table[table["fit"].isin(FITS)]  # neither linear probes nor stacks are models of the paper
     table = table[table["metric"] == "auroc"].dropna(subset=["mean"])
     if table.empty:
         raise InputError(f"{path}: no AUROC on any disease, so there is nothing to draw in figure 5")

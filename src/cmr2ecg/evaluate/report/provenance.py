@@ -8,7 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from cmr2ecg.evaluate.statistics.predictions import TABULAR, fit_of, identify
+from cmr2ecg.evaluate.statistics.predictions import (
+    STACKED,
+    TABULAR,
+    TABULAR_ALONE,
+    WITH_TABULAR,
+    fit_of,
+    identify,
+)
 from cmr2ecg.evaluate.tables.sheet import WHOLE
 from cmr2ecg.evaluate.tables.supplements import TABLE_IV
 from cmr2ecg.runtime.command import InputError
@@ -16,6 +23,7 @@ from cmr2ecg.runtime.files import sha256 as file_sha256
 
 ORIGIN = ("commit", "code", "inputs", "packages", "device", "precision")
 MAPS = "score_heatmap"  # stands for the networks behind heatmap.csv, where a model would stand
+COVARIATES = "covariates"  # stands for covariates.parquet, among the inputs of `evaluate`, behind stacked models
 Key = tuple[str, str, str, int]
 
 
@@ -66,7 +74,7 @@ def numbers_of(name: str, table: pd.DataFrame, known: Iterable[str]) -> list[dic
 
     Rows without any number, of models that were not run, are left out.
     """
-    known = {*known, MAPS}
+    known = {*known, MAPS, COVARIATES}
     entries = []
     for row in json.loads(table.to_json(orient="records")):
         words = {key: value for key, value in row.items() if isinstance(value, str)}
@@ -87,6 +95,18 @@ def models_behind(name: str, row: Mapping[str, Any]) -> Iterator[str]:
         for encoder in (row["better"], row["worse"]):
             yield model_name((fit_of(encoder), encoder, row["target"], row["fraction"]))
     else:
-        yield model_name((row["fit"], row["encoder"], row["target"], row["fraction"]))
+        yield from _fits((row["fit"], row["encoder"], row["target"], row["fraction"]))
         if row.get("other_encoder"):
-            yield model_name((row["other_fit"], row["other_encoder"], row["target"], row["fraction"]))
+            yield from _fits((row["other_fit"], row["other_encoder"], row["target"], row["fraction"]))
+
+
+def _fits(key: Key) -> Iterator[str]:
+    """Yield the fits that a model was made of: itself, or what a stacked one was fitted on."""
+    fit, encoder, *where = key
+    if fit != STACKED:
+        yield model_name(key)
+        return
+    if encoder != TABULAR_ALONE:
+        yield model_name(("finetune", encoder.removesuffix(WITH_TABULAR), *where))
+    yield model_name(("train_tabular", TABULAR, *where))
+    yield COVARIATES

@@ -15,6 +15,9 @@ from cmr2ecg.ukb.phenotypes import GROUPS
 COLUMNS = ["seed", "eid", "split", "output", "y_true", "y_score"]
 FITS = ("finetune", "probe", "train_tabular")  # steps that write predictions; a fit's folder is below its step's
 TABULAR = "tabular"
+STACKED = "stacked"  # in place of a step: regressions of the step evaluate on several models' predictions
+WITH_TABULAR = "+tabular"  # ends the name of an ECG encoder that is stacked with the tabular side
+TABULAR_ALONE = "tabular_alone"  # the tabular side of the stacks by itself
 AGAIN = "delete the file and run its step again"
 
 
@@ -22,7 +25,7 @@ AGAIN = "delete the file and run its step again"
 class Predictions:
     """One model's predictions of one output in one split: eid (n,), y_true (n,), seeds (s,), scores (s, n).
 
-    fit: the step that made them, one of FITS. y_true of a phenotype is NaN where the subject has none.
+    fit: the step that made them, one of FITS, or STACKED. y_true of a phenotype is NaN where the subject has none.
     """
 
     path: Path

@@ -1,6 +1,6 @@
 """From one target's predictions to numbers: every model's metric, its spread and interval, paired differences."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -11,7 +11,16 @@ from numpy.typing import NDArray
 from cmr2ecg.evaluate.statistics.holm import holm
 from cmr2ecg.evaluate.statistics.influence import auroc_influence, pearson_influence
 from cmr2ecg.evaluate.statistics.multireader import Readers, difference, mean
-from cmr2ecg.evaluate.statistics.predictions import AGAIN, Predictions, fit_of, is_regression
+from cmr2ecg.evaluate.statistics.predictions import (
+    AGAIN,
+    STACKED,
+    TABULAR,
+    TABULAR_ALONE,
+    WITH_TABULAR,
+    Predictions,
+    fit_of,
+    is_regression,
+)
 from cmr2ecg.evaluate.tables.claims import claims
 from cmr2ecg.runtime.command import InputError
 
@@ -135,7 +144,8 @@ def comparison_table(models: Mapping[tuple, Scored], margins: Mapping[str, float
     """Return the paired differences of one target: every model against MMCL, the pairs of the paper's claims, controls.
 
     Differences are first - second. Holm's correction goes over the comparisons with MMCL of one kind of fit and one
-    fraction; other pairs have no corrected p. p_delong is for diseases only, and about the trained models at hand.
+    fraction, and over those of the stacked models with the tabular side alone; other pairs have no corrected p.
+    p_delong is for diseases only, and about the trained models at hand.
 
     Args:
         models: by (fit, encoder, target, fraction).
@@ -170,8 +180,9 @@ def _tests(a: Scored, b: Scored) -> dict[str, float]:
 
 
 def _pairs(models: Sequence[tuple]) -> list[tuple[tuple, tuple, str]]:
-    """Return (first, second, family): MMCL with every model of its kind and fraction, then the claims' pairs."""
-    pairs = []
+    """Return (first, second, family): MMCL with every model of its kind and fraction, pairs of claims and of stacks."""
+    pairs, stacks = [], [model for model in models if model[0] == STACKED]
+    models = [model for model in models if model[0] != STACKED]
     for model in models:
         fit, _, target, fraction = model
         kind = "probe" if fit == "probe" else "finetune"
@@ -186,7 +197,17 @@ def _pairs(models: Sequence[tuple]) -> list[tuple[tuple, tuple, str]]:
     for first, second in dict.fromkeys([*claimed, *_controls(models)]):
         if first in models and second in models and (first, second) not in listed:
             pairs.append((first, second, ""))
-    return pairs
+    return pairs + [pair for pair in _added(stacks) if pair[1] in models or pair[1] in stacks]
+
+
+def _added(stacks: Sequence[tuple]) -> Iterator[tuple[tuple, tuple, str]]:
+    """Yield each ECG stacked with the tabular side, and what it is set against: that side, the trees, the ECG."""
+    for key in stacks:
+        _, encoder, *where = key
+        if encoder != TABULAR_ALONE:
+            yield key, (STACKED, TABULAR_ALONE, *where), f"{STACKED}/{where[1]}"
+            yield key, _fine_tuned(TABULAR, *where), ""
+            yield key, _fine_tuned(encoder.removesuffix(WITH_TABULAR), *where), ""
 
 
 def _controls(models: Sequence[tuple]) -> list[tuple[tuple, tuple]]:

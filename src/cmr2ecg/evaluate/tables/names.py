@@ -30,7 +30,16 @@ DISEASES = TargetNames(
     }
 )
 
-MODELS = Names(
+
+class ModelNames(Names):
+    """What models are called; one that is stacked with the tabular side by its encoder's name."""
+
+    def __missing__(self, key: str) -> str:
+        encoder, plus, rest = key.partition("+")
+        return f"{self[encoder]} + {rest}" if plus else key
+
+
+MODELS = ModelNames(
     {
         "supervised": "Supervised ViT",
         "supervised_cnn": "Supervised CNN",

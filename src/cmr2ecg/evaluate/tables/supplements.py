@@ -1,4 +1,4 @@
-"""Tables beyond the paper's five: every phenotype, claims, tests, controls, calibration, subgroups.
+"""Tables beyond the paper's five: every phenotype, claims, tests, controls, added value, calibration, subgroups.
 
 Each is a function of the tables that the step evaluate wrote; it returns what is printed, and the numbers behind it.
 """
@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.evaluate.statistics.predictions import fit_of
+from cmr2ecg.evaluate.tables.added_value import added_value
 from cmr2ecg.evaluate.tables.claims import DISEASES
 from cmr2ecg.evaluate.tables.claims_table import claims_table
 from cmr2ecg.evaluate.tables.marked import Daggers
@@ -163,6 +164,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "claims": claims_table,
     "comparisons": comparisons,
     "controls": controls,
+    "added_value": added_value,
     "calibration": calibration,
     "subgroups": subgroups,
     "adjusted": adjusted,
