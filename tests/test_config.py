@@ -183,6 +183,7 @@ def test_readme_gives_every_setting_with_its_value():
         ("balance_subset.fractions", [100, 0], "balance_subset.fractions[1] is 0; at least 1 is wanted"),
         ("balance_subset.fractions", [101], "balance_subset.fractions[0] is 101; at most 100 is wanted"),
         ("balance_subset.fractions", [], "balance_subset.fractions is []; a list of at least 1 is wanted"),
+        ("balance_subset.phenotype_fractions", [10, 1], "phenotype_fractions is [10, 1]; 100 is wanted among them"),
         ("finetune.seeds", [1, 1], "finetune.seeds is [1, 1]; an entry stands there twice"),
         (
             "models.ecg_encoder.samples",

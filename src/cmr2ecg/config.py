@@ -17,6 +17,7 @@ import yaml
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from cmr2ecg.encoders import network_of
+from cmr2ecg.fractions import WHOLE
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.sweeps.checks import sweep_disagreements
 from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
@@ -187,6 +188,9 @@ def _disagreements(config: dict[str, Any]) -> Iterator[str]:
     encoder = config["models"]["ecg_encoder"]
     yield from _views(config["pretrain"]["contrastive"], encoder, config["clean_ecg"]["samples"])
     yield from _visible_tokens(encoder, config["pretrain"]["mae"]["mask_ratio"])
+    fractions = config["balance_subset"]["phenotype_fractions"]
+    if WHOLE not in fractions:
+        yield f"balance_subset.phenotype_fractions is {fractions}; 100 is wanted among them, for table IV and figure 4"
     for section in ("finetune", "probe", "train_tabular"):
         yield from _targets(section, config[section]["targets"], config["read_tabular"]["diseases"])
     if "latents" in config["probe"]["encoders"] and not config["simulate_cohort"]["enabled"]:

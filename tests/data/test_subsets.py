@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.data.subsets import balanced_subset, balanced_subsets, draws_of, of_draw, pair_count
+from cmr2ecg.data.subsets import balanced_subset, balanced_subsets, draws_of, of_draw, random_subsets, subset_size
 from cmr2ecg.runtime.command import InputError
 
 TRAIN = 28_030
@@ -45,9 +45,9 @@ def test_the_draw_depends_on_the_seed_alone():
 
 
 def test_small_fractions_keep_the_minimum_of_pairs():
-    assert pair_count(30, 1, 8) == 8
-    assert pair_count(30, 100, 8) == 30
-    assert pair_count(25, 10, 1) == 3
+    assert subset_size(30, 1, 8) == 8
+    assert subset_size(30, 100, 8) == 30
+    assert subset_size(25, 10, 1) == 3
 
 
 def test_too_few_positives_or_negatives_are_errors_that_name_the_setting():
@@ -72,3 +72,34 @@ def test_draws_differ_lie_within_the_whole_set_and_are_nested_each():
     alone = balanced_subset(table, "cad", fraction=10, minimum_pairs=1, seed=2023)
     # More draws change nothing of the first.
     pd.testing.assert_frame_equal(of_draw(ten, 0), alone.reset_index(drop=True))
+
+
+MEASURED = 9_000_001 + 3 * np.arange(2000)
+RANDOM = {"minimum_pairs": 1, "seed": 2023}
+
+
+def test_random_subsets_have_the_share_and_are_nested_within_each_draw():
+    tables = {percent: random_subsets(MEASURED, fraction=percent, **RANDOM, draws=4) for percent in (30, 10, 3, 1)}
+    assert {percent: len(of_draw(table, 0)) for percent, table in tables.items()} == {30: 600, 10: 200, 3: 60, 1: 20}
+    for draw in range(4):
+        sets = [set(of_draw(table, draw)["eid"]) for table in tables.values()]
+        assert sets[3] < sets[2] < sets[1] < sets[0] < set(MEASURED.tolist())
+    assert of_draw(tables[10], 2).columns.tolist() == ["eid"] and of_draw(tables[10], 2)["eid"].is_monotonic_increasing
+
+
+def test_random_draws_are_independent_of_each_other_and_of_their_number():
+    """Two independent tenths of 2000 subjects share 20, with a standard deviation of 4."""
+    four = random_subsets(MEASURED, fraction=10, **RANDOM, draws=4)
+    drawn = [set(of_draw(four, draw)["eid"]) for draw in range(4)]
+    assert all(4 < len(drawn[i] & drawn[j]) < 36 for i in range(4) for j in range(i))
+    assert draws_of(four) == 4
+    alone = random_subsets(MEASURED, fraction=10, **RANDOM, draws=1)
+    assert "draw" not in alone and set(alone["eid"]) == drawn[0]
+    shuffled = random_subsets(MEASURED[::-1], fraction=10, **RANDOM, draws=1)
+    pd.testing.assert_frame_equal(alone, shuffled)
+
+
+@pytest.mark.parametrize(("there", "minimum_pairs", "size"), [(200, 1, 10), (200, 8, 16), (6, 1, 6)])
+def test_no_random_subset_is_smaller_than_a_phenotype_needs(there, minimum_pairs, size):
+    table = random_subsets(MEASURED[:there], fraction=1, minimum_pairs=minimum_pairs, seed=0, draws=1)
+    assert len(table) == size

@@ -59,7 +59,7 @@ def test_more_cores_than_were_measured_widen_the_range():
 
 @pytest.mark.parametrize(("target", "n"), [("cad", 140), ("lv", 350)])
 def test_fits_train_on_balanced_subsets_or_on_all_with_phenotypes(target, n):
-    assert COHORT.trained_on(target, 100) == n
+    assert COHORT.trained_on(target, 100) == n == 10 * COHORT.trained_on(target, 10)
     cost = estimate().of(fit_job(target, epochs=4, patience=400, minimum_steps=1, seeds=[0], batch_size=10))
     val = 150 if target == "cad" else 75
     epoch = math.ceil(n / 10) * 0.1 + n * 0.01 + LINE.seconds(1, val) / 3

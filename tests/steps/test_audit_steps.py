@@ -10,6 +10,7 @@ import pytest
 from steps.test_data_steps import step
 
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.ukb.phenotypes import phenotype_names
 
 N = 60
 EIDS = 9000001 + np.arange(N)
@@ -114,7 +115,7 @@ def subsets(cohort):
 
 def audit_subsets(cohort):
     files = [cohort / "cad_100.csv", cohort / "cad_10.csv"]
-    tables = {"split": cohort / "split.csv", "labels": cohort / "labels.parquet"}
+    tables = {"split": cohort / "split.csv", "values": cohort / "labels.parquet"}
     step("audit_subsets", {}, target="cad", subsets=files, output=cohort / "subsets.json", **tables)
     return json.loads((cohort / "subsets.json").read_text())
 
@@ -149,6 +150,57 @@ def test_subsets_that_are_not_nested_end_the_run(cohort):
     table = pd.read_csv(cohort / "cad_10.csv").replace({"eid": {EIDS[1]: EIDS[2]}})
     table.to_csv(cohort / "cad_10.csv", index=False)
     refused(lambda: audit_subsets(cohort), "1 subjects of cad's 10 % subset are not in its 100 % subset")
+
+
+@pytest.fixture
+def group(cohort):
+    """The cohort with right ventricles of two in three, and three draws of a quarter of these from train."""
+    values = pd.DataFrame({name: 50.0 + np.arange(N) for name in phenotype_names("rv")}).assign(eid=EIDS)
+    values.loc[::3, phenotype_names("rv")] = np.nan
+    values.to_parquet(cohort / "phenotypes.parquet")
+    for fraction in (50, 25):
+        whole = {"target": "rv", "fraction": fraction, "output": cohort / f"rv_{fraction}.csv"}
+        settings = {"seed": 1, "minimum_pairs": 1, "draws": 3}
+        step("balance_subset", settings, **whole, values=cohort / "phenotypes.parquet", split=cohort / "split.csv")
+    return cohort
+
+
+def audit_group(cohort):
+    files = [cohort / "rv_50.csv", cohort / "rv_25.csv"]
+    tables = {"split": cohort / "split.csv", "values": cohort / "phenotypes.parquet"}
+    step("audit_subsets", {}, target="rv", subsets=files, output=cohort / "subsets.json", **tables)
+    return json.loads((cohort / "subsets.json").read_text())
+
+
+def test_subsets_of_a_group_are_of_those_with_values(group):
+    assert audit_group(group) == {"target": "rv", "train": 40, "subjects_by_percent": {"50": 13, "25": 10}}
+    assert pd.read_csv(group / "rv_25.csv").groupby("draw").size().tolist() == [10, 10, 10]
+
+
+@pytest.mark.parametrize(
+    ("other", "match"),
+    [
+        (EIDS[0], "1 subjects have none of the group's phenotypes"),
+        (EIDS[41], "1 subjects are not in the training split"),
+        (None, "1 subjects of rv's 25 % subset are not in its 50 % subset"),
+    ],
+)
+def test_an_unsound_subset_of_a_group_ends_the_run(group, other, match):
+    larger, smaller = (pd.read_csv(group / f"rv_{fraction}.csv") for fraction in (50, 25))
+    beyond = np.setdiff1d(EIDS[np.arange(40) % 3 > 0], larger.query("draw == 1")["eid"])
+    place = smaller.index[smaller["draw"] == 1][0]
+    smaller.loc[place, "eid"] = other or beyond[0]
+    smaller.to_csv(group / "rv_25.csv", index=False)
+    refused(lambda: audit_group(group), match)
+
+
+def test_a_group_that_nobody_has_gives_an_empty_subset(cohort, capsys):
+    names = phenotype_names("rv")
+    pd.DataFrame(np.nan, index=range(N), columns=names).assign(eid=EIDS).to_parquet(cohort / "none.parquet")
+    whole = {"target": "rv", "fraction": 10, "output": cohort / "rv_10.csv", "values": cohort / "none.parquet"}
+    step("balance_subset", {"seed": 1, "minimum_pairs": 1, "draws": 1}, **whole, split=cohort / "split.csv")
+    assert pd.read_csv(cohort / "rv_10.csv").empty
+    assert "no subject of the training set has one of its phenotypes" in capsys.readouterr().err
 
 
 def results_with(folder, *names):

@@ -127,7 +127,7 @@ def results(tmp_path_factory):
         observed(
             "balance_subset",
             {"seed": 1, "minimum_pairs": 2, "draws": 1},
-            labels=tables["labels"],
+            values=tables["labels"],
             split=split,
             **subset,
         )

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from cmr2ecg.data.subsets import no_training_set
 from cmr2ecg.encoders import DRAWN
 from cmr2ecg.models.classifier import EcgPredictor, build_encoder
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import finetune, probe
 from cmr2ecg.training import fits as module
 from cmr2ecg.ukb.phenotypes import phenotype_names
@@ -225,3 +226,34 @@ def test_runs_take_turns_with_the_pre_trainings(start, step, small_models, tmp_p
     assert not np.array_equal(both.loc[0], turned.loc[0])
     if step is probe:  # nothing is drawn: the second run is the first one of the other order
         assert np.array_equal(both.loc[0], turned.loc[1000])
+
+
+def drawn_group(small_dataset, folder):
+    """Write two draws of twelve subjects for the left ventricle, whose LVM the second draw cannot learn."""
+    table = pd.read_parquet(small_dataset / "phenotypes.parquet")
+    measured = table["eid"][:24][table[phenotype_names("lv")][:24].notna().any(axis=1)]
+    drawn = pd.concat([pd.DataFrame({"eid": measured[4 * draw : 4 * draw + 12], "draw": draw}) for draw in range(2)])
+    drawn.to_csv(folder / "lv_10.csv", index=False)
+    table.loc[table["eid"].isin(measured[12:16]), "LVM"] = np.nan
+    table.to_parquet(folder / "phenotypes.parquet")
+    return {"subsets": folder, "phenotypes": folder / "phenotypes.parquet"}
+
+
+@pytest.mark.parametrize("step", [finetune, probe])
+def test_a_group_is_learnt_from_each_draw_of_its_subset(start, step, small_dataset, tmp_path):
+    method = SETTINGS if step is finetune else {"random_seeds": [0, 1], "penalties": [0.1]}
+    files = drawn_group(small_dataset, tmp_path)
+    folder = start(step, ["lv/10"], method, "supervised" if step is finetune else "random", runs={"draws": 2}, **files)
+    result = result_of(folder / "lv/10")
+    assert [(run["seed"], run["draw"]) for run in result["runs"]] == [(0, 0), (1, 1)] and result["n_train"] == 12
+    assert "fewer than 10" in result["skipped_outputs"]["LVM"]
+    kept = pd.read_parquet(folder / "lv/10/predictions.parquet")
+    assert set(kept["output"]) == set(result["outputs"]) == set(phenotype_names("lv")) - set(result["skipped_outputs"])
+    assert kept["y_score"].notna().all()
+
+
+@pytest.mark.parametrize("step", [finetune, probe])
+def test_a_missing_subset_ends_the_job_in_one_line(start, step):
+    method = SETTINGS if step is finetune else {"random_seeds": [0], "penalties": [0.1]}
+    with pytest.raises(InputError, match=r"lv_10\.csv is missing, which says who lv is trained on; run balance_subset"):
+        start(step, ["lv/100", "lv/10"], method, "supervised" if step is finetune else "random")

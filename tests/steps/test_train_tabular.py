@@ -118,8 +118,13 @@ def test_values_that_cannot_be_learnt_are_skipped_with_one_line(cohort):
     labels.to_parquet(cohort / "healthy.parquet")
     predictions, result = run(cohort, "cad", values=cohort / "healthy.parquet")
     assert predictions.empty and "cad has the same value for all 20 subjects of the val set" in result["skipped"]
-    with pytest.raises(InputError, match="a balanced subset goes with a disease"):
+
+
+def test_a_subset_goes_with_a_disease_or_a_part_of_a_group(cohort):
+    with pytest.raises(InputError, match="rv at 100 % is trained on all subjects with its phenotypes"):
         run(cohort, "rv", subset=cohort / "subset.csv")
+    with pytest.raises(InputError, match="rv at 10 % is trained on the subset of balance_subset; see --subset"):
+        run(cohort, "rv", fraction=10)
 
 
 def test_each_draw_of_a_subset_has_a_run(cohort):
@@ -130,3 +135,17 @@ def test_each_draw_of_a_subset_has_a_run(cohort):
     assert [one["draw"] for one in result["runs"]] == [0, 1, 2] and result["n_train"] == 30
     scores = predictions.pivot_table(index="eid", columns="seed", values="y_score")
     assert scores.columns.tolist() == [0, 7, 1000] and scores.corr().to_numpy().min() < 0.999
+
+
+def test_a_group_is_learnt_from_draws_with_the_outputs_that_all_have(cohort):
+    table = pd.read_parquet(cohort / "phenotypes.parquet")
+    measured = table[:80].dropna()["eid"]
+    drawn = pd.concat([pd.DataFrame({"eid": measured[draw : draw + 12], "draw": draw}) for draw in range(2)])
+    drawn.to_csv(cohort / "rv_10.csv", index=False)
+    table["RVEF"] = table["RVEF"].where(~table["eid"].isin(measured[1:4]))  # nine values on the second draw
+    table.to_parquet(cohort / "fewer.parquet")
+    files = {"subset": cohort / "rv_10.csv", "values": cohort / "fewer.parquet"}
+    predictions, result = run(cohort, "rv", fraction=10, draws=2, **files)
+    assert [one["draw"] for one in result["runs"]] == [0, 1] and result["n_train"] == 12
+    assert set(predictions["output"]) == set(output_names("rv")) - {"RVEF"}
+    assert "9 values in the training set, fewer than 10" in result["skipped_outputs"]["RVEF"]

@@ -30,7 +30,7 @@ def test_no_two_runs_share_a_seed(seeds, blocks, draws):
     assert {run.draw for run in runs} == set(range(draws))
 
 
-def test_only_subsets_of_a_disease_are_drawn_again():
+def test_only_what_is_trained_on_fewer_than_all_is_drawn_again():
     settings = {"blocks": 1, "draws": 10}
-    assert len(planned_runs(SEEDS, settings, "cad", 10)) == 10
-    assert planned_runs(SEEDS, settings, "cad", 100) == planned_runs(SEEDS, settings, "lv", 100) == runs_of(SEEDS)
+    assert len(planned_runs(SEEDS, settings, 10)) == 10
+    assert planned_runs(SEEDS, settings, 100) == runs_of(SEEDS)

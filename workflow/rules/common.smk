@@ -33,6 +33,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.config_file import read_config
 from cmr2ecg.encoders import network_of
+from cmr2ecg.fractions import fractions_of, on_subset
 from cmr2ecg.data.arrivals import check_files_remain, first_ledger, read_ledger
 from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.runtime.gpus import uses_gpu
@@ -223,6 +224,7 @@ def without_plans(section):
         "encoders",
         "targets",
         "fractions",
+        "phenotype_fractions",
         "tables",
         "supplements",
         "figures",
@@ -463,10 +465,19 @@ def target_values(wildcards):
 
 
 def target_subset(wildcards):
-    """Return a disease's balanced subset; a group of phenotypes has none, it takes every training subject."""
-    if wildcards.target in PHENOTYPE_GROUPS:
+    """Return the subset that a target is trained on; a whole group of phenotypes has none."""
+    if not on_subset(wildcards.target, int(wildcards.fraction)):
         return []
     return f"<results>/balance_subset/{wildcards.target}_{wildcards.fraction}.csv"
+
+
+def all_subsets(wildcards):
+    """Return every subset of a target."""
+    return [
+        f"<results>/balance_subset/{wildcards.target}_{fraction}.csv"
+        for fraction in fractions_of(wildcards.target, config["balance_subset"])
+        if on_subset(wildcards.target, fraction)
+    ]
 
 
 def optional(name):
@@ -498,13 +509,9 @@ def choice(encoder, target):
 
 
 def fits_of(section):
-    """Return TARGET/FRACTION of a section's targets: diseases at every fraction, phenotypes at 100 %."""
+    """Return TARGET/FRACTION of a section's targets at the fractions of diseases, or of groups of phenotypes."""
     return [
         f"{target}/{fraction}"
         for target in config[section]["targets"]
-        for fraction in (
-            [100]
-            if target in PHENOTYPE_GROUPS
-            else config["balance_subset"]["fractions"]
-        )
+        for fraction in fractions_of(target, config["balance_subset"])
     ]

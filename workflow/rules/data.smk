@@ -209,10 +209,13 @@ rule split_subjects:
 
 
 rule balance_subset:
-    """Take a share of the positives of the train split and as many negatives, nested over the shares (§IV-B, §V-D)."""
+    """Take a share of the positives of the train split and as many negatives, nested over the shares (§IV-B, §V-D).
+
+    Of a group of phenotypes a share of the subjects who have one.
+    """
     input:
         split="<results>/split_subjects/split.csv",
-        labels="<results>/read_tabular/labels.parquet",
+        values=target_values,
     output:
         "<results>/balance_subset/{target}_{fraction}.csv",
     log:
@@ -228,7 +231,7 @@ rule balance_subset:
         settings=lambda wildcards: balance_settings(wildcards.fraction),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --split {input.split:q} --labels {input.labels:q}"
+        " --split {input.split:q} --values {input.values:q}"
         " --target {wildcards.target} --fraction {wildcards.fraction} --output {output:q}"
 
 
@@ -259,18 +262,15 @@ rule audit_leakage:
 
 
 rule audit_subsets:
-    """Stop the run if a target's subsets are not nested, balanced and drawn from train alone.
+    """Stop the run if a target's subsets are not nested, drawn from train alone and, of a disease, balanced.
 
     It goes before every training that is ready, and no score is computed without it. Trainings do not wait for it, or
     one fraction more would train all others anew.
     """
     input:
         split=SPLIT,
-        labels="<results>/read_tabular/labels.parquet",
-        subsets=expand(
-            "<results>/balance_subset/{{target}}_{fraction}.csv",
-            fraction=config["balance_subset"]["fractions"],
-        ),
+        values=target_values,
+        subsets=all_subsets,
     output:
         "<results>/audit_subsets/{target}.json",
     log:
@@ -285,5 +285,5 @@ rule audit_subsets:
         code=code("audit_subsets"),
     shell:
         "python -m cmr2ecg.steps.audit_subsets --threads {threads} --log {log:q}"
-        " --target {wildcards.target} --split {input.split:q} --labels {input.labels:q} --subsets {input.subsets:q}"
+        " --target {wildcards.target} --split {input.split:q} --values {input.values:q} --subsets {input.subsets:q}"
         " --output {output:q}"

@@ -29,11 +29,15 @@ ABLATION_BASE = {
 WITH_ABLATIONS = "mmcl" in config["probe"]["encoders"] and varied(
     config["ablations"], {**ABLATION_BASE, "pairs": 0}
 )
+# How scores grow with the number of labelled subjects is drawn where a target is learnt from several numbers.
+LEARNT = {tuple(fit.split("/")[-2:]) for fit in FINETUNED + PROBED}
+WITH_SIZES = len(LEARNT) > len({target for target, _ in LEARNT})
 FIGURES = expand(
     "<results>/make_figure/{figure}.png",
     figure=[f"figure_{number}" for number in DRAWN]
     + ["figure_6_ecg"] * (6 in DRAWN and "mmcl" in MAPPED)
     + ["ablations"] * bool(WITH_ABLATIONS)
+    + ["labelled_subjects"] * WITH_SIZES
     + config["make_figure"]["quality_figures"],
 )
 CASE_INPUTS = {
@@ -57,6 +61,10 @@ FIGURE_INPUTS = {
         ],
     },
     "figure_5": {
+        "intervals": "<results>/evaluate/intervals.csv",
+        "untrained": "<results>/evaluate/untrained.csv",
+    },
+    "labelled_subjects": {
         "intervals": "<results>/evaluate/intervals.csv",
         "untrained": "<results>/evaluate/untrained.csv",
     },

@@ -59,14 +59,14 @@ def named(fits):
 
 
 def subsets(fits):
-    """Return a function of the wildcards that gives the balanced subsets that a job's diseases are trained on."""
+    """Return a function of the wildcards that gives the subsets that a job's targets are trained on."""
 
     def of_wildcards(wildcards):
         pairs = [fit.split("/") for fit in named(fits)(wildcards)]
         return [
             f"<results>/balance_subset/{target}_{fraction}.csv"
             for target, fraction in pairs
-            if target not in PHENOTYPE_GROUPS
+            if on_subset(target, int(fraction))
         ]
 
     return of_wildcards

@@ -1,6 +1,5 @@
 # Which scores, tables and runs the study ends with, and how the report names them.
 
-FRACTIONS = config["balance_subset"]["fractions"]
 FITS = (
     FINETUNED
     + PROBED
@@ -8,7 +7,13 @@ FITS = (
 )
 SUBSET_AUDITS = expand(
     "<results>/audit_subsets/{target}.json",
-    target=sorted({fit.split("/")[-2] for fit in FITS} - {*PHENOTYPE_GROUPS}),
+    target=sorted(
+        {
+            target
+            for target, fraction in (fit.split("/")[-2:] for fit in FITS)
+            if on_subset(target, int(fraction))
+        }
+    ),
 )
 PRETRAININGS = pretrainings(
     config["finetune"]["encoders"] + config["probe"]["encoders"]

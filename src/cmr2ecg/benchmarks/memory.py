@@ -97,11 +97,11 @@ def arguments_of(step: str, folder: Path) -> Sequence[str]:
         "assemble_dataset": "--index-flow {0}/v.csv --ecg {0}/ecg.h5 --ecg-qc {0}/ecg.csv --cmr {0}/cmr.h5 "
         "--cmr-qc {0}/cmr.csv --labels {0}/l.parquet --output {0}/dataset.h5 --flow {0}/flow.csv",
         "split_subjects": "--dataset {0}/dataset.h5 --labels {0}/l.parquet --output {0}/split.csv",
-        "balance_subset": "--labels {0}/l.parquet --split {0}/split.csv --target cad --fraction 100 "
+        "balance_subset": "--values {0}/l.parquet --split {0}/split.csv --target cad --fraction 100 "
         "--output {0}/cad_100.csv",
         "audit_leakage": "--dataset {0}/dataset.h5 --split {0}/one_split.csv --labels {0}/l.parquet "
         "--visits {0}/v.parquet --output {0}/audit.json --duplicates {0}/duplicates.csv",
-        "audit_subsets": "--target cad --split {0}/split.csv --labels {0}/l.parquet --subsets {0}/cad_100.csv "
+        "audit_subsets": "--target cad --split {0}/split.csv --values {0}/l.parquet --subsets {0}/cad_100.csv "
         "--output {0}/subsets.json",
         "audit_withdrawn": "--results {0} --withdrawn {0}/withdrawn.csv --output {0}/withdrawn.json",
     }

@@ -77,7 +77,7 @@ def divide(cohort: Cohort) -> Iterator[Work]:
     dataset, split, labels = own / "dataset.h5", own / "split.csv", own / "labels.parquet"
     files = ["--dataset", dataset, "--labels", labels, "--output", split]
     yield Work("split_subjects", 30, [("steps.split_subjects", [*given("split_subjects"), *files])])
-    tables = [*given("balance_subset"), "--labels", labels, "--split", split]
+    tables = [*given("balance_subset"), "--values", labels, "--split", split]
     pairs = [(target, fraction) for target in ("cad", "af", "dm") for fraction in (100, 10, 1)]
     jobs = [
         [*tables, "--target", target, "--fraction", fraction, "--output", own / f"{target}_{fraction}.csv"]

@@ -83,7 +83,7 @@ def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:
         )
 
 
-def check_subset(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, name: str) -> None:
+def check_balanced(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, name: str) -> None:
     """Stop unless a subset's subjects are distinct, from train alone, labelled as in the table, and balanced 1:1.
 
     Args:
@@ -95,17 +95,39 @@ def check_subset(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, nam
     Raises:
         InputError: counts the subjects; names no eid.
     """
-    eids = subset["eid"].to_numpy()
-    repeated = len(eids) - len(np.unique(eids))
-    outside = int((~np.isin(eids, train)).sum())
-    wrong = int((labels.reindex(eids).to_numpy() != subset["label"].to_numpy()).sum())
+    wrong = int((labels.reindex(subset["eid"]).to_numpy() != subset["label"].to_numpy()).sum())
     positives = int(subset["label"].sum())
-    for count, what in (
-        (repeated, "subjects stand there twice"),
-        (outside, "subjects are not in the training split"),
+    unsound = [
         (wrong, "labels differ from labels.parquet"),
         (abs(2 * positives - len(subset)), "subjects are left over: positives and negatives are not as many"),
-    ):
+    ]
+    _refuse([*_misplaced(subset["eid"].to_numpy(), train), *unsound], name)
+
+
+def check_random(subset: pd.DataFrame, train: np.ndarray, measured: np.ndarray, name: str) -> None:
+    """Stop unless a subset's subjects are distinct, from train alone, and each has a value.
+
+    Args:
+        subset: eid.
+        train, measured: eids of the training split, and of those in it who have a phenotype of the group.
+        name: of the subset, for the message.
+
+    Raises:
+        InputError: counts the subjects; names no eid.
+    """
+    eids = subset["eid"].to_numpy()
+    without = int((~np.isin(eids, measured)).sum())
+    _refuse([*_misplaced(eids, train), (without, "subjects have none of the group's phenotypes")], name)
+
+
+def _misplaced(eids: np.ndarray, train: np.ndarray) -> list[tuple[int, str]]:
+    """Return how many subjects of a subset are there again, and how many are not in train, each with words for it."""
+    repeated, outside = len(eids) - len(np.unique(eids)), int((~np.isin(eids, train)).sum())
+    return [(repeated, "subjects stand there twice"), (outside, "subjects are not in the training split")]
+
+
+def _refuse(unsound: Sequence[tuple[int, str]], name: str) -> None:
+    for count, what in unsound:
         if count:
             raise InputError(f"audit_subsets: {name}: {count} {what}; delete the file and run the workflow again")
 
@@ -114,8 +136,8 @@ def check_nested(subsets: Sequence[tuple[float, pd.DataFrame]], target: str) -> 
     """Stop unless each subset lies within every larger one.
 
     Args:
-        subsets: (fraction, eid and label).
-        target: the disease, for the message.
+        subsets: (fraction, table with eid).
+        target: for the message.
 
     Raises:
         InputError: names the two fractions.

@@ -1,11 +1,11 @@
-"""Balanced training subsets: positives and as many fixed negatives (paper §IV-B, §V-D)."""
+"""Training subsets: positives and as many fixed negatives (paper §IV-B, §V-D), or subjects with phenotypes."""
 
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.data.outputs import FEWEST_VALUES, is_phenotypes
+from cmr2ecg.fractions import WHOLE
 from cmr2ecg.runtime.command import InputError
-
-WHOLE = 100  # percent of the positives
 
 
 def balanced_subsets(
@@ -22,14 +22,33 @@ def balanced_subsets(
     return pd.concat(tables, ignore_index=True)
 
 
+def random_subsets(
+    eids: np.ndarray, *, fraction: float, minimum_pairs: int, seed: int, draws: int
+) -> pd.DataFrame:
+    """Return eid of `fraction` percent of some subjects, in order; of several draws one below the other, with `draw`.
+
+    Each draw shuffles the subjects once, by `seed` and its number, and takes the first, so that within a draw a smaller
+    fraction lies within every larger one. No subset is smaller than a phenotype needs (FEWEST_VALUES) or than the
+    smallest of a disease, twice `minimum_pairs`.
+
+    eids: (n,) of those who have a value.
+    """
+    eids = np.sort(eids)
+    size = subset_size(len(eids), fraction, max(FEWEST_VALUES, 2 * minimum_pairs))
+    drawn = [np.sort(np.random.default_rng([seed, draw]).permutation(eids)[:size]) for draw in range(draws)]
+    if draws == 1:
+        return pd.DataFrame({"eid": drawn[0]})
+    return pd.concat([pd.DataFrame({"eid": chosen, "draw": draw}) for draw, chosen in enumerate(drawn)])
+
+
 def draws_of(subset: pd.DataFrame) -> int:
     """Return the number of draws in a table."""
     return int(subset["draw"].max()) + 1 if "draw" in subset and len(subset) else 1
 
 
 def of_draw(subset: pd.DataFrame, draw: int) -> pd.DataFrame:
-    """Return eid, label of one draw; a table without draws is each of them."""
-    return subset.loc[subset["draw"] == draw, ["eid", "label"]] if "draw" in subset else subset
+    """Return one draw without its number; a table without draws is each of them."""
+    return subset[subset["draw"] == draw].drop(columns="draw") if "draw" in subset else subset
 
 
 def balanced_subset(
@@ -65,7 +84,7 @@ def balanced_subset(
             f"{target} has {n_positive} positives but only {n_negative} negatives in the training set, so "
             f"balance_subset cannot pair them; check the codes in read_tabular.diseases.{target}"
         )
-    pairs = pair_count(n_positive, fraction, minimum_pairs)
+    pairs = subset_size(n_positive, fraction, minimum_pairs)
     generator = np.random.default_rng(seed)
     whole = [generator.permutation(np.flatnonzero(group))[:n_positive] for group in (positive, ~positive)]
     if draw:
@@ -77,10 +96,12 @@ def balanced_subset(
 
 
 def no_training_set(target: str) -> str:
-    """Return why a disease with an empty balanced subset is not trained for."""
+    """Return why a target with an empty subset is not trained for."""
+    if is_phenotypes(target):
+        return f"{target}: no subject of the training set has one of its phenotypes"
     return f"{target}: fewer positives or negatives in the train split than a balanced training set needs"
 
 
-def pair_count(n_positive: int, fraction: float, minimum_pairs: int) -> int:
-    """Return the number of pairs: `fraction` percent of the positives, rounded half up, at least `minimum_pairs`."""
-    return min(n_positive, max(minimum_pairs, int(np.floor(n_positive * fraction / 100 + 0.5))))
+def subset_size(whole: int, fraction: float, fewest: int) -> int:
+    """Return `fraction` percent of a number of pairs or subjects, rounded half up, at least `fewest` where there are."""
+    return min(whole, max(fewest, int(np.floor(whole * fraction / 100 + 0.5))))

@@ -34,9 +34,9 @@ class Cohort:
         return sum(self.split.values())
 
     def trained_on(self, target: str, fraction: int) -> int:
-        """Return the training subjects of a target: a balanced share of the positives, or all with phenotypes."""
+        """Return the training subjects of a target: a balanced share of the positives, or of those with phenotypes."""
         if target in PHENOTYPE_GROUPS:
-            return round(self.split["train"] * self.with_phenotypes)
+            return round(self.split["train"] * self.with_phenotypes * fraction / 100)
         return 2 * int(self.split["train"] * self.positives.get(target, 0.05) * fraction / 100)
 
     def scored_on(self, target: str, split: str) -> int:

@@ -16,6 +16,7 @@ from functools import cache
 from typing import Any
 
 from cmr2ecg.encoders import network_of
+from cmr2ecg.fractions import fractions_of
 from cmr2ecg.plan import flops
 from cmr2ecg.plan.cohort import Cohort, outputs_of
 from cmr2ecg.plan.jobs import Job
@@ -273,16 +274,17 @@ class Estimate:
         return small.get(job.step, 0.1)
 
     def _fit_count(self) -> int:
-        fractions, targets = len(self.config["balance_subset"]["fractions"]), self.config["finetune"]["targets"]
-        fits = sum(1 if target in PHENOTYPE_GROUPS else fractions for target in targets)
+        fits = sum(map(self._fractions, self.config["finetune"]["targets"]))
         encoders = len(self.config["finetune"]["encoders"]) + len(self.config["probe"]["encoders"]) + 1
         return fits * encoders
 
+    def _fractions(self, target: str) -> int:
+        return len(fractions_of(target, self.config["balance_subset"]))
+
     def _scoring_seconds(self) -> float:
         """Return the seconds of reading predictions and of metrics, influences and subgroups, per predicted value."""
-        config, fractions = self.config, len(self.config["balance_subset"]["fractions"])
-        targets = config["finetune"]["targets"]
-        fits = sum(outputs_of(target) if target in PHENOTYPE_GROUPS else fractions for target in targets)
+        config = self.config
+        fits = sum(outputs_of(target) * self._fractions(target) for target in config["finetune"]["targets"])
         encoders = len(config["finetune"]["encoders"]) + len(config["probe"]["encoders"]) + 1
         return 1e-6 * fits * encoders * len(config["finetune"]["seeds"]) * self.cohort.split["test"]
 

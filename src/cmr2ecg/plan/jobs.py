@@ -58,7 +58,7 @@ class Job:
             seeds = method["random_seeds"] if self.encoder in DRAWN else method["random_seeds"][:1]
         else:
             seeds = method["seeds"]
-        return len(planned_runs(seeds, self.settings, target, fraction))
+        return len(planned_runs(seeds, self.settings, fraction))
 
 
 @dataclass(frozen=True)

@@ -1,16 +1,18 @@
-"""Stop the run if a target's training subsets are not nested, balanced 1:1 and from train alone (§V-D).
+"""Stop the run if a target's training subsets are not nested, from train alone and, of a disease, balanced 1:1 (§V-D).
 
 Output: TARGET.json, the subjects of each fraction.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from cmr2ecg.data.labels import split_eids
-from cmr2ecg.data.leakage import check_nested, check_subset
+from cmr2ecg.data.leakage import check_balanced, check_nested, check_random
+from cmr2ecg.data.outputs import is_phenotypes, output_values
 from cmr2ecg.data.subsets import draws_of, of_draw
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import write_json
@@ -18,24 +20,33 @@ from cmr2ecg.runtime.files import write_json
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--target", required=True, help="label column: cad, af or dm")
+    parser.add_argument("--target", required=True, help="disease or group of phenotypes")
     parser.add_argument("--split", type=Path, required=True, help="split.csv of split_subjects")
-    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
+    parser.add_argument("--values", type=Path, required=True, help="labels.parquet, for phenotypes phenotypes.parquet")
     parser.add_argument("--subsets", type=Path, nargs="+", required=True, help="TARGET_FRACTION.csv of balance_subset")
     parser.add_argument("--output", type=Path, required=True, help="JSON file to write")
     args = parser.parse_args(argv)
     start(args)
     train = split_eids(args.split, "train")
-    labels = pd.read_parquet(args.labels, columns=["eid", args.target]).set_index("eid")[args.target]
+    check = checker(args.target, args.values, train)
     subsets = [(fraction_of(path), pd.read_csv(path)) for path in args.subsets]
     for draw in range(max(draws_of(subset) for _, subset in subsets)):
         drawn = [(fraction, of_draw(subset, draw)) for fraction, subset in subsets]
         for path, (_, subset) in zip(args.subsets, drawn, strict=True):
-            check_subset(subset, train, labels, path.name)
+            check(subset, path.name)
         check_nested(drawn, args.target)
     sizes = {f"{fraction:g}": len(of_draw(subset, 0)) for fraction, subset in sorted(subsets, key=lambda x: -x[0])}
     write_json(args.output, {"target": args.target, "train": len(train), "subjects_by_percent": sizes})
-    logging.info("%s: nested, balanced and from train alone: %s", args.target, sizes)
+    logging.info("%s: nested and from train alone: %s", args.target, sizes)
+
+
+def checker(target: str, table: Path, train: np.ndarray) -> Callable[[pd.DataFrame, str], None]:
+    """Return the check of one draw of a subset, which takes the subset and its name."""
+    if is_phenotypes(target):
+        measured = train[~np.isnan(output_values(table, target, train)).all(axis=1)]
+        return lambda subset, name: check_random(subset, train, measured, name)
+    labels = pd.read_parquet(table, columns=["eid", target]).set_index("eid")[target]
+    return lambda subset, name: check_balanced(subset, train, labels, name)
 
 
 def fraction_of(path: Path) -> float:

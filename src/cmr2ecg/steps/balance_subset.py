@@ -1,48 +1,60 @@
-"""Draw a balanced training subset: positives and as many fixed negatives (paper §IV-B, §V-D).
+"""Draw a training subset: of a disease balanced, positives and as many fixed negatives (§IV-B, §V-D); of phenotypes random.
 
-Output: a csv with eid, label, of several draws below each other with their number, draw; without rows, and with a
-warning, where the train split has too few of one kind.
+Output: a csv with eid, of a disease also label, of several draws below each other with their number, draw; without rows,
+and with a warning, where the train split has too few of one kind or no value.
 """
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.subsets import balanced_subsets, of_draw
+from cmr2ecg.data.labels import split_eids
+from cmr2ecg.data.outputs import is_phenotypes, output_values
+from cmr2ecg.data.subsets import balanced_subsets, no_training_set, of_draw, random_subsets
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
-    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
+    parser.add_argument("--values", type=Path, required=True, help="labels.parquet, for phenotypes phenotypes.parquet")
     parser.add_argument("--split", type=Path, required=True, help="split.csv of split_subjects")
-    parser.add_argument("--target", required=True, help="label column: cad, af or dm")
-    parser.add_argument("--fraction", type=float, required=True, help="percent of the positives")
+    parser.add_argument("--target", required=True, help="disease or group of phenotypes")
+    parser.add_argument("--fraction", type=float, required=True, help="percent of the positives, or of the subjects")
     parser.add_argument("--output", type=Path, required=True, help="csv file to write")
     args = parser.parse_args(argv)
     start(args)
-    split = pd.read_csv(args.split)
-    training = split.loc[split["split"] == "train", "eid"]
-    labels = pd.read_parquet(args.labels, columns=["eid", args.target])
+    size = {"fraction": args.fraction, **{name: args.settings[name] for name in ("minimum_pairs", "seed", "draws")}}
+    draw_subset = group_subset if is_phenotypes(args.target) else disease_subset
     try:
-        subset = balanced_subsets(
-            labels[labels["eid"].isin(training)],
-            args.target,
-            fraction=args.fraction,
-            minimum_pairs=args.settings["minimum_pairs"],
-            seed=args.settings["seed"],
-            draws=args.settings["draws"],
-        )
-        drawn = of_draw(subset, 0)
-        logging.info("%s, %g %%: %d subjects, half of them positive", args.target, args.fraction, len(drawn))
+        subset = draw_subset(args.values, args.target, split_eids(args.split, "train"), size)
+        logging.info("%s, %g %%: %d subjects", args.target, args.fraction, len(of_draw(subset, 0)))
     except InputError as error:
         subset = pd.DataFrame({"eid": [], "label": []}, dtype="int64")
         logging.warning("%s; its fits are skipped, the other ones go on", error)
     with atomic(args.output) as path:
         subset.to_csv(path, index=False)
+
+
+def disease_subset(table: Path, target: str, training: np.ndarray, size: dict) -> pd.DataFrame:
+    """Return positives and as many negatives among the training subjects; size: as balanced_subsets takes it."""
+    labels = pd.read_parquet(table, columns=["eid", target])
+    return balanced_subsets(labels[labels["eid"].isin(training)], target, **size)
+
+
+def group_subset(table: Path, target: str, training: np.ndarray, size: dict) -> pd.DataFrame:
+    """Return a random share of the training subjects who have a value of the group.
+
+    Raises:
+        InputError: if nobody has one.
+    """
+    measured = ~np.isnan(output_values(table, target, training)).all(axis=1)
+    if not measured.any():
+        raise InputError(no_training_set(target))
+    return random_subsets(training[measured], **size)
 
 
 if __name__ == "__main__":

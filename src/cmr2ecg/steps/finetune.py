@@ -11,7 +11,6 @@ from pathlib import Path
 
 import torch
 
-from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
@@ -20,7 +19,7 @@ from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
 from cmr2ecg.training.fit_folder import Origin
 from cmr2ecg.training.fits import Encoder, fit_target
 from cmr2ecg.training.runs import planned_runs
-from cmr2ecg.training.subjects import Subjects, Tables, parse_fit
+from cmr2ecg.training.subjects import Subjects, Tables, parse_fit, subset_files
 
 MODULE = "cmr2ecg.steps.finetune"
 
@@ -49,8 +48,7 @@ def begin(
     precision = pick_precision(args.settings["precision"], device)
     pick_attention(device, precision)
     tables = [args.split, args.labels, args.phenotypes]
-    subsets = [args.subsets / f"{target}_{fraction}.csv" for target, fraction in args.fits if not is_phenotypes(target)]
-    files = [args.dataset, *args.weights, *tables, *subsets, *also]
+    files = [args.dataset, *args.weights, *tables, *subset_files(args.subsets, args.fits), *also]
     machine = {"device": device.type, "precision": precision, "threads": args.threads}
     return device, precision, Origin(module, files, args.settings, started, **machine)
 
@@ -85,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             target,
             fraction,
             apply_choice(method, selected.get(target), args.encoder, target),
-            runs=planned_runs(method["seeds"], args.settings, target, fraction),
+            runs=planned_runs(method["seeds"], args.settings, fraction),
             directory=args.output / target / str(fraction),
             origin=origin,
             inputs={None: origin.depends_on(args.dataset), **inputs},

@@ -22,7 +22,7 @@ from cmr2ecg.training.finetune import Fold, load_start
 from cmr2ecg.training.fit_folder import fold_rows, write_fit
 from cmr2ecg.training.plain_features import PLAIN, beats_of, latents_of, pixels_of
 from cmr2ecg.training.probe import Embedded, embed, fit_probe
-from cmr2ecg.training.runs import Run, described, planned_runs
+from cmr2ecg.training.runs import Run, described, draws_of, planned_runs
 from cmr2ecg.training.seeds import SeedResult
 from cmr2ecg.training.subjects import Subjects
 from cmr2ecg.training.targets import Task
@@ -80,22 +80,21 @@ def main(argv: Sequence[str] | None = None) -> None:
             load_start(encoder, starts[source], args.encoder)
         return embed(encoder.to(device), subjects.data, field, device, precision)
 
-    def probed(task: Task, folds: dict[str, Fold], fraction: int, run: Run) -> SeedResult:
+    def probed(task: Task, folds: dict[str, Fold], run: Run) -> SeedResult:
         source = run.seed if drawn else run.block % max(1, len(starts))
-        folds = subjects.with_draw(folds, task, fraction, run.draw)
         return seed_result(task, folds, features(source), method["penalties"], run.seed)
 
     for target, fraction in args.fits:
-        runs = planned_runs(seeds, args.settings, target, fraction)
+        runs = planned_runs(seeds, args.settings, fraction)
 
-        def work(task: Task, folds: dict[str, Fold], label: str, runs=runs, fraction=fraction) -> tuple[list, dict]:
-            results = [probed(task, folds, fraction, run) for run in runs]
+        def work(task: Task, by_draw: dict[int, dict[str, Fold]], label: str, runs=runs) -> tuple[list, dict]:
+            results = [probed(task, by_draw[run.draw], run) for run in runs]
             chosen = [method["penalties"][result[2]["best_epoch"]] for result in results]
             about = {"seeds": [run.seed for run in runs], "runs": described(runs), "penalty": chosen}
             return results, {**about, "tuned_trials": 0}
 
-        directory = args.output / target / str(fraction)
-        write_fit(args.encoder, subjects, target, fraction, method, work, directory=directory, origin=origin)
+        where = {"directory": args.output / target / str(fraction), "origin": origin}
+        write_fit(args.encoder, subjects, target, fraction, method, work, draws=draws_of(runs), **where)
 
 
 if __name__ == "__main__":

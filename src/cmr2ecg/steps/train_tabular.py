@@ -1,7 +1,8 @@
 """Train the tabular baseline for one target on one subset, once per seed (paper §IV-D.1, table I).
 
 A disease is learnt from the balanced subset; a group of phenotypes, a control the paper lacks, from all training
-subjects that have any of them, each phenotype by a model of its own on the subjects that have it.
+subjects that have any of them, or a random subset of these, each phenotype by a model of its own on the subjects that
+have it.
 """
 
 import logging
@@ -20,9 +21,9 @@ from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
 from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.result import digest, provenance
 from cmr2ecg.training.runs import described as described_runs
-from cmr2ecg.training.runs import planned_runs
+from cmr2ecg.training.runs import draws_of, planned_runs
 from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
-from cmr2ecg.training.tabular import Fold, Tables, problems_of, read_folds, tabular_parser
+from cmr2ecg.training.tabular import Fold, Tables, problems_by_draw, read_folds, tabular_parser
 
 MODULE = "cmr2ecg.steps.train_tabular"
 log = logging.getLogger(__name__)
@@ -59,9 +60,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     settings = apply_choice(args.settings["method"], args.selected, "tabular", args.target)
-    runs = planned_runs(settings["seeds"], args.settings, args.target, args.fraction)
+    runs = planned_runs(settings["seeds"], args.settings, args.fraction)
     tables = Tables(args.covariates, args.split, args.values, args.subset)
-    by_draw = {draw: read_folds(tables, args.target, ("val", "test"), draw) for draw in {run.draw for run in runs}}
+    where = {"held_out": ("val", "test"), "fraction": args.fraction}
+    by_draw = {draw: read_folds(tables, args.target, **where, draw=draw) for draw in draws_of(runs)}
     folds = by_draw[0]
     files = [*tables.paths(), *([args.selected] if args.selected else [])]
     machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
@@ -78,8 +80,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
     }
     try:
-        found = {draw: problems_of(drawn, args.target, threads=args.threads) for draw, drawn in by_draw.items()}
-        problems, skipped = found[0]
+        problems, skipped = problems_by_draw(by_draw, args.target, threads=args.threads)
     except InputError as error:
         described["provenance"] = provenance(MODULE, files, started, **machine)
         write_skipped(args.output, described, " ".join(str(error).split()))
@@ -90,14 +91,14 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def fit(seed: int) -> SeedResult:
         draw = draw_of[seed]
-        return fit_seed(by_draw[draw], found[draw][0], settings, args.target, seed=seed)
+        return fit_seed(by_draw[draw], problems[draw], settings, args.target, seed=seed)
 
     method = {key: value for key, value in settings.items() if key != "seeds"}
     given = [method, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]]
     owners = {run.seed: digest([given, run.draw]) for run in runs}
     label = f"train_tabular {described['name']}"
     results = run_seeds(owners, fit, directory=args.output, label=label)
-    described |= {"outputs": list(problems), "skipped_outputs": skipped}
+    described |= {"outputs": list(problems[0]), "skipped_outputs": skipped}
     described["provenance"] = provenance(MODULE, files, started, **machine)
     write_outcome(args.output, results, described)
 

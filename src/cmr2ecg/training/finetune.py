@@ -19,7 +19,7 @@ were validated, val_auroc or val_r. A fit holds four copies of the weights in me
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,8 +62,28 @@ def cut_to_learnable(task: Task, folds: dict[str, Fold]) -> tuple[Task, dict[str
     Raises:
         InputError: if no output is left.
     """
-    kept, reasons = learnable(task, folds["train"].values, folds["val"].values)
-    cut = {name: Fold(fold.data, fold.eids, fold.values[:, kept]) for name, fold in folds.items()}
+    task, by_draw, reasons = cut_each_draw(task, {0: folds})
+    return task, by_draw[0], reasons
+
+
+def cut_each_draw(
+    task: Task, by_draw: Mapping[int, dict[str, Fold]]
+) -> tuple[Task, dict[int, dict[str, Fold]], dict[str, str]]:
+    """Return the same for several draws of the training subjects: an output stays if it can be learnt on each.
+
+    Raises:
+        InputError: if no output is left.
+    """
+    reasons: dict[str, str] = {}
+    for folds in by_draw.values():
+        reasons = learnable(task, folds["train"].values, folds["val"].values)[1] | reasons
+    kept = [k for k, name in enumerate(task.outputs) if name not in reasons]
+    if not kept:
+        raise InputError(f"{task.target}: cannot be learnt or scored; no output can on every draw of the subset")
+    cut = {
+        draw: {name: Fold(fold.data, fold.eids, fold.values[:, kept]) for name, fold in folds.items()}
+        for draw, folds in by_draw.items()
+    }
     return Task(task.target, tuple(task.outputs[k] for k in kept)), cut, reasons
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import NotWritten
-from cmr2ecg.training.finetune import Fold, cut_to_learnable
+from cmr2ecg.training.finetune import Fold, cut_each_draw
 from cmr2ecg.training.result import peak_memory_mb, provenance
 from cmr2ecg.training.seeds import SeedResult, prediction_rows, write_outcome, write_skipped
 from cmr2ecg.training.subjects import Subjects
@@ -55,8 +55,9 @@ def write_fit(
     target: str,
     fraction: int,
     settings: dict,
-    work: Callable[[Task, dict[str, Fold], str], tuple[list[SeedResult], dict]],
+    work: Callable[[Task, dict[int, dict[str, Fold]], str], tuple[list[SeedResult], dict]],
     *,
+    draws: Sequence[int],
     directory: Path,
     origin: Origin,
 ) -> None:
@@ -66,7 +67,9 @@ def write_fit(
         encoder: its name.
         subjects: shared by all fits of the job.
         settings: of this fit, recorded.
-        work: (task, folds train/val/test, label for the log) -> a result for each seed, and what to record beside.
+        work: (task, draw -> folds train/val/test, label for the log) -> a result for each seed, and what to record
+            beside.
+        draws: numbers of the draws of the training subset; the first stands for all in what is recorded.
         directory: the output folder.
         origin: of the job.
     """
@@ -74,11 +77,10 @@ def write_fit(
     label = f"{origin.step} {name}"
     about = {"step": origin.step, "name": name, "encoder": encoder, "target": target, "fraction": fraction}
     try:
-        folds = {split: subjects.fold(task, split, fraction) for split in ("train", "val", "test")}
-        task, folds, left_out = cut_to_learnable(task, folds)
+        task, by_draw, left_out = cut_each_draw(task, subjects.folds(task, fraction, draws))
         for output, reason in left_out.items():
             log.warning("%s: %s is left out: %s", label, output, reason)
-        results, more = work(task, folds, label)
+        results, more = work(task, by_draw, label)
     except NotWritten:
         raise
     except InputError as error:
@@ -86,6 +88,7 @@ def write_fit(
         log.warning("%s: skipped: %s", label, reason)
         write_skipped(directory, origin.describe(about, settings), reason)
         return
+    folds = by_draw[draws[0]]
     about |= {"outputs": list(task.outputs), "skipped_outputs": left_out, **more}
     about |= {f"n_{split}": len(fold.eids) for split, fold in folds.items()}
     if task.is_regression:

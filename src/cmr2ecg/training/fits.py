@@ -15,7 +15,7 @@ from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
 from cmr2ecg.training.finetune import Fit, Fold, Setup
 from cmr2ecg.training.fit_folder import Origin, digest_of, fold_rows, write_fit
 from cmr2ecg.training.result import digest
-from cmr2ecg.training.runs import Run, described
+from cmr2ecg.training.runs import Run, described, draws_of
 from cmr2ecg.training.schedule import absolute_rate
 from cmr2ecg.training.seeds import SeedResult, best_seed, keep_weights, run_seeds, seed_stem
 from cmr2ecg.training.subjects import Subjects
@@ -71,15 +71,15 @@ def fit_target(
     rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
     counted = {key: value for key, value in settings.items() if key not in NOT_THE_RESULT}
 
-    def work(task: Task, folds: dict[str, Fold], label: str) -> tuple[list[SeedResult], dict]:
-        by_draw = {draw: subjects.with_draw(folds, task, fraction, draw) for draw in {run.draw for run in runs}}
+    def work(task: Task, by_draw: dict[int, dict[str, Fold]], label: str) -> tuple[list[SeedResult], dict]:
         digests = {draw: digest_of(drawn) for draw, drawn in by_draw.items()}
         owners = {run.seed: digest([counted, inputs[encoder.start_of(run)], digests[run.draw]]) for run in runs}
         results = fit_runs(encoder, task, by_draw, settings, runs, owners, directory=directory, label=label)
         about = {"seeds": [run.seed for run in runs], "runs": described(runs), "learning_rate": rate}
         return results, {**about, **more}
 
-    write_fit(encoder.name, subjects, target, fraction, settings, work, directory=directory, origin=origin)
+    where = {"directory": directory, "origin": origin}
+    write_fit(encoder.name, subjects, target, fraction, settings, work, draws=draws_of(runs), **where)
 
 
 def fit_runs(

@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
-from cmr2ecg.data.outputs import is_phenotypes
-from cmr2ecg.data.subsets import WHOLE
+from cmr2ecg.fractions import WHOLE
 
 BEYOND = 1000  # added to the seeds when there are more runs than seeds
 
@@ -39,13 +38,17 @@ def runs_of(seeds: Sequence[int], *, blocks: int = 1, draws: int = 1) -> list[Ru
     return [Run(seeds[i % len(seeds)] + BEYOND * (i // len(seeds)), i % blocks, i % draws) for i in range(count)]
 
 
-def planned_runs(seeds: Sequence[int], settings: Mapping, target: str, fraction: int) -> list[Run]:
-    """Return the runs of a fit: only subsets of a disease are drawn more than once.
+def planned_runs(seeds: Sequence[int], settings: Mapping, fraction: int) -> list[Run]:
+    """Return the runs of a fit: only what is trained on fewer than all is drawn more than once.
 
     settings: of the step, with `blocks` and `draws`.
     """
-    drawn = fraction != WHOLE and not is_phenotypes(target)
-    return runs_of(seeds, blocks=settings["blocks"], draws=settings["draws"] if drawn else 1)
+    return runs_of(seeds, blocks=settings["blocks"], draws=1 if fraction == WHOLE else settings["draws"])
+
+
+def draws_of(runs: Sequence[Run]) -> list[int]:
+    """Return the draws of the training subset that some runs are made on, in their order."""
+    return [*dict.fromkeys(run.draw for run in runs)]
 
 
 def described(runs: Sequence[Run]) -> list[dict[str, int]]:

@@ -1,6 +1,6 @@
 """The recordings and values that all fits of one encoder share: read once, cut to folds by target and fraction."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cmr2ecg.data.labels import split_eids
 from cmr2ecg.data.loading import PairedData
 from cmr2ecg.data.subsets import no_training_set, of_draw
 from cmr2ecg.data.view import View
+from cmr2ecg.fractions import on_subset
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.finetune import Fold
 from cmr2ecg.training.targets import Task, task_of, values_of
@@ -32,26 +33,40 @@ def parse_fit(text: str) -> tuple[str, int]:
     return target, int(fraction)
 
 
+def subset_files(folder: Path, fits: Sequence[tuple[str, int]]) -> list[Path]:
+    """Return the subsets that some fits are trained on, of those in the folder of balance_subset.
+
+    Raises:
+        InputError: if one is missing.
+    """
+    files = []
+    for target, fraction in fits:
+        if on_subset(target, fraction):
+            files.append(folder / f"{target}_{fraction}.csv")
+            if not files[-1].is_file():
+                raise InputError(f"{files[-1]} is missing, which says who {target} is trained on; run balance_subset")
+    return files
+
+
 def training_eids(task: Task, fraction: int, tables: Tables, draw: int | None = None) -> np.ndarray:
-    """Return the subjects a target is trained on: its balanced subset, or all with a phenotype of the group (§IV-B).
+    """Return the subjects a target is trained on: its subset, or all with a phenotype of the group (§IV-B).
 
     draw: of the subset; None: all draws.
 
     Raises:
-        InputError: if there is none, or a fraction of a phenotype group is asked for.
+        InputError: if there is none, or the subset's file is missing.
     """
-    if not task.is_regression:
-        subset = pd.read_csv(tables.subsets / f"{task.target}_{fraction}.csv")
+    if on_subset(task.target, fraction):
+        (path,) = subset_files(tables.subsets, [(task.target, fraction)])
+        subset = pd.read_csv(path)
         eids = (subset if draw is None else of_draw(subset, draw))["eid"].to_numpy(np.int64)
         if not len(eids):
             raise InputError(no_training_set(task.target))
         return eids
-    if fraction != 100:
-        raise InputError(f"{task.target}: phenotypes are trained on all subjects that have them, not on {fraction} %")
     eids = split_eids(tables.split, "train")
     there = np.isfinite(values_of(task, tables.labels, tables.phenotypes, eids)).any(axis=1)
     if not there.any():
-        raise InputError(f"{task.target}: no subject of the training set has one of its phenotypes")
+        raise InputError(no_training_set(task.target))
     return eids[there]
 
 
@@ -99,6 +114,11 @@ class Subjects:
         values = values_of(task, self.tables.labels, self.tables.phenotypes, eids)
         return Fold(View(self.data, np.searchsorted(self.eids, eids)), eids, values)
 
-    def with_draw(self, folds: Mapping[str, Fold], task: Task, fraction: int, draw: int) -> dict[str, Fold]:
-        """Return the folds with the training subjects of a draw; those given are of draw 0."""
-        return {**folds, "train": self.fold(task, "train", fraction, draw)} if draw else dict(folds)
+    def folds(self, task: Task, fraction: int, draws: Sequence[int]) -> dict[int, dict[str, Fold]]:
+        """Return {draw: folds}: "train" of each draw, and the held-out splits, which all share.
+
+        Raises:
+            InputError: as `fold`.
+        """
+        held_out = {name: self.fold(task, name) for name in self.held_out}
+        return {draw: {"train": self.fold(task, "train", fraction, draw), **held_out} for draw in draws}
