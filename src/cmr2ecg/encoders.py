@@ -2,6 +2,10 @@
 
 DRAWN = ("random", "cmr_random")
 """Probed encoders that were never trained: one probe for each seed of their weights."""
+PRETRAINED_ECG = ("simclr", "clocs", "byol", "barlow_twins", "mae", "mmcl_without_mdm", "mmcl")
+"""ECG encoders that start from a pre-training."""
+FROM_SCRATCH = ("supervised", "supervised_cnn")
+"""ECG encoders that start from random weights."""
 
 
 def network_of(encoder: str) -> str:

@@ -187,7 +187,7 @@ def test_subsets_of_a_group_are_of_those_with_values(group):
 )
 def test_an_unsound_subset_of_a_group_ends_the_run(group, other, match):
     larger, smaller = (pd.read_csv(group / f"rv_{fraction}.csv") for fraction in (50, 25))
-    beyond = np.setdiff1d(EIDS[np.arange(40) % 3 > 0], larger.query("draw == 1")["eid"])
+    beyond = np.setdiff1d(EIDS[:40][np.arange(40) % 3 > 0], larger.query("draw == 1")["eid"])
     place = smaller.index[smaller["draw"] == 1][0]
     smaller.loc[place, "eid"] = other or beyond[0]
     smaller.to_csv(group / "rv_25.csv", index=False)

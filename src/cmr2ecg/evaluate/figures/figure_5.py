@@ -105,7 +105,7 @@ def _panel(axes: Axes, table: pd.DataFrame, encoders: list[str]) -> None:
     if table["ring"].any():
         axes.annotate("ring: not trained", (0.98, 0.02), xycoords="axes fraction", ha="right", size=7, color="0.4")
     axes.axhline(50, color="0.55", linewidth=0.8, linestyle=(0, (2, 2)), zorder=1)
-    _size_ticks(axes, table)
+    size_ticks(axes, table)
     light_grid(axes)
 
 
@@ -116,7 +116,7 @@ def _untrained(table: pd.DataFrame, paths: list[Path]) -> pd.Series:
     return pd.Series([row in listed for row in table[key].itertuples(index=False)], index=table.index, dtype=bool)
 
 
-def _size_ticks(axes: Axes, table: pd.DataFrame) -> None:
+def size_ticks(axes: Axes, table: pd.DataFrame) -> None:
     """Label the real training sizes, each with its share in percent; half a decade stays free at both ends."""
     shares = table.groupby("n_train")["fraction"].unique()
     sizes = shares.index.to_numpy(float)
