@@ -32,3 +32,22 @@ def test_sweeps_are_jobs_where_the_config_asks_for_them(tmp_path):
     overlay.write_text("sweep: {encoders: [mmcl], targets: [cad, lv]}\n")
     jobs = Counter(job.step for job in study_of([ROOT / "config/ukb.yaml", overlay]).jobs)
     assert jobs["sweep"] == 648 // 8 + 216 // 8
+
+
+def test_groups_are_learnt_from_subsets_where_the_config_asks_for_them(tmp_path):
+    overlay = tmp_path / "labels.yaml"
+    overlay.write_text(
+        "balance_subset: {phenotype_fractions: [100, 10], draws: 2}\nfinetune: {limits: {byol: {fractions: [10]}}}\n"
+    )
+    before, after = (study_of([ROOT / "config/ukb.yaml", *more]).jobs for more in ([], [overlay]))
+    counts = [Counter(job.step for job in jobs) for jobs in (before, after)]
+    assert [count["balance_subset"] for count in counts] == [9, 9 + 5]
+    assert [count["audit_subsets"] for count in counts] == [3, 3 + 5]
+    assert counts[1]["finetune"] == 7 * (3 * 3 + 5 * 2) + (3 + 5) + 8 + 3 + 3
+    assert counts[1]["train_tabular"] == counts[0]["train_tabular"] + 5
+    fits = {job.rule: job for job in after if job.rule in ("probe_mmcl", "train_tabular")}["probe_mmcl"].params["fits"]
+    assert {"lv/100", "lv/10"} < set(fits) and "lv/1" not in fits
+    drawn = [job for job in after if job.step == "balance_subset" and job.wildcards["target"] == "lv"]
+    assert [(job.wildcards["fraction"], job.settings["draws"]) for job in drawn] == [("10", 2)]
+    for jobs in (before, after):
+        assert "labelled_subjects" in {job.wildcards["figure"] for job in jobs if job.step == "make_figure"}

@@ -22,9 +22,7 @@ def balanced_subsets(
     return pd.concat(tables, ignore_index=True)
 
 
-def random_subsets(
-    eids: np.ndarray, *, fraction: float, minimum_pairs: int, seed: int, draws: int
-) -> pd.DataFrame:
+def random_subsets(eids: np.ndarray, *, fraction: float, minimum_pairs: int, seed: int, draws: int) -> pd.DataFrame:
     """Return eid of `fraction` percent of some subjects, in order; of several draws one below the other, with `draw`.
 
     Each draw shuffles the subjects once, by `seed` and its number, and takes the first, so that within a draw a smaller
@@ -103,5 +101,5 @@ def no_training_set(target: str) -> str:
 
 
 def subset_size(whole: int, fraction: float, fewest: int) -> int:
-    """Return `fraction` percent of a number of pairs or subjects, rounded half up, at least `fewest` where there are."""
+    """Return `fraction` percent of a number of pairs or subjects, rounded half up, at least `fewest` if there are."""
     return min(whole, max(fewest, int(np.floor(whole * fraction / 100 + 0.5))))

@@ -1,7 +1,7 @@
-"""Draw a training subset: of a disease balanced, positives and as many fixed negatives (§IV-B, §V-D); of phenotypes random.
+"""Draw a training subset: positives of a disease and as many fixed negatives (§IV-B), or subjects with phenotypes.
 
-Output: a csv with eid, of a disease also label, of several draws below each other with their number, draw; without rows,
-and with a warning, where the train split has too few of one kind or no value.
+Output: a csv with eid, of a disease also label, of several draws below each other with their number, draw; without
+rows, and with a warning, where the train split has too few of one kind or no value.
 """
 
 import logging

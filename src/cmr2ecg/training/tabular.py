@@ -48,7 +48,9 @@ def tabular_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
     parser.add_argument("--split", type=Path, required=True, help="split.csv")
     parser.add_argument("--values", type=Path, required=True, help="labels.parquet, for phenotypes phenotypes.parquet")
-    parser.add_argument("--subset", type=Path, help="training subset of balance_subset; none for a whole group of phenotypes")
+    parser.add_argument(
+        "--subset", type=Path, help="training subset of balance_subset; none for a whole group of phenotypes"
+    )
     parser.add_argument("--target", required=True, help="disease or group of phenotypes")
     return parser
 

@@ -1,7 +1,7 @@
 """What a pre-training is worth by the number of labelled subjects: test scores of ECG encoders, a panel a target.
 
 A row for diseases and one for groups of phenotypes; those that were learnt from one number alone are not drawn. Lines
-are fine-tuned encoders, dashed ones linear probes of the same encoders when frozen, the dotted one trees without an ECG.
+are fine-tuned encoders, dashed ones linear probes of them when frozen, the dotted one trees without an ECG.
 Encoders of images and ablations are not drawn. Figure 5 is the paper's; here are probes and phenotypes too.
 """
 
@@ -23,7 +23,9 @@ from cmr2ecg.ukb.phenotypes import GROUPS
 
 LINES = {"finetune": "-", "probe": (0, (4, 2)), "train_tabular": (0, (1, 1.5))}
 KINDS = {"finetune": "fine-tuned", "probe": "linear probe", "train_tabular": "trees without an ECG"}
-LOOKS = {name: look[:2] for name, look in STYLE.items() if not name.startswith("cmr_")} | {"random": ("#999999", "d")}
+LOOKS = {"random": ("#999999", "d")} | {name: look[:2] for name, look in STYLE.items() if not name.startswith("cmr_")}
+CONTRAST = {"mmcl": 0.14, "supervised": 0.14}  # opacity of the intervals that are compared first; of others FAINT
+FAINT = 0.05
 ROWS = {"auroc": ("Test ROC AUC [%]", 100.0), "r": ("Test r, mean of the group", 1.0)}
 NOTHING = "No target was learnt from several numbers of subjects."
 
@@ -82,7 +84,9 @@ def _panel(axes: Axes, table: pd.DataFrame, scale: float) -> None:
         colour, marker = LOOKS[encoder]
         sizes = rows["n_train"].to_numpy(float) * DODGE ** (encoders.index(encoder) - (len(encoders) - 1) / 2)
         scores, tuned = scale * rows[["mean", "low", "high"]], fit == "finetune"
-        axes.fill_between(sizes, scores["low"], scores["high"], color=colour, alpha=0.08, linewidth=0)
+        axes.fill_between(
+            sizes, scores["low"], scores["high"], color=colour, alpha=CONTRAST.get(encoder, FAINT), linewidth=0
+        )
         wide = 2.2 if encoder == "mmcl" else 1.2
         axes.plot(
             sizes,
