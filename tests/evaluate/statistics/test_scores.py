@@ -96,6 +96,20 @@ def test_an_ablation_is_compared_with_mmcl_and_with_the_mae_of_its_kind_and_plac
     assert len(pairs) == len(set(pairs)) and all(first != second for first, second in pairs)
 
 
+def test_ecg_pretrainings_are_compared_with_training_from_scratch_at_each_size():
+    fits = [("finetune", name) for name in ("supervised", "supervised_cnn", "byol", "cmr_mmcl")]
+    fits += [("probe", "byol"), ("probe", "random")]
+    models = [(*fit, "lv", fraction) for fit in fits for fraction in (100, 10)]
+    scratch = ("supervised", "supervised_cnn")
+    assert {pair[:2] for pair in _pairs(models)} == {
+        ((fit, "byol", "lv", fraction), ("finetune", name, "lv", fraction))
+        for fit in ("finetune", "probe")
+        for fraction in (100, 10)
+        for name in scratch
+    }
+    assert all(family == "" for _, _, family in _pairs(models))  # no part of what Holm's method corrects
+
+
 def test_phenotypes_have_no_delong(measured):
     table = comparison_table(by_key(measured), MARGIN)
     assert len(table) == 1 and table["p_delong"].isna().all() and table["p_value"].notna().all()

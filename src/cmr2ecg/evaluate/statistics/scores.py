@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cmr2ecg.encoders import FROM_SCRATCH, PRETRAINED_ECG
 from cmr2ecg.evaluate.statistics.holm import holm
 from cmr2ecg.evaluate.statistics.influence import auroc_influence, pearson_influence
 from cmr2ecg.evaluate.statistics.multireader import Readers, difference, mean
@@ -211,15 +212,15 @@ def _added(stacks: Sequence[tuple]) -> Iterator[tuple[tuple, tuple, str]]:
 
 
 def _controls(models: Sequence[tuple]) -> list[tuple[tuple, tuple]]:
-    """Return the pairs beyond the paper's: the steps from nothing to MMCL, and each ablation against the MAE alone."""
+    """Return the pairs beyond the paper's: what each ECG pre-training gains; each ablation against the MAE alone."""
     pairs = []
     for fit, encoder, *where in models:
-        if encoder == "mae":
-            pairs.append(((fit, encoder, *where), (fit, "random" if fit == "probe" else "supervised", *where)))
+        if (fit, encoder) == ("probe", "mae"):
+            pairs.append(((fit, encoder, *where), (fit, "random", *where)))
         elif encoder.startswith(f"{REFERENCE}_"):
             pairs.append(((fit, encoder, *where), (fit, "mae", *where)))
-        elif (fit, encoder) == ("probe", REFERENCE):
-            pairs.append(((fit, encoder, *where), ("finetune", "supervised", *where)))
+        if encoder in PRETRAINED_ECG:
+            pairs += [((fit, encoder, *where), ("finetune", name, *where)) for name in FROM_SCRATCH]
     return pairs
 
 

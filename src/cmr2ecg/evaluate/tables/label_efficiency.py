@@ -11,6 +11,7 @@ from cmr2ecg.evaluate.tables.sheet import DASH, Sheet, Tables, with_interval
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 COLUMNS = ["target", "fraction", "n_train", "fit", "encoder", "other_fit", "other_encoder", "metric"]
+SIZES = ("n_train", "fraction")
 KINDS = {"finetune": "", "probe": ", probe"}
 
 
@@ -46,10 +47,10 @@ def gains(comparisons: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs[pairs["fit"].isin(list(KINDS)) & (pairs["other_fit"] == "finetune")]
     sizes = intervals[[*MODEL_COLUMNS, "n_train"]].astype({"n_train": "Int64"})
     found = pairs.merge(sizes, on=MODEL_COLUMNS)
-    order = {name: place for place, name in enumerate([*DISEASES, *GROUPS, *PRETRAINED_ECG, *FROM_SCRATCH])}
+    order = {name: place for place, name in enumerate([*DISEASES, *GROUPS, *KINDS, *PRETRAINED_ECG, *FROM_SCRATCH])}
     found = found.sort_values(
-        ["target", "fit", "encoder", "n_train", "fraction", "other_encoder"],
-        key=lambda column: column.map(order).fillna(len(order)) if column.dtype == object else column,
+        ["target", "fit", "encoder", *SIZES, "other_encoder"],
+        key=lambda column: column if column.name in SIZES else column.map(order).fillna(len(order)),
         kind="stable",
     )
     return found[[*COLUMNS, "difference", "low", "high"]].reset_index(drop=True)

@@ -12,6 +12,7 @@ from cmr2ecg.evaluate.statistics.predictions import fit_of
 from cmr2ecg.evaluate.tables.added_value import added_value
 from cmr2ecg.evaluate.tables.claims import DISEASES
 from cmr2ecg.evaluate.tables.claims_table import claims_table
+from cmr2ecg.evaluate.tables.label_efficiency import label_efficiency
 from cmr2ecg.evaluate.tables.marked import Daggers
 from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
 from cmr2ecg.evaluate.tables.sheet import DASH, WHOLE, Sheet, Tables, number, p_value, with_interval
@@ -170,6 +171,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "adjusted": adjusted,
     "onset": onset,
     "heatmap": heatmap,
+    "label_efficiency": label_efficiency,
 }
 
 
