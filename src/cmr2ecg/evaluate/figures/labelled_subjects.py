@@ -27,6 +27,7 @@ LOOKS = {"random": ("#999999", "d")} | {name: look[:2] for name, look in STYLE.i
 CONTRAST = {"mmcl": 0.14, "supervised": 0.14}  # opacity of the intervals that are compared first; of others FAINT
 FAINT = 0.05
 ROWS = {"auroc": ("Test ROC AUC [%]", 100.0), "r": ("Test r, mean of the group", 1.0)}
+NARROWEST, ENTRY = 5.9, 1.9  # inches: of the figure with its label below, and of a column of the legend
 NOTHING = "No target was learnt from several numbers of subjects."
 
 
@@ -44,7 +45,8 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
             figure.text(0.5, 0.5, NOTHING, ha="center", va="center", size=9)
             return figure
         columns = max(map(len, rows.values()))
-        figure = Figure(figsize=(2.9 * columns + 0.6, 2.9 * len(rows) + 1.1), layout="constrained")
+        width = max(2.9 * columns + 0.6, NARROWEST)
+        figure = Figure(figsize=(width, 2.9 * len(rows) + 1.1), layout="constrained")
         grid = figure.subplots(len(rows), columns, sharey="row", squeeze=False)
         for panels, (metric, targets) in zip(grid, rows.items(), strict=True):
             for panel, target in zip(panels, targets, strict=False):
@@ -54,7 +56,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
                 panel.set_axis_off()
             panels[0].set_ylabel(ROWS[metric][0])
         figure.supxlabel("Labelled training subjects (share of all that a target has)", fontsize=9)
-        figure.legend(handles=_legend(table), loc="outside upper center", ncols=5, handlelength=3.0)
+        figure.legend(handles=_legend(table), loc="outside upper center", ncols=int(width // ENTRY), handlelength=3.0)
     return figure
 
 
