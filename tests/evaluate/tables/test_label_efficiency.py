@@ -5,14 +5,17 @@ import pytest
 
 from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS
 from cmr2ecg.evaluate.tables.label_efficiency import COLUMNS, label_efficiency
+from cmr2ecg.evaluate.tables.names import TARGETS
+from cmr2ecg.evaluate.tables.table_layouts import own_diseases
 
 NO_ONE = pd.DataFrame(columns=MODEL_COLUMNS)
 KEYS = ["target", "fraction", "fit", "encoder", "other_fit", "other_encoder", "metric"]
+OWN = ["stroke", "heart_failure"]  # diseases that a config adds
 SUPERVISED, CNN = ("finetune", "supervised"), ("finetune", "supervised_cnn")
 
 
 def compared(target, fraction, first, second, difference=0.031):
-    metric = "auroc" if target == "cad" else "r"
+    metric = "r" if target == "lv" else "auroc"
     return dict(zip(KEYS, (target, fraction, *first, *second, metric), strict=True)) | {
         "difference": difference,
         "low": difference - 0.02,
@@ -23,7 +26,7 @@ def compared(target, fraction, first, second, difference=0.031):
 def tables(pairs, untrained=NO_ONE):
     comparisons = pd.DataFrame(pairs)
     models = comparisons[MODEL_COLUMNS].drop_duplicates()
-    intervals = models.assign(n_train=models["fraction"] * models["target"].map({"cad": 40, "lv": 250}))
+    intervals = models.assign(n_train=models["fraction"] * models["target"].map({"lv": 250}).fillna(40).astype(int))
     return {"comparisons": comparisons, "intervals": intervals, "untrained": untrained}
 
 
@@ -31,7 +34,7 @@ def tables(pairs, untrained=NO_ONE):
 def pairs():
     found = [
         compared(target, fraction, (fit, encoder), other)
-        for target in ("lv", "cad")
+        for target in ("lv", *OWN, "cad")
         for fraction in (100, 10, 1)
         for fit, encoder in (("probe", "mmcl"), ("finetune", "mmcl"), ("finetune", "simclr"))
         for other in (CNN, SUPERVISED)
@@ -47,9 +50,10 @@ def test_a_row_a_model_and_size_in_the_order_of_a_curve(pairs):
         for model in ("SimCLR", "MMCL (ours)", "MMCL (ours), probe")
         for size in ("40 (1 %)", "400 (10 %)", "4,000 (100 %)")
     ]
-    assert sheet.rows[0][3:] == ["+3.10 [+1.10, +5.10]"] * 2 and sheet.rows[9][:2] == ["LV", "250 (1 %)"]
-    assert sheet.rows[9][3] == "+0.03 [+0.01, +0.05]"
-    assert sheet.data.columns.tolist() == [*COLUMNS, "difference", "low", "high"] and len(sheet.data) == 36
+    assert sheet.rows[0][3:] == ["+3.10 [+1.10, +5.10]"] * 2 and sheet.rows[27][:2] == ["LV", "250 (1 %)"]
+    assert [row[0] for row in sheet.rows[::9]] == ["CAD", *(TARGETS[name] for name in own_diseases(OWN)), "LV"]
+    assert sheet.rows[27][3] == "+0.03 [+0.01, +0.05]"
+    assert sheet.data.columns.tolist() == [*COLUMNS, "difference", "low", "high"] and len(sheet.data) == 72
     assert not sheet.data["other_encoder"].eq("mae").any()
 
 

@@ -19,6 +19,7 @@ from cmr2ecg.evaluate.figures.style import MODELS as STYLE
 from cmr2ecg.evaluate.figures.style import RC, light_grid
 from cmr2ecg.evaluate.statistics.scores import MODEL_COLUMNS
 from cmr2ecg.evaluate.tables.names import DISEASES, MODELS, TARGETS
+from cmr2ecg.evaluate.tables.table_layouts import own_diseases
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 LINES = {"finetune": "-", "probe": (0, (4, 2)), "train_tabular": (0, (1, 1.5))}
@@ -73,8 +74,7 @@ def targets_of(table: pd.DataFrame) -> list[str]:
     """Return the targets with scores at several numbers of subjects, in the paper's order, others behind."""
     sizes = table.groupby("target", sort=False)["n_train"].nunique()
     found = [target for target, count in sizes.items() if count > 1]
-    order = [*DISEASES, *GROUPS]
-    return sorted(found, key=lambda target: order.index(target) if target in order else len(order))
+    return [target for target in (*DISEASES, *own_diseases(table["target"]), *GROUPS) if target in found]
 
 
 def _panel(axes: Axes, table: pd.DataFrame, scale: float) -> None:

@@ -8,6 +8,7 @@ from cmr2ecg.evaluate.tables.claims import DISEASES
 from cmr2ecg.evaluate.tables.marked import Daggers
 from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
 from cmr2ecg.evaluate.tables.sheet import DASH, Sheet, Tables, with_interval
+from cmr2ecg.evaluate.tables.table_layouts import own_diseases
 from cmr2ecg.ukb.phenotypes import GROUPS
 
 COLUMNS = ["target", "fraction", "n_train", "fit", "encoder", "other_fit", "other_encoder", "metric"]
@@ -47,10 +48,11 @@ def gains(comparisons: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs[pairs["fit"].isin(list(KINDS)) & (pairs["other_fit"] == "finetune")]
     sizes = intervals[[*MODEL_COLUMNS, "n_train"]].astype({"n_train": "Int64"})
     found = pairs.merge(sizes, on=MODEL_COLUMNS)
-    order = {name: place for place, name in enumerate([*DISEASES, *GROUPS, *KINDS, *PRETRAINED_ECG, *FROM_SCRATCH])}
+    targets = [*DISEASES, *own_diseases(found["target"]), *GROUPS]
+    order = {name: place for place, name in enumerate([*targets, *KINDS, *PRETRAINED_ECG, *FROM_SCRATCH])}
     found = found.sort_values(
         ["target", "fit", "encoder", *SIZES, "other_encoder"],
-        key=lambda column: column if column.name in SIZES else column.map(order).fillna(len(order)),
+        key=lambda column: column if column.name in SIZES else column.map(order),
         kind="stable",
     )
     return found[[*COLUMNS, "difference", "low", "high"]].reset_index(drop=True)
