@@ -64,7 +64,8 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
 def scored(intervals: Path, untrained: Path) -> pd.DataFrame:
     """Return the rows of intervals.csv that can be drawn, with `ring`: whether untrained.csv lists the model."""
     table = pd.read_csv(intervals).dropna(subset=["mean", "n_train"])
-    table = table[table["encoder"].isin(list(LOOKS)) & table["metric"].isin(list(ROWS))]
+    for column, known in (("fit", LINES), ("encoder", LOOKS), ("metric", ROWS)):
+        table = table[table[column].isin(list(known))]
     listed = set(pd.read_csv(untrained)[MODEL_COLUMNS].itertuples(index=False, name=None))
     rings = [model in listed for model in table[MODEL_COLUMNS].itertuples(index=False, name=None)]
     return table.assign(ring=pd.Series(rings, index=table.index, dtype=bool))
