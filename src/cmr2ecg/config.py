@@ -210,6 +210,8 @@ def _without_cmr(config: dict[str, Any]) -> Iterator[str]:
     why = "index_cohort.modalities names no cmr"
     if config["raw"]["cmr"]:
         yield f"raw.cmr names folders, yet {why}; drop one of them"
+    if config["index_cohort"]["unpaired_ecgs"]:
+        yield f"index_cohort.unpaired_ecgs is true, yet {why}: every ECG is in the data set then; drop it"
     if config["ablations"]:
         yield f"ablations names some, which are trained on images, yet {why}; drop them"
     for section in ("finetune", "probe"):

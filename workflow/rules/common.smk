@@ -4,6 +4,7 @@ import ast
 import hashlib
 import json
 import os
+import re
 import shlex
 import sys
 from functools import lru_cache
@@ -89,6 +90,13 @@ except InputError as error:
 LEDGER = f"{RESULTS}/index_shard/shards.csv"
 RAW_OPTIONS = f"{RESULTS}/index_shard/raw.txt"
 WITH_CMR = "cmr" in config["index_cohort"]["modalities"]
+# ECGs without an image, for the pre-trainings on ECGs alone: cleaned in shards of their own, so that those of the pairs
+# stay as they are with and without them.
+WITH_UNPAIRED = config["index_cohort"]["unpaired_ecgs"]
+UNPAIRED = ["<results>/assemble_dataset/unpaired.h5"] if WITH_UNPAIRED else []
+UNPAIRED_AUDIT = ["<results>/audit_leakage/unpaired.json"] if WITH_UNPAIRED else []
+ALONE = ".unpaired"  # ends the name of such a shard
+AND_UNPAIRED = " --unpaired {input.unpaired:q}" if WITH_UNPAIRED else ""
 INIT = {name: path for name, path in config["init"].items() if path}
 DATASET = "<results>/assemble_dataset/dataset.h5"
 SPLIT = "<results>/split_subjects/split.csv"
@@ -438,7 +446,7 @@ def tables_digest(kind):
 
 def stamps(kind, wildcards, stamp):
     """Return a line for each raw file of one shard."""
-    files = raw_files(kind)[int(wildcards.shard)].items()
+    files = raw_files(kind)[int(wildcards.shard.removesuffix(ALONE))].items()
     return [
         f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file
     ]

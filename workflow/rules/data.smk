@@ -36,8 +36,13 @@ rule index_shard:
     output:
         visits="<results>/index_shard/{shard}.parquet",
         flow="<results>/index_shard/{shard}.flow.csv",
+        unpaired=(
+            f"<results>/index_shard/{{shard}}{ALONE}.parquet" if WITH_UNPAIRED else []
+        ),
     log:
         "<results>/logs/index_shard/{shard}.log",
+    wildcard_constraints:
+        shard=r"\d+",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
@@ -54,6 +59,7 @@ rule index_shard:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards} --ledger {params.ledger:q}"
         " @{params.raw:q} --names --visits {output.visits:q} --flow {output.flow:q}"
+        + (" --unpaired {output.unpaired:q}" if WITH_UNPAIRED else "")
 
 
 rule index_cohort:
@@ -88,11 +94,13 @@ rule clean_ecg:
         qc="<results>/clean_ecg/{shard}.qc.csv",
     log:
         "<results>/logs/clean_ecg/{shard}.log",
+    wildcard_constraints:
+        shard=rf"\d+({re.escape(ALONE)})?",
     conda:
         ENVIRONMENT
     threads: config["threads"]["data"]
     resources:
-        **needs("shard", len(SHARDS)),
+        **needs("shard", len(SHARDS), unpaired=WITH_UNPAIRED),
     params:
         code=code("clean_ecg"),
         settings=settings("clean_ecg"),
@@ -167,9 +175,18 @@ rule assemble_dataset:
             "<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS if WITH_CMR else []
         ),
         labels="<results>/read_tabular/labels.parquet",
+        unpaired_ecg=expand(
+            f"<results>/clean_ecg/{{shard}}{ALONE}.h5",
+            shard=SHARDS if WITH_UNPAIRED else [],
+        ),
+        unpaired_qc=expand(
+            f"<results>/clean_ecg/{{shard}}{ALONE}.qc.csv",
+            shard=SHARDS if WITH_UNPAIRED else [],
+        ),
     output:
         dataset="<results>/assemble_dataset/dataset.h5",
         flow="<results>/assemble_dataset/flow.csv",
+        unpaired=UNPAIRED,
     log:
         "<results>/logs/assemble_dataset.log",
     conda:
@@ -184,6 +201,11 @@ rule assemble_dataset:
         " --index-flow {input.flow:q} --ecg {input.ecg:q} --ecg-qc {input.ecg_qc:q}"
         " --cmr {input.cmr:q} --cmr-qc {input.cmr_qc:q} --labels {input.labels:q}"
         " --output {output.dataset:q} --flow {output.flow:q}"
+        + (
+            " --unpaired-ecg {input.unpaired_ecg:q} --unpaired-qc {input.unpaired_qc:q} --unpaired {output.unpaired:q}"
+            if WITH_UNPAIRED
+            else ""
+        )
 
 
 rule split_subjects:
@@ -242,8 +264,10 @@ rule audit_leakage:
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
         visits="<results>/index_cohort/visits.parquet",
+        unpaired=UNPAIRED,
     output:
-        AUDIT,
+        audit=AUDIT,
+        unpaired=UNPAIRED_AUDIT,
     log:
         "<results>/logs/audit_leakage.log",
     conda:
@@ -258,7 +282,9 @@ rule audit_leakage:
     shell:
         "python -m cmr2ecg.steps.audit_leakage --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q} --visits {input.visits:q}"
-        " --output {output:q} --duplicates {params.duplicates:q}"
+        " --output {output.audit:q} --duplicates {params.duplicates:q}"
+        + AND_UNPAIRED
+        + (" --unpaired-output {output.unpaired:q}" if WITH_UNPAIRED else "")
 
 
 rule audit_subsets:

@@ -9,7 +9,8 @@ rule pretrain_mae:
     input:
         dataset=DATASET,
         split=SPLIT,
-        audit=AUDIT,
+        audit=[AUDIT, *UNPAIRED_AUDIT],
+        unpaired=UNPAIRED,
     output:
         encoder="<results>/pretrain_mae/{name}/encoder.safetensors",
         autoencoder="<results>/pretrain_mae/{name}/autoencoder.safetensors",
@@ -25,7 +26,10 @@ rule pretrain_mae:
     threads: config["threads"]["pretrain"]
     resources:
         **training_needs(
-            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
+            "pretrain",
+            gpus=GPUS,
+            processes=config["processes"]["pretrain"],
+            unpaired=WITH_UNPAIRED,
         ),
     params:
         code=code("pretrain_mae"),
@@ -37,6 +41,7 @@ rule pretrain_mae:
         LAUNCH
         + "pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
+        + AND_UNPAIRED
 
 
 rule pretrain_contrastive:
@@ -44,7 +49,8 @@ rule pretrain_contrastive:
     input:
         dataset=DATASET,
         split=SPLIT,
-        audit=AUDIT,
+        audit=[AUDIT, *UNPAIRED_AUDIT],
+        unpaired=UNPAIRED,
     output:
         encoder="<results>/pretrain_contrastive/{baseline}/encoder.safetensors",
         metrics="<results>/pretrain_contrastive/{baseline}/metrics.jsonl",
@@ -59,7 +65,10 @@ rule pretrain_contrastive:
     threads: config["threads"]["pretrain"]
     resources:
         **training_needs(
-            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
+            "pretrain",
+            gpus=GPUS,
+            processes=config["processes"]["pretrain"],
+            unpaired=WITH_UNPAIRED,
         ),
     params:
         code=code("pretrain_contrastive"),
@@ -72,7 +81,7 @@ rule pretrain_contrastive:
         LAUNCH
         + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
-        " --baseline {params.baseline}"
+        " --baseline {params.baseline}" + AND_UNPAIRED
 
 
 rule pretrain_cmr:

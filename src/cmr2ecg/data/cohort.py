@@ -1,4 +1,4 @@
-"""Which subjects have both an ECG and a CMR."""
+"""Which subjects have both an ECG and a CMR, and who has an ECG alone."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -44,12 +44,32 @@ def index_shard(
     flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
     flow.exclude(STEP, "no CMR file", len(with_ecg - with_cmr))
     flow.exclude(STEP, "no visit with both", len(both) - len(pairs))
-    kept = _without_listed(pairs, withdrawn, excluded, flow)
-    rows = [
-        (*visit, ecg[visit], cmr[visit], segmented.get(visit) or segmented.get((visit[0], None), ""))
-        for visit in kept.items()
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
+    return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg, cmr, segmented), flow
+
+
+def index_with_unpaired(
+    ecg: Files,
+    cmr: Files,
+    segmented: Mapping[tuple[int, int | None], str],
+    withdrawn: set[int],
+    instances: Sequence[int],
+    excluded: Collection[int] = (),
+) -> tuple[pd.DataFrame, pd.DataFrame, Flow]:
+    """Return the pairs as `index_shard` does, a table of those with an ECG alone, and the exclusions from both.
+
+    An unpaired subject has no visit with both files; the earliest ECG of `instances` counts. It stays in the flow here
+    and leaves the pairs in assemble_dataset, once it is known whether its ECG can be used.
+    """
+    with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
+    pairs = earliest_pairs(ecg, cmr, instances)
+    visits = earliest_pairs(ecg, ecg, instances) | pairs
+    flow = Flow(len(with_ecg | with_cmr))
+    flow.exclude(STEP, "with an ECG or a CMR file", 0)
+    flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
+    flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(visits))
+    kept = _without_listed(visits, withdrawn, excluded, flow)
+    paired, alone = ({eid: kept[eid] for eid in kept if (eid in pairs) == wanted} for wanted in (True, False))
+    return _table(paired, ecg, cmr, segmented), _table(alone, ecg), flow
 
 
 def _ecg_alone(
@@ -60,9 +80,19 @@ def _ecg_alone(
     flow = Flow(len(with_ecg))
     flow.exclude(STEP, "with an ECG file", 0)
     flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(pairs))
-    kept = _without_listed(pairs, withdrawn, excluded, flow)
-    rows = [(*visit, ecg[visit], "", "") for visit in kept.items()]
-    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS), flow
+    return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg), flow
+
+
+def _table(
+    visits: Mapping[int, int], ecg: Files, cmr: Files | None = None, segmented: Mapping | None = None
+) -> pd.DataFrame:
+    """Return one row a subject, in order of eid; without `cmr` and `segmented` their columns are empty."""
+    cmr, segmented = cmr or {}, segmented or {}
+    rows = [
+        (*visit, ecg[visit], cmr.get(visit, ""), segmented.get(visit) or segmented.get((visit[0], None), ""))
+        for visit in sorted(visits.items())
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
 
 
 def _without_listed(

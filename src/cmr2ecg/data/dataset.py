@@ -9,15 +9,35 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.flow import Flow
+from cmr2ecg.data.flow import KEPT, Flow
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import sha256
 
 STEP = "assemble_dataset"
+NO_FILE = "no file of the ECG's visit"
+
+
+def with_unpaired(
+    ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, unpaired_qc: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return both QC tables with the subjects who have an ECG alone, to whom the CMR's table says so.
+
+    Args:
+        ecg_qc, cmr_qc: eid, status and reason of every subject with both files.
+        unpaired_qc: the same of the ECGs of those with an ECG alone.
+    """
+    no_file = unpaired_qc.assign(status="rejected", reason=NO_FILE)
+    return pd.concat([ecg_qc, unpaired_qc], ignore_index=True), pd.concat([cmr_qc, no_file], ignore_index=True)
+
+
+def ecg_alone(ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame) -> np.ndarray:
+    """Return the eids (n,), sorted, whose ECG passed its QC and whose CMR did not."""
+    passed = (table.loc[table["status"] == "accepted", "eid"].to_numpy(np.int64) for table in (ecg_qc, cmr_qc))
+    return np.setdiff1d(*passed)
 
 
 def pair(
-    ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame | None, in_tables: np.ndarray, flow: Flow
+    ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame | None, in_tables: np.ndarray, flow: Flow, *, keep_ecgs: bool = False
 ) -> tuple[np.ndarray, Flow]:
     """Return the eids (n,) that passed both QCs and are in the tables, sorted, and the flow with each exclusion.
 
@@ -27,6 +47,7 @@ def pair(
         ecg_qc, cmr_qc: eid, status and reason of every indexed subject; cmr_qc None where there are no images.
         in_tables: eids with a row in the tabular data.
         flow: the exclusions so far.
+        keep_ecgs: note that the ECGs of those who leave for the CMR are kept (`ecg_alone`).
 
     Raises:
         InputError: if no subject is left.
@@ -37,8 +58,9 @@ def pair(
             continue
         table = table[table["eid"].isin(remaining)]
         rejected = table[table["status"] != "accepted"]
+        note = KEPT if keep_ecgs and name == "CMR" else ""
         for reason, count in sorted(rejected["reason"].value_counts().items()):
-            flow.exclude(STEP, f"{name}: {reason}", int(count))
+            flow.exclude(STEP, f"{name}: {reason}{note}", int(count))
         remaining = table.loc[table["status"] == "accepted", "eid"]
     absent = ~remaining.isin(in_tables)
     flow.exclude(STEP, "no row in the tables", int(absent.sum()))

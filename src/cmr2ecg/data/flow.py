@@ -12,6 +12,7 @@ from cmr2ecg.runtime.files import atomic
 log = logging.getLogger(__name__)
 
 COLUMNS = ["step", "reason", "n_in", "n_out"]
+KEPT = ", ECG kept for masked modelling"  # ends the reason of whoever leaves the pairs for unpaired.h5
 
 
 @dataclass

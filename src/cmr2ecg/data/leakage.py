@@ -10,6 +10,7 @@ from cmr2ecg.data.split import SPLITS
 from cmr2ecg.runtime.command import InputError
 
 DUPLICATES = ["recording", "group", "kind", "eid", "split"]
+UNPAIRED = "unpaired"  # in place of a split: an ECG without an image, which pre-training sees
 Groups = Sequence[tuple[str, Sequence[int]]]  # kind, rows
 
 
@@ -45,12 +46,28 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
         raise InputError(f"audit_leakage: {beside} subjects of the split are not in the data set; rerun split_subjects")
 
 
+def check_unpaired(eids: np.ndarray, unpaired: np.ndarray) -> None:
+    """Stop unless each unpaired subject stands once and is not in the data set.
+
+    eids: (n,) of the data set. unpaired: (m,) of unpaired.h5.
+
+    Raises:
+        InputError: counts the subjects; names no eid.
+    """
+    repeated, both = len(unpaired) - len(np.unique(unpaired)), len(np.intersect1d(eids, unpaired))
+    if repeated or both:
+        raise InputError(
+            f"audit_leakage: {repeated} rows of the unpaired ECGs repeat a subject and {both} subjects are in the data "
+            "set too; delete the results of assemble_dataset and run again"
+        )
+
+
 def duplicate_table(groups: Mapping[str, Groups], eids: np.ndarray, split: np.ndarray) -> pd.DataFrame:
     """Return one row a subject that shares a recording: recording, group, kind, eid, split.
 
     Args:
-        groups: recording (ecg or cmr) -> groups of rows of the data set.
-        eids, split: (n,) of the data set.
+        groups: recording (ecg or cmr) -> groups of rows.
+        eids, split: (n,) of the data set, and behind them of the unpaired.
     """
     rows = [
         (recording, number, kind, int(eids[row]), split[row])
@@ -62,9 +79,19 @@ def duplicate_table(groups: Mapping[str, Groups], eids: np.ndarray, split: np.nd
 
 
 def crossing(duplicates: pd.DataFrame) -> pd.Series:
-    """Return for each recording (ecg, cmr) how many groups reach into more than one split; empty if none does."""
-    reach = duplicates.groupby(["recording", "group"])["split"].nunique()
+    """Return for each recording (ecg, cmr) how many groups reach into more than one split; empty if none does.
+
+    The unpaired count as train: both are trained on.
+    """
+    trained = duplicates.assign(split=duplicates["split"].replace(UNPAIRED, "train"))
+    reach = trained.groupby(["recording", "group"])["split"].nunique()
     return reach[reach > 1].groupby("recording").size()
+
+
+def among_pairs(duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Return what is left of the table without the unpaired: groups of two subjects or more."""
+    pairs = duplicates[duplicates["split"] != UNPAIRED]
+    return pairs[pairs.groupby(["recording", "group"])["eid"].transform("size") > 1]
 
 
 def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:

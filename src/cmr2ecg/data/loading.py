@@ -30,6 +30,7 @@ class PairedData:
         memory_mb: read everything at once if it takes no more than this, else leave it on disk.
         image_size: images are resized to this many pixels a side, with antialiasing; None keeps them.
         images_of: eids (n,) of the subjects whose images stand beside these ECGs; None: each subject's own.
+        also: a further file of other subjects with `eid` and the fields; None: there is none.
 
     `waited` counts the seconds that whoever iterates over `batches` spent waiting for them.
     """
@@ -43,12 +44,17 @@ class PairedData:
         memory_mb: float,
         image_size: int | None = None,
         images_of: np.ndarray | None = None,
+        also: Path | None = None,
     ) -> None:
-        file = h5py.File(dataset, "r")
+        files = [h5py.File(path, "r") for path in (dataset, also) if path]
         self.fields, self.image_size, self.waited = tuple(fields), image_size, 0.0
-        self.rows = rows_of(file["eid"][:], eids, dataset)
-        self.image_rows = self.rows if images_of is None else rows_of(file["eid"][:], images_of, dataset)
-        self.source = {field: Rows(file, field) for field in self.fields}
+        there = np.concatenate([file["eid"][:] for file in files])
+        self.rows = rows_of(there, eids, dataset)
+        self.image_rows = self.rows if images_of is None else rows_of(there, images_of, dataset)
+        self.source = {field: Rows(files[0], field) for field in self.fields}
+        for file in files[1:]:
+            for field, source in self.source.items():
+                source.append(Rows(file, field))
         size_mb = len(self.rows) * sum(self._bytes_per_row(field) for field in self.fields) / 1e6
         self.memory: dict[str, Tensor] | None = None
         if size_mb <= memory_mb:

@@ -47,6 +47,12 @@ class Rows:
         if (self.part < 0).any():
             raise InputError(f"{int((self.part < 0).sum())} subjects of the data set are in none of its shards")
 
+    def append(self, other: "Rows") -> None:
+        """Put the rows of another file, of the same shape and type, behind these."""
+        self.part = np.concatenate([self.part, other.part + len(self.parts)])
+        self.row = np.concatenate([self.row, other.row])
+        self.parts = [*self.parts, *other.parts]
+
     def read(self, rows: np.ndarray) -> np.ndarray:
         """Return the rows (n,) in the order asked for, (n, ...)."""
         values = np.empty((len(rows), *self.shape), self.dtype)

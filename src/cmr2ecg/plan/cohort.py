@@ -1,10 +1,11 @@
 """Who will be in the study: counted where results say so, else from the paper's or the synthetic cohort's settings."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import h5py
 import pandas as pd
 
 from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
@@ -20,6 +21,7 @@ class Cohort:
 
     files: subjects whose raw files are read. split: subjects in train, val and test. positives: share of the training
     split with each disease. with_phenotypes: share with CMR phenotypes. source: where the numbers come from.
+    unpaired: ECGs without an image, which are cleaned and pre-trained on too.
     """
 
     files: int
@@ -27,11 +29,16 @@ class Cohort:
     positives: Mapping[str, float]
     with_phenotypes: float
     source: str
+    unpaired: int = 0
 
     @property
     def subjects(self) -> int:
         """Subjects in the data set."""
         return sum(self.split.values())
+
+    def pretrained_on(self, kind: str) -> int:
+        """Return the training subjects of a pre-training of a kind, such as "mae" or "mmcl"."""
+        return self.split["train"] + (0 if kind in ("cmr", "mmcl") else self.unpaired)
 
     def trained_on(self, target: str, fraction: int) -> int:
         """Return the training subjects of a target: a balanced share of the positives, or of those with phenotypes."""
@@ -62,19 +69,33 @@ def cohort_of(config: Mapping[str, Any], results: Path, subjects: int | None = N
     simulated = config["simulate_cohort"]
     prevalence, phenotypes = dict(simulated["prevalence"]), 1 - simulated["phenotypes_missing"]
     shares = config["split_subjects"]
+    wanted = config["index_cohort"]["unpaired_ecgs"]
     if subjects is None:
         found = _counted(results)
         if found is not None:
-            return found
+            return replace(found, unpaired=_unpaired(results) if wanted else 0)
     source = "given" if subjects else "the paper's"
     files = subjects or PAPER_SUBJECTS
     if simulated["enabled"] and subjects is None:
         files = round(simulated["subjects"] * (1 - simulated["missing_modality"]))
         subjects, source = round(files * (1 - simulated["broken"])), "of the synthetic cohort's settings"
+    unpaired = 0  # of a download nobody knows before its files are indexed
+    if simulated["enabled"] and wanted:
+        unpaired = simulated["ecg_only"] + round(simulated["subjects"] * simulated["missing_modality"] / 2)
     count = subjects or PAPER_SUBJECTS
     held_out = {name: round(count * shares[name]) for name in ("val", "test")}
     split = {"train": count - sum(held_out.values()), **held_out}
-    return Cohort(files, split, prevalence, phenotypes, f"{source} number of subjects, shares as in section IV-B")
+    source = f"{source} number of subjects, shares as in section IV-B"
+    return Cohort(files, split, prevalence, phenotypes, source, unpaired)
+
+
+def _unpaired(results: Path) -> int:
+    """Return how many ECGs without an image a finished data stage holds."""
+    path = results / "assemble_dataset/unpaired.h5"
+    if not path.exists():
+        return 0
+    with h5py.File(path, "r") as file:
+        return len(file["eid"])
 
 
 def _counted(results: Path) -> Cohort | None:

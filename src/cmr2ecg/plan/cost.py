@@ -139,7 +139,8 @@ class Estimate:
 
     def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[float, float]:
         method, split = job.settings["method"], self.cohort.split
-        n = min(method.get("pairs", split["train"]), split["train"])
+        most = self.cohort.pretrained_on(kind)
+        n = min(method.get("pairs", most), most)
         batch = max(1, min(method["batch_size"], n))
         steps = n // batch if kind != "mae" else math.ceil(n / batch)
         trained = min(n, steps * batch)
@@ -227,7 +228,8 @@ class Estimate:
     def _measured(self, job: Job) -> float | None:
         rates, cohort = self.rates, self.cohort
         if job.step in ("clean_ecg", "crop_cmr"):
-            return rates.subject_seconds[job.step] * cohort.files / self.config["shards"]
+            files = cohort.unpaired if job.unpaired else cohort.files
+            return rates.subject_seconds[job.step] * files / self.config["shards"]
         if job.step == "simulate_cohort":
             visits = self.config["simulate_cohort"]["subjects"] * (1 + self.config["simulate_cohort"]["repeat_visits"])
             return rates.subject_seconds["simulate_cohort"] * visits / job.threads
@@ -249,7 +251,7 @@ class Estimate:
     def _rough(self, job: Job) -> float:
         """Return the seconds of steps that are small: by bytes, by operations, or as the demo showed."""
         cohort, rates = self.cohort, self.rates
-        data = cohort.subjects * (240e3 + 265e3)
+        data = cohort.subjects * (240e3 + 265e3) + cohort.unpaired * 240e3
         if job.step in ("assemble_dataset", "audit_leakage"):
             passes = 1 if job.step == "assemble_dataset" else 2
             return passes * data / rates.bytes_second["hash"] + data / READ_BYTES_SECOND

@@ -47,6 +47,11 @@ class Job:
         return ONCE_AN_ENCODER.sub(r"\1", self.rule)
 
     @property
+    def unpaired(self) -> bool:
+        """Whether it cleans a shard of ECGs without a CMR."""
+        return str(self.wildcards.get("shard", "")).endswith(".unpaired")
+
+    @property
     def encoder(self) -> str:
         """The encoder that is fitted, or ""."""
         return str(self.wildcards.get("encoder") or self.params.get("encoder") or "")

@@ -42,7 +42,8 @@ def disk_bytes(job: Job, kind: str, cohort: Cohort, config: Mapping[str, Any], r
     if job.step == "simulate_cohort":
         return cohort.files * (rates.raw_bytes["ecg"] + rates.raw_bytes["cmr"])
     if job.step in ("clean_ecg", "crop_cmr"):
-        return cohort.files / shards * recorded_bytes(config, job.step.rsplit("_", 1)[-1])
+        files = cohort.unpaired if job.unpaired else cohort.files
+        return files / shards * recorded_bytes(config, job.step.rsplit("_", 1)[-1])
     if job.step.startswith("pretrain_") and line:
         return FLOAT * _kept_weights(kind, job.settings["models"], line)
     if job.step == "select_mmcl":
@@ -115,7 +116,8 @@ def held_bytes(job: Job, cohort: Cohort, config: Mapping[str, Any], fields: tupl
     row = sum(recorded_bytes(config, field, size) for field in fields)
     limit = config["memory_mb"] * 1e6
     if job.step.startswith("pretrain"):
-        parts = [cohort.split[name] * row for name in ("train", "val")]
+        kind = "mae" if fields == ("ecg",) else "mmcl"
+        parts = [subjects * row for subjects in (cohort.pretrained_on(kind), cohort.split["val"])]
         return sum(part for part in parts if part <= limit / 2)
     whole = cohort.subjects * row
     return whole if whole <= limit else 0.0

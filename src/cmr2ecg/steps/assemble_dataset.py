@@ -1,7 +1,8 @@
 """Join the shards to dataset.h5, the paired subjects that passed every check, and count the exclusions.
 
 Outputs: dataset.h5 with `eid`, `ecg` and `cmr` (virtual datasets over the shards), and flow.csv, which goes on from
-index_cohort's.
+index_cohort's; with --unpaired also unpaired.h5 with `eid` and `ecg` of those whose ECG passed but who have no usable
+image. They are in no split; only pre-trainings on ECGs alone read them.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.data.dataset import pair, write_dataset
+from cmr2ecg.data.dataset import ecg_alone, pair, with_unpaired, write_dataset
 from cmr2ecg.data.flow import read_flow, write_flow
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
@@ -25,12 +26,18 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
+    parser.add_argument("--unpaired-ecg", type=Path, nargs="*", default=[], help="HDF5 shards of ECGs without a CMR")
+    parser.add_argument("--unpaired-qc", type=Path, nargs="*", default=[], help="their QC tables")
+    parser.add_argument("--unpaired", type=Path, help="HDF5 file of ECGs without an image to write; left out: none")
     args = parser.parse_args(argv)
     start(args)
     in_tables = pd.read_parquet(args.labels, columns=["eid"])["eid"].to_numpy()
-    eids, flow = pair(
-        read_qc(args.ecg_qc), read_qc(args.cmr_qc) if args.cmr_qc else None, in_tables, read_flow(args.index_flow)
-    )
+    ecg_qc, cmr_qc = read_qc(args.ecg_qc), read_qc(args.cmr_qc) if args.cmr_qc else None
+    if args.unpaired:
+        ecg_qc, cmr_qc = with_unpaired(ecg_qc, cmr_qc, read_qc(args.unpaired_qc))
+        with atomic(args.unpaired) as path:
+            write_dataset(path, args.unpaired, ecg_alone(ecg_qc, cmr_qc), {"ecg": [*args.ecg, *args.unpaired_ecg]})
+    eids, flow = pair(ecg_qc, cmr_qc, in_tables, read_flow(args.index_flow), keep_ecgs=bool(args.unpaired))
     shards = {"ecg": args.ecg, **({"cmr": args.cmr} if args.cmr else {})}
     with atomic(args.output) as path:
         write_dataset(path, args.output, eids, shards)

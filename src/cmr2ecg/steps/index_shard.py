@@ -1,7 +1,8 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
 Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason,
-n_in, n_out). Options may stand in a file, a line each, that is named as @FILE.
+n_in, n_out); with --unpaired also a file of the visits of those who have an ECG alone. Options may stand in a file, a
+line each, that is named as @FILE.
 """
 
 import os
@@ -9,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cmr2ecg.data.arrivals import Ledger, check_files_remain, read_ledger
-from cmr2ecg.data.cohort import index_shard
+from cmr2ecg.data.cohort import index_shard, index_with_unpaired
 from cmr2ecg.data.flow import write_flow
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
@@ -34,6 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--names", action="store_true", help="keep paths without their folders (data/visits.py)")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
+    parser.add_argument("--unpaired", type=Path, help="parquet file of ECGs without a CMR to write; left out: none")
     args = parser.parse_args(argv)
     start(args)
     with_cmr = "cmr" in args.settings["modalities"]
@@ -54,7 +56,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         ecg, cmr, segmented = (
             {key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr, segmented)
         )
-    visits, flow = index_shard(ecg, cmr, segmented, withdrawn, args.settings["instances"], with_cmr, excluded)
+    instances = args.settings["instances"]
+    if args.unpaired:
+        visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, instances, excluded)
+        with atomic(args.unpaired) as path:
+            unpaired.to_parquet(path, index=False)
+    else:
+        visits, flow = index_shard(ecg, cmr, segmented, withdrawn, instances, with_cmr, excluded)
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)

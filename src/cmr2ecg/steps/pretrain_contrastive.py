@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.contrastive import OBJECTIVES
-from cmr2ecg.training.session import pretrain_parser, run_pretraining
+from cmr2ecg.training.session import ecg_parser, run_pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = pretrain_parser(__doc__)
+    parser = ecg_parser(__doc__)
     parser.add_argument("--baseline", choices=OBJECTIVES, required=True, help="which of them")
     args = parser.parse_args(argv)
     start(args)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.session import pretrain_parser, run_pretraining
+from cmr2ecg.training.session import ecg_parser, run_pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    args = pretrain_parser(__doc__).parse_args(argv)
+    args = ecg_parser(__doc__).parse_args(argv)
     start(args)
     run_pretraining(MaeObjective, args, module="cmr2ecg.steps.pretrain_mae")
 

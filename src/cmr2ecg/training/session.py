@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import torch
 from torch import nn
@@ -36,6 +37,14 @@ def pretrain_parser(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--split", type=Path, required=True, help="split.csv")
     parser.add_argument("--memory-mb", type=float, default=8000, help="hold a data set in memory up to this size")
     parser.add_argument("--output", type=Path, required=True, help="folder for weights, metrics and result.json")
+    parser.set_defaults(unpaired=None)
+    return parser
+
+
+def ecg_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return the arguments of pre-trainings on ECGs alone, which may train on further ECGs."""
+    parser = pretrain_parser(description)
+    parser.add_argument("--unpaired", type=Path, help="unpaired.h5: ECGs without an image, for training too")
     return parser
 
 
@@ -61,7 +70,7 @@ def run_pretraining(
     device = pick_device(args.settings["device"])
     precision = pick_precision(args.settings["precision"], device)
     pick_attention(device, precision)
-    inputs = [args.dataset, args.split, *starts_from]
+    inputs = [args.dataset, args.split, *([args.unpaired] if args.unpaired else []), *starts_from]
     owner = digest([args.settings, precision, fingerprint(module), [sha256(path) for path in inputs]])
     args.output.mkdir(parents=True, exist_ok=True)
     with processes(device):
@@ -77,6 +86,8 @@ def run_pretraining(
         if rank() == 0:
             machine = {"device": device.type, "precision": precision, "threads": args.threads, "processes": world()}
             result = describe(label, args, objective, course, len(train), len(val))
+            if args.unpaired:
+                result["n_unpaired"] = len(unpaired_eids(args.unpaired))  # of n_train
             origin = provenance(module, inputs, started, **machine)
             finish(args.output, objective, {**result, "provenance": origin})
 
@@ -91,12 +102,16 @@ def finish(directory: Path, objective: nn.Module, result: dict) -> None:
 def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> PairedData:
     """Return the ECGs and images of one split, each split within half of this process's share of the memory limit.
 
-    For ablations the method may hold `pairs`, how many training subjects are used, and `shuffle_images`.
+    For ablations the method may hold `pairs`, how many training subjects are used, and `shuffle_images`. The unpaired
+    are trained on, not validated on.
     """
     method = args.settings["method"]
     eids = split_eids(args.split, name)
     if name == "train" and "pairs" in method:
         eids = some(eids, method["pairs"], method["seed"])
+    also = args.unpaired if name == "train" else None
+    if also:
+        eids = np.concatenate([eids, unpaired_eids(also)])
     return PairedData(
         args.dataset,
         eids,
@@ -104,7 +119,14 @@ def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> 
         memory_mb=args.memory_mb / 2 / world(),
         image_size=args.settings["models"].get("cmr_encoder", {}).get("image_size"),
         images_of=strangers(eids, method["seed"]) if method.get("shuffle_images") else None,
+        also=also,
     )
+
+
+def unpaired_eids(path: Path) -> np.ndarray:
+    """Return the eids (n,) of unpaired.h5."""
+    with h5py.File(path, "r") as file:
+        return file["eid"][:]
 
 
 def some(eids: np.ndarray, count: int, seed: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cmr2ecg.data.flow import Flow, read_flow
+from cmr2ecg.data.flow import KEPT, Flow, read_flow
 from cmr2ecg.evaluate.figures.style import RC
 from cmr2ecg.runtime.command import InputError
 
@@ -21,6 +21,7 @@ TITLES = {  # (step, what its reasons start with) -> who is left after it
     ("assemble_dataset", "CMR"): "CMR passed quality control",
     ("assemble_dataset", ""): "Paired and in the tables: the data set",
 }
+ECG_IS_ENOUGH, WITH_ECG = "no visit asked for", "ECG at an imaging visit"  # a reason of the index, and its title then
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 LINE, PAD, GAP = 0.175, 0.14, 0.3  # inches: height of a line of text, margin in a box, space between boxes
 BOX_HEIGHT, FORK, EDGE = 2 * LINE + 2 * PAD, 0.36, 0.1
@@ -35,6 +36,12 @@ class Stage:
     title: str
     n: int
     excluded: list[tuple[str, int]] = field(default_factory=list)
+    kept: bool = False  # whether the ECGs of those who left are kept for masked modelling
+
+    @property
+    def why(self) -> str:
+        """What has become of those who left."""
+        return "No image, ECG kept for masked modelling" if self.kept else "Excluded"
 
 
 def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figure:
@@ -75,8 +82,11 @@ def flow_stages(flow: Flow) -> list[Stage]:
             stages.append(Stage(TITLES.get(key, f"After {step.replace('_', ' ')}"), n_out))
             last = key
         stages[-1].n = n_out
+        if reason == ECG_IS_ENOUGH:
+            stages[-1].title = WITH_ECG
         if n_in > n_out:
-            stages[-1].excluded.append((shown, n_in - n_out))
+            stages[-1].excluded.append((shown.removesuffix(KEPT), n_in - n_out))
+            stages[-1].kept = shown.endswith(KEPT)
     return stages
 
 
@@ -97,7 +107,7 @@ def _draw_stages(axes: Axes, stages: list[Stage], top: float) -> float:
                 left = EDGE + MAIN_WIDTH + SIDE_GAP
                 row = edge - GAP / 2 - side / 2
                 _arrow(axes, (middle, row), (left, row))
-                lines = [f"Excluded (n = {sum(count for _, count in stage.excluded):,})"]
+                lines = [f"{stage.why} (n = {sum(count for _, count in stage.excluded):,})"]
                 lines += [f"   {reason} (n = {count:,})" for reason, count in stage.excluded]
                 _box(axes, left, row + side / 2, SIDE_WIDTH, side, "\n".join(lines), align="left")
         _box(axes, EDGE, top, MAIN_WIDTH, BOX_HEIGHT, f"{stage.title}\nn = {stage.n:,}")
