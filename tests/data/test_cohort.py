@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from cmr2ecg.data.cohort import index_shard, join_shards
+from cmr2ecg.data.cohort import index_shard, index_with_unpaired, join_shards
 from cmr2ecg.data.flow import Flow, add_flows, read_flow, write_flow
 from cmr2ecg.runtime.command import InputError
 
@@ -49,6 +49,23 @@ def test_the_visit_the_config_names_is_used():
     both = files((1, 2), (1, 3), (2, 2), (3, 3))
     visits, _ = index_shard(both, both, {}, set(), [3])
     assert visits[["eid", "instance"]].to_numpy().tolist() == [[1, 3], [3, 3]]
+
+
+def test_an_ecg_without_a_cmr_at_its_visit_is_unpaired_and_the_pairs_stay_the_same():
+    ecg = files((1, 2), (1, 3), (2, 2), (3, 3), (3, 2), (5, 2), (6, 3), (7, 2), (8, 2), (9, 0))
+    cmr = files((1, 2), (1, 3), (3, 1), (4, 2), (5, 2), (6, 3))
+    lists = {5, 2, 99}, [2, 3], {8}
+    visits, unpaired, flow = index_with_unpaired(ecg, cmr, {(1, 2): "s"}, *lists)
+    pd.testing.assert_frame_equal(visits, index_shard(ecg, cmr, {(1, 2): "s"}, *lists[:2], True, lists[2])[0])
+    assert unpaired.to_numpy().tolist() == [[3, 2, "3_2", "", ""], [7, 2, "7_2", "", ""]]
+    assert unpaired.dtypes.equals(visits.dtypes)
+    assert flow.rows == [
+        ("index_cohort", "with an ECG or a CMR file", 9, 9),
+        ("index_cohort", "no ECG file", 9, 8),
+        ("index_cohort", "no visit asked for", 8, 7),
+        ("index_cohort", "withdrawn", 7, 5),
+        ("index_cohort", "excluded by list", 5, 4),
+    ]
 
 
 def test_no_subject_with_both_is_an_error():

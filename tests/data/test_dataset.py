@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.data.dataset import pair, write_dataset
+from cmr2ecg.data.dataset import ecg_alone, pair, with_unpaired, write_dataset
 from cmr2ecg.data.flow import Flow
+from cmr2ecg.data.rows import Rows
 from cmr2ecg.runtime.command import InputError
 
 EIDS = 9_000_001 + np.random.default_rng(0).choice(500, 200, replace=False)
@@ -72,6 +73,27 @@ def test_every_reason_is_counted_and_the_counts_chain():
     ]
     assert table["n_in"].tolist()[1:] == table["n_out"].tolist()[:-1]
     assert table["n_out"].iloc[-1] == 1
+
+
+def test_whoever_leaves_for_the_image_is_unpaired():
+    """The counts of the flow's rows that keep an ECG add up to the unpaired, whatever the two verdicts."""
+    reasons = np.random.default_rng(0).choice(["", "", "broken"], (3, 40))
+    alone = qc(*reasons[2]).assign(eid=np.arange(101, 141))
+    ecg, cmr = with_unpaired(qc(*reasons[0]), qc(*reasons[1]), alone)
+    unpaired = ecg_alone(ecg, cmr)
+    eids, flow = pair(ecg, cmr, ecg["eid"].to_numpy(), Flow(80), keep_ecgs=True)
+    kept = [n_in - n_out for _, reason, n_in, n_out in flow.rows if reason.endswith("kept for masked modelling")]
+    assert sum(kept) == len(unpaired) == ((reasons[0] == "") & (reasons[1] != "")).sum() + (reasons[2] == "").sum()
+    passed = ecg.loc[ecg["status"] == "accepted", "eid"]
+    assert sorted([*eids, *unpaired]) == sorted(passed)
+
+
+def test_no_unpaired_ecg_is_a_file_without_rows(tmp_path):
+    shards = write_shards(tmp_path, "ecg", 2, EIDS)
+    write_dataset(tmp_path / "x.h5", tmp_path / "x.h5", np.array([], np.int64), {"ecg": shards})
+    with h5py.File(tmp_path / "x.h5") as file:
+        assert file["ecg"].shape == (0, 4) and file["eid"].dtype == np.int64
+        assert len(Rows(file, "ecg").row) == 0
 
 
 def test_nobody_left_is_an_error_that_says_why():

@@ -47,6 +47,18 @@ def test_each_subject_gets_its_own_row(sharded, memory_mb):
     assert np.array_equal(found.numpy().astype(int), wanted[order])
 
 
+@pytest.mark.parametrize("memory_mb", [0, 100])
+def test_subjects_of_a_further_file_are_read_beside_the_others(sharded, memory_mb):
+    others = 9000002 + np.arange(0, 30, 2)
+    files = [sharded.with_name(f"{number}.h5") for number in range(3)]
+    write_dataset(sharded.with_name("also.h5"), sharded.with_name("also.h5"), others, {"ecg": files})
+    wanted = np.random.default_rng(1).permutation(np.concatenate([EIDS[:9], others]))
+    data = PairedData(sharded, wanted, ("ecg",), memory_mb=memory_mb, also=sharded.with_name("also.h5"))
+    assert np.array_equal(data.batch(np.arange(len(wanted)))["ecg"][:, 3, 2].numpy().astype(int), wanted)
+    with pytest.raises(InputError, match="15 subjects"):
+        PairedData(sharded, wanted, ("ecg",), memory_mb=memory_mb)
+
+
 def test_a_missing_shard_is_an_input_error_and_not_zeros(sharded):
     sharded.with_name("1.h5").unlink()
     with pytest.raises(InputError, match=r"1\.h5: a shard of the data set cannot be read"):

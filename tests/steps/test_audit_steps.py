@@ -42,6 +42,21 @@ def audit(folder):
     return json.loads((folder / "audit.json").read_text())
 
 
+def write_unpaired(folder, eids, ecg=None):
+    """unpaired.h5 with ECGs (n, 12, 50), noise if left out."""
+    ecg = np.random.default_rng(1).normal(size=(len(eids), 12, 50)) if ecg is None else ecg
+    with h5py.File(folder / "unpaired.h5", "w") as file:
+        file["eid"], file["ecg"] = np.asarray(eids, np.int64), ecg.astype("f4")
+
+
+def audit_with_unpaired(folder):
+    names = {"dataset": "dataset.h5", "split": "split.csv", "labels": "labels.parquet", "visits": "visits.parquet"}
+    names |= {"output": "audit.json", "duplicates": "duplicates.csv"}
+    names |= {"unpaired": "unpaired.h5", "unpaired_output": "unpaired.json"}
+    step("audit_leakage", {"duplicate_correlation": 0.999}, **{k: folder / v for k, v in names.items()})
+    return json.loads((folder / "unpaired.json").read_text())
+
+
 def refused(call, match):
     with pytest.raises(InputError, match=match) as error:
         call()
@@ -64,6 +79,42 @@ def test_a_recording_within_one_split_is_reported(cohort):
     assert found["shared_within_a_split"] == {"cmr, identical": 1, "ecg, identical": 1}
     table = pd.read_csv(cohort / "duplicates.csv")
     assert table[table["recording"] == "ecg"]["eid"].tolist() == EIDS[[3, 5]].tolist()
+
+
+def test_unpaired_ecgs_may_share_a_recording_with_train_and_change_nothing_about_the_pairs(cohort):
+    copy_recording(cohort, "ecg", 3, 5)
+    audit(cohort)
+    alone = (cohort / "audit.json").read_bytes()
+    with h5py.File(cohort / "dataset.h5") as file:
+        ecg = np.concatenate([file["ecg"][[3, 7]], np.random.default_rng(1).normal(size=(5, 12, 50))])
+    write_unpaired(cohort, 9000101 + np.arange(7), ecg)
+    assert audit_with_unpaired(cohort) == {"subjects": 7, "shared_with_train_or_unpaired": 2}
+    assert (cohort / "audit.json").read_bytes() == alone
+    table = pd.read_csv(cohort / "duplicates.csv")
+    assert table["eid"].tolist() == [*EIDS[[3, 5]], 9000101, EIDS[7], 9000102]
+    assert table["split"].tolist() == ["train", "train", "unpaired", "train", "unpaired"]
+
+
+@pytest.mark.parametrize(("row", "split"), [(45, "val"), (55, "test")])
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_an_unpaired_ecg_of_a_subject_held_out_ends_the_run(cohort, row, split, scale):
+    with h5py.File(cohort / "dataset.h5") as file:
+        write_unpaired(cohort, [9000101], scale * file["ecg"][row : row + 1])
+    refused(lambda: audit_with_unpaired(cohort), r"more than one split under two eids: ecg 1\..*raw\.excluded")
+    assert pd.read_csv(cohort / "duplicates.csv")["split"].tolist() == [split, "unpaired"]
+    assert not (cohort / "unpaired.json").exists() and not (cohort / "audit.json").exists()
+
+
+def test_a_subject_of_the_data_set_among_the_unpaired_ends_the_run(cohort):
+    write_unpaired(cohort, [9000101, EIDS[50]])
+    refused(lambda: audit_with_unpaired(cohort), "0 rows .* repeat a subject and 1 subjects are in the data set too")
+    write_unpaired(cohort, [9000101, 9000101])
+    refused(lambda: audit_with_unpaired(cohort), "1 rows .* repeat a subject and 0 subjects")
+
+
+def test_no_unpaired_ecg_at_all_passes(cohort):
+    write_unpaired(cohort, [])
+    assert audit_with_unpaired(cohort)["subjects"] == 0
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ SUBJECTS, SHARDS = 40, 2
 EIDS = [FIRST + number for number in range(SUBJECTS)]
 NO_ECG, NO_CMR, WITHDRAWN, BAD_ECG, BAD_CMR, SMALL_STACK, NO_ROW = EIDS[:7]
 KEPT = EIDS[7:]
+INDEX = {"modalities": ["ecg", "cmr"], "instances": [2, 3], "unpaired_ecgs": False}
 RAN: dict[str, set] = {}  # by step: the definitions that ran
 
 
@@ -91,7 +92,7 @@ def results(tmp_path_factory):
         folders = {"ecg": raw / "ecg", "cmr": raw / "cmr", "withdrawn": withdrawn}
         observed(
             "index_shard",
-            {"modalities": ["ecg", "cmr"], "instances": [2, 3]},
+            INDEX,
             shard=shard,
             shards=SHARDS,
             **folders,
@@ -107,18 +108,7 @@ def results(tmp_path_factory):
     observed(
         "read_tabular", {**TABULAR, "layout": "ukb"}, tabular=raw / "tabular.csv", visits=index["visits"], **tables
     )
-    observed(
-        "assemble_dataset",
-        {},
-        index_flow=index["flow"],
-        ecg=[out / f"clean_ecg/{shard}.h5" for shard in range(SHARDS)],
-        ecg_qc=[out / f"clean_ecg/{shard}.qc.csv" for shard in range(SHARDS)],
-        cmr=[out / f"crop_cmr/{shard}.h5" for shard in range(SHARDS)],
-        cmr_qc=[out / f"crop_cmr/{shard}.qc.csv" for shard in range(SHARDS)],
-        labels=tables["labels"],
-        output=out / "dataset/dataset.h5",
-        flow=out / "dataset/flow.csv",
-    )
+    assemble(out, out, index["flow"])
     shares = {"method": "stratified", "train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
     split = out / "split.csv"
     observed("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
@@ -134,7 +124,73 @@ def results(tmp_path_factory):
     return out
 
 
-def test_the_fingerprint_of_each_step_covers_the_code_that_ran(results):
+@pytest.fixture(scope="module")
+def unpaired(results):
+    """The same cohort with its unpaired ECGs; the pairs' shards are those of `results`."""
+    raw, out = results.parent / "raw", results / "with_unpaired"
+    parts = {name: [] for name in ("visits", "flow", "unpaired", "output", "qc")}
+    for shard in range(SHARDS):
+        part = {"visits": f"{shard}.parquet", "flow": f"{shard}.flow.csv", "unpaired": f"{shard}.unpaired.parquet"}
+        part = {name: out / "shard" / file for name, file in part.items()}
+        folders = {"ecg": raw / "ecg", "cmr": raw / "cmr", "withdrawn": raw / "withdrawn.csv"}
+        observed("index_shard", {**INDEX, "unpaired_ecgs": True}, shard=shard, shards=SHARDS, **folders, **part)
+        cleaned = {"output": out / f"clean_ecg/{shard}.unpaired.h5", "qc": out / f"clean_ecg/{shard}.unpaired.qc.csv"}
+        observed("clean_ecg", CLEAN, visits=part["unpaired"], **cleaned)
+        for name, path in {**part, **cleaned}.items():
+            parts[name].append(path)
+    index = {"visits": out / "index/visits.parquet", "flow": out / "index/flow.csv"}
+    observed("index_cohort", {}, shard_visits=parts["visits"], shard_flow=parts["flow"], **index)
+    assemble(results, out, index["flow"], unpaired_ecg=parts["output"], unpaired_qc=parts["qc"])
+    return out
+
+
+def assemble(results, out, flow, **unpaired):
+    """Assemble the data set of the shards in `results` in out/dataset."""
+    ecg, cmr = results / "clean_ecg", results / "crop_cmr"
+    files = {"output": out / "dataset/dataset.h5", "flow": out / "dataset/flow.csv"}
+    observed(
+        "assemble_dataset",
+        {},
+        index_flow=flow,
+        ecg=[ecg / f"{shard}.h5" for shard in range(SHARDS)],
+        ecg_qc=[ecg / f"{shard}.qc.csv" for shard in range(SHARDS)],
+        cmr=[cmr / f"{shard}.h5" for shard in range(SHARDS)],
+        cmr_qc=[cmr / f"{shard}.qc.csv" for shard in range(SHARDS)],
+        labels=results / "tabular/labels.parquet",
+        **({"unpaired": out / "dataset/unpaired.h5", **unpaired} if unpaired else {}),
+        **files,
+    )
+
+
+def test_with_unpaired_ecgs_the_pairs_stay_the_same(results, unpaired):
+    for shard in range(SHARDS):
+        pairs = pd.read_parquet(results / f"shard/{shard}.parquet")
+        pd.testing.assert_frame_equal(pd.read_parquet(unpaired / f"shard/{shard}.parquet"), pairs)
+    with h5py.File(results / "dataset/dataset.h5") as before, h5py.File(unpaired / "dataset/dataset.h5") as after:
+        assert before["eid"][:].tolist() == after["eid"][:].tolist() == KEPT
+        assert before.attrs["content"] == after.attrs["content"]
+
+
+def test_unpaired_ecgs_are_those_that_passed_without_an_image(unpaired):
+    with h5py.File(unpaired / "dataset/unpaired.h5") as file, h5py.File(unpaired / "dataset/dataset.h5") as pairs:
+        assert list(file) == ["ecg", "eid"]
+        assert file["eid"][:].tolist() == [NO_CMR, BAD_CMR, SMALL_STACK]
+        for ecg in file["ecg"]:
+            np.testing.assert_array_equal(ecg, pairs["ecg"][0])  # all share one file
+
+
+def test_the_flow_says_whose_ecg_is_kept(results, unpaired):
+    flow = pd.read_csv(unpaired / "dataset/flow.csv")
+    assert flow["n_in"].tolist()[1:] == flow["n_out"].tolist()[:-1]
+    assert flow["n_out"].iloc[-1] == len(KEPT)
+    cost = (flow["n_in"] - flow["n_out"]).set_axis(flow["reason"])
+    kept = cost[cost.index.str.endswith(", ECG kept for masked modelling")]
+    assert kept.sum() == 3 and kept["CMR: no file of the ECG's visit, ECG kept for masked modelling"] == 1
+    assert cost["no ECG file"] == cost["withdrawn"] == cost["no row in the tables"] == 1 and "no CMR file" not in cost
+    assert flow.shape[1] == pd.read_csv(results / "dataset/flow.csv").shape[1]
+
+
+def test_the_fingerprint_of_each_step_covers_the_code_that_ran(results, unpaired):
     assert len(RAN["clean_ecg"]) > 30 and len(RAN["crop_cmr"]) > 60
     assert not any(not_covered(name, ran) for name, ran in RAN.items())
 
@@ -218,7 +274,7 @@ def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
     (tmp_path / "cmr").mkdir()
     part = {"visits": tmp_path / "part.parquet", "flow": tmp_path / "part.csv"}
     shard = {
-        "settings": {"modalities": ["ecg", "cmr"], "instances": [2]},
+        "settings": INDEX,
         "shard": 0,
         "shards": 1,
         "cmr": tmp_path / "cmr",
@@ -235,7 +291,7 @@ def test_whole_run_problems_are_one_line_that_names_the_setting(tmp_path):
 
 
 def test_an_error_ends_the_process_with_one_line(tmp_path):
-    shard = ["--settings", '{"modalities": ["ecg", "cmr"], "instances": [2]}', "--shard", "0", "--shards", "1"]
+    shard = ["--settings", json.dumps(INDEX), "--shard", "0", "--shards", "1"]
     arguments = [*shard, "--ecg", "/nowhere", "--cmr", "/nowhere"]
     outputs = ["--visits", str(tmp_path / "v.parquet"), "--flow", str(tmp_path / "f.csv")]
     done = run_python(["-m", "cmr2ecg.steps.index_shard", *arguments, *outputs])

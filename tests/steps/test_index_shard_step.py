@@ -14,7 +14,7 @@ def test_raw_files_below_a_folder_whose_name_is_not_utf8_are_indexed(tmp_path):
     for name in (b"9000001_20205_2_0.xml", b"9000001_20209_2_0.zip"):
         open(odd + b"/" + name, "w").close()
     folder = str(tmp_path)
-    settings = json.dumps({"modalities": ["ecg", "cmr"], "instances": [2]})
+    settings = json.dumps({"modalities": ["ecg", "cmr"], "instances": [2], "unpaired_ecgs": False})
     output = ["--visits", f"{folder}/visits.parquet", "--flow", f"{folder}/flow.csv"]
     index_shard.main(
         ["--shard", "0", "--shards", "1", "--names", "--ecg", folder, "--cmr", folder, "--settings", settings, *output]

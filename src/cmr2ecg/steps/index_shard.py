@@ -1,8 +1,8 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
 Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason,
-n_in, n_out); with --unpaired also a file of the visits of those who have an ECG alone. Options may stand in a file, a
-line each, that is named as @FILE.
+n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those who have an ECG alone. Options may
+stand in a file, a line each, that is named as @FILE.
 """
 
 import os
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--names", action="store_true", help="keep paths without their folders (data/visits.py)")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
-    parser.add_argument("--unpaired", type=Path, help="parquet file of ECGs without a CMR to write; left out: none")
+    parser.add_argument("--unpaired", type=Path, help="parquet file to write, with index_cohort.unpaired_ecgs")
     args = parser.parse_args(argv)
     start(args)
     with_cmr = "cmr" in args.settings["modalities"]
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             {key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr, segmented)
         )
     instances = args.settings["instances"]
-    if args.unpaired:
+    if args.settings["unpaired_ecgs"]:
         visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, instances, excluded)
         with atomic(args.unpaired) as path:
             unpaired.to_parquet(path, index=False)
