@@ -14,7 +14,7 @@ from defusedxml import ElementTree
 
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.simulate.cohort import plan, simulate
+from cmr2ecg.simulate.cohort import plan, simulate, write_subject
 from cmr2ecg.simulate.phenotypes import FIELDS
 from cmr2ecg.simulate.raw_files import BROKEN
 from cmr2ecg.simulate.subject import draw_person, draw_subject, eid_of
@@ -39,6 +39,7 @@ SETTINGS = {
     "missing_modality": 0.125,
     "broken": 0.5,
     "withdrawn": 2,
+    "ecg_only": 0,
 }
 
 
@@ -73,6 +74,27 @@ def test_files_are_named_as_in_a_download_and_listed(written, truth):
         wanted -= {f"ecg/{eid}_20205_2_0.xml"} if row["repeat"] == "only" else set()
         wanted |= {f"ecg/{eid}_20205_3_0.xml", f"cmr/{eid}_20209_3_0.zip"} if row["repeat"] else set()
         assert {name for name in found if str(eid) in name} == wanted
+
+
+def test_further_subjects_with_an_ecg_alone_change_nobody_else(written, truth, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("cmr2ecg.simulate.subject.render", lambda *_, **__: drawn.append(1))
+    whole, more = plan(SETTINGS), plan(SETTINGS | {"ecg_only": 5})
+    assert more[: len(whole)] == whole and [task.index for task in more[len(whole) :]] == [16, 17, 18, 19, 20]
+    for task in more[len(whole) :]:
+        (tmp_path / "ecg").mkdir(exist_ok=True)
+        files, row, known = write_subject(SETTINGS, tmp_path, task)
+        assert files == [f"ecg/{known['eid']}_20205_2_0.xml"] and known["eid"] not in truth.index
+        assert (known["missing"], known["broken"], known["withdrawn"]) == ("cmr", "", False)
+        assert "centre_row" not in known and "infarct_segment" not in known
+        assert row[0] == str(known["eid"])
+    assert not drawn
+
+
+def test_an_ecg_is_the_same_with_and_without_its_cine():
+    one, two = (draw_subject(SETTINGS, 3, imaged=imaged) for imaged in (True, False))
+    np.testing.assert_array_equal(one.ecg_counts, two.ecg_counts)
+    assert two.cine is None and one.phenotypes == two.phenotypes
 
 
 def test_tabular_is_ukbconv_and_agrees_with_the_truth(written, truth):

@@ -2,12 +2,16 @@
 
 import json
 
+import h5py
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.data.loading import PairedData
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.steps import pretrain_mae
 from cmr2ecg.steps.pretrain_contrastive import main
 from cmr2ecg.training.contrastive import OBJECTIVES
 
@@ -41,3 +45,33 @@ def test_an_unknown_baseline_is_refused(capsys):
     with pytest.raises(SystemExit):
         main(["--dataset", "a", "--split", "b", "--output", "c", "--baseline", "moco"])
     assert "invalid choice: 'moco'" in capsys.readouterr().err
+
+
+def test_unpaired_ecgs_are_trained_on_and_not_validated_on(small_dataset, small_models, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
+    with h5py.File(tmp_path / "unpaired.h5", "w") as file:
+        file["eid"] = 9000101 + np.arange(10)
+        file["ecg"] = np.random.default_rng(0).normal(size=(10, 12, 5000)).astype("f4")
+    method = paper_settings()["pretrain"]["mae"] | {"epochs": 1, "batch_size": 12, "base_lr": 1e-3}
+    settings = {"method": method, "models": small_models, "device": "cpu", "precision": "fp32"}
+    read, results = [], {}
+    monkeypatch.setattr(PairedData, "batches", noted(PairedData.batches, read))
+    for name, extra in {"pairs": [], "both": ["--unpaired", str(tmp_path / "unpaired.h5")]}.items():
+        files = ["--dataset", str(small_dataset / "dataset.h5"), "--split", str(small_dataset / "split.csv")]
+        pretrain_mae.main(["--settings", json.dumps(settings), *files, *extra, "--output", str(tmp_path / name)])
+        results[name] = json.loads((tmp_path / name / "result.json").read_text())
+    assert read == [24, 12, 34, 12]  # train and val, of pairs alone and with the unpaired
+    assert (results["pairs"]["n_train"], results["both"]["n_train"]) == (24, 34)
+    assert results["both"]["n_unpaired"] == 10 and "n_unpaired" not in results["pairs"]
+    assert results["both"]["n_val"] == results["pairs"]["n_val"] == 12
+    assert "unpaired.h5" in str(results["both"]["provenance"]["inputs"])
+
+
+def noted(batches, read):
+    """Return `batches` of PairedData, which notes how many subjects are read."""
+
+    def batches_of(data, order, batch_size):
+        read.append(len(order))
+        return batches(data, order, batch_size)
+
+    return batches_of

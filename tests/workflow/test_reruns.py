@@ -4,6 +4,7 @@ import ast
 import shutil
 from pathlib import Path
 
+import h5py
 import pytest
 from drive_snakemake import TINY, planned, snakemake
 
@@ -154,6 +155,27 @@ def test_a_new_subject_reruns_its_shard_and_what_follows(finished):
     assert (plan["index_shard"], plan["clean_ecg"], plan["crop_cmr"]) == (1, 1, 1)
     assert "simulate_cohort" not in plan
     assert planned(finished) == {}
+
+
+def test_unpaired_ecgs_reach_the_pre_trainings_on_ecgs_and_no_other(finished, tmp_path):
+    """The pairs' files stay the same byte for byte, so that after the data stage nothing else is stale."""
+    folder = tmp_path / "unpaired"
+    shutil.copytree(finished, folder, copy_function=shutil.copy2)
+    tiny, results = folder / TINY, folder / "results/tiny"
+    tiny.write_text(tiny.read_text().replace("shards: 2\n", "shards: 2\nindex_cohort: {unpaired_ecgs: true}\n"))
+    kept = [results / "assemble_dataset/dataset.h5", results / "split_subjects/split.csv", *results.glob("crop_cmr/*")]
+    before = [path.read_bytes() for path in kept]
+    for step in ("index_cohort", "audit_leakage"):  # in one call all that follows is planned, changed or not
+        done = snakemake(folder, "--until", step)
+        assert done.returncode == 0, done.stderr[-3000:]
+    assert [path.read_bytes() for path in kept] == before
+    with h5py.File(results / "assemble_dataset/unpaired.h5") as file, h5py.File(kept[0]) as pairs:
+        assert len(file["eid"]) and not set(file["eid"][:]) & set(pairs["eid"][:])
+    plan = planned(folder)
+    assert {"pretrain_mae", "pretrain_contrastive", "pretrain_mmcl"} <= set(plan)
+    left_alone = {"crop_cmr", "read_tabular", "balance_subset", "pretrain_cmr", "sweep_tabular", "train_tabular"}
+    assert not left_alone & set(plan), plan
+    assert "finetune_supervised" not in snakemake(folder, "--dry-run").stdout
 
 
 def real_data_config(finished: Path, target: Path, **raw: str) -> Path:

@@ -37,6 +37,7 @@ NEEDED = (
     "missing_modality",
     "broken",
     "withdrawn",
+    "ecg_only",
 )
 
 
@@ -50,6 +51,7 @@ class Task:
     repeat: str = ""  # "both": a second visit beside a whole first one; "only": the first visit lacks its ECG
     withdrawn: bool = False
     phenotypes: bool = True
+    imaged: bool = True  # False: there never was a CMR
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
 def plan(settings: dict[str, Any]) -> list[Task]:
     """Return one task a subject: who is damaged, incomplete, withdrawn, seen twice or without phenotypes.
 
-    Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once.
+    Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once. Further subjects with an
+    ECG alone come behind the others, who stay the same.
     """
     check(settings)
     count = settings["subjects"]
@@ -117,7 +120,10 @@ def plan(settings: dict[str, Any]) -> list[Task]:
     special |= {next(order): {"repeat": ("both", "only")[k % 2]} for k in range(repeat)}
     special |= {next(order): {"withdrawn": True} for _ in range(settings["withdrawn"])}
     without = set(rng.permutation(count)[: round(count * settings["phenotypes_missing"])].tolist())
-    return [Task(k, phenotypes=k not in without, **special.get(k, {})) for k in range(count)]
+    further = [
+        Task(k, missing="cmr", phenotypes=False, imaged=False) for k in range(count, count + settings["ecg_only"])
+    ]
+    return [Task(k, phenotypes=k not in without, **special.get(k, {})) for k in range(count)] + further
 
 
 def check(settings: dict[str, Any]) -> None:
@@ -127,6 +133,9 @@ def check(settings: dict[str, Any]) -> None:
         raise InputError(f"simulate_cohort lacks {', '.join(absent)}; see config/paper.yaml")
     if not 1 <= settings["subjects"] < EIDS:
         raise InputError(f"simulate_cohort.subjects is {settings['subjects']}, give 1 to {EIDS - 1}")
+    if not 0 <= settings["ecg_only"] < EIDS - settings["subjects"]:
+        most = EIDS - settings["subjects"] - 1
+        raise InputError(f"simulate_cohort.ecg_only is {settings['ecg_only']}, give 0 to {most}")
     for name in ("ecg_visibility", "ecg_only_risk", "infarct"):
         if not 0 <= settings[name] <= 1:
             raise InputError(f"simulate_cohort.{name} is {settings[name]}, give 0 to 1")
@@ -164,7 +173,7 @@ def _write_chunk(
 
 def write_subject(settings: dict[str, Any], raw: Path, task: Task) -> tuple[list[str], list[str], dict[str, Any]]:
     """Write one subject's files; return their names, the tabular row and the truth."""
-    subject = draw_subject(settings, task.index)
+    subject = draw_subject(settings, task.index, imaged=task.imaged)
     files = []
     if task.missing != "ecg" and task.repeat != "only":
         files.append(write_ecg(subject, 2, raw, task.broken))

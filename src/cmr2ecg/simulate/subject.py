@@ -50,7 +50,7 @@ class Subject:
     traits: EcgTraits
     ecg_counts: np.ndarray  # (12, samples) int32, 5 uV a count
     motion: Motion
-    cine: Cine
+    cine: Cine | None  # None for somebody who was never imaged
     phenotypes: dict[str, float]
     when: datetime
 
@@ -88,7 +88,7 @@ def draw_person(settings: dict[str, Any], index: int) -> Person:
     )
 
 
-def draw_subject(settings: dict[str, Any], index: int, visit: int = 2) -> Subject:
+def draw_subject(settings: dict[str, Any], index: int, visit: int = 2, *, imaged: bool = True) -> Subject:
     """Return subject `index` with the signals of a visit, in memory.
 
     Args:
@@ -96,25 +96,30 @@ def draw_subject(settings: dict[str, Any], index: int, visit: int = 2) -> Subjec
             heart_shift_mm.
         index: 0-based.
         visit: 2 or 3; the second imaging visit shows the same heart with new noise, place and breath.
+        imaged: without it no cine is drawn, which takes most of the time; all else stays the same.
     """
     seed, person = settings["seed"], draw_person(settings, index)
     traits = ecg_traits(person.heart_ecg, person.electrical, _stream(seed, index, _TRAITS))
     rng = _stream(seed, index, _MOTION)
     slices = max(settings["slices"] + int(rng.choice([-1, 0, 0, 1])), 3)
     motion = move(person.heart_image, slices, settings["frames"], rng)
-    cine = render(
-        motion,
-        person.heart_image,
-        settings["matrix"],
-        float(settings["field_of_view_mm"]),
-        _stream(seed, index, _CINE, visit),
-        shift_mm=float(settings["heart_shift_mm"]),
-    )
+    cine = _cine(settings, motion, person, visit) if imaged else None
     ecg = draw_ecg(traits, _stream(seed, index, _ECG, visit))
     phenotypes = measure(motion, float(person.heart_image.rate), _stream(seed, index, _MEASURE, visit))
     start = datetime(person.visited.year, person.visited.month, person.visited.day, 9, tzinfo=UTC)
     when = start + timedelta(days=870 * (visit - 2), minutes=37 * (index % 13), seconds=index % 60)
     return Subject(person, traits, ecg, motion, cine, phenotypes, when)
+
+
+def _cine(settings: dict[str, Any], motion: Motion, person: Person, visit: int) -> Cine:
+    return render(
+        motion,
+        person.heart_image,
+        settings["matrix"],
+        float(settings["field_of_view_mm"]),
+        _stream(settings["seed"], person.index, _CINE, visit),
+        shift_mm=float(settings["heart_shift_mm"]),
+    )
 
 
 def eid_of(seed: int, index: int) -> int:
@@ -123,7 +128,10 @@ def eid_of(seed: int, index: int) -> int:
 
 
 def truth_of(subject: Subject) -> dict[str, float | int | str]:
-    """Return one row of the planted truth: latents, hearts, drawn geometry, ECG traits, risks."""
+    """Return one row of the planted truth: latents, hearts, drawn geometry, ECG traits, risks.
+
+    Where the heart lies in the image is left out for somebody without one.
+    """
     person, motion = subject.person, subject.motion
     middle = len(motion.inner) // 2
     row: dict[str, float | int | str] = {"eid": person.eid}
@@ -135,13 +143,10 @@ def truth_of(subject: Subject) -> dict[str, float | int | str]:
     row |= {
         "slices": len(motion.inner),
         "middle_slice": middle,
-        "centre_row": float(subject.cine.centres[middle, 0]),
-        "centre_column": float(subject.cine.centres[middle, 1]),
-        "lv_radius_px": float(motion.inner[middle, 0].mean() / subject.cine.pixel_spacing_mm),
-        "epicardial_radius_px": float(motion.outer[middle, 0].mean() / subject.cine.pixel_spacing_mm),
+        **(_place(motion, subject.cine) if subject.cine else {}),
         "es_frame": motion.es_frame,
     }
-    row |= _infarct(subject)
+    row |= _infarct(subject.person.heart_image, motion, subject.cine) if subject.cine else {}
     exact = measure(motion, float(person.heart_image.rate), np.random.default_rng(0), error=0.0)
     row |= {f"true_{name}": value for name, value in exact.items()}
     traits = subject.traits
@@ -152,13 +157,23 @@ def truth_of(subject: Subject) -> dict[str, float | int | str]:
     return row
 
 
-def _infarct(subject: Subject) -> dict[str, float | int]:
+def _place(motion: Motion, cine: Cine) -> dict[str, float]:
+    """Where the left ventricle lies in the middle slice at end-diastole."""
+    middle = len(motion.inner) // 2
+    return {
+        "centre_row": float(cine.centres[middle, 0]),
+        "centre_column": float(cine.centres[middle, 1]),
+        "lv_radius_px": float(motion.inner[middle, 0].mean() / cine.pixel_spacing_mm),
+        "epicardial_radius_px": float(motion.outer[middle, 0].mean() / cine.pixel_spacing_mm),
+    }
+
+
+def _infarct(heart: Heart, motion: Motion, cine: Cine) -> dict[str, float | int]:
     """Where the infarct lies in the middle slice at end-diastole: a sector of the ring between two radii.
 
     Angles are degrees counter-clockwise from the image's right, around centre_row and centre_column; the centre is that
     of the sector, row and column in pixels. Zeros for a heart without one.
     """
-    heart, motion, cine = subject.person.heart_image, subject.motion, subject.cine
     names = ("segment", "row", "column", "from_degrees", "to_degrees", "inner_px", "outer_px")
     segment = int(infarct_segment(heart))
     if not segment:

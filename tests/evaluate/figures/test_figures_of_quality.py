@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from cmr2ecg.data.flow import Flow, write_flow
+from cmr2ecg.data.flow import KEPT, Flow, write_flow
 from cmr2ecg.evaluate.figures import cmr_sheet, distributions, ecg_sheet, exclusion_flow
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.ukb.phenotypes import phenotype_fields
@@ -89,6 +89,29 @@ def test_flow_counts_every_stage_and_reason(cohort):
     ):
         assert line in text
     assert "no row in the tables" not in text  # it cost nobody
+
+
+def test_flow_says_whose_ecg_is_kept(cohort):
+    flow = Flow(52)
+    for step, reason, count in (
+        ("index_cohort", "with an ECG or a CMR file", 0),
+        ("index_cohort", "no visit asked for", 2),
+        ("assemble_dataset", "ECG: flat lead", 1),
+        ("assemble_dataset", f"CMR: no file of the ECG's visit{KEPT}", 7),
+        ("assemble_dataset", f"CMR: not a zip{KEPT}", 1),
+        ("assemble_dataset", "no row in the tables", 1),
+    ):
+        flow.exclude(step, reason, count)
+    write_flow(cohort / "kept.csv", flow)
+    text = words(exclusion_flow.draw({}, {"flow": [cohort / "kept.csv"], "split": [cohort / "split.csv"]}))
+    for line in (
+        "ECG at an imaging visit\nn = 50",
+        "Excluded (n = 1)\n   flat lead (n = 1)",
+        "No image, ECG kept for masked modelling (n = 8)\n   no file of the ECG's visit (n = 7)\n   not a zip (n = 1)",
+        "Excluded (n = 1)\n   no row in the tables (n = 1)",
+    ):
+        assert line in text
+    assert "ECG and CMR at one imaging visit" not in text
 
 
 def test_a_split_of_another_cohort_stops_the_flow(cohort):
