@@ -99,8 +99,8 @@ def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
 def plan(settings: dict[str, Any]) -> list[Task]:
     """Return one task a subject: who is damaged, incomplete, withdrawn, seen twice or without phenotypes.
 
-    Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once. Further subjects with an
-    ECG alone come behind the others, who stay the same.
+    Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once. Further subjects with
+    an ECG alone come behind the others, who stay the same.
     """
     check(settings)
     count = settings["subjects"]
