@@ -296,6 +296,13 @@ def test_a_result_with_a_withdrawn_subject_ends_the_run(tmp_path):
     assert "figures/???????.png" in text and not (results / "audit_withdrawn/audit.json").exists()
 
 
+def test_a_withdrawn_subject_among_the_unpaired_ecgs_ends_the_run(tmp_path):
+    results = results_with(tmp_path)
+    (tmp_path / "results/assemble_dataset").mkdir(parents=True)
+    write_unpaired(results / "assemble_dataset", [9000101, EIDS[1]])
+    refused(lambda: audit_withdrawn(results, [tmp_path / "w1_20260101.csv"]), "1 files .*assemble_dataset/unpaired.h5")
+
+
 def test_each_list_is_held_against_the_raw_files(tmp_path, capsys):
     results = results_with(tmp_path, "simulate_cohort/a.csv")
     (tmp_path / "other.csv").write_text("9999998\n9999999\n")
