@@ -80,8 +80,9 @@ rule pretrain_contrastive:
     shell:
         LAUNCH
         + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --baseline {params.baseline}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
-        " --baseline {params.baseline}" + AND_UNPAIRED
+        + AND_UNPAIRED
 
 
 rule pretrain_cmr:
