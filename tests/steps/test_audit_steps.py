@@ -300,7 +300,8 @@ def test_a_withdrawn_subject_among_the_unpaired_ecgs_ends_the_run(tmp_path):
     results = results_with(tmp_path)
     (tmp_path / "results/assemble_dataset").mkdir(parents=True)
     write_unpaired(results / "assemble_dataset", [9000101, EIDS[1]])
-    refused(lambda: audit_withdrawn(results, [tmp_path / "w1_20260101.csv"]), r"1 files .*assemble_dataset/unpaired\.h\?")
+    match = r"1 files .*assemble_dataset/unpaired\.h\?"
+    refused(lambda: audit_withdrawn(results, [tmp_path / "w1_20260101.csv"]), match)
 
 
 def test_each_list_is_held_against_the_raw_files(tmp_path, capsys):
