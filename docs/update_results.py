@@ -225,7 +225,7 @@ def heatmap() -> str:
     rows = pd.read_csv(STUDY / "score_heatmap/heatmap.csv")
     lines = [
         [
-            f"{MODELS[row.model]}: {row.measure}",
+            f"{MODELS[row.model]}: {row.measure.replace('_', ' ')}",
             f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]",
             f"{row.null_mean:.4f} [{row.null_low:.4f}, {row.null_high:.4f}]",
             f"{row.p:.3f}",

@@ -184,6 +184,13 @@ def test_feature_map_averages_to_the_embedding():
     torch.testing.assert_close(feature_map(encoder, images).mean(dim=(2, 3)), encoder(images))
 
 
+@pytest.mark.parametrize("stride", [8, 16, 32])
+def test_output_stride_makes_the_feature_map_finer_and_leaves_the_weights(stride):
+    coarse, fine = cmr_encoder("resnet10t", 64), cmr_encoder("resnet10t", 64, output_stride=stride)
+    fine.load_state_dict(coarse.state_dict())
+    assert feature_map(fine.eval(), torch.rand(1, 3, 64, 64)).shape == (1, 512, 64 // stride, 64 // stride)
+
+
 def test_pooling_attends_to_every_token():
     """Permuting the tokens with their positions changes nothing; permuting the tokens alone does."""
     torch.manual_seed(0)

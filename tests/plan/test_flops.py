@@ -16,7 +16,7 @@ MODELS = {
     "ecg_encoder": ENCODER,
     "mae_decoder": {"dim": 32, "depth": 2, "heads": 4},
     "ecg_cnn": {"leads": 12, "samples": 1000, "width": 8, "blocks": [1, 2], "kernel": 5, "dropout": 0.5},
-    "cmr_encoder": {"name": "resnet10t", "image_size": 32},
+    "cmr_encoder": {"name": "resnet10t", "image_size": 32, "output_stride": 16},
     "projector": {"hidden": 64, "out": 16},
 }
 BATCH = 4

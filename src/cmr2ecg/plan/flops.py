@@ -67,10 +67,10 @@ def projector(features: int, sizes: Sizes) -> float:
 
 
 @lru_cache(maxsize=8)
-def resnet(name: str, image_size: int) -> tuple[float, float, int]:
+def resnet(name: str, image_size: int, output_stride: int = 32) -> tuple[float, float, int]:
     """Return the operations of one image's way through a timm ResNet, those of its first layer, and its features."""
     with torch.device("meta"):
-        network = cmr_encoder(name, image_size)
+        network = cmr_encoder(name, image_size, output_stride=output_stride)
         found = convolutions(network, torch.empty(1, 3, image_size, image_size))
     return sum(found), found[0], network.num_features
 
@@ -124,9 +124,8 @@ def forward_flops(kind: str, models: Mapping[str, Sizes]) -> float:
 
 
 def image_network(models: Mapping[str, Sizes]) -> dict[str, Any]:
-    """Return the name and image size of the CMR encoder."""
-    sizes = models["cmr_encoder"]
-    return {"name": sizes["name"], "image_size": sizes["image_size"]}
+    """Return the name, image size and output stride of the CMR encoder."""
+    return {name: models["cmr_encoder"][name] for name in ("name", "image_size", "output_stride")}
 
 
 def _mae(models: Mapping[str, Sizes], settings: Mapping[str, Any]) -> float:

@@ -1,11 +1,12 @@
-"""Measure how far the similarity maps of §III-C fall on the left ventricle, against shuffled pairs.
+"""Measure how far the similarity maps of §III-C fall on the left ventricle and on infarcts, against shuffled pairs.
 
 The maps use no labels; they are taken on the test split, as those of the paper's figure. Subjects whose ventricle is
-not known or lies outside the crop are left out and counted in the log. With two models their difference follows.
+not known or lies outside the crop are left out and counted in the log. Infarcts are known of simulated subjects alone.
+With two models their difference follows.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 
@@ -17,9 +18,15 @@ from cmr2ecg.data.loading import PairedData
 from cmr2ecg.data.visits import located
 from cmr2ecg.evaluate.inputs import named_inputs
 from cmr2ecg.evaluate.maps.crops import places_of
-from cmr2ecg.evaluate.maps.heatmap import difference, score_pairs, summary, table
+from cmr2ecg.evaluate.maps.heatmap import INFARCT, Scored, difference, score_pairs, summary, table
 from cmr2ecg.evaluate.maps.similarity import embed, load_towers
-from cmr2ecg.evaluate.maps.ventricle import planted_ventricles, segmented_ventricles
+from cmr2ecg.evaluate.maps.ventricle import (
+    Cover,
+    Lesion,
+    planted_infarcts,
+    planted_ventricles,
+    segmented_ventricles,
+)
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
@@ -45,8 +52,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     eids = split_eids(args.split, SPLIT)
     places, visits = places_of(args.cmr, eids), pd.read_parquet(args.visits)
+    lesions: dict[int, Lesion] = {}
     if args.truth:
-        covers = planted_ventricles(pd.read_parquet(args.truth), visits, places)
+        truth = pd.read_parquet(args.truth)
+        covers, lesions = (planted(truth, visits, places) for planted in (planted_ventricles, planted_infarcts))
     else:
         files = {column: located(visits, column, args.raw) for column in ("cmr_path", "segmentation")}
         visits = visits.assign(**files)
@@ -60,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         )
 
     chance = {name: settings[name] for name in ("draws", "seed")}
-    rows, scored = [], {}
+    rows, scored = [], {}  # name -> measures of the ventricle and, where there are infarcts, of these
     for name, files in named_inputs(args.models).items():
         towers = load_towers(files, settings["models"])
         data = PairedData(args.dataset, eids, ("ecg", "cmr"), memory_mb=args.memory_mb, image_size=towers.image_size)
@@ -70,10 +79,12 @@ def main(argv: Sequence[str] | None = None) -> None:
             logging.info(
                 "%s: a map of %d x %d places is too coarse to tell the heart from its surroundings", name, *grid
             )
-        scored[name] = score_pairs(regions, signals, np.stack([covers[eid](grid) for eid in eids.tolist()]))
-        rows += summary(name, scored[name], grid, settings["permutations"], **chance)
-    for pair in combinations(scored, 2):
-        rows += difference(pair, tuple(scored[name] for name in pair))
+        scored[name] = score_regions(regions, signals, eids.tolist(), covers, lesions)
+        for found in scored[name]:
+            rows += summary(name, found, grid, settings["permutations"], **chance)
+    for first, second in combinations(scored, 2):
+        for both in zip(scored[first], scored[second], strict=True):
+            rows += difference((first, second), both)
     result = table(rows)
     with atomic(args.output) as partial:
         result.to_csv(partial, index=False)
@@ -81,6 +92,32 @@ def main(argv: Sequence[str] | None = None) -> None:
         logging.info(
             "%s, %s: %.4f against %.4f shuffled, p %.4f", row.model, row.measure, row.value, row.null_mean, row.p
         )
+
+
+def score_regions(
+    regions: np.ndarray,
+    signals: np.ndarray,
+    eids: list[int],
+    covers: Mapping[int, Cover],
+    lesions: Mapping[int, Lesion],
+) -> list[Scored]:
+    """Return the measures of the ventricle and, where two subjects or more have an infarct in the crop, of infarcts.
+
+    Args:
+        regions: (n, height, width, d) unit vectors of image places, in the order of `eids`.
+        signals: (n, d) unit vectors of ECGs.
+        eids: subjects whose ventricle is known.
+        covers, lesions: where ventricles and infarcts lie.
+    """
+    grid = regions.shape[1:3]
+    scored = [score_pairs(regions, signals, np.stack([covers[eid](grid) for eid in eids]))]
+    found = {row: [cover(grid) for cover in lesions[eid]] for row, eid in enumerate(eids) if eid in lesions}
+    found = {row: pair for row, pair in found.items() if all(part.any() for part in pair)}
+    if len(found) >= 2:
+        own = list(found)
+        inside, remote = (np.stack(parts) for parts in zip(*found.values(), strict=True))
+        scored.append(score_pairs(regions[own], signals[own], inside, remote).renamed(INFARCT))
+    return scored
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from scipy.stats import ttest_rel
 from cmr2ecg.evaluate.maps import ventricle
 from cmr2ecg.evaluate.maps.heatmap import (
     COLUMNS,
+    INFARCT,
     MEASURES,
     Scored,
     bootstrap,
@@ -32,7 +33,9 @@ from cmr2ecg.evaluate.maps.similarity import (
     project_regions,
     similarity,
 )
+from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.simulate.subject import draw_subject, truth_of
 from cmr2ecg.steps import score_heatmap
 from cmr2ecg.training.checkpoint import save_weights
 from cmr2ecg.ukb.dicom import Header
@@ -87,14 +90,59 @@ def test_similarity_is_the_cosine_over_the_temperature():
     torch.testing.assert_close(similarity(local, whole, 0.6), torch.tensor(expected) / 0.6)
 
 
+def disc(box, centre, radius, grid):
+    return ventricle.sector_coverage(box, centre, (0.0, radius), ventricle.WHOLE, grid)
+
+
 def test_disc_lies_where_the_box_puts_it():
     box = np.array([10.0, 20.0, 40.0, 40.0])
-    cover = ventricle.disc_coverage(box, (29.5, 39.5), 8.0, (20, 20))  # the box's middle is the edge of pixel 30, 40
+    cover = disc(box, (29.5, 39.5), 8.0, (20, 20))  # the box's middle is the edge of pixel 30, 40
     assert cover.sum() * 4 == pytest.approx(np.pi * 64, rel=0.01)  # a place has 2 x 2 pixels
     np.testing.assert_allclose(cover, cover[::-1, ::-1])
     assert cover[9, 9] == 1 and cover[0, 0] == 0
-    low = ventricle.disc_coverage(box, (49.5, 20.5), 4.0, (4, 4))
+    low = disc(box, (49.5, 20.5), 4.0, (4, 4))
     assert low.argmax() == 12  # below left: a large row and a small column
+
+
+def test_sectors_of_a_ring_turn_counter_clockwise_and_fill_it():
+    box, ring = np.array([10.0, 20.0, 40.0, 40.0]), ((29.5, 39.5), (8.0, 16.0))
+    parts = [ventricle.sector_coverage(box, *ring, (first, first + 60), (40, 40)) for first in range(30, 390, 60)]
+    whole = ventricle.sector_coverage(box, *ring, ventricle.WHOLE, (40, 40))
+    np.testing.assert_allclose(sum(parts), whole)
+    assert whole.sum() == pytest.approx(np.pi * (16**2 - 8**2), rel=0.005)
+    rows, columns = np.mgrid[:40, :40] - 19.5
+    for number, part in enumerate(parts):  # middles at 60, 120 ... degrees: up right, up left ...
+        across, up = ((part * place).sum() / part.sum() for place in (columns, -rows))
+        assert (np.rad2deg(np.arctan2(up, across)) - 30) % 360 == pytest.approx(30 + 60 * number, abs=1)
+
+
+def test_a_sector_is_not_lost_on_a_coarse_map():
+    box = np.array([0.0, 0.0, 147.0, 147.0])  # mm; a wall of 4 mm
+    for grid in ((1, 1), (2, 2), (3, 3), (8, 8)):
+        cover = ventricle.sector_coverage(box, (70, 75), (28, 32), (60, 120), grid)
+        area = cover.sum() * 147**2 / np.prod(grid)
+        assert area == pytest.approx(np.pi * (32**2 - 28**2) / 6, rel=0.15)
+
+
+def test_the_planted_infarct_is_the_bright_part_of_the_myocardium():
+    """Painted 1.4 times as bright, less what blood, fat and papillary muscles add to either; carried by the box."""
+    settings = paper_settings()["simulate_cohort"] | {"frames": 4, "slices": 6, "matrix": 96, "field_of_view_mm": 210}
+    box, ratios = np.array([14.0, 14.0, 67.0, 67.0]), []
+    for index in range(4):
+        subject = draw_subject(settings | {"infarct": 1.0}, index)
+        row = pd.DataFrame([truth_of(subject)])
+        visits = pd.DataFrame({"eid": row["eid"], "instance": 2})
+        places = {int(row.loc[0, "eid"]): (box, np.zeros(3))}
+        ((infarct, remote),) = ventricle.planted_infarcts(row, visits, places).values()
+        image = subject.cine.volume[row.loc[0, "middle_slice"], 0, 14:81, 14:81].astype(float)
+        covers = infarct((67, 67)), remote((67, 67))  # a place is a pixel
+        inside, outside = (float((image * cover).sum() / cover.sum()) for cover in covers)
+        ratios.append(inside / outside)
+        assert (covers[0] * covers[1]).max() < 0.5 and 3 < covers[1].sum() / covers[0].sum() < 9
+        assert ventricle.planted_infarcts(row, visits.assign(instance=3), places) == {}
+        assert ventricle.planted_infarcts(row.assign(infarct_segment=0), visits, places) == {}
+        assert ventricle.planted_infarcts(row.drop(columns="infarct_segment"), visits, places) == {}
+    assert min(ratios) > 1 and 1.1 < np.mean(ratios) < 1.4
 
 
 def test_mask_and_disc_agree_and_outside_the_frame_is_nothing():
@@ -102,7 +150,7 @@ def test_mask_and_disc_agree_and_outside_the_frame_is_nothing():
     mask = np.hypot(rows - 30, columns - 25) <= 9
     box = np.array([-10.0, 5.0, 60.0, 45.0])
     by_mask = ventricle.mask_coverage(box, mask, (7, 7))
-    np.testing.assert_allclose(by_mask, ventricle.disc_coverage(box, (30, 25), 9.0, (7, 7)), atol=0.06)
+    np.testing.assert_allclose(by_mask, disc(box, (30, 25), 9.0, (7, 7)), atol=0.06)
     full = ventricle.mask_coverage(np.array([-32.0, 0.0, 64.0, 64.0]), np.ones((64, 64), bool), (2, 2))
     np.testing.assert_array_equal(full, [[0, 0], [1, 1]])
 
@@ -146,13 +194,49 @@ def test_scores_of_all_pairs_equal_loops(monkeypatch):
             outside = (similar * (1 - cover[i])).sum() / (1 - cover[i]).sum()
             expected = {
                 "share": (positive * cover[i]).sum() / positive.sum(),
-                "pointing": cover[i].ravel()[similar.argmax()] >= 0.5,
+                "pointing": cover[i].ravel()[similar.argmax()] >= 0.5 * cover[i].max(),
                 "inside": inside,
                 "contrast": inside - outside,
             }
             for measure, value in expected.items():
                 assert scored.pairs[measure][i, j] == pytest.approx(float(value), abs=1e-5)
     assert scored.flat["share"] == pytest.approx(cover.mean())
+
+
+def test_all_similarity_in_the_sector_is_a_share_of_1():
+    """The infarct covers a tenth of one place at most, as on a map of 8 x 8; the remote myocardium is another place."""
+    signals, infarct, remote = np.eye(3, dtype=np.float32), np.zeros((3, 2, 2)), np.zeros((3, 2, 2))
+    infarct[:, 0, 1], infarct[:, 1, 1], remote[:, 1, 0] = 0.1, 0.02, 0.3
+    regions = np.zeros((3, 2, 2, 3), np.float32)
+    regions[:, 0, 1] = signals  # else orthogonal to every ECG
+    scored = score_pairs(regions, signals, np.where(infarct > 0.05, 1.0, 0.0), remote)
+    np.testing.assert_array_equal(scored.pairs["share"], np.eye(3))
+    np.testing.assert_array_equal(scored.own("contrast"), 1)
+    scored = score_pairs(regions, signals, infarct, remote).renamed(INFARCT)
+    assert set(scored.pairs) == set(scored.flat) == {"infarct_share", "infarct_pointing", "infarct_contrast"}
+    np.testing.assert_array_equal(scored.own("infarct_pointing"), 1)
+    np.testing.assert_allclose(scored.own("infarct_share"), 0.1)  # a tenth of the place is infarcted
+    np.testing.assert_allclose(scored.own("infarct_contrast"), 0.1 / 0.12)
+    assert scored.flat["infarct_pointing"] == 0.25
+
+
+def test_the_contrast_of_an_infarct_is_with_remote_myocardium_alone():
+    rng = np.random.default_rng(0)
+    regions, signals, covers = unit(rng, 4, 3, 3, 5), unit(rng, 4, 5), rng.random((2, 4, 3, 3))
+    scored = score_pairs(regions, signals, *covers)
+    for i in range(4):
+        means = [((regions[i] @ signals[3]) * cover[i]).sum() / cover[i].sum() for cover in covers]
+        assert scored.pairs["contrast"][i, 3] == pytest.approx(means[0] - means[1], abs=1e-6)
+
+
+def test_the_mean_of_permuted_pairs_is_the_map_of_the_mean_ecg():
+    """So a model that beats its null beats a map that ignores the ECG; exact for measures without a threshold."""
+    rng = np.random.default_rng(0)
+    regions, signals, covers = unit(rng, 6, 3, 3, 5), unit(rng, 6, 5), rng.random((2, 6, 3, 3))
+    mean = np.repeat(signals.mean(axis=0, keepdims=True), 6, axis=0)
+    for measure in ("inside", "contrast"):
+        every, ignoring = (score_pairs(regions, ecg, *covers).pairs[measure] for ecg in (signals, mean))
+        assert every.mean() == pytest.approx(ignoring.mean(), abs=1e-6)
 
 
 def test_nothing_similar_shares_nothing():
@@ -292,6 +376,34 @@ def test_the_step_scores_both_models_and_their_difference(study):
     assert "90003" not in (root / "heatmap.csv").read_text()
     finer = score(study, "--truth", str(root / "truth.parquet"), upsample=2)
     assert set(finer["map"].dropna()) == {"6x6"}
+
+
+def with_infarcts(root, having):
+    """Give the subjects at the places `having` an infarct of the anterior wall."""
+    truth = pd.read_parquet(root / "truth.parquet").assign(lv_radius_px=10.0, infarct_segment=0)
+    truth.loc[having, "infarct_segment"] = 7
+    truth = truth.assign(infarct_from_degrees=60, infarct_to_degrees=120, infarct_inner_px=10.5, infarct_outer_px=14.0)
+    truth.to_parquet(root / "infarcts.parquet")
+    return str(root / "infarcts.parquet")
+
+
+def test_the_step_scores_infarcts_of_those_who_have_one(study):
+    root, _ = study
+    plain = score(study, "--truth", str(root / "truth.parquet"))
+    result = score(study, "--truth", with_infarcts(root, [1, 2, 19, 20, 22, 25, 28]))
+    infarcts = result[result["measure"].isin(INFARCT.values())]
+    pd.testing.assert_frame_equal(result.drop(infarcts.index).reset_index(drop=True), plain)
+    assert infarcts["model"].value_counts().to_dict() == dict.fromkeys(result["model"].unique(), 3)
+    assert (infarcts["n"] == 4).all()  # of the test split: 19, 22, 25, 28; 20 was seen at the second visit
+    assert infarcts["value"].notna().all()
+    assert infarcts["p"].notna().sum() == 6
+
+
+@pytest.mark.parametrize("having", [[], [22]])
+def test_without_two_infarcts_there_are_no_rows_of_them(study, having):
+    root, _ = study
+    result = score(study, "--truth", with_infarcts(root, having))
+    pd.testing.assert_frame_equal(result, score(study, "--truth", str(root / "truth.parquet")))
 
 
 def test_the_step_says_that_no_ventricle_is_known(study):

@@ -1,7 +1,8 @@
-"""The similarity map as a number: does the ECG point at the left ventricle of its own image?
+"""The similarity map as a number: does the ECG point at the left ventricle of its own image, or at its infarct?
 
 Every measure is taken for true pairs and, as the null, for ECGs dealt to other subjects' images at random. A model
-whose maps light up the ventricle whatever the ECG is no better than its null, however good the maps look.
+whose maps light up the ventricle whatever the ECG is no better than its null, however good the maps look. For infarcts
+the ECGs are dealt among those who have one: what counts is that the ECG tells where the infarct is, not that there is.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.stats import ttest_1samp
 
 MEASURES = ("share", "pointing", "inside", "contrast")
-HALF = 0.5  # a place belongs to the ventricle if at least this share of it does
+INFARCT = {"share": "infarct_share", "pointing": "infarct_pointing", "contrast": "infarct_contrast"}
+HALF = 0.5  # a place belongs to the region if this covers at least half as much of it as of any place
 BLOCK = 8_000_000  # similarities held at once: 32 MB
 COLUMNS = ["model", "measure", "value", "low", "high", "flat", "null_mean", "null_low", "null_high", "p", "n", "map"]
 TAILS = (0.025, 0.975)
@@ -30,38 +32,46 @@ class Scored:
         """Return the measure of each image with its own subject's ECG, (n,)."""
         return self.pairs[measure].diagonal()
 
+    def renamed(self, names: Mapping[str, str]) -> "Scored":
+        """Return the measures in `names` alone, by their new names."""
+        return Scored(*({new: found[old] for old, new in names.items()} for found in (self.pairs, self.flat)))
 
-def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray) -> Scored:
+
+def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray, rest: NDArray | None = None) -> Scored:
     """Measure the map of every image with every ECG.
 
-    - share: positive similarity inside the left ventricle, as a share of all positive similarity; 0 if there is none.
-    - pointing: 1 if the most similar place is the ventricle's (the pointing game of Zhang et al. 2018).
-    - inside: mean cosine similarity inside the ventricle.
-    - contrast: that minus the mean outside; unlike the others free of an offset that all similarities share.
+    - share: positive similarity inside a region, as a share of all positive similarity; 0 if there is none.
+    - pointing: 1 if the most similar place is the region's (the pointing game of Zhang et al. 2018).
+    - inside: mean cosine similarity inside the region.
+    - contrast: that minus the mean of the rest; unlike the others free of an offset that all similarities share.
 
     Args:
         regions: (n, height, width, d) unit vectors of image places.
         signals: (n, d) unit vectors of ECGs, subject i's in row i.
-        coverage: (n, height, width), share of each place that the ventricle covers; above 0 somewhere.
+        coverage: (n, height, width), share of each place that the region covers, such as the left ventricle; above 0
+            somewhere.
+        rest: likewise, what the region is compared with; left out: all that it does not cover.
     """
     n, places = len(regions), coverage.shape[1] * coverage.shape[2]
     local, cover = regions.reshape(n, places, -1), coverage.reshape(n, places).astype(np.float32)
+    others = 1 - cover if rest is None else rest.reshape(n, places).astype(np.float32)
+    belongs = cover >= HALF * cover.max(axis=1, keepdims=True)
     pairs = {measure: np.empty((n, len(signals)), np.float32) for measure in MEASURES}
     step = max(1, BLOCK // (places * len(signals)))
     for start in range(0, n, step):
         rows = slice(start, start + step)
         similar = signals @ local[rows].transpose(0, 2, 1)  # (step, ECGs, places)
         best = similar.argmax(axis=2)
-        pairs["pointing"][rows] = np.take_along_axis(cover[rows], best, axis=1) >= HALF
+        pairs["pointing"][rows] = np.take_along_axis(belongs[rows], best, axis=1)
         positive = np.maximum(similar, 0, out=similar)
         weights = np.stack([cover[rows], np.ones_like(cover[rows])], axis=2)
         inside, total = np.moveaxis(positive @ weights, 2, 0)
         pairs["share"][rows] = np.divide(inside, total, out=np.zeros_like(total), where=total > 0)
     pairs["inside"][:] = _weighted(local, cover) @ signals.T
-    pairs["contrast"][:] = pairs["inside"] - _weighted(local, 1 - cover) @ signals.T
+    pairs["contrast"][:] = pairs["inside"] - _weighted(local, others) @ signals.T
     flat = {
         "share": float(cover.mean()),
-        "pointing": float((cover >= HALF).mean()),
+        "pointing": float(belongs.mean()),
         "inside": float("nan"),
         "contrast": 0.0,
     }
@@ -79,7 +89,7 @@ def summary(name: str, scored: Scored, grid: tuple[int, int], permutations: int,
     p is one-sided with the observed deal counted among the permutations, so never 0 (Phipson and Smyth 2010).
     """
     rows = []
-    for measure in MEASURES:
+    for measure in scored.pairs:
         own = scored.own(measure)
         null = permuted_means(scored.pairs[measure], permutations, seed)
         p = (1 + int((null >= own.mean(dtype=np.float64)).sum())) / (1 + permutations)
@@ -95,7 +105,7 @@ def difference(names: tuple[str, str], scored: tuple[Scored, Scored]) -> list[tu
     p is two-sided. Only subjects vary here: each model is one network.
     """
     rows = []
-    for measure in MEASURES:
+    for measure in scored[0].pairs:
         gain = (scored[0].own(measure) - scored[1].own(measure)).astype(np.float64)
         numbers = [gain.mean(), float("nan"), float("nan")]
         p = float("nan")

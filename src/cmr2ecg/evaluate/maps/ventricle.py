@@ -1,13 +1,15 @@
-"""Where the left ventricle lies in a cropped image: the planted truth of the demo, or a segmentation of real data.
+"""Where the left ventricle and an infarct lie in a cropped image: planted truth, or a segmentation of real data.
 
-Cavity and myocardium at end-diastole count as the left ventricle. A mask is carried into the crop by the box that was
+Cavity and myocardium at end-diastole count as the left ventricle. An infarct, known of simulated subjects alone, is a
+sector of the myocardium; what is left of the ring is the remote myocardium. A mask is carried into the crop by the box that was
 cut out of the raw frame: place (row, column) of a map of H x W covers rows row0 + height * [row, row + 1] / H of the
-frame, and columns likewise, whatever size the crop was stored at. A place's coverage is the share of FINE x FINE points
-in it that lie in the mask.
+frame, and columns likewise, whatever size the crop was stored at. A place's coverage is the share of its points, FINE x
+FINE or more, that lie in the mask.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -18,12 +20,17 @@ from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.segmentation import CINES, ENDINGS, PHASES
 from cmr2ecg.ukb.short_axis import Cine, read_middle_slice
 
-FINE = 16
+FINE = 16  # 1 mm and less on a map of 7 x 7 or more
+POINTS = (
+    128  # at least so many across a map: a sector is 5 mm thick and must not fall between the points of a coarse one
+)
 CAVITY, MYOCARDIUM = 1, 2  # labels of Bai et al. 2018
+WHOLE = (0.0, 360.0)  # degrees
 FIRST_VISIT = 2  # the planted truth is that of the first imaging visit; a second one lies elsewhere
 
 Places = Mapping[int, tuple[NDArray, NDArray]]  # eid -> box (4,), frames (3,)
 Cover = Callable[[tuple[int, int]], NDArray]  # grid -> share of each place that the ventricle covers
+Lesion = tuple[Cover, Cover]  # of the infarct and of the remote myocardium
 
 
 def planted_ventricles(truth: pd.DataFrame, visits: pd.DataFrame, places: Places) -> dict[int, Cover]:
@@ -34,15 +41,39 @@ def planted_ventricles(truth: pd.DataFrame, visits: pd.DataFrame, places: Places
         visits: visits.parquet of index_cohort; eid, instance.
         places: box of each subject wanted.
     """
-    first = visits.loc[visits["instance"] == FIRST_VISIT, "eid"]
-    known = truth[truth["eid"].isin(first) & truth["eid"].isin(list(places))]
+    found: dict[int, Cover] = {}
     columns = ["eid", "centre_row", "centre_column", "epicardial_radius_px"]
-    return {
-        int(eid): lambda grid, box=places[int(eid)][0], row=row, column=column, radius=radius: disc_coverage(
-            box, (row, column), radius, grid
+    for eid, *centre, radius in _seen_first(truth, visits, places)[columns].itertuples(index=False):
+        found[int(eid)] = partial(sector_coverage, places[int(eid)][0], centre, (0, radius), WHOLE)
+    return found
+
+
+def planted_infarcts(truth: pd.DataFrame, visits: pd.DataFrame, places: Places) -> dict[int, Lesion]:
+    """Return infarct and remote myocardium at end-diastole of subjects seen at the first visit who have an infarct.
+
+    Args:
+        truth: truth.parquet; eid, centre_row, centre_column, lv_radius_px, epicardial_radius_px, infarct_segment and so
+            on (docs/synthetic_cohort.md). One without infarct_segment has no infarcts.
+        visits, places: as of `planted_ventricles`.
+    """
+    if "infarct_segment" not in truth:
+        return {}
+    found: dict[int, Lesion] = {}
+    known = _seen_first(truth, visits, places)
+    for row in known[known["infarct_segment"] > 0].itertuples():
+        around = places[int(row.eid)][0], (row.centre_row, row.centre_column)
+        first, last = row.infarct_from_degrees, row.infarct_to_degrees
+        ring, radii = (row.lv_radius_px, row.epicardial_radius_px), (row.infarct_inner_px, row.infarct_outer_px)
+        found[int(row.eid)] = (
+            partial(sector_coverage, *around, radii, (first, last)),
+            partial(sector_coverage, *around, ring, (last, first + 360)),
         )
-        for eid, row, column, radius in known[columns].itertuples(index=False)
-    }
+    return found
+
+
+def _seen_first(truth: pd.DataFrame, visits: pd.DataFrame, places: Places) -> pd.DataFrame:
+    first = visits.loc[visits["instance"] == FIRST_VISIT, "eid"]
+    return truth[truth["eid"].isin(first) & truth["eid"].isin(list(places))]
 
 
 def segmented_ventricles(
@@ -68,18 +99,23 @@ def segmented_ventricles(
     return found
 
 
-def disc_coverage(box: NDArray, centre: tuple[float, float], radius: float, grid: tuple[int, int]) -> NDArray:
-    """Return the share (height, width) of each place that a disc covers.
+def sector_coverage(
+    box: NDArray, centre: Sequence[float], radii: Sequence[float], degrees: Sequence[float], grid: tuple[int, int]
+) -> NDArray:
+    """Return the share (height, width) of each place that a sector of a ring covers; radii from 0 make it a disc.
 
     Args:
         box: row0, column0, height, width in pixels of the raw frame, edges.
-        centre: row and column of the disc's centre; whole numbers are the middles of pixels.
-        radius: pixels.
+        centre: row and column of the ring's centre; whole numbers are the middles of pixels.
+        radii: inner and outer, pixels.
+        degrees: first and last, counter-clockwise from the image's right; WHOLE for the whole ring.
         grid: places down and across.
     """
     rows, columns = _points(box, grid)
-    down, across = rows - (centre[0] + 0.5), columns - (centre[1] + 0.5)
-    return _share(down[:, None] ** 2 + across[None, :] ** 2 <= radius**2, grid)
+    up, across = (centre[0] + 0.5) - rows[:, None], columns[None, :] - (centre[1] + 0.5)
+    radius, angle = np.hypot(up, across), np.rad2deg(np.arctan2(up, across))
+    within = (radius >= radii[0]) & (radius <= radii[1])
+    return _share(within & ((angle - degrees[0]) % 360 <= degrees[1] - degrees[0]), grid)
 
 
 def mask_coverage(box: NDArray, mask: NDArray[np.bool_], grid: tuple[int, int]) -> NDArray:
@@ -120,12 +156,18 @@ def segmented_ventricle(folder: str, cine: Cine, end_diastole: int) -> NDArray[n
 
 
 def _points(box: NDArray, grid: tuple[int, int]) -> tuple[NDArray, NDArray]:
-    """Return rows and columns in the raw frame, edges at whole numbers, of FINE points a place."""
+    """Return rows and columns in the raw frame, edges at whole numbers, of the points in all places."""
+    counts = (places * _points_a_place(places) for places in grid)
     return tuple(
-        start + (np.arange(places * FINE) + 0.5) * length / (places * FINE)
-        for start, length, places in zip(box[:2], box[2:], grid, strict=True)
+        start + (np.arange(count) + 0.5) * length / count
+        for start, length, count in zip(box[:2], box[2:], counts, strict=True)
     )
 
 
+def _points_a_place(places: int) -> int:
+    return max(FINE, -(-POINTS // places))
+
+
 def _share(points: NDArray[np.bool_], grid: tuple[int, int]) -> NDArray:
-    return points.reshape(grid[0], FINE, grid[1], FINE).mean(axis=(1, 3))
+    down, across = map(_points_a_place, grid)
+    return points.reshape(grid[0], down, grid[1], across).mean(axis=(1, 3))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pandas as pd
 
+from cmr2ecg.evaluate.maps.heatmap import INFARCT
 from cmr2ecg.evaluate.statistics.predictions import fit_of
 from cmr2ecg.evaluate.tables.added_value import added_value
 from cmr2ecg.evaluate.tables.claims import DISEASES
@@ -47,6 +48,12 @@ def every_phenotype(tables: Tables) -> Sheet:
     return Sheet(title, head, rows, data.reset_index(names="phenotype"), left=3)
 
 
+OF_INFARCTS = (
+    " Infarct: of the subjects who have one, the same inside the infarcted segment, contrast with the remote "
+    "myocardium; ECGs are dealt among these subjects."
+)
+
+
 def heatmap(tables: Tables) -> Sheet:
     """Return how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
     data = tables["heatmap"]
@@ -58,13 +65,14 @@ def heatmap(tables: Tables) -> Sheet:
         )
         where = row["map"] if isinstance(row["map"], str) else DASH
         tests = [number(row["flat"], 3), null, p_value(row["p"]), str(row["n"]), where]
-        rows.append([str(row["model"]), str(row["measure"]), own, *tests])
+        rows.append([str(row["model"]), str(row["measure"]).replace("_", " "), own, *tests])
     title = (
         "Similarity of ECG and image inside the left ventricle on the test split: share of positive similarity, how "
         "often the most similar place is the ventricle's (pointing), mean similarity inside, and that less the mean "
         "outside (contrast). Shuffled: ECGs dealt to other subjects' images; p is one-sided, and of a difference "
         "two-sided (paired t test)."
     )
+    title += OF_INFARCTS * bool(data["measure"].isin(INFARCT.values()).any())
     return Sheet(title, head, rows, data, left=2)
 
 
