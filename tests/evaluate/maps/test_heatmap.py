@@ -11,6 +11,7 @@ import pytest
 import torch
 from scipy.stats import ttest_rel
 
+from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.evaluate.maps import ventricle
 from cmr2ecg.evaluate.maps.heatmap import (
     COLUMNS,
@@ -33,7 +34,6 @@ from cmr2ecg.evaluate.maps.similarity import (
     project_regions,
     similarity,
 )
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.subject import draw_subject, truth_of
 from cmr2ecg.steps import score_heatmap

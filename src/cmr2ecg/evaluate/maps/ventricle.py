@@ -1,10 +1,10 @@
 """Where the left ventricle and an infarct lie in a cropped image: planted truth, or a segmentation of real data.
 
 Cavity and myocardium at end-diastole count as the left ventricle. An infarct, known of simulated subjects alone, is a
-sector of the myocardium; what is left of the ring is the remote myocardium. A mask is carried into the crop by the box that was
-cut out of the raw frame: place (row, column) of a map of H x W covers rows row0 + height * [row, row + 1] / H of the
-frame, and columns likewise, whatever size the crop was stored at. A place's coverage is the share of its points, FINE x
-FINE or more, that lie in the mask.
+sector of the myocardium; what is left of the ring is the remote myocardium. A mask is carried into the crop by the box
+that was cut out of the raw frame: place (row, column) of a map of H x W covers rows row0 + height * [row, row + 1] / H
+of the frame, and columns likewise, whatever size the crop was stored at. A place's coverage is the share of its points,
+FINE x FINE or more, that lie in the mask.
 """
 
 import os
@@ -20,10 +20,8 @@ from cmr2ecg.ukb.rejection import Rejection
 from cmr2ecg.ukb.segmentation import CINES, ENDINGS, PHASES
 from cmr2ecg.ukb.short_axis import Cine, read_middle_slice
 
-FINE = 16  # 1 mm and less on a map of 7 x 7 or more
-POINTS = (
-    128  # at least so many across a map: a sector is 5 mm thick and must not fall between the points of a coarse one
-)
+FINE = 16  # about 1 mm apart on a map of 7 x 7
+POINTS = 128  # at least so many across a map, so that a sector 5 mm thick is not lost between them
 CAVITY, MYOCARDIUM = 1, 2  # labels of Bai et al. 2018
 WHOLE = (0.0, 360.0)  # degrees
 FIRST_VISIT = 2  # the planted truth is that of the first imaging visit; a second one lies elsewhere
