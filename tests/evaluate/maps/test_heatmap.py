@@ -396,7 +396,7 @@ def test_the_step_scores_infarcts_of_those_who_have_one(study):
     assert infarcts["model"].value_counts().to_dict() == dict.fromkeys(result["model"].unique(), 3)
     assert (infarcts["n"] == 4).all()  # of the test split: 19, 22, 25, 28; 20 was seen at the second visit
     assert infarcts["value"].notna().all()
-    assert infarcts["p"].notna().sum() == 6
+    assert infarcts["null_mean"].notna().sum() == 6
 
 
 @pytest.mark.parametrize("having", [[], [22]])
