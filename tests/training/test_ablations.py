@@ -56,6 +56,7 @@ def test_images_of_others_stand_beside_a_subject_s_own_ecg(small_dataset, memory
 def test_an_ablation_s_method_chooses_its_pairs(small_dataset, small_models):
     method = {"seed": 3, "pairs": 10, "shuffle_images": "once"}
     args = argparse.Namespace(
+        unpaired=None,
         dataset=small_dataset / "dataset.h5",
         split=small_dataset / "split.csv",
         memory_mb=1000,
