@@ -111,10 +111,10 @@ def test_a_vit_of_36_steps_from_random_weights_is_marked(ecgs):
     found = ecgs.marked(ecgs.fit(1.2e-4, 3, 8), ecgs.probed(), minimum_steps=300)
     assert found.keys() == {"supervised"}
     steps, *others = found["supervised"].split("; ")
-    assert steps == "36 optimiser steps where 300 are the least"
-    assert any("not above chance" in reason for reason in others)
+    assert steps == "few steps: 36 where 300 are the least"
+    assert any("at chance" in reason for reason in others)
     assert any("below a random encoder's probe" in reason for reason in others)
-    assert "nearly the same prediction for everybody" in others
+    assert "no spread: nearly the same prediction for everybody" in others
 
 
 def test_the_same_vit_trained_for_long_enough_is_not_marked(ecgs):

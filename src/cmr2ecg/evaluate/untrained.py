@@ -69,7 +69,7 @@ class Training:
 
 
 def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training], minimum_steps: int) -> pd.DataFrame:
-    """Return UNTRAINED_COLUMNS: a row a model that was not trained, its reasons joined by "; ".
+    """Return UNTRAINED_COLUMNS: a row a model that was not trained, its reasons, "KIND: NUMBERS", joined by "; ".
 
     models: on the validation split. trainings: by (fit, encoder, target, fraction).
     """
@@ -81,6 +81,11 @@ def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training],
         if reasons:
             rows.append((*key, "; ".join(reasons)))
     return pd.DataFrame(rows, columns=UNTRAINED_COLUMNS)
+
+
+def in_short(reasons: str) -> str:
+    """Return the kinds of a model's reasons without their numbers, as a footnote has room for: "few steps, at chance"."""
+    return ", ".join(reason.split(":")[0] for reason in reasons.split("; "))
 
 
 def random_probe(key: Key) -> Key | None:
@@ -100,7 +105,7 @@ def training_reasons(key: Key, training: Training, minimum_steps: int) -> Iterat
         return
     few = [steps for steps in training.steps if steps < minimum_steps]
     if few and len(few) >= len(training.steps) / 2:
-        yield f"{max(few)} optimiser steps where {minimum_steps} are the least"
+        yield f"few steps: {max(few)} where {minimum_steps} are the least"
     if training.late_gain:
         runs = zip(training.epochs, training.best_epoch, training.epoch_limit, training.late_gain, strict=True)
         last = [epochs == limit == best + 1 and gain > LATE_GAIN for epochs, best, limit, gain in runs]
@@ -113,11 +118,11 @@ def score_reasons(model: Scored, probe: Scored | None = None) -> Iterator[str]:
     score, error = score_and_error(model)
     name, chance = NAMES[model.metric], CHANCE[model.metric]
     if score - SIGMAS * error <= chance:
-        yield f"validation {name} {score:.3f} is not above chance"
+        yield f"at chance: validation {name} {score:.3f}"
     if probe is not None and score < (floor := score_and_error(probe)[0]):
-        yield f"validation {name} {score:.3f} is below a random encoder's probe ({floor:.3f})"
+        yield f"below a random encoder's probe: validation {name} {score:.3f}, probe {floor:.3f}"
     if (spreads(model) < LEAST_SPREAD).mean() >= 0.5:
-        yield "nearly the same prediction for everybody"
+        yield "no spread: nearly the same prediction for everybody"
 
 
 def score_and_error(model: Scored) -> tuple[float, float]:

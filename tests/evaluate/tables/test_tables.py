@@ -259,7 +259,10 @@ ALL = [("finetune", encoder, target, 100) for encoder in FULL for target in ("ca
 
 
 def untrained(*models):
-    return pd.DataFrame([(*model, "36 steps; no spread") for model in models], columns=[*MODEL, "reason"])
+    return pd.DataFrame(
+        [(*model, "few steps: 36 where 300 are the least; no spread: one for everybody") for model in models],
+        columns=[*MODEL, "reason"],
+    )
 
 
 def tuned(trials):
@@ -274,14 +277,16 @@ def test_a_model_that_was_not_trained_keeps_its_number_and_is_not_the_best():
     assert [row[0].mark for row in cells] == ["", "best", "second", ""]
     assert [row[1].mark for row in cells] == ["", "second", "", "best"]
     for render, cell, note in (
-        (to_markdown, "75.00±1.41<sup>a</sup> | 73.00", "<sup>a</sup> not trained: 36 steps, no spread\n"),
-        (paper_html, "75.00±1.41<sup>a</sup></td>", "<sup>a</sup> not trained: 36 steps, no spread</p>"),
-        (to_latex, r"75.00$\pm$1.41\textsuperscript{a} &", r"\textsuperscript{a}\,not trained: 36 steps, no spread"),
+        (to_markdown, "75.00±1.41<sup>a</sup> | 73.00", "<sup>a</sup> not trained (few steps, no spread)\n"),
+        (paper_html, "75.00±1.41<sup>a</sup></td>", "<sup>a</sup> not trained (few steps, no spread)</p>"),
+        (to_latex, r"75.00$\pm$1.41\textsuperscript{a} &", r"\textsuperscript{a}\,not trained (few steps, no spread)"),
     ):
         text = render(LAYOUTS[3], cells, "demo")
         assert text.count(cell) == 1 and note in text
     table = to_csv(LAYOUTS[3], cells, "demo").set_index(["encoder", "target"])["untrained"]
-    assert table["mmcl", "cad"] == "36 steps; no spread" and set(table.drop(("mmcl", "cad"))) == {""}
+    assert table["mmcl", "cad"] == "few steps: 36 where 300 are the least; no spread: one for everybody" and set(
+        table.drop(("mmcl", "cad"))
+    ) == {""}
 
 
 def test_a_cell_with_two_notes_has_two_letters():

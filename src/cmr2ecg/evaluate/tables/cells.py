@@ -12,6 +12,7 @@ from cmr2ecg.evaluate.statistics.scores import MEAN_OUTPUT, METRIC_COLUMNS
 from cmr2ecg.evaluate.tables.paper_values import PAPER
 from cmr2ecg.evaluate.tables.sheet import DASH
 from cmr2ecg.evaluate.tables.table_layouts import Layout
+from cmr2ecg.evaluate.untrained import in_short
 from cmr2ecg.runtime.command import InputError
 
 NOT_RUN = "not run"
@@ -45,7 +46,7 @@ class Cell:
     @property
     def notes(self) -> tuple[str, ...]:
         """The footnotes of the cell."""
-        untrained = f"not trained: {self.untrained.replace('; ', ', ')}" if self.untrained else ""
+        untrained = f"not trained ({in_short(self.untrained)})" if self.untrained else ""
         return tuple(filter(None, (self.note, untrained, self.tuning)))
 
 
