@@ -95,10 +95,8 @@ def test_constant_predictions_have_the_score_of_chance_and_no_spread(target, wan
 def test_predictions_that_hardly_differ(target, least):
     """The spread is that of the log odds, or of phenotypes in standard deviations (20) of the measured ones."""
     spread = np.sqrt(np.var(1.5 * LABELS) + 1) if target == "cad" else np.sqrt(1.5**2 + 1)
-    assert (
-        reasons(scored(target=target, scale=0.8 * least / spread))
-        == "no spread: nearly the same prediction for everybody"
-    )
+    alike = "no spread: nearly the same prediction for everybody"
+    assert reasons(scored(target=target, scale=0.8 * least / spread)) == alike
     assert reasons(scored(target=target, scale=1.2 * least / spread)) is None
 
 

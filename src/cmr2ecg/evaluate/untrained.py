@@ -84,7 +84,7 @@ def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training],
 
 
 def in_short(reasons: str) -> str:
-    """Return the kinds of a model's reasons without their numbers, as a footnote has room for: "few steps, at chance"."""
+    """Return the kinds of a model's reasons without their numbers, as for a footnote: "few steps, at chance"."""
     return ", ".join(reason.split(":")[0] for reason in reasons.split("; "))
 
 

@@ -258,9 +258,12 @@ MODEL = ["fit", "encoder", "target", "fraction"]
 ALL = [("finetune", encoder, target, 100) for encoder in FULL for target in ("cad", "af", "dm")]
 
 
+REASON = "few steps: 36 where 300 are the least; no spread: one for everybody"
+
+
 def untrained(*models):
     return pd.DataFrame(
-        [(*model, "few steps: 36 where 300 are the least; no spread: one for everybody") for model in models],
+        [(*model, REASON) for model in models],
         columns=[*MODEL, "reason"],
     )
 
@@ -284,9 +287,7 @@ def test_a_model_that_was_not_trained_keeps_its_number_and_is_not_the_best():
         text = render(LAYOUTS[3], cells, "demo")
         assert text.count(cell) == 1 and note in text
     table = to_csv(LAYOUTS[3], cells, "demo").set_index(["encoder", "target"])["untrained"]
-    assert table["mmcl", "cad"] == "few steps: 36 where 300 are the least; no spread: one for everybody" and set(
-        table.drop(("mmcl", "cad"))
-    ) == {""}
+    assert table["mmcl", "cad"] == REASON and set(table.drop(("mmcl", "cad"))) == {""}
 
 
 def test_a_cell_with_two_notes_has_two_letters():
