@@ -36,7 +36,7 @@ unlock: config env  ## after a Snakemake was killed: make unlock (CONFIG=...), o
 
 run: demo  ## the same on your data: make run CONFIG=config/ukb.yaml
 
-study: env  ## show on a synthetic cohort that MMCL works, about two hours (docs/results.md); the same again goes on
+study: env  ## show on a synthetic cohort what MMCL transfers, some hours (docs/results.md); the same again goes on
 	$(MAKE) --no-print-directory run CONFIG=config/study.yaml
 
 plan: config env  ## say what a run will cost before it runs: make plan CONFIG=config/ukb.yaml (SUBJECTS=40044)
