@@ -18,7 +18,7 @@ SIZES = {
     "loading": {"SUBJECTS": 8, "BATCH": 4},
     "pretraining": {"OBJECTIVES": {"simclr": SimclrObjective}, "ECG_BATCH": 2, "CMR_BATCH": 2, "REPEATS": 1},
     "probe": {"TRAIN": 60, "HELD_OUT": 40, "FEATURES": 20},
-    "scoring": {"SUBJECTS": 200, "POSITIVE": 40, "SEEDS": 2, "PLAIN_DRAWS": 3, "SIDE": 64},
+    "scoring": {"SUBJECTS": 200, "POSITIVE": 40, "SEEDS": 2, "LEFT_OUT": 3},
     "training": {"MAE_BATCH": 2, "MMCL_BATCH": 2, "REPEATS": 1, "SIDE": 64},
 }
 KEYS = {"name", "ours", "plain", "unit", "ratio", "note"}
