@@ -14,6 +14,7 @@ ROOT = Path(__file__).resolve().parent.parent
 TUTORIAL = ROOT / "docs/tutorial.md"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 AS_MODULE = 'cmr2ecg() { python -m cmr2ecg "$@"; }\n'  # in an environment without the command of `make env`
+COLLAPSED = " has collapsed: "  # a warning of the first run alone: networks this small may
 RUN_IN = {"PYTHONPATH": "src", "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
@@ -38,7 +39,8 @@ def output_of(command: str, folder: Path) -> str:
     )
     if done.returncode:
         raise RuntimeError(f"$ {command}\n{done.stdout[-3000:]}")
-    return done.stdout.rstrip("\n")
+    lines = done.stdout.rstrip("\n").splitlines()
+    return "\n".join(line for line in lines if COLLAPSED not in line)
 
 
 def told(text: str, folder: Path) -> str:
