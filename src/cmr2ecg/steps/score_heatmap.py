@@ -5,6 +5,7 @@ not known or lies outside the crop are left out and counted in the log. Infarcts
 With two models their difference follows.
 """
 
+import argparse
 import logging
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -50,24 +51,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     settings = args.settings
 
-    eids = split_eids(args.split, SPLIT)
-    places, visits = places_of(args.cmr, eids), pd.read_parquet(args.visits)
-    lesions: dict[int, Lesion] = {}
-    if args.truth:
-        truth = pd.read_parquet(args.truth)
-        covers, lesions = (planted(truth, visits, places) for planted in (planted_ventricles, planted_infarcts))
-    else:
-        files = {column: located(visits, column, args.raw) for column in ("cmr_path", "segmentation")}
-        visits = visits.assign(**files)
-        covers = segmented_ventricles(visits, places, settings["channels"].index("ed"), settings["read"])
-    known = np.array([eid for eid in eids.tolist() if eid in covers and covers[eid](COARSE).any()])
-    logging.info("the left ventricle is known and in the crop of %d of %d %s subjects", len(known), len(eids), SPLIT)
-    eids = known
-    if len(eids) < 2:
-        raise InputError(
-            f"the left ventricle is known of {len(eids)} test subjects, two are needed; see raw.segmentations"
-        )
-
+    covers, lesions = regions_of(args, split_eids(args.split, SPLIT))
+    eids = np.array(list(covers))
     chance = {name: settings[name] for name in ("draws", "seed")}
     rows, scored = [], {}  # name -> measures of the ventricle and, where there are infarcts, of these
     for name, files in named_inputs(args.models).items():
@@ -85,8 +70,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     for first, second in combinations(scored, 2):
         for both in zip(scored[first], scored[second], strict=True):
             rows += difference((first, second), both)
-    result = table(rows)
-    with atomic(args.output) as partial:
+    write(table(rows), args.output)
+
+
+def regions_of(args: argparse.Namespace, eids: np.ndarray) -> tuple[dict[int, Cover], dict[int, Lesion]]:
+    """Return eid -> the left ventricle of the subjects in whose crop it is known to lie, and eid -> a planted infarct.
+
+    Raises:
+        InputError: if the ventricle is known of fewer than two subjects.
+    """
+    places, visits = places_of(args.cmr, eids), pd.read_parquet(args.visits)
+    lesions: dict[int, Lesion] = {}
+    if args.truth:
+        truth = pd.read_parquet(args.truth)
+        covers, lesions = (planted(truth, visits, places) for planted in (planted_ventricles, planted_infarcts))
+    else:
+        files = {column: located(visits, column, args.raw) for column in ("cmr_path", "segmentation")}
+        settings = args.settings
+        covers = segmented_ventricles(
+            visits.assign(**files), places, settings["channels"].index("ed"), settings["read"]
+        )
+    known = {eid: covers[eid] for eid in eids.tolist() if eid in covers and covers[eid](COARSE).any()}
+    logging.info("the left ventricle is known and in the crop of %d of %d %s subjects", len(known), len(eids), SPLIT)
+    if len(known) < 2:
+        raise InputError(
+            f"the left ventricle is known of {len(known)} test subjects, two are needed; see raw.segmentations"
+        )
+    return known, lesions
+
+
+def write(result: pd.DataFrame, path: Path) -> None:
+    """Write the table and log each measure beside its null."""
+    with atomic(path) as partial:
         result.to_csv(partial, index=False)
     for row in result.dropna(subset=["null_mean"]).itertuples():
         logging.info(

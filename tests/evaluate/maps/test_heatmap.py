@@ -1,18 +1,11 @@
 """The heatmap as a number: equal to loops, at its null without knowledge, significant where similarity is planted."""
 
-import json
-from pathlib import Path
-
-import h5py
-import nibabel
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 from scipy.stats import ttest_rel
 
-from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.evaluate.maps import ventricle
 from cmr2ecg.evaluate.maps.heatmap import (
     COLUMNS,
     INFARCT,
@@ -27,20 +20,12 @@ from cmr2ecg.evaluate.maps.heatmap import (
 )
 from cmr2ecg.evaluate.maps.similarity import (
     build_towers,
-    load_towers,
     project_ecg,
     project_image,
     project_patches,
     project_regions,
     similarity,
 )
-from cmr2ecg.runtime.command import InputError
-from cmr2ecg.simulate.subject import draw_subject, truth_of
-from cmr2ecg.steps import score_heatmap
-from cmr2ecg.training.checkpoint import save_weights
-from cmr2ecg.ukb.dicom import Header
-from cmr2ecg.ukb.rejection import Rejection
-from cmr2ecg.ukb.short_axis import Cine
 
 MODELS = {
     "ecg_encoder": {"leads": 12, "samples": 100, "patch": 50, "dim": 16, "depth": 1, "heads": 2},
@@ -88,97 +73,6 @@ def test_similarity_is_the_cosine_over_the_temperature():
     expected = [[[local[n, a, b] @ whole[n] for b in range(4)] for a in range(3)] for n in range(2)]
     torch.testing.assert_close(similarity(local, whole), torch.tensor(expected))
     torch.testing.assert_close(similarity(local, whole, 0.6), torch.tensor(expected) / 0.6)
-
-
-def disc(box, centre, radius, grid):
-    return ventricle.sector_coverage(box, centre, (0.0, radius), ventricle.WHOLE, grid)
-
-
-def test_disc_lies_where_the_box_puts_it():
-    box = np.array([10.0, 20.0, 40.0, 40.0])
-    cover = disc(box, (29.5, 39.5), 8.0, (20, 20))  # the box's middle is the edge of pixel 30, 40
-    assert cover.sum() * 4 == pytest.approx(np.pi * 64, rel=0.01)  # a place has 2 x 2 pixels
-    np.testing.assert_allclose(cover, cover[::-1, ::-1])
-    assert cover[9, 9] == 1 and cover[0, 0] == 0
-    low = disc(box, (49.5, 20.5), 4.0, (4, 4))
-    assert low.argmax() == 12  # below left: a large row and a small column
-
-
-def test_sectors_of_a_ring_turn_counter_clockwise_and_fill_it():
-    box, ring = np.array([10.0, 20.0, 40.0, 40.0]), ((29.5, 39.5), (8.0, 16.0))
-    parts = [ventricle.sector_coverage(box, *ring, (first, first + 60), (40, 40)) for first in range(30, 390, 60)]
-    whole = ventricle.sector_coverage(box, *ring, ventricle.WHOLE, (40, 40))
-    np.testing.assert_allclose(sum(parts), whole)
-    assert whole.sum() == pytest.approx(np.pi * (16**2 - 8**2), rel=0.005)
-    rows, columns = np.mgrid[:40, :40] - 19.5
-    for number, part in enumerate(parts):  # middles at 60, 120 ... degrees: up right, up left ...
-        across, up = ((part * place).sum() / part.sum() for place in (columns, -rows))
-        assert (np.rad2deg(np.arctan2(up, across)) - 30) % 360 == pytest.approx(30 + 60 * number, abs=1)
-
-
-def test_a_sector_is_not_lost_on_a_coarse_map():
-    box = np.array([0.0, 0.0, 147.0, 147.0])  # mm; a wall of 4 mm
-    for grid in ((1, 1), (2, 2), (3, 3), (8, 8)):
-        cover = ventricle.sector_coverage(box, (70, 75), (28, 32), (60, 120), grid)
-        area = cover.sum() * 147**2 / np.prod(grid)
-        assert area == pytest.approx(np.pi * (32**2 - 28**2) / 6, rel=0.15)
-
-
-def test_the_planted_infarct_is_the_bright_part_of_the_myocardium():
-    """Painted 1.4 times as bright, less what blood, fat and papillary muscles add to either; carried by the box."""
-    settings = paper_settings()["simulate_cohort"] | {"frames": 4, "slices": 6, "matrix": 96, "field_of_view_mm": 210}
-    box, ratios = np.array([14.0, 14.0, 67.0, 67.0]), []
-    for index in range(4):
-        subject = draw_subject(settings | {"infarct": 1.0}, index)
-        row = pd.DataFrame([truth_of(subject)])
-        visits = pd.DataFrame({"eid": row["eid"], "instance": 2})
-        places = {int(row.loc[0, "eid"]): (box, np.zeros(3))}
-        ((infarct, remote),) = ventricle.planted_infarcts(row, visits, places).values()
-        image = subject.cine.volume[row.loc[0, "middle_slice"], 0, 14:81, 14:81].astype(float)
-        covers = infarct((67, 67)), remote((67, 67))  # a place is a pixel
-        inside, outside = (float((image * cover).sum() / cover.sum()) for cover in covers)
-        ratios.append(inside / outside)
-        assert (covers[0] * covers[1]).max() < 0.5 and 3 < covers[1].sum() / covers[0].sum() < 9
-        assert ventricle.planted_infarcts(row, visits.assign(instance=3), places) == {}
-        assert ventricle.planted_infarcts(row.assign(infarct_segment=0), visits, places) == {}
-        assert ventricle.planted_infarcts(row.drop(columns="infarct_segment"), visits, places) == {}
-    assert min(ratios) > 1 and 1.1 < np.mean(ratios) < 1.4
-
-
-def test_mask_and_disc_agree_and_outside_the_frame_is_nothing():
-    rows, columns = np.mgrid[:64, :64]
-    mask = np.hypot(rows - 30, columns - 25) <= 9
-    box = np.array([-10.0, 5.0, 60.0, 45.0])
-    by_mask = ventricle.mask_coverage(box, mask, (7, 7))
-    np.testing.assert_allclose(by_mask, disc(box, (30, 25), 9.0, (7, 7)), atol=0.06)
-    full = ventricle.mask_coverage(np.array([-32.0, 0.0, 64.0, 64.0]), np.ones((64, 64), bool), (2, 2))
-    np.testing.assert_array_equal(full, [[0, 0], [1, 1]])
-
-
-def write_labels(path, volume, spacing):
-    """Write labels (rows, columns, slices[, frames]) that lie at the DICOM origin, rows back and columns left."""
-    affine = np.diag([-spacing[1], -spacing[0], 8.0, 1.0])
-    nibabel.save(nibabel.Nifti1Image(np.swapaxes(volume, 0, 1).astype(np.int16), affine), path)
-
-
-def test_segmented_ventricle_is_cavity_and_myocardium_at_end_diastole(tmp_path):
-    place = Header("", (0.0, 0.0, 8.0), (1, 0, 0, 0, 1, 0), True)
-    cine = Cine(np.zeros((3, 20, 30), np.int16), (2.0, 1.5), 1, 3, 0, place)
-    labels = np.zeros((20, 30, 3, 3))
-    labels[5:8, 10:14, 1, 1] = 1
-    labels[8, 10:14, 1, 1] = 2
-    labels[15, 20, 1, 1] = 3  # right ventricle
-    write_labels(tmp_path / "seg_sa.nii.gz", labels, cine.spacing_mm)
-    mask = ventricle.segmented_ventricle(str(tmp_path), cine, 1)
-    assert mask.sum() == 16
-    assert mask[5:9, 10:14].all()
-    with pytest.raises(Rejection, match="no ventricle"):
-        ventricle.segmented_ventricle(str(tmp_path), cine, 0)
-    with pytest.raises(Rejection, match="another length"):
-        ventricle.segmented_ventricle(str(tmp_path), cine, 3)
-    (tmp_path / "seg_sa.nii.gz").unlink()
-    write_labels(tmp_path / "label_sa_ED.nii.gz", labels[..., 1], cine.spacing_mm)
-    np.testing.assert_array_equal(ventricle.segmented_ventricle(str(tmp_path), cine, 2), mask)
 
 
 def test_scores_of_all_pairs_equal_loops(monkeypatch):
@@ -322,110 +216,3 @@ def test_a_difference_is_a_paired_t_test():
         found = dict(zip(COLUMNS, row, strict=True))
         assert found["p"] == pytest.approx(expected.pvalue)
         assert (found["low"], found["high"]) == pytest.approx(tuple(expected.confidence_interval()))
-
-
-@pytest.fixture
-def study(tmp_path):
-    """Files of 30 subjects, 12 of them in the test split, one of these seen at the second visit."""
-    n = 30
-    eids, rng = 9000301 + np.arange(n), np.random.default_rng(0)
-    with h5py.File(tmp_path / "dataset.h5", "w") as file:
-        file["eid"] = eids
-        file["ecg"] = rng.standard_normal((n, 12, 160)).astype(np.float32)
-        file["cmr"] = rng.random((n, 3, 96, 96)).astype(np.float16)
-    with h5py.File(tmp_path / "0.h5", "w") as file:
-        file["eid"] = eids
-        file["box"] = np.tile(np.float32([10, 10, 60, 60]), (n, 1))
-        file["frames"] = np.tile(np.int16([5, 0, 3]), (n, 1))
-    split = np.where(np.arange(n) < 18, "train", "test")
-    pd.DataFrame({"eid": eids, "split": split}).to_csv(tmp_path / "split.csv", index=False)
-    visits = {"eid": eids, "instance": np.where(np.arange(n) == 20, 3, 2), "segmentation": "", "cmr_path": "no.zip"}
-    pd.DataFrame(visits).to_parquet(tmp_path / "visits.parquet")
-    truth = {"eid": eids, "centre_row": 39.5, "centre_column": 39.5, "epicardial_radius_px": 15.0}
-    pd.DataFrame(truth).to_parquet(tmp_path / "truth.parquet")
-    models = []
-    for seed, name in enumerate(("mmcl", "mmcl_without_mdm")):
-        (tmp_path / name).mkdir()
-        towers = towers_of(seed)
-        for part in ("encoder", "projector", "image_encoder", "image_projector"):
-            save_weights(tmp_path / name / f"{part}.safetensors", getattr(towers, part))
-            models.append(f"{name}={tmp_path / name / part}.safetensors")
-    return tmp_path, models
-
-
-def score(study, *more, **settings):
-    root, models = study
-    base = {"models": MODELS, "upsample": 1, "permutations": 99, "draws": 50, "seed": 0}
-    base |= {"channels": ["es", "ed", "mid"], "read": {"minimum_slices": 8}}
-    line = ["--settings", json.dumps(base | settings), "--models", *models, "--dataset", str(root / "dataset.h5")]
-    line += ["--split", str(root / "split.csv"), "--visits", str(root / "visits.parquet")]
-    line += ["--cmr", str(root / "0.h5"), "--memory-mb", "100", "--output", str(root / "heatmap.csv"), *more]
-    score_heatmap.main(line)
-    return pd.read_csv(root / "heatmap.csv")
-
-
-def test_the_step_scores_both_models_and_their_difference(study):
-    root, _ = study
-    result = score(study, "--truth", str(root / "truth.parquet"))
-    assert result["model"].unique().tolist() == ["mmcl", "mmcl_without_mdm", "mmcl - mmcl_without_mdm"]
-    assert (result["n"] == 11).all()  # the twelfth was seen at another visit, where its heart lies elsewhere
-    assert set(result["map"].dropna()) == {"3x3"}
-    first, second, both = (result[result["model"] == name]["value"].to_numpy() for name in result["model"].unique())
-    np.testing.assert_allclose(first - second, both, atol=1e-6)
-    pd.testing.assert_frame_equal(result, score(study, "--truth", str(root / "truth.parquet")))
-    assert "90003" not in (root / "heatmap.csv").read_text()
-    finer = score(study, "--truth", str(root / "truth.parquet"), upsample=2)
-    assert set(finer["map"].dropna()) == {"6x6"}
-
-
-def with_infarcts(root, having):
-    """Give the subjects at the places `having` an infarct of the anterior wall."""
-    truth = pd.read_parquet(root / "truth.parquet").assign(lv_radius_px=10.0, infarct_segment=0)
-    truth.loc[having, "infarct_segment"] = 7
-    truth = truth.assign(infarct_from_degrees=60, infarct_to_degrees=120, infarct_inner_px=10.5, infarct_outer_px=14.0)
-    truth.to_parquet(root / "infarcts.parquet")
-    return str(root / "infarcts.parquet")
-
-
-def test_the_step_scores_infarcts_of_those_who_have_one(study):
-    root, _ = study
-    plain = score(study, "--truth", str(root / "truth.parquet"))
-    result = score(study, "--truth", with_infarcts(root, [1, 2, 19, 20, 22, 25, 28]))
-    infarcts = result[result["measure"].isin(INFARCT.values())]
-    pd.testing.assert_frame_equal(result.drop(infarcts.index).reset_index(drop=True), plain)
-    assert infarcts["model"].value_counts().to_dict() == dict.fromkeys(result["model"].unique(), 3)
-    assert (infarcts["n"] == 4).all()  # of the test split: 19, 22, 25, 28; 20 was seen at the second visit
-    assert infarcts["value"].notna().all()
-    assert infarcts["null_mean"].notna().sum() == 6
-
-
-@pytest.mark.parametrize("having", [[], [22]])
-def test_without_two_infarcts_there_are_no_rows_of_them(study, having):
-    root, _ = study
-    result = score(study, "--truth", with_infarcts(root, having))
-    pd.testing.assert_frame_equal(result, score(study, "--truth", str(root / "truth.parquet")))
-
-
-def test_the_step_says_that_no_ventricle_is_known(study):
-    with pytest.raises(InputError, match=r"known of 0 test subjects, two are needed; see raw\.segmentations"):
-        score(study)
-
-
-def test_the_step_takes_segmentations_of_those_who_have_one(study, monkeypatch):
-    root, _ = study
-    visits = pd.read_parquet(root / "visits.parquet")
-    visits.assign(segmentation=np.where(np.arange(30) % 2, "folder", "")).to_parquet(root / "visits.parquet")
-    cine = Cine(np.zeros((8, 80, 80), np.int16), (2.0, 2.0), 4, 9, 0)
-    mask = np.zeros((80, 80), bool)
-    mask[30:50, 30:50] = True
-    monkeypatch.setattr(ventricle, "read_middle_slice", lambda path, **limits: cine)
-    monkeypatch.setattr(ventricle, "segmented_ventricle", lambda folder, found, frame: mask)
-    assert (score(study)["n"] == 6).all()
-
-
-def test_weights_of_another_network_are_refused(study):
-    _, models = study
-    files = [Path(word.partition("=")[2]) for word in models if word.startswith("mmcl=")]
-    other = MODELS | {"projector": {"hidden": 16, "out": 4}}
-    with pytest.raises(InputError, match="weights of another network"):
-        load_towers(files, other)
