@@ -90,8 +90,10 @@ def read_state() -> dict:
 
 
 def write_state(state: dict) -> None:
-    """Keep the folders and the uploaded files."""
-    (project() / "objects.json").write_text(json.dumps(state))
+    """Keep the folders and the uploaded files, whole even if the machine is taken away now."""
+    unfinished = project() / "objects.json.unfinished"
+    unfinished.write_text(json.dumps(state))
+    unfinished.replace(project() / "objects.json")
 
 
 def plain(path: str) -> str:

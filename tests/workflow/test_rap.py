@@ -177,11 +177,7 @@ def raw_state(project: Path) -> dict[str, tuple[int, int]]:
 
 def lists(project: Path) -> list[dict]:
     """Return the lists of the saves in the project, in order."""
-    path = project / "objects.json"
-    try:
-        files = json.loads(path.read_text())["files"]
-    except (FileNotFoundError, ValueError):  # just being written
-        return []
+    files = json.loads((project / "objects.json").read_text())["files"]
     saves = sorted((file["name"], file["id"]) for file in files if re.fullmatch(r"rap_\d+\.json", file["name"]))
     return [json.loads((project / "objects" / number).read_text())["files"] for _, number in saves]
 
