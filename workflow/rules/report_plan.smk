@@ -24,6 +24,7 @@ EVALUATED = {
         "metrics",
         "intervals",
         "comparisons",
+        "adjusted_comparisons",
         "analyses",
         "calibration",
         "calibration_curve",

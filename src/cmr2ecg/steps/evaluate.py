@@ -2,7 +2,8 @@
 
 Writes, into one folder: metrics.csv (a row a model, split, seed and output), and for the test split intervals.csv
 (mean, std over seeds, 95 % interval over subjects and training runs), comparisons.csv (paired differences of the
-multi-reader analysis and DeLong's test, with Holm's correction), analyses.csv (by sex and age, beyond age, sex and
+multi-reader analysis and DeLong's test, with Holm's correction), adjusted_comparisons.csv (those of phenotypes beyond
+age, sex and body size), analyses.csv (by sex and age, beyond age, sex and
 body size, prevalent and incident disease), calibration.csv and calibration_curve.csv (risks with label smoothing undone
 and the prior put right), skipped.csv (fits that could not be made), models.csv (how each model's settings were found)
 and untrained.csv (models that were not trained, by the validation split and what result.json says).
@@ -19,7 +20,7 @@ from pathlib import Path
 import pandas as pd
 
 from cmr2ecg.data.labels import rows_for, split_eids
-from cmr2ecg.evaluate.statistics.analyses import ANALYSIS_COLUMNS, analyse
+from cmr2ecg.evaluate.statistics.analyses import ANALYSIS_COLUMNS, adjusted, analyse
 from cmr2ecg.evaluate.statistics.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
 from cmr2ecg.evaluate.statistics.predictions import check_same_subjects, identify, is_regression, read_predictions
 from cmr2ecg.evaluate.statistics.scores import (
@@ -42,6 +43,7 @@ COLUMNS = {
     "metrics": METRIC_COLUMNS,
     "intervals": [*MODEL_COLUMNS, "split", *SUMMARY_COLUMNS, "n_train"],
     "comparisons": [*COMPARISON_COLUMNS, "p_value_holm", "p_delong_holm"],
+    "adjusted_comparisons": [*COMPARISON_COLUMNS, "p_value_holm", "p_delong_holm"],
     "analyses": ANALYSIS_COLUMNS,
     "calibration": CALIBRATION_COLUMNS,
     "calibration_curve": CURVE_COLUMNS,
@@ -106,7 +108,10 @@ def score_target(
         "untrained": untrained_table(val, trainings, settings["untrained"]["minimum_steps"]),
         "skipped": pd.DataFrame(not_stacked, columns=COLUMNS["skipped"]),
     }
-    if not is_regression(target):
+    if is_regression(target):
+        beyond = {model.first.model: adjusted(model, covariates) for model in test}
+        tables["adjusted_comparisons"] = comparison_table(beyond, settings["margin"])
+    else:
         prevalence = train_prevalence(sides, target)
         smoothing = {key: trainings[key].label_smoothing for key in trainings}
         judged = calibrate(test, prevalence, settings["calibration_bins"], smoothing)

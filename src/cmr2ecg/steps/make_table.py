@@ -17,7 +17,8 @@ from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS, with_own_diseases
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
-EVALUATED = ("metrics", "intervals", "comparisons", "analyses", "calibration", "skipped", "models", "untrained")
+EVALUATED = ("metrics", "intervals", "comparisons", "adjusted_comparisons", "analyses", "calibration", "skipped")
+EVALUATED += ("models", "untrained")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

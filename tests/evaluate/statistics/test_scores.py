@@ -1,5 +1,6 @@
 """From predictions to metrics, intervals, paired comparisons and analyses of one target."""
 
+from copy import deepcopy
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from evaluate.report_cohort import SEEDS, write_sides, write_study
 from scipy.stats import pearsonr
 
 from cmr2ecg.data.labels import rows_for
-from cmr2ecg.evaluate.statistics.analyses import analyse, band_name
+from cmr2ecg.evaluate.statistics.analyses import adjusted, analyse, band_name
 from cmr2ecg.evaluate.statistics.auroc import auroc
 from cmr2ecg.evaluate.statistics.predictions import read_predictions
 from cmr2ecg.evaluate.statistics.scores import _pairs, comparison_table, group_outputs, interval_row, seed_metrics
@@ -154,7 +155,7 @@ def test_subgroups_and_onset_are_the_metric_of_their_subjects(diseased, tmp_path
 def test_adjusted_r_is_nothing_where_covariates_explain_all(measured, tmp_path):
     rows, covariates, _ = analyses_of(measured[0], tmp_path)
     assert set(rows["analysis"]) == {"sex", "age", "adjusted"}
-    exact = measured[0]
+    exact = deepcopy(measured[0])
     for entry in exact.outputs:
         known = ~np.isnan(entry.y_true)
         entry.y_true[known] = (covariates["age"].to_numpy() + np.random.default_rng(0).normal(0, 5, 40))[known]
@@ -162,6 +163,15 @@ def test_adjusted_r_is_nothing_where_covariates_explain_all(measured, tmp_path):
     rows = analyses_of(exact, tmp_path)[0].set_index("analysis")
     assert np.isnan(rows.loc["adjusted", "mean"])  # nothing is left of a prediction that is a covariate
     assert rows.loc["sex", "mean"].min() > 0.3
+
+
+def test_differences_beyond_the_body_are_of_partial_correlations(measured, tmp_path):
+    rows, covariates, _ = analyses_of(measured[0], tmp_path)
+    beyond = [adjusted(model, covariates) for model in measured]
+    found = comparison_table(by_key(beyond), MARGIN).iloc[0]
+    values = {model.first.model[1]: model.summary()["mean"] for model in beyond}
+    assert found["difference"] == pytest.approx(values[found["encoder"]] - values[found["other_encoder"]])
+    assert values[measured[0].first.model[1]] == pytest.approx(rows.set_index("analysis").loc["adjusted", "mean"])
 
 
 def test_bands_are_named():

@@ -27,7 +27,9 @@ def analyse(
         age_bands: inner borders of the age groups, in years.
     """
     named = dict(zip(MODEL_COLUMNS, model.first.model, strict=True))
-    parts = [*_subgroups(model, covariates, age_bands), *_adjusted(model, covariates), *_onset(model, dates)]
+    parts = [*_subgroups(model, covariates, age_bands), *_onset(model, dates)]
+    if model.metric == "r":  # phenotypes have no onset
+        parts.append(("adjusted", "for age, sex, weight, height", adjusted(model, covariates)))
     return [{**named, "analysis": analysis, "group": group, **part.summary()} for analysis, group, part in parts]
 
 
@@ -53,14 +55,12 @@ def band_name(low: float, high: float) -> str:
     return f"{low:g} and above" if np.isinf(high) else f"{low:g} to {high - 1:g}"
 
 
-def _adjusted(model: Scored, covariates: pd.DataFrame) -> Iterator[Part]:
-    """Yield phenotypes and predictions less what age, sex, weight and height explain; r is then a partial correlation.
+def adjusted(model: Scored, covariates: pd.DataFrame) -> Scored:
+    """Return a model of phenotypes less what age, sex, weight and height explain; its r is then a partial correlation.
 
     Subjects with a missing covariate are left out. That the regressions are estimated adds nothing to r's influence:
     what they leave is orthogonal to the covariates.
     """
-    if model.metric != "r":
-        return
     values = covariates[list(COVARIATES)].to_numpy(float)
     complete = ~np.isnan(values).any(axis=1)
     outputs = []
@@ -71,7 +71,7 @@ def _adjusted(model: Scored, covariates: pd.DataFrame) -> Iterator[Part]:
             y_true[known] = residuals(entry.y_true[known], values[complete][known])
             scores[:, known] = residuals(entry.scores[:, known], values[complete][known])
         outputs.append(replace(entry, y_true=y_true, scores=scores))
-    yield "adjusted", "for age, sex, weight, height", replace(model, outputs=outputs)
+    return replace(model, outputs=outputs)
 
 
 def _onset(model: Scored, dates: pd.DataFrame) -> Iterator[Part]:

@@ -11,6 +11,7 @@ import pandas as pd
 from cmr2ecg.evaluate.maps.heatmap import INFARCT
 from cmr2ecg.evaluate.statistics.predictions import fit_of
 from cmr2ecg.evaluate.tables.added_value import added_value
+from cmr2ecg.evaluate.tables.beyond_body import beyond_body
 from cmr2ecg.evaluate.tables.claims import DISEASES
 from cmr2ecg.evaluate.tables.claims_table import claims_table
 from cmr2ecg.evaluate.tables.label_efficiency import label_efficiency
@@ -152,12 +153,6 @@ def subgroups(tables: Tables) -> Sheet:
     return _analysis(tables, ("sex", "age"), title)
 
 
-def adjusted(tables: Tables) -> Sheet:
-    """Return r of phenotypes less what age, sex and body size explain."""
-    title = "Partial correlation of phenotype and prediction given age, sex, weight and height, averaged over a group."
-    return _analysis(tables, ("adjusted",), title)
-
-
 def onset(tables: Tables) -> Sheet:
     """Return the AUROC of the healthy against cases recorded before and after the visit."""
     title = (
@@ -176,7 +171,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "added_value": added_value,
     "calibration": calibration,
     "subgroups": subgroups,
-    "adjusted": adjusted,
+    "adjusted": beyond_body,
     "onset": onset,
     "heatmap": heatmap,
     "label_efficiency": label_efficiency,
