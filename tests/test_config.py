@@ -399,12 +399,14 @@ def test_an_ablation_is_one_more_encoder():
     config = good() | {
         "ablations": {"shuffled": {"shuffle_images": "every_batch"}, "tau": {"finetune": True, "mmcl": {}}}
     }
+    config["ablations"]["mask"] = {"mae": {"mask_ratio": 0.5}}  # it trains a masked autoencoder of its own
     check(config, SCHEMA)
     before = fresh()
     for _ in range(2):
         added = add_ablations(config)
-        assert list(added) == ["mmcl_shuffled", "mmcl_tau"]
-        assert config["probe"]["encoders"] == [*before["probe"]["encoders"], "mmcl_shuffled", "mmcl_tau"]
+        assert list(added) == ["mmcl_shuffled", "mmcl_tau", "mmcl_mask"]
+        probed = ["mmcl_shuffled", "mmcl_tau", "mmcl_mask", "mae_mask"]
+        assert config["probe"]["encoders"] == [*before["probe"]["encoders"], *probed]
         assert config["finetune"]["encoders"] == [*before["finetune"]["encoders"], "mmcl_tau"]
 
 

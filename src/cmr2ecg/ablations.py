@@ -10,14 +10,21 @@ VARIED = (("pairs",), ("mae", "mask_ratio"), ("mmcl", "temperature"), ("mmcl", "
 def add_ablations(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return the ablations by encoder name, mmcl_NAME, and add them to the encoders that are probed and fine-tuned.
 
-    `config` is changed in place; a second call changes nothing more.
+    A masked autoencoder that an ablation trains for itself is one too, mae_NAME. `config` is changed in place; a second
+    call changes nothing more.
     """
     ablations = {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
     for name, changes in ablations.items():
+        added = [name, own_mae(name)] if "mae" in changes else [name]
         for section in ("probe", *["finetune"] * changes.get("finetune", False)):
-            if name not in config[section]["encoders"]:
-                config[section]["encoders"] = [*config[section]["encoders"], name]
+            known = config[section]["encoders"]
+            config[section]["encoders"] = [*known, *(encoder for encoder in added if encoder not in known)]
     return ablations
+
+
+def own_mae(name: str) -> str:
+    """Return the encoder name, mae_NAME, of the masked autoencoder that an ablation, mmcl_NAME, trains for itself."""
+    return f"mae_{name.removeprefix('mmcl_')}"
 
 
 def varied(ablations: Mapping[str, Any], base: Mapping[str, float]) -> dict[tuple[str, ...], dict[str, float]]:

@@ -108,9 +108,10 @@ def test_unpaired_ecgs_cost_their_cleaning_and_the_pre_trainings_that_see_them()
     job = Job("clean_ecg", {"shard": "3.unpaired"}, 1, CONFIG["clean_ecg"], {})
     assert wide.of(job).seconds.likely == pytest.approx(1 + 0.2 * 7000 / CONFIG["shards"])
     assert wide.of(job).disk == 7000 / CONFIG["shards"] * 12 * 5000 * 4
-    assert COHORT.pretrained_on("mae") == COHORT.pretrained_on("mmcl") == 700
-    assert wide.cohort.pretrained_on("mae") == wide.cohort.pretrained_on("clocs") == 7700
-    assert wide.cohort.pretrained_on("mmcl") == wide.cohort.pretrained_on("cmr") == 700
+    assert COHORT.pretrained_on("mae", {}) == COHORT.pretrained_on("mmcl", {}) == 700
+    assert wide.cohort.pretrained_on("mae", {"unpaired": True}) == wide.cohort.pretrained_on("clocs", {}) == 7700
+    assert wide.cohort.pretrained_on("mmcl", {}) == wide.cohort.pretrained_on("cmr", {}) == 700
+    assert wide.cohort.pretrained_on("mae", {"unpaired": False}) == 700
 
 
 @pytest.mark.parametrize(

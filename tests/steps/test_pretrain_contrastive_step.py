@@ -56,13 +56,22 @@ def test_unpaired_ecgs_are_trained_on_and_not_validated_on(small_dataset, small_
     settings = {"method": method, "models": small_models, "device": "cpu", "precision": "fp32"}
     read, results = [], {}
     monkeypatch.setattr(PairedData, "batches", noted(PairedData.batches, read))
-    for name, extra in {"pairs": [], "both": ["--unpaired", str(tmp_path / "unpaired.h5")]}.items():
+    given = ["--unpaired", str(tmp_path / "unpaired.h5")]
+    for name, wanted, extra in (("pairs", True, []), ("both", True, given), ("unwanted", False, given)):
+        settings["method"]["unpaired"] = wanted
         files = ["--dataset", str(small_dataset / "dataset.h5"), "--split", str(small_dataset / "split.csv")]
         pretrain_mae.main(["--settings", json.dumps(settings), *files, *extra, "--output", str(tmp_path / name)])
         results[name] = json.loads((tmp_path / name / "result.json").read_text())
-    assert read == [24, 12, 34, 12]  # train and val, of pairs alone and with the unpaired
+    assert read == [
+        24,
+        12,
+        34,
+        12,
+        24,
+        12,
+    ]  # train and val, of pairs alone, with the unpaired, and where they are unwanted
     assert (results["pairs"]["n_train"], results["both"]["n_train"]) == (24, 34)
-    assert results["both"]["n_unpaired"] == 10 and "n_unpaired" not in results["pairs"]
+    assert results["both"]["n_unpaired"] == 10 and "n_unpaired" not in results["pairs"] | results["unwanted"]
     assert results["both"]["n_val"] == results["pairs"]["n_val"] == 12
     assert "unpaired.h5" in str(results["both"]["provenance"]["inputs"])
 

@@ -125,7 +125,7 @@ def test_another_learning_rate_trains_that_one_only(edited):
 def test_an_ablation_trains_what_differs_and_nothing_else(edited):
     ablations = "{strangers: {shuffle_images: every_batch, mae: {mask_ratio: 0.5}}, few: {pairs: 20, finetune: true}}"
     plan = planned(edited(TINY, "shards: 2", f"shards: 2\nablations: {ablations}"))
-    wanted = {"pretrain_mae": 1, "pretrain_mmcl": 2, "select_mmcl": 2, "probe": 2, "finetune": 1}
+    wanted = {"pretrain_mae": 1, "pretrain_mmcl": 2, "select_mmcl": 2, "probe": 3, "finetune": 1}
     assert {rule: plan.get(rule, 0) for rule in wanted} == wanted
     assert set(plan) == {*wanted, "score_heatmap"} | REPORT  # the maps of shuffled pairs are measured
 

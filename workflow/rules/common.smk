@@ -29,7 +29,7 @@ for variable, folder in (
     os.environ.update({variable: os.pathsep.join(found)})
 
 from cmr2ecg.cluster import job_memory_mb, job_minutes
-from cmr2ecg.ablations import add_ablations, varied
+from cmr2ecg.ablations import add_ablations, own_mae, varied
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.config import check, check_files, check_raw_paths
 from cmr2ecg.config_file import read_config
@@ -102,6 +102,8 @@ DATASET = "<results>/assemble_dataset/dataset.h5"
 SPLIT = "<results>/split_subjects/split.csv"
 AUDIT = "<results>/audit_leakage/audit.json"
 OWN_MAE = [name for name, changes in ABLATIONS.items() if "mae" in changes]
+# An ablation's encoder -> the one whose settings of fitting it takes.
+LIKE = {**dict.fromkeys(ABLATIONS, "mmcl"), **{own_mae(name): "mae" for name in OWN_MAE}}
 BASELINES = sorted(config["pretrain"]["contrastive"])
 # Every pre-training once for each seed of pretrain.seeds; the first has the plain name, and ablations only that one.
 REPEATS = {
@@ -181,6 +183,7 @@ for number, name in enumerate(repeats("mmcl")):
 for name in ABLATIONS:
     own = f"<results>/pretrain_mae/{name}/encoder.safetensors"
     MMCL_STARTS[name] = own if name in OWN_MAE else MMCL_STARTS["mmcl"]
+    PRETRAINED |= {own_mae(name): [own]} if name in OWN_MAE else {}
     PRETRAINED[name] = [f"<results>/pretrain_mmcl/{name}/encoder.safetensors"]
 
 

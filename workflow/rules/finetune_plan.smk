@@ -6,7 +6,7 @@ ONE_JOB_A_FIT = config["finetune"]["job"] == "fit"
 def encoder_fits(encoder):
     """Return TARGET/FRACTION of an encoder's fine-tunings; finetune.limits leaves some out."""
     limits = config["finetune"]["limits"]
-    limits = limits.get(encoder, limits.get("mmcl", {}) if encoder in ABLATIONS else {})
+    limits = limits.get(encoder, limits.get(LIKE.get(encoder), {}))
     fits = [os.path.split(fit) for fit in fits_of("finetune")]
     return [
         f"{target}/{fraction}"
@@ -85,8 +85,7 @@ def choices(encoder, fits):
 def encoder_settings(section, encoder):
     """Return the settings of a section for one encoder as JSON, its overrides applied."""
     method = without_plans(config[section])
-    like = "mmcl" if encoder in ABLATIONS else encoder
-    overrides = config[section].get("overrides", {}).get(like, {})
+    overrides = config[section].get("overrides", {}).get(LIKE.get(encoder, encoder), {})
     settings = json.loads(
         training_settings({**method, **overrides}, network_of(encoder))
     )

@@ -36,9 +36,10 @@ class Cohort:
         """Subjects in the data set."""
         return sum(self.split.values())
 
-    def pretrained_on(self, kind: str) -> int:
-        """Return the training subjects of a pre-training of a kind, such as "mae" or "mmcl"."""
-        return self.split["train"] + (0 if kind in ("cmr", "mmcl") else self.unpaired)
+    def pretrained_on(self, kind: str, method: Mapping[str, Any]) -> int:
+        """Return the training subjects of a pre-training of a kind, such as "mae" or "mmcl", by its settings."""
+        also = kind not in ("cmr", "mmcl") and method.get("unpaired", True)
+        return self.split["train"] + (self.unpaired if also else 0)
 
     def trained_on(self, target: str, fraction: int) -> int:
         """Return the training subjects of a target: a balanced share of the positives, or of those with phenotypes."""

@@ -139,7 +139,7 @@ class Estimate:
 
     def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[float, float]:
         method, split = job.settings["method"], self.cohort.split
-        most = self.cohort.pretrained_on(kind)
+        most = self.cohort.pretrained_on(kind, method)
         n = min(method.get("pairs", most), most)
         batch = max(1, min(method["batch_size"], n))
         steps = n // batch if kind != "mae" else math.ceil(n / batch)

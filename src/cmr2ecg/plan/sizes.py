@@ -117,7 +117,8 @@ def held_bytes(job: Job, cohort: Cohort, config: Mapping[str, Any], fields: tupl
     limit = config["memory_mb"] * 1e6
     if job.step.startswith("pretrain"):
         kind = "mae" if fields == ("ecg",) else "mmcl"
-        parts = [subjects * row for subjects in (cohort.pretrained_on(kind), cohort.split["val"])]
+        trained = cohort.pretrained_on(kind, job.settings["method"])
+        parts = [subjects * row for subjects in (trained, cohort.split["val"])]
         return sum(part for part in parts if part <= limit / 2)
     whole = cohort.subjects * row
     return whole if whole <= limit else 0.0

@@ -70,7 +70,7 @@ def run_pretraining(
     device = pick_device(args.settings["device"])
     precision = pick_precision(args.settings["precision"], device)
     pick_attention(device, precision)
-    inputs = [args.dataset, args.split, *([args.unpaired] if args.unpaired else []), *starts_from]
+    inputs = [args.dataset, args.split, *filter(None, [unpaired_file(args)]), *starts_from]
     owner = digest([args.settings, precision, fingerprint(module), [sha256(path) for path in inputs]])
     args.output.mkdir(parents=True, exist_ok=True)
     with processes(device):
@@ -86,8 +86,8 @@ def run_pretraining(
         if rank() == 0:
             machine = {"device": device.type, "precision": precision, "threads": args.threads, "processes": world()}
             result = describe(label, args, objective, course, len(train), len(val))
-            if args.unpaired:
-                result["n_unpaired"] = len(unpaired_eids(args.unpaired))  # of n_train
+            if also := unpaired_file(args):
+                result["n_unpaired"] = len(unpaired_eids(also))  # of n_train
             origin = provenance(module, inputs, started, **machine)
             finish(args.output, objective, {**result, "provenance": origin})
 
@@ -109,7 +109,7 @@ def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> 
     eids = split_eids(args.split, name)
     if name == "train" and "pairs" in method:
         eids = some(eids, method["pairs"], method["seed"])
-    also = args.unpaired if name == "train" else None
+    also = unpaired_file(args) if name == "train" else None
     if also:
         eids = np.concatenate([eids, unpaired_eids(also)])
     return PairedData(
@@ -121,6 +121,11 @@ def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> 
         images_of=strangers(eids, method["seed"]) if method.get("shuffle_images") else None,
         also=also,
     )
+
+
+def unpaired_file(args: argparse.Namespace) -> Path | None:
+    """Return unpaired.h5 if there is one and the method, by its `unpaired`, wants it; those that do not say want it."""
+    return args.unpaired if args.settings["method"].get("unpaired", True) else None
 
 
 def unpaired_eids(path: Path) -> np.ndarray:

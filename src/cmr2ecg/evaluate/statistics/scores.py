@@ -219,6 +219,9 @@ def _controls(models: Sequence[tuple]) -> list[tuple[tuple, tuple]]:
             pairs.append(((fit, encoder, *where), (fit, "random", *where)))
         elif encoder.startswith(f"{REFERENCE}_"):
             pairs.append(((fit, encoder, *where), (fit, "mae", *where)))
+        elif encoder.startswith("mae_"):  # of an ablation, and what MMCL gains from it
+            pairs.append(((fit, encoder, *where), (fit, "mae", *where)))
+            pairs.append(((fit, encoder.replace("mae", REFERENCE, 1), *where), (fit, encoder, *where)))
         if encoder in PRETRAINED_ECG:
             pairs += [((fit, encoder, *where), ("finetune", name, *where)) for name in FROM_SCRATCH]
     return pairs
