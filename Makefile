@@ -104,7 +104,6 @@ readme: env  ## put the finished demo's tables and figure into README.md
 
 results: env  ## put the finished study's numbers and figures into docs/results.md
 	python docs/update_results.py
-	python docs/subset_draws.py
 
 lock: env  ## compile envs/requirements.in to the pinned files
 	cd envs && pip-compile -q --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \

@@ -1,7 +1,7 @@
 """Rewrite the numbers and figures of docs/results.md from the finished synthetic study: `make results`.
 
-Every block between two comments is made from files that rules wrote below results/study; the text around them is not
-touched.
+Every block between two comments is made from files that rules wrote below results/study, the block `pilot` from
+those of config/study_pilot.yaml where it was run; the text around them is not touched.
 """
 
 import json
@@ -13,7 +13,9 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from cmr2ecg.evaluate.statistics.predictions import STACKED, TABULAR_ALONE
 from cmr2ecg.evaluate.tables.claims import VERDICTS
+from cmr2ecg.evaluate.tables.marked import DAGGER
 from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
 from cmr2ecg.evaluate.tables.names import MODELS as NAMES
 from cmr2ecg.plan.check import STAGES, recorded_jobs, stage_of
@@ -23,19 +25,65 @@ from cmr2ecg.ukb.phenotypes import GROUPS
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/results.md"
 STUDY = ROOT / "results/study"
-FIGURES = ("figure_4", "figure_5", "figure_6", "ablations")
-MODELS = {**NAMES, "mmcl_shuffled": "MMCL, images shuffled", "mmcl_shuffled_once": "MMCL, shuffled once"}
-CONTROLS = ("mmcl_shuffled", "mmcl_shuffled_once")
+PILOT = ROOT / "results/study_pilot"
+FIGURES = ("figure_4", "figure_5", "figure_6", "labelled_subjects", "ablations")
+MODELS = {
+    **NAMES,
+    "mmcl_shuffled": "MMCL, images shuffled",
+    "mae_more_ecgs": "MAE, 11 times the ECGs",
+    "mmcl_more_ecgs": "MMCL from it",
+    "mmcl_pairs_450": "MMCL, 450 pairs",
+    "mmcl_pairs_900": "MMCL, 900 pairs",
+    TABULAR_ALONE: "age, sex, weight, height",
+    **{f"{name}+tabular": f"{NAMES[name]} + these" for name in ("supervised_cnn", "mmcl")},
+}
 CORES = 2
 HEADLINE = ("cad", "af", "dm")
-WHOLE_GROUPS = [(group, 100) for group in GROUPS]
+EVERY = [*HEADLINE, *GROUPS]
+FITTED = [*HEADLINE, "lv"]  # what networks are fine-tuned for
+PROBED_SIZES = (100, 30, 10, 3, 1)
+Model = tuple[str, str]  # kind of fit, encoder
+Pair = tuple[Model, Model]
+
+
+def fitted(encoder: str) -> Model:
+    """Return a fine-tuned model."""
+    return "finetune", encoder
+
+
+def probe(encoder: str) -> Model:
+    """Return a linear probe."""
+    return "probe", encoder
+
+
+FINE_TUNED: tuple[Pair, ...] = (
+    (fitted("mmcl"), fitted("supervised")),
+    (fitted("mmcl"), fitted("supervised_cnn")),
+    (fitted("mmcl"), fitted("mae")),
+    (fitted("mmcl"), fitted("mmcl_without_mdm")),
+    (fitted("mae"), fitted("supervised")),
+)
+PROBES: tuple[Pair, ...] = (
+    (probe("mmcl"), probe("mae")),
+    (probe("mae"), probe("random")),
+    (probe("mmcl"), probe("mmcl_without_mdm")),
+    (probe("mmcl"), fitted("supervised")),
+    (probe("mmcl"), fitted("supervised_cnn")),
+)
+MORE_ECGS: tuple[Pair, ...] = (
+    (probe("mae_more_ecgs"), probe("mae")),
+    (probe("mmcl_more_ecgs"), probe("mae_more_ecgs")),
+    (probe("mmcl"), probe("mmcl_more_ecgs")),
+)
+CONTROL: Pair = (probe("mmcl_shuffled"), probe("mae"))
 
 
 def main() -> None:
     """Rewrite every block of the page and copy the figures."""
     text = PAGE.read_text(encoding="utf-8")
     for block, write in BLOCKS.items():
-        text = replaced(text, block, write())
+        if block != "pilot" or PILOT.exists():
+            text = replaced(text, block, write())
     PAGE.write_text(text, encoding="utf-8")
     for name in FIGURES:
         with Image.open(STUDY / f"make_figure/{name}.png") as picture:  # 256 colours: a third of the bytes
@@ -78,134 +126,210 @@ def _spread(column: pd.Series) -> str:
     return f"{column.mean():.1f} ± {column.std():.1f}"
 
 
-def scored(fit: str, fraction: int) -> pd.DataFrame:
-    """Return the rows of intervals.csv of one kind of fit at one training size, by encoder and target."""
-    rows = pd.read_csv(STUDY / "evaluate/intervals.csv")
-    rows = rows[(rows["fit"] == fit) & (rows["fraction"] == fraction) & (rows["split"] == "test")]
-    return rows.set_index(["encoder", "target"])
+def evaluated(name: str) -> pd.DataFrame:
+    """Return a table of the step evaluate."""
+    return pd.read_csv(STUDY / f"evaluate/{name}.csv")
+
+
+def untrained() -> set[tuple]:
+    """Return the models that the evaluation marks as not trained, as (fit, encoder, target, fraction)."""
+    return set(evaluated("untrained")[["fit", "encoder", "target", "fraction"]].itertuples(index=False, name=None))
 
 
 def ceilings() -> str:
-    """Return what linear models find in the planted heart, the image, the ECG's mean beat and random features."""
-    return _scores("probe", 100, ("latents", "cmr_pixels", "ecg_beats", "random"), [*HEADLINE, *GROUPS])
+    """Return what models find in the planted heart, the image, the ECG's mean beat, the body, and random features."""
+    models = [probe(name) for name in ("latents", "cmr_pixels", "cmr_mmcl", "ecg_beats")]
+    models += [("train_tabular", "tabular"), probe("random")]
+    return _scores(models, 100, EVERY)
 
 
 def fine_tuned() -> str:
-    """Return mean and spread over seeds of every fine-tuned encoder."""
-    encoders = ("supervised", "mae", "mmcl_without_mdm", "mmcl", *CONTROLS)
-    parts = [f"**All labels**\n\n{_scores('finetune', 100, encoders, [*HEADLINE, *GROUPS])}"]
-    parts += [f"**{part} % of the positives**\n\n{_scores('finetune', part, encoders, HEADLINE)}" for part in (10, 1)]
-    return "\n\n".join(parts)
+    """Return mean and spread over runs of every fine-tuned encoder, and of the tabular side."""
+    encoders = ("supervised", "supervised_cnn", "mae", "mmcl_without_mdm", "mmcl", "cmr_supervised")
+    whole = [*map(fitted, encoders), ("train_tabular", "tabular")]
+    few = [*(fitted(name) for name in ("supervised", "supervised_cnn", "mae", "mmcl")), whole[-1]]
+    parts = ((whole, 100, "All labels"), (few, 10, "10 % of the labels, ten draws"))
+    return "\n\n".join(f"**{head}**\n\n{_scores(models, part, FITTED)}" for models, part, head in parts)
 
 
 def probed() -> str:
-    """Return the scores of linear probes of every encoder."""
-    encoders = ("random", "mae", "mmcl_without_mdm", "mmcl", *CONTROLS)
-    parts = [f"**All labels**\n\n{_scores('probe', 100, encoders, [*HEADLINE, *GROUPS])}"]
-    parts += [f"**{part} % of the positives**\n\n{_scores('probe', part, encoders, HEADLINE)}" for part in (10, 1)]
-    return "\n\n".join(parts)
+    """Return the scores of linear probes of every ECG encoder at two sizes."""
+    encoders = ("random", "mae", "mmcl_without_mdm", "mmcl", "mmcl_shuffled", "mae_more_ecgs", "mmcl_more_ecgs")
+    models = [probe(name) for name in encoders]
+    parts = ((100, "All labels"), (10, "10 % of the labels, ten draws"))
+    return "\n\n".join(f"**{head}**\n\n{_scores(models, part, EVERY)}" for part, head in parts)
 
 
-def _scores(fit: str, fraction: int, encoders: Sequence[str], targets: Sequence[str]) -> str:
-    rows = scored(fit, fraction)
-    lines = [[MODELS[encoder], *(_score(rows, encoder, target) for target in targets)] for encoder in encoders]
+def pairs() -> str:
+    """Return linear probes of MMCL by the number of pairs that it was trained on."""
+    encoders = ("mae", "mmcl_pairs_450", "mmcl_pairs_900", "mmcl")
+    return _scores([probe(name) for name in encoders], 100, EVERY)
+
+
+def _scores(models: Sequence[Model], fraction: int, targets: Sequence[str]) -> str:
+    rows = evaluated("intervals")
+    rows = rows[(rows["fraction"] == fraction) & (rows["split"] == "test")].set_index(["fit", "encoder", "target"])
+    marked = untrained()
+    lines = []
+    for model in models:
+        marks = [DAGGER * ((*model, target, fraction) in marked) for target in targets]
+        cells = [_score(rows, model, target) for target in targets]
+        lines.append([MODELS[model[1]], *map("".join, zip(cells, marks, strict=True))])
     return table(["", *(TARGETS[target] for target in targets)], lines)
 
 
-def _score(rows: pd.DataFrame, encoder: str, target: str) -> str:
-    if (encoder, target) not in rows.index:
+def _score(rows: pd.DataFrame, model: Model, target: str) -> str:
+    if (*model, target) not in rows.index:
         return "–"
-    row = rows.loc[(encoder, target)]
-    scale, digits = (100, 1) if target in DISEASES else (1, 3)
+    row = rows.loc[(*model, target)]
+    scale, digits = _unit(target)
     spread = "" if pd.isna(row["std"]) or row["n_seeds"] == 1 else f" ± {scale * row['std']:.{digits}f}"
     return f"{scale * row['mean']:.{digits}f}{spread}"
 
 
-FITTED = (("finetune", "mmcl", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mae"))
-FITTED += (("finetune", "mae", "finetune", "supervised"), ("finetune", "mmcl", "finetune", "mmcl_without_mdm"))
-PROBED = (("probe", "mmcl", "finetune", "supervised"), ("probe", "mmcl", "probe", "mae"))
-PROBED += (("probe", "mae", "probe", "random"), ("probe", "mmcl", "probe", "mmcl_without_mdm"))
-SHUFFLED = {
-    fit: (*((fit, control, fit, "mae") for control in CONTROLS), (fit, "mmcl", fit, "mmcl_shuffled_once"))
-    for fit in ("finetune", "probe")
-}
+def _unit(target: str) -> tuple[int, int]:
+    """Return factor and digits: AUROC is printed in percent."""
+    return (100, 1) if target in DISEASES else (1, 3)
 
 
-def compared() -> pd.DataFrame:
-    """Return comparisons.csv by the two models, target and training size."""
-    rows = pd.read_csv(STUDY / "evaluate/comparisons.csv")
-    return rows.set_index(["fit", "encoder", "other_fit", "other_encoder", "target", "fraction"]).sort_index()
+def compared(name: str = "comparisons") -> dict[tuple, pd.Series]:
+    """Return {(first model, second model, target, fraction): its row} of a table of paired differences, both ways."""
+    found = {}
+    for _, row in evaluated(name).iterrows():
+        first, second = (row["fit"], row["encoder"]), (row["other_fit"], row["other_encoder"])
+        found[first, second, row["target"], row["fraction"]] = row
+        turned = {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
+        found.setdefault((second, first, row["target"], row["fraction"]), pd.Series({**row, **turned}))
+    return found
 
 
 def differences() -> str:
-    """Return the paired differences of the positive control."""
-    return f"**Fine-tuned**\n\n{_differences(FITTED)}\n\n**Linear probes**\n\n{_differences(PROBED)}"
+    """Return the paired differences of fine-tuned models."""
+    cells = [(target, part) for part in (100, 10) for target in FITTED]
+    return _differences(FINE_TUNED, cells)
 
 
-def _differences(pairs: Sequence[tuple[str, str, str, str]]) -> str:
-    rows = compared()
-    cells = [(target, part) for part in (100, 10, 1) for target in HEADLINE] + WHOLE_GROUPS
-    heads = ["", *(_pair(pair) for pair in pairs)]
-    lines = [
-        [_cell(target, part), *(_difference(rows, pair, target, part) for pair in pairs)] for target, part in cells
-    ]
+def probe_differences() -> str:
+    """Return the paired differences of linear probes, at all sizes."""
+    cells = [(target, part) for part in PROBED_SIZES for target in EVERY if part > 1 or target in DISEASES]
+    return _differences(PROBES, cells)
+
+
+def more_ecgs() -> str:
+    """Return what masked modelling gains from ECGs without an image."""
+    return _differences(MORE_ECGS, [(target, part) for part in (100, 10) for target in EVERY])
+
+
+def negative() -> str:
+    """Return the paired differences of MMCL on shuffled images and the MAE it started from."""
+    return _differences([CONTROL], [(target, part) for part in (100, 10) for target in EVERY])
+
+
+def _differences(compare: Sequence[Pair], cells: Sequence[tuple[str, int]], name: str = "comparisons") -> str:
+    rows, marked = compared(name), untrained()
+    heads = ["", *(_pair(pair) for pair in compare)]
+    lines = [[_cell(*cell), *(_difference(rows, pair, cell, marked) for pair in compare)] for cell in cells]
     return table(heads, lines)
 
 
-def _pair(pair: tuple[str, str, str, str]) -> str:
+def _pair(pair: Pair) -> str:
     """Return "A − B", with the kind of fit where the two differ."""
-    kinds = ["", ""] if pair[0] == pair[2] else [" (probe)", " (fine-tuned)"]
-    return f"{MODELS[pair[1]]}{kinds[0]} − {MODELS[pair[3]]}{kinds[1]}"
+    (fit, name), (other_fit, other) = pair
+    kinds = ["", ""] if fit == other_fit else [" (probe)", " (fine-tuned)"]
+    return f"{MODELS[name]}{kinds[0]} − {MODELS[other]}{kinds[1]}"
 
 
 def _cell(target: str, part: int) -> str:
-    return f"{TARGETS[target]}, {part} %" if target in DISEASES else f"{TARGETS[target]}, r"
+    return f"{TARGETS[target]}, {part} %" + ("" if target in DISEASES else ", r")
 
 
-def _difference(rows: pd.DataFrame, pair: tuple[str, str, str, str], target: str, part: int) -> str:
-    if (*pair, target, part) not in rows.index:
+def _difference(rows: dict[tuple, pd.Series], pair: Pair, cell: tuple[str, int], marked: set[tuple]) -> str:
+    row = rows.get((*pair, *cell))
+    if row is None:
         return "–"
-    row = rows.loc[(*pair, target, part)]
-    scale, digits = (100, 1) if target in DISEASES else (1, 3)
+    scale, digits = _unit(cell[0])
     values = (f"{scale * row[name]:+.{digits}f}" for name in ("difference", "low", "high"))
     text = "{} [{}, {}]".format(*values).replace("-", "−")
-    return f"**{text}**" if row["low"] > 0 else text
+    text = f"**{text}**" if row["low"] > 0 or row["high"] < 0 else text
+    return text + DAGGER * any((*model, *cell) in marked for model in pair)
+
+
+PARTS = (("diseases, 100 %", HEADLINE, 100), ("diseases, 10 %", HEADLINE, 10))
+PARTS += (("groups, 100 %", GROUPS, 100), ("groups, 10 %", GROUPS, 10))
+BAR: tuple[tuple[str, str, Pair], ...] = (
+    ("linear probes: MAE − random", "comparisons", PROBES[1]),
+    ("linear probes: MMCL − MAE", "comparisons", PROBES[0]),
+    ("the same beyond the body (partial r)", "adjusted_comparisons", PROBES[0]),
+    ("linear probes: MMCL, images shuffled − MAE", "comparisons", CONTROL),
+    ("fine-tuned: MMCL − MAE", "comparisons", FINE_TUNED[2]),
+    ("the same beyond the body (partial r)", "adjusted_comparisons", FINE_TUNED[2]),
+    ("fine-tuned: MMCL − supervised ViT", "comparisons", FINE_TUNED[0]),
+    ("fine-tuned: MMCL − supervised CNN", "comparisons", FINE_TUNED[1]),
+    ("the same beyond the body (partial r)", "adjusted_comparisons", FINE_TUNED[1]),
+    ("fine-tuned: MMCL − MMCL w/o MDM", "comparisons", FINE_TUNED[3]),
+    ("linear probes: MAE on 11 times the ECGs − MAE", "comparisons", MORE_ECGS[0]),
+)
 
 
 def bar() -> str:
-    """Return on how many diseases and phenotype groups a model lies above the other, interval and all."""
-    rows = compared()
+    """Return in how many diseases and phenotype groups a difference's interval lies above zero, and below."""
+    lines = []
+    for what, name, pair in BAR:
+        rows = compared(name)
+        lines.append([what, f"`{name}.csv`", *(_signs(rows, pair, targets, part) for _, targets, part in PARTS)])
+    return table(["interval above (below) 0", "rows in", *(head for head, *_ in PARTS)], lines)
+
+
+def _signs(rows: dict[tuple, pd.Series], pair: Pair, targets: Iterable[str], part: int) -> str:
+    found = [row for target in targets if (row := rows.get((*pair, target, part))) is not None]
+    above, below = (sum(row[side] * sign > 0 for row in found) for side, sign in (("low", 1), ("high", -1)))
+    return f"{above}{f' ({below})' * bool(below)} of {len(found)}" if found else "–"
+
+
+def beyond_body() -> str:
+    """Return partial r given age, sex, weight and height of fine-tuned models and probes, and its differences."""
+    rows = evaluated("analyses")
+    rows = rows[(rows["analysis"] == "adjusted") & (rows["fraction"] == 100)].set_index(["fit", "encoder", "target"])
+    models = [fitted(name) for name in ("supervised", "supervised_cnn", "mae", "mmcl_without_mdm", "mmcl")]
+    models += [probe(name) for name in ("random", "mae", "mmcl", "cmr_mmcl")]
     lines = [
-        [what, _above(rows, pair, [(disease, 10) for disease in HEADLINE]), _above(rows, pair, WHOLE_GROUPS)]
-        for what, pair in (
-            ("MMCL − supervised, both fine-tuned", FITTED[0]),
-            ("linear probe of MMCL − supervised, fine-tuned", PROBED[0]),
-            ("negative control: MMCL, images shuffled − MAE, both fine-tuned", SHUFFLED["finetune"][0]),
-            ("negative control: MMCL, images shuffled − MAE, linear probes", SHUFFLED["probe"][0]),
-            ("MMCL, shuffled once − MAE, both fine-tuned", SHUFFLED["finetune"][1]),
-            ("MMCL, shuffled once − MAE, linear probes", SHUFFLED["probe"][1]),
-            ("MMCL − MMCL, shuffled once, both fine-tuned", SHUFFLED["finetune"][2]),
-        )
+        [MODELS[model[1]] + ", probe" * (model[0] == "probe"), *(_score(rows, model, target) for target in GROUPS)]
+        for model in models
     ]
-    return table(["interval above 0", "diseases, 10 % of the positives", "phenotype groups"], lines)
+    compare = (PROBES[0], *FINE_TUNED[:3])
+    differing = _differences(
+        compare, [(target, part) for part in (100, 10) for target in GROUPS], "adjusted_comparisons"
+    )
+    return f"{table(['', *(TARGETS[target] for target in GROUPS)], lines)}\n\n{differing}"
 
 
-def _above(rows: pd.DataFrame, pair: tuple[str, str, str, str], cells: Sequence[tuple[str, int]]) -> str:
-    found = [rows.loc[(*pair, *cell), "low"] > 0 for cell in cells if (*pair, *cell) in rows.index]
-    return f"{sum(found)} of {len(found)}"
+def added() -> str:
+    """Return what an ECG adds to age, sex, weight and height."""
+    rows = evaluated("intervals")
+    rows = rows[(rows["fraction"] == 100) & (rows["split"] == "test")].set_index(["fit", "encoder", "target"])
+    stacks = [(STACKED, f"{name}+tabular") for name in ("supervised_cnn", "mmcl")]
+    alone = (STACKED, TABULAR_ALONE)
+    lines = [[MODELS[model[1]], *(_score(rows, model, target) for target in FITTED)] for model in (alone, *stacks)]
+    found, marked = compared(), untrained()
+    for stack in stacks:
+        cells = [_difference(found, (stack, alone), (target, 100), marked) for target in FITTED]
+        lines.append([f"added by {NAMES[stack[1].removesuffix('+tabular')]}", *cells])
+    return table(["", *(TARGETS[target] for target in FITTED)], lines)
 
 
 def pretrained() -> str:
-    """Return loss and retrieval on validation pairs of the contrastive pre-trainings."""
+    """Return loss and retrieval on validation pairs of the contrastive pre-trainings, means over their seeds."""
     lines = []
-    for name in ("mmcl", "mmcl_without_mdm", *CONTROLS):
-        result = json.loads((STUDY / f"pretrain_mmcl/{name}/result.json").read_text())
-        seen = result["validation"]
+    for name in ("mmcl", "mmcl_without_mdm", "mmcl_more_ecgs", "mmcl_pairs_900", "mmcl_pairs_450", "mmcl_shuffled"):
+        folders = sorted(STUDY.glob(f"pretrain_mmcl/{name}/result.json"))
+        folders += sorted(STUDY.glob(f"pretrain_mmcl/{name}_seed_*/result.json"))
+        results = [json.loads(path.read_text()) for path in folders]
+        seen = pd.DataFrame([result["validation"] for result in results]).mean()
         ranks = [f"{seen[f'ecg_to_cmr_{key}']:.1%} ({seen[f'chance_{key}']:.1%})" for key in ("r1", "r5", "r10")]
         median = f"{seen['ecg_to_cmr_median_rank']:.0f} ({seen['chance_median_rank']:.0f})"
-        chance = chance_loss(result["n_val"], result["settings"]["method"]["batch_size"])
-        lines.append([MODELS[name], f"{seen['loss']:.3f} ({chance:.3f})", *ranks, median])
-    return table(["", "loss", "R@1", "R@5", "R@10", "median rank"], lines)
+        chance = chance_loss(results[0]["n_val"], results[0]["settings"]["method"]["batch_size"])
+        lines.append([MODELS[name], len(results), f"{seen['loss']:.3f} ({chance:.3f})", *ranks, median])
+    return table(["", "seeds", "loss", "R@1", "R@5", "R@10", "median rank"], lines)
 
 
 def chance_loss(subjects: int, batch: int) -> float:
@@ -214,14 +338,8 @@ def chance_loss(subjects: int, batch: int) -> float:
     return sum(size * math.log(size) for size in sizes) / subjects
 
 
-def negative() -> str:
-    """Return the paired differences of MMCL on shuffled images, the MAE it started from, and MMCL."""
-    fine_tuned, probes = (_differences(SHUFFLED[fit]) for fit in ("finetune", "probe"))
-    return f"**Fine-tuned**\n\n{fine_tuned}\n\n**Linear probes**\n\n{probes}"
-
-
 def heatmap() -> str:
-    """Return the similarity map's share inside the left ventricle beside its null."""
+    """Return the similarity map's share inside the left ventricle and the infarct beside its null."""
     rows = pd.read_csv(STUDY / "score_heatmap/heatmap.csv")
     lines = [
         [
@@ -229,11 +347,12 @@ def heatmap() -> str:
             f"{row.value:.4f} [{row.low:.4f}, {row.high:.4f}]",
             f"{row.null_mean:.4f} [{row.null_low:.4f}, {row.null_high:.4f}]",
             f"{row.p:.3f}",
+            row.n,
         ]
         for row in rows.itertuples()
         if row.model in MODELS
     ]
-    return table(["", "value", "pairs dealt anew", "p"], lines)
+    return table(["", "value", "pairs dealt anew", "p", "n"], lines)
 
 
 def claims() -> str:
@@ -258,6 +377,31 @@ def _claimed(group: pd.DataFrame, verdict: str) -> list[str]:
     ]
 
 
+def marks() -> str:
+    """Return the models that are marked as not trained, by reason."""
+    rows = evaluated("untrained")
+    rows = rows[rows["fit"].isin(["finetune", "probe"])]
+    if rows.empty:
+        return "No model is marked."
+    rows = rows.assign(size=rows["fraction"].astype(str) + " %", model=rows["encoder"].map(MODELS))
+    lines = [
+        [f"{model}, {fit}, {size}", ", ".join(TARGETS[target] for target in group["target"]), group["reason"].iloc[0]]
+        for (model, fit, size), group in rows.groupby(["model", "fit", "size"], sort=False)
+    ]
+    return table(["model", "targets", "the first one's reason"], lines)
+
+
+def pilot() -> str:
+    """Return the validation scores of the pilot's trials."""
+    lines, rates = [], []
+    for encoder in ("supervised", "supervised_cnn", "mae", "mmcl"):
+        trials = pd.read_csv(PILOT / f"sweep/{encoder}/lv/trials.csv").set_index("base_lr")["score"].sort_index()
+        rates = [f"{rate:.0e}" for rate in trials.index]
+        cells = [f"**{score:.3f}**" if score == trials.max() else f"{score:.3f}" for score in trials]
+        lines.append([MODELS[encoder], *cells])
+    return table(["base learning rate", *rates], lines)
+
+
 def costs() -> str:
     """Return the core-minutes of every stage from the times Snakemake noted of its jobs: all, and the headline's."""
     threads = yaml.safe_load((ROOT / "config/study.yaml").read_text())["threads"]
@@ -275,11 +419,12 @@ def costs() -> str:
 
 
 def of_headline(log: str) -> bool:
-    """Return whether a job is of the headline by its log below logs/: no ablation, diseases at 100 and 10 %, probes."""
-    if any(part.startswith("mmcl_") and part.split(".")[0] != "mmcl_without_mdm" for part in log.split("/")):
+    """Return whether a job is of the headline by its log: a pre-training of each kind, probes, diseases."""
+    names = [part.removesuffix(".log") for part in log.split("/")]
+    if any(name.startswith(("mmcl_", "mae_")) and name != "mmcl_without_mdm" for name in names) or "seed_" in log:
         return False
-    step, *place = log.removesuffix(".log").split("/")
-    return step != "finetune" or (place[1] in HEADLINE and place[2] != "1")
+    step, *place = names
+    return step != "finetune" or (place[0] not in ("mmcl_without_mdm", "cmr_supervised") and place[1] in HEADLINE)
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
@@ -287,12 +432,19 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "cohort": cohort,
     "ceilings": ceilings,
     "pretrained": pretrained,
-    "differences": differences,
-    "fine_tuned": fine_tuned,
     "probed": probed,
+    "probe_differences": probe_differences,
+    "beyond_body": beyond_body,
+    "fine_tuned": fine_tuned,
+    "differences": differences,
+    "added": added,
+    "pairs": pairs,
+    "more_ecgs": more_ecgs,
     "negative": negative,
     "heatmap": heatmap,
     "claims": claims,
+    "marks": marks,
+    "pilot": pilot,
     "costs": costs,
 }
 

@@ -49,4 +49,14 @@ def test_fits_know_of_the_repeats_and_the_whole_subset_is_drawn_once(jobs):
     assert len(weights["mmcl"]) == len(weights["mae"]) == 3 and len(weights["mmcl_shuffled"]) == 1
     assert {(job.settings["blocks"], job.settings["draws"]) for job in jobs if job.step == "finetune"} == {(3, 10)}
     drawn = {(job.wildcards["fraction"], job.settings["draws"]) for job in jobs if job.step == "balance_subset"}
-    assert drawn == {("100", 1), ("10", 10), ("1", 10)}
+    assert drawn == {("100", 1), *((part, 10) for part in ("30", "10", "3", "1"))}
+
+
+def test_an_ablation_may_train_its_own_autoencoder_on_more_ecgs(jobs):
+    wanted = {job.wildcards["name"]: job.settings["method"]["unpaired"] for job in jobs if job.step == "pretrain_mae"}
+    assert wanted == {"mae": False, "mae_seed_2": False, "mae_seed_3": False, "mmcl_more_ecgs": True}
+    starts = {job.wildcards["name"]: job.params["start"] for job in jobs if job.step == "pretrain_mmcl"}
+    own = "pretrain_mae/mmcl_more_ecgs/encoder.safetensors"
+    assert starts["mmcl_more_ecgs"].endswith(own)
+    probed = {job.encoder: job.params["weights"] for job in jobs if job.step == "probe" and job.encoder != "latents"}
+    assert probed["mae_more_ecgs"].endswith(own)
