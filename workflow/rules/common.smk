@@ -103,7 +103,10 @@ SPLIT = "<results>/split_subjects/split.csv"
 AUDIT = "<results>/audit_leakage/audit.json"
 OWN_MAE = [name for name, changes in ABLATIONS.items() if "mae" in changes]
 # An ablation's encoder -> the one whose settings of fitting it takes.
-LIKE = {**dict.fromkeys(ABLATIONS, "mmcl"), **{own_mae(name): "mae" for name in OWN_MAE}}
+LIKE = {
+    **dict.fromkeys(ABLATIONS, "mmcl"),
+    **{own_mae(name): "mae" for name in OWN_MAE},
+}
 BASELINES = sorted(config["pretrain"]["contrastive"])
 # Every pre-training once for each seed of pretrain.seeds; the first has the plain name, and ablations only that one.
 REPEATS = {
