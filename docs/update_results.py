@@ -42,6 +42,7 @@ HEADLINE = ("cad", "af", "dm")
 EVERY = [*HEADLINE, *GROUPS]
 FITTED = [*HEADLINE, "lv"]  # what networks are fine-tuned for
 PROBED_SIZES = (100, 30, 10, 3, 1)
+NOTHING = 1e-9
 Model = tuple[str, str]  # kind of fit, encoder
 Pair = tuple[Model, Model]
 
@@ -183,7 +184,8 @@ def _score(rows: pd.DataFrame, model: Model, target: str) -> str:
         return "–"
     row = rows.loc[(*model, target)]
     scale, digits = _unit(target)
-    spread = "" if pd.isna(row["std"]) or row["n_seeds"] == 1 else f" ± {scale * row['std']:.{digits}f}"
+    same = pd.isna(row["std"]) or row["std"] < NOTHING  # a single run, or probes of the same features
+    spread = "" if same else f" ± {scale * row['std']:.{digits}f}"
     return f"{scale * row['mean']:.{digits}f}{spread}"
 
 
@@ -227,16 +229,16 @@ def negative() -> str:
 
 def _differences(compare: Sequence[Pair], cells: Sequence[tuple[str, int]], name: str = "comparisons") -> str:
     rows, marked = compared(name), untrained()
-    heads = ["", *(_pair(pair) for pair in compare)]
+    mixed = len({fit for pair in compare for fit, _ in pair}) > 1
+    heads = ["", *(_pair(pair, mixed) for pair in compare)]
     lines = [[_cell(*cell), *(_difference(rows, pair, cell, marked) for pair in compare)] for cell in cells]
     return table(heads, lines)
 
 
-def _pair(pair: Pair) -> str:
-    """Return "A − B", with the kind of fit where the two differ."""
-    (fit, name), (other_fit, other) = pair
-    kinds = ["", ""] if fit == other_fit else [" (probe)", " (fine-tuned)"]
-    return f"{MODELS[name]}{kinds[0]} − {MODELS[other]}{kinds[1]}"
+def _pair(pair: Pair, mixed: bool) -> str:
+    """Return "A − B", with the kinds of fit where a table has several."""
+    kinds = [{"probe": " (probe)", "finetune": " (fine-tuned)"}.get(fit, "") * mixed for fit, _ in pair]
+    return " − ".join(MODELS[name] + kind for (_, name), kind in zip(pair, kinds, strict=True))
 
 
 def _cell(target: str, part: int) -> str:
@@ -424,7 +426,7 @@ def of_headline(log: str) -> bool:
     if any(name.startswith(("mmcl_", "mae_")) and name != "mmcl_without_mdm" for name in names) or "seed_" in log:
         return False
     step, *place = names
-    return step != "finetune" or (place[0] != "cmr_supervised" and place[1] in HEADLINE)
+    return step != "finetune" or (place[0] != "cmr_supervised" and any(name in HEADLINE for name in place[1:]))
 
 
 BLOCKS: dict[str, Callable[[], str]] = {
