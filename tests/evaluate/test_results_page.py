@@ -107,7 +107,7 @@ def test_minutes_are_those_of_the_studys_jobs(page, tmp_path, monkeypatch):
         ("pretrain_mmcl", "study/logs/pretrain_mmcl/mmcl_seed_2/0.001", 300),
         ("pretrain_mae", "demo/logs/pretrain_mae/mae", 60),
         ("finetune_mmcl", "study/logs/finetune/mmcl/cad/10", 60),
-        ("finetune_mmcl_without_mdm", "study/logs/finetune/mmcl_without_mdm/cad/100", 30),
+        ("finetune_cmr_supervised", "study/logs/finetune/cmr_supervised/cad/100", 30),
         ("finetune_mmcl", "study/logs/finetune/mmcl/lv/100", 30),
     ]
     for number, (rule, log, seconds) in enumerate(jobs):
