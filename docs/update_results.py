@@ -57,19 +57,16 @@ def probe(encoder: str) -> Model:
     return "probe", encoder
 
 
+SCRATCH = ("supervised", "supervised_cnn")
 FINE_TUNED: tuple[Pair, ...] = (
-    (fitted("mmcl"), fitted("supervised")),
-    (fitted("mmcl"), fitted("supervised_cnn")),
-    (fitted("mmcl"), fitted("mae")),
-    (fitted("mae"), fitted("supervised")),
-    (fitted("mae"), fitted("supervised_cnn")),
+    *((fitted("mmcl"), fitted(other)) for other in (*SCRATCH, "mae")),
+    *((fitted("mae"), fitted(other)) for other in SCRATCH),
 )
 PROBES: tuple[Pair, ...] = (
     (probe("mmcl"), probe("mae")),
     (probe("mae"), probe("random")),
     (probe("mmcl"), probe("mmcl_without_mdm")),
-    (probe("mmcl"), fitted("supervised")),
-    (probe("mmcl"), fitted("supervised_cnn")),
+    *((probe("mmcl"), fitted(other)) for other in SCRATCH),
 )
 MORE_ECGS: tuple[Pair, ...] = (
     (probe("mae_more_ecgs"), probe("mae")),

@@ -11,7 +11,7 @@ from cmr2ecg.evaluate.tables.marked import Daggers
 from cmr2ecg.evaluate.tables.names import MODELS, TARGETS
 from cmr2ecg.evaluate.tables.sheet import DASH, WHOLE, Sheet, Tables, p_value
 
-COMPARED = ["difference", "low", "high", "p_value", "p_value_holm"]
+AHEAD = {name: f"ahead_{name}" for name in ("difference", "low", "high", "p_value", "p_value_holm")}
 TITLE = (
     "Partial correlation of phenotype and prediction given age, sex, weight and height, averaged over a group, on the "
     "test split with 95 % intervals; and MMCL's less the model's with its two-sided p-value, corrected by Holm's "
@@ -23,32 +23,28 @@ HEAD = ["Target", "Model", "Partial r [95 %]", "MMCL minus this [95 %]", "p, Hol
 def beyond_body(tables: Tables) -> Sheet:
     """Return r of phenotypes less what age, sex and body size explain, and how far MMCL is ahead of each model."""
     analyses, daggers, rows = tables["analyses"], Daggers(tables), []
-    data = analyses[analyses["analysis"] == "adjusted"].merge(
-        ahead(tables["adjusted_comparisons"]), on=MODEL_COLUMNS, how="left"
-    )
+    own = analyses[analyses["analysis"] == "adjusted"]
+    data = own.merge(ahead(tables["adjusted_comparisons"]), on=MODEL_COLUMNS, how="left")
     for _, row in data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)].iterrows():
         mark = daggers(fit_of(row["encoder"]), row["encoder"], row["target"], WHOLE)
-        own = _interval(row, ("mean", "low", "high"), "")
-        minus = _interval(row, [f"ahead_{name}" for name in COMPARED[:3]], "+")
-        model = MODELS[row["encoder"]] + mark
-        rows.append([TARGETS[row["target"]], model, own, minus, p_value(row["ahead_p_value_holm"])])
+        cells = [_interval(row, ("mean", "low", "high")), _interval(row, list(AHEAD.values())[:3], sign="+")]
+        rows.append(
+            [TARGETS[row["target"]], MODELS[row["encoder"]] + mark, *cells, p_value(row[AHEAD["p_value_holm"]])]
+        )
     return Sheet(TITLE, HEAD, rows, data, left=2)
 
 
 def ahead(comparisons: pd.DataFrame) -> pd.DataFrame:
-    """Return MODEL_COLUMNS and ahead_*: the reference less each model of its kind of fit."""
-    rows = comparisons[(comparisons["encoder"] == REFERENCE) & (comparisons["family"] != "")].dropna(subset="family")
-    names = {"other_fit": "fit", "other_encoder": "encoder"} | {name: f"ahead_{name}" for name in COMPARED}
-    return rows.drop(columns=["fit", "encoder"]).rename(columns=names)[
-        [*MODEL_COLUMNS, *(f"ahead_{name}" for name in COMPARED)]
-    ]
+    """Return MODEL_COLUMNS and AHEAD: the reference less each model of its kind of fit."""
+    family = comparisons["family"]  # empty, in a file missing: a pair that is compared for another reason
+    listed = family.notna() & (family != "") & (comparisons["encoder"] == REFERENCE)
+    rows = comparisons[listed].drop(columns=["fit", "encoder"])
+    rows = rows.rename(columns={"other_fit": "fit", "other_encoder": "encoder"} | AHEAD)
+    return rows[[*MODEL_COLUMNS, *AHEAD.values()]]
 
 
-def _interval(row: pd.Series, names: Sequence[str], sign: str) -> str:
+def _interval(row: pd.Series, names: Sequence[str], sign: str = "") -> str:
     """Return "0.412 [0.390, 0.433]", a dash where there is nothing."""
-    value, low, high = (row[name] for name in names)
-    if np.isnan(value):
-        return DASH
-    return (
-        f"{value:{sign}.3f} [{low:{sign}.3f}, {high:{sign}.3f}]" if not np.isnan(low) else f"{value:{sign}.3f} [{DASH}]"
-    )
+    value, low, high = (DASH if np.isnan(row[name]) else f"{row[name]:{sign}.3f}" for name in names)
+    inner = DASH if low == DASH else f"{low}, {high}"
+    return DASH if value == DASH else f"{value} [{inner}]"
