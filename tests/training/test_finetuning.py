@@ -38,12 +38,23 @@ def test_same_seed_same_predictions(setup, encoder):
     assert np.array_equal(scores[0], scores[1]) and not np.array_equal(scores[0], scores[2])
 
 
-@pytest.mark.parametrize(("encoder", "steps"), [("supervised", 3), ("supervised_cnn", 2)])
-def test_a_last_batch_of_one_is_left_out_where_there_is_batch_norm(small_dataset, small_models, encoder, steps):
-    fit = Fit(setup_of(small_models, fold(small_dataset, 0, 17), fold(small_dataset, 24, 12), encoder), SETTINGS, 0)
-    fit.advance(1)
-    state = next(iter(fit.optimizer.state.values()))
-    assert int(state["step"]) == steps
+@pytest.mark.parametrize(
+    ("encoder", "batch_size", "sizes"),
+    [
+        ("supervised", 8, [6, 6, 5]),
+        ("supervised_cnn", 8, [6, 6, 5]),
+        ("supervised", 2, [2] * 8 + [1]),
+        ("supervised_cnn", 2, [2] * 8),  # batch norm has no statistics of a single subject
+    ],
+)
+def test_the_steps_of_an_epoch_weigh_alike(small_dataset, small_models, monkeypatch, encoder, batch_size, sizes):
+    seen, real = [], module.loss_of
+    monkeypatch.setattr(
+        module, "loss_of", lambda task, outputs, *rest: seen.append(len(outputs)) or real(task, outputs, *rest)
+    )
+    setup = setup_of(small_models, fold(small_dataset, 0, 17), fold(small_dataset, 24, 12), encoder)
+    fit = Fit(setup, {**SETTINGS, "batch_size": batch_size}, 0).advance(1)
+    assert seen == sizes and fit.steps == len(sizes)
 
 
 def test_layer_decay_and_pooling_change_nothing_in_a_convolutional_network(setup):

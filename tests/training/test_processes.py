@@ -8,15 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from safetensors.torch import load_file
 from small_objectives import OBJECTIVES, small_settings
 from torch import nn
 
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.distributed import SyncedBatchNorm, check_gpus, gather, slice_of, synchronise
-from cmr2ecg.training.epoch import own_order
+from cmr2ecg.training.epoch import epoch_batches, steps_in_epoch
 
 ROOT = Path(__file__).resolve().parents[2]
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", "2"]
@@ -111,11 +115,29 @@ def test_slices_are_equal_and_in_order():
     assert [list(slice_of(range(7), here, 3)) for here in range(3)] == [[0, 1], [2, 3], [4, 5, 6]]
 
 
-def test_one_process_takes_every_subject_once():
-    order, size, totals = own_order(10, 4, 0, 0, full_batches=False)
-    assert (sorted(order), size, totals) == (list(range(10)), 4, [4, 4, 2])
-    order, size, totals = own_order(10, 4, 0, 0, full_batches=True)
-    assert (len(order), size, totals) == (8, 4, [4, 4])
+@given(st.integers(1, 700), st.integers(1, 64), st.integers(1, 4))
+def test_the_batches_of_an_epoch_are_of_equal_size(subjects, batch_size, processes):
+    size = min(batch_size, subjects) // processes * processes
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(epochs, "world", lambda: processes)
+        if not size:
+            with pytest.raises(InputError, match="training subjects are too few"):
+                epoch_batches(subjects, batch_size, 0, 0, full_batches=False)
+            return
+        batches = epoch_batches(subjects, batch_size, 0, 0, full_batches=False)
+        full = epoch_batches(subjects, batch_size, 0, 0, full_batches=True)
+    sizes = [len(batch) for batch in batches]
+    assert sorted(np.concatenate(batches)) == list(range(subjects))
+    assert max(sizes) - min(sizes) <= 1 and min(sizes) >= processes
+    if processes == 1:
+        assert max(sizes) <= size and len(batches) == steps_in_epoch(subjects, batch_size, full_batches=False)
+    assert {len(batch) for batch in full} == {size} and len(full) == subjects // size
+    assert len(np.unique(np.concatenate(full))) == len(full) * size
+
+
+def test_a_last_batch_is_never_a_fraction_of_the_others():
+    assert [len(batch) for batch in epoch_batches(162, 32, 0, 0, full_batches=False)] == [27] * 6
+    assert {len(batch) for batch in epoch_batches(642, 32, 0, 0, full_batches=False)} == {30, 31}
 
 
 def test_a_process_without_a_gpu_of_its_own_is_refused():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from cmr2ecg.data.labels import split_eids
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.loading import PairedData, in_turn
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -23,8 +23,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, help="JSON file")
     args = parser.parse_args(argv)
     data = PairedData(args.dataset, split_eids(args.split, "train"), ("ecg", "cmr"), memory_mb=args.memory_mb)
+    order = np.random.default_rng(0).permutation(len(data))
+    pieces = [order[piece] for piece in in_turn(len(data), args.batch)]
     begin, size = time.perf_counter(), 0
-    for batch in data.batches(np.random.default_rng(0).permutation(len(data)), args.batch):
+    for batch in data.batches(pieces):
         size += sum(values.numel() * values.element_size() for values in batch.values())
     seconds = time.perf_counter() - begin
     found = {

@@ -89,9 +89,8 @@ class PairedData:
         chosen = torch.from_numpy(np.asarray(index))
         return {field: values[chosen] for field, values in self.memory.items()}
 
-    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[dict[str, Tensor]]:
-        """Yield batches in the given order; from disk, the next one is read while this one is used."""
-        pieces = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+    def batches(self, pieces: Sequence[np.ndarray]) -> Iterator[dict[str, Tensor]]:
+        """Yield the batch of each piece, an array of positions; from disk, the next is read while this one is used."""
         ready = map(self.batch, pieces) if self.memory is not None else read_ahead(self.batch, pieces)
         while True:
             asked = time.perf_counter()
@@ -100,6 +99,11 @@ class PairedData:
             if batch is None:
                 return
             yield batch
+
+
+def in_turn(subjects: int, batch_size: int) -> list[np.ndarray]:
+    """Return the positions of all subjects, in order, in pieces of `batch_size`; the last may be smaller."""
+    return [np.arange(start, min(start + batch_size, subjects)) for start in range(0, subjects, batch_size)]
 
 
 def rows_of(all_eids: np.ndarray, eids: np.ndarray, source: Path) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Some subjects of a data set that is already in memory: many fits share one copy."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from torch import Tensor
@@ -21,6 +21,6 @@ class View:
         """Return the subjects at `index` of this view."""
         return self.data.batch(self.positions[index])
 
-    def batches(self, order: np.ndarray, batch_size: int) -> Iterator[dict[str, Tensor]]:
-        """Yield batches in the given order of this view."""
-        return self.data.batches(self.positions[order], batch_size)
+    def batches(self, pieces: Sequence[np.ndarray]) -> Iterator[dict[str, Tensor]]:
+        """Yield the batch of each piece, an array of positions in this view."""
+        return self.data.batches([self.positions[piece] for piece in pieces])

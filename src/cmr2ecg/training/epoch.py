@@ -20,39 +20,31 @@ class NotFinite(InputError):
     """A loss is infinite or not a number; the message names epoch and step."""
 
 
-def epoch_order(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> np.ndarray:
-    """Return a random order of the subjects (n,); an incomplete last batch is left out if `full_batches`."""
-    order = np.random.default_rng([seed, epoch]).permutation(subjects)
-    return order[: subjects - subjects % batch_size] if full_batches else order
-
-
 def steps_in_epoch(subjects: int, batch_size: int, *, full_batches: bool) -> int:
     """Return the number of optimiser steps of an epoch in a single process."""
     size = min(batch_size, subjects)
     return subjects // size if full_batches else -(-subjects // size)
 
 
-def own_order(
-    subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool
-) -> tuple[np.ndarray, int, list[int]]:
-    """Return the positions this process trains on, its share of a batch, and the sizes of the common batches.
+def epoch_batches(subjects: int, batch_size: int, seed: int, epoch: int, full_batches: bool) -> list[np.ndarray]:
+    """Return the positions of each batch of an epoch, over all processes, in random order.
 
-    Every process takes an equal slice of each batch, to one subject of an incomplete last one. If that has fewer
-    subjects than there are processes, it is left out.
+    A batch counts as one step whatever its size, so they are as equal as can be: of 162 subjects and a batch size of 32
+    come six batches of 27, not five of 32 and one of 2. With `full_batches` each has exactly `batch_size` subjects, as
+    losses that compare the subjects of a batch want it, and what is left over waits for another epoch.
 
     Raises:
         InputError: if there are fewer subjects than processes.
     """
-    count = world()
     size = min(batch_size, subjects)
-    size -= size % count
+    size -= size % world()
     if size == 0:
-        raise InputError(f"config: {subjects} training subjects are too few; lower processes.pretrain ({count})")
-    order = epoch_order(subjects, size, seed, epoch, full_batches)
-    batches = [order[start : start + size] for start in range(0, len(order), size)]
-    batches = [batch for batch in batches if len(batch) >= count]
-    mine = np.concatenate([slice_of(batch, rank(), count) for batch in batches])
-    return mine, size // count, [len(batch) for batch in batches]
+        raise InputError(f"config: {subjects} training subjects are too few; lower processes.pretrain ({world()})")
+    order = np.random.default_rng([seed, epoch]).permutation(subjects)
+    steps = steps_in_epoch(subjects, size, full_batches=full_batches)
+    if full_batches:
+        order = order[: steps * size]
+    return np.array_split(order, min(steps, subjects // world()))  # so that every process has a subject of each
 
 
 def seed_epoch(seed: int, epoch: int, device: torch.device) -> torch.Generator:
@@ -90,7 +82,7 @@ def train_epoch(
         optimizer: its groups carry lr_scale.
         settings: batch_size (of all processes together), base_lr, lr_reference_batch, epochs, warmup_fraction.
         seed, epoch: decide order and random numbers.
-        full_batches: leave out an incomplete last batch.
+        full_batches: as of `epoch_batches`.
         after_step: called after each update with the share of the whole training that is done.
 
     Raises:
@@ -98,18 +90,18 @@ def train_epoch(
     """
     parameters = [value for group in optimizer.param_groups for value in group["params"]]
     device = parameters[0].device
-    order, size, totals = own_order(len(data), settings["batch_size"], seed, epoch, full_batches)
-    steps = len(totals)
+    batches = epoch_batches(len(data), settings["batch_size"], seed, epoch, full_batches)
+    mine, steps = [slice_of(batch, rank(), world()) for batch in batches], len(batches)
     rate = absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"])
     warmup = settings["warmup_fraction"] * settings["epochs"]
     generator = seed_epoch(seed, epoch, device)
     losses = torch.zeros(steps, device=device)
-    for step, batch in enumerate(data.batches(order, size)):
+    for step, batch in enumerate(data.batches(mine)):
         now = epoch + step / steps
         set_rate(optimizer, warmup_cosine(now, epochs=settings["epochs"], warmup=warmup, rate=rate))
-        positions = order[step * size : (step + 1) * size]
-        loss = loss_of(to_device(batch, device), positions, shared(generator, totals[step]))
-        loss = loss * (len(positions) * world() / totals[step])  # 1, unless slices of a last batch differ by one
+        total = len(batches[step])
+        loss = loss_of(to_device(batch, device), mine[step], shared(generator, total))
+        loss = loss * (len(mine[step]) * world() / total)  # 1, unless the slices of a batch differ by one
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         average_gradients(parameters)

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
+from cmr2ecg.data.loading import in_turn
 from cmr2ecg.data.view import View
 from cmr2ecg.models import classifier
 from cmr2ecg.models.classifier import Predictor, build_encoder
@@ -117,8 +118,9 @@ class Fit:
         self.train, self.val = setup.train.with_values(), setup.val.with_values()
         self.model = build_predictor(setup, settings, seed)
         subjects, batch_size = len(self.train.eids), settings["batch_size"]
-        # Batch norm has no statistics of a single subject, so a last batch of one is left out.
-        self.full_batches = self.model.batch_norm and subjects > batch_size and subjects % batch_size == 1
+        # Batch norm has no statistics of a single subject: where a batch would be one, full ones are taken.
+        smallest = subjects // epochs.steps_in_epoch(subjects, batch_size, full_batches=False)
+        self.full_batches = self.model.batch_norm and smallest == 1
         self.steps_per_epoch = epochs.steps_in_epoch(subjects, batch_size, full_batches=self.full_batches)
         enough = math.ceil(settings["minimum_steps"] / self.steps_per_epoch)
         self.settings = {**settings, "epochs": max(settings["epochs"], enough)}
@@ -276,7 +278,7 @@ def predict(model: Predictor, fold: Fold, scale: Scale, setup: Setup, settings: 
     model.eval()
     parts = []
     with torch.inference_mode():
-        for batch in fold.data.batches(np.arange(len(fold.data)), EVALUATION_BATCH):
+        for batch in fold.data.batches(in_turn(len(fold.data), EVALUATION_BATCH)):
             batch = epochs.to_device(batch, setup.device)
             views = []
             for view in evaluation_views(batch, model, settings["evaluation_crops"]):

@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate
 
 from cmr2ecg.data.beats import find_beats
 from cmr2ecg.data.labels import rows_for
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.loading import PairedData, in_turn
 
 PLAIN = ("ecg_beats", "cmr_pixels", "latents")
 BEFORE_S, AFTER_S = 0.25, 0.45  # of a beat, around the R peak
@@ -72,4 +72,4 @@ def latents_of(truth: Path, eids: np.ndarray) -> np.ndarray:
 
 
 def _batches(data: PairedData) -> Iterator[dict[str, Tensor]]:
-    return data.batches(np.arange(len(data)), BATCH)
+    return data.batches(in_turn(len(data), BATCH))

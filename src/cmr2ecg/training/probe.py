@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import LogisticRegression, Ridge
 from torch import nn
 
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.loading import PairedData, in_turn
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.epoch import to_device
 from cmr2ecg.training.targets import Task, score
@@ -28,7 +28,7 @@ def embed(encoder: nn.Module, data: PairedData, field: str, device: torch.device
     encoder.eval()
     parts = []
     with torch.inference_mode():
-        for batch in data.batches(np.arange(len(data)), EMBEDDING_BATCH):
+        for batch in data.batches(in_turn(len(data), EMBEDDING_BATCH)):
             inputs = to_device(batch, device)[field].float()
             if field == "ecg":
                 inputs = inputs[..., : encoder.samples]

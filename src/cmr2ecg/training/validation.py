@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.loading import PairedData, in_turn
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.epoch import seed_epoch, to_device
@@ -30,7 +30,7 @@ def validate(objective: nn.Module, data: PairedData, settings: dict, precision: 
     generator = seed_epoch(settings["seed"], VIEWS, device)
     objective.eval()
     losses, sizes, features = [], [], []
-    for batch in data.batches(np.arange(len(data)), settings["batch_size"]):
+    for batch in data.batches(in_turn(len(data), settings["batch_size"])):
         size = len(next(iter(batch.values())))
         if size == 1 and objective.needs_full_batches:
             continue

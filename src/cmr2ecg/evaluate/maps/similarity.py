@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.data.loading import PairedData, in_turn
 from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder, feature_map
 from cmr2ecg.models.vit import EcgEncoder
@@ -103,7 +103,7 @@ def similarity(local: Tensor, whole: Tensor, temperature: float = 1.0) -> Tensor
 def embed(towers: Towers, data: PairedData, upsample: int, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
     """Return regions (n, height, width, out) and ECGs z_s (n, out) of all subjects of `data`, float32."""
     regions, signals = [], []
-    for part in data.batches(np.arange(len(data)), batch):
+    for part in data.batches(in_turn(len(data), batch)):
         regions.append(project_regions(towers, part["cmr"].float(), upsample).numpy())
         signals.append(project_ecg(towers, part["ecg"]).numpy())
     return np.concatenate(regions), np.concatenate(signals)
