@@ -60,3 +60,11 @@ def test_an_ablation_may_train_its_own_autoencoder_on_more_ecgs(jobs):
     assert starts["mmcl_more_ecgs"].endswith(own)
     probed = {job.encoder: job.params["weights"] for job in jobs if job.step == "probe" and job.encoder != "latents"}
     assert probed["mae_more_ecgs"].endswith(own)
+
+
+def test_the_map_is_drawn_of_every_encoder_that_is_probed(jobs):
+    (figure,) = (job for job in jobs if job.wildcards.get("figure") == "figure_6")
+    drawn = {
+        name for name, _, path in (item.partition("=") for item in figure.params["inputs"].split()) if "mmcl/" in path
+    }
+    assert drawn == {"mmcl", "mmcl_without_mdm"}  # the latter is not fine-tuned there

@@ -7,7 +7,8 @@ MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
 MAPPED = {
     name: [f"<results>/pretrain_mmcl/{name}/{part}.safetensors" for part in MMCL_PARTS]
     for name in ("mmcl", "mmcl_without_mdm")
-    if name in config["finetune"]["encoders"] and name not in INIT
+    if name in config["finetune"]["encoders"] + config["probe"]["encoders"]
+    and name not in INIT
 }
 # The maps that are measured: a control's too, whose pairs were shuffled.
 MEASURED = MAPPED | {
