@@ -1,9 +1,9 @@
 # cmr2ecg: `make demo` runs the whole study on the embedded cohort, `make test` the tests. Both set up what they need.
 
-PYTHON ?= $(or $(firstword $(foreach name,python3.11 python3 python,$(shell command -v $(name) 2>/dev/null))),python3.11)
-VENV := .venv
-STAMP := $(VENV)/.installed
-COMMAND := $(VENV)/bin/cmr2ecg
+# The Python that sets up the environment (default: the newest of 3.11 to 3.14), and cpu for a torch without CUDA.
+PYTHON ?=
+TORCH ?=
+VENV ?= .venv
 CORES ?= all
 CONFIG ?= config/demo.yaml
 COHORT ?= demo
@@ -11,7 +11,7 @@ PORT ?= 5000
 ROUNDS ?= 5
 SUBJECTS ?=
 PLAN ?=
-export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 # Nothing is imported from the working directory, whatever lies there.
 export PYTHONSAFEPATH := 1
@@ -19,9 +19,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # A Snakemake that ends by itself leaves no lock.
 LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemake is at work in this folder, or one was killed. If it is locked and\
  none is at work, give 'make unlock$(if $(filter-out config/demo.yaml,$(CONFIG)), CONFIG=$(CONFIG))' once, then the same command again."
+LOCK := pyproject.toml --extra train --universal --python-version 3.11 --no-header --no-emit-index-url --annotation-style=line
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run unlock study results plan config test test-long test-all test-random lint format bench ui check-ui check-report report verify readme lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config test test-long test-all test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -105,24 +106,14 @@ readme: env  ## put the finished demo's tables and figure into README.md
 results: env  ## put the finished study's numbers and figures into docs/results.md
 	python docs/update_results.py
 
-lock: env  ## compile envs/requirements.in to the pinned files
-	cd envs && pip-compile -q --strip-extras --no-header --no-emit-index-url --no-emit-trusted-host \
-		--no-emit-find-links --annotation-style=line -o requirements.txt requirements.in
-	python envs/write_environment.py
+lock: env  ## compile pyproject.toml to the pinned files in envs
+	uv pip compile -q $(LOCK) --group dev --generate-hashes -o envs/requirements.txt
+	uv pip compile $(LOCK) --no-annotate --constraints envs/requirements.txt 2>/dev/null | python envs/write_environment.py
 
-env: $(STAMP) $(COMMAND)  ## create the Python environment, with the command cmr2ecg in it
+check-lock: env  ## ask the package index whether every Python and machine finds all pins
+	python envs/check_lock.py
 
-$(STAMP): envs/requirements.txt
+env:  ## create the Python environment, with the command cmr2ecg in it
+	$(if $(filter-out cpu cuda,$(TORCH)),$(error TORCH=$(TORCH): cpu or cuda is wanted))
 	@command -v git >/dev/null || { echo "cmr2ecg needs git: install it and run again"; exit 1; }
-	@command -v $(PYTHON) >/dev/null || { echo "cmr2ecg needs Python 3.11: install it, or name it with make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || { echo "cmr2ecg needs Python 3.11, but $(PYTHON) is another version: name one with make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || { echo "cmr2ecg needs Python's venv module: install python3.11-venv"; exit 1; }
-	@$(PYTHON) envs/locked.py $(VENV).lock $@ --newer-than envs/requirements.txt -- sh -ec '\
-		echo "installing into $(VENV), about three minutes the first time"; \
-		$(PYTHON) -m venv $(VENV); \
-		$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -r envs/requirements.txt; \
-		touch $@'
-
-# The package itself, from this folder, built by the setuptools of the environment: no network. PYTHONPATH goes before it.
-$(COMMAND): | $(STAMP)
-	@$(PYTHON) envs/locked.py $(VENV).lock $@ -- $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-index --no-deps --no-build-isolation --editable .
+	@python=$$(envs/find_python $(VENV) $(PYTHON)) && "$$python" envs/environment.py $(VENV) $(if $(PYTHON),--python) $(if $(TORCH),--torch $(TORCH))

@@ -1,32 +1,105 @@
-"""One set of pins for pip and conda, and clear words where a tool is missing."""
+"""One set of pins for every Python and machine, free licences, and clear words where a tool is missing."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 import yaml
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parent.parent
 
 
-def test_conda_has_the_pins_of_pip():
-    pinned = re.findall(r"^\S+==\S+", (ROOT / "envs/requirements.txt").read_text(), flags=re.MULTILINE)
-    dependencies = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())["dependencies"]
-    assert len(pinned) > 50
-    assert dependencies[-1]["pip"] == pinned
+PLATFORMS = [
+    {"sys_platform": system, "platform_system": name, "platform_machine": machine, "os_name": "posix"}
+    for system, name, machine in [
+        ("linux", "Linux", "x86_64"),
+        ("linux", "Linux", "aarch64"),
+        ("darwin", "Darwin", "arm64"),
+    ]
+]
+PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+LOCK = (ROOT / "envs/requirements.txt").read_text()
+# Licences that allow use inside an MIT package. Any other one (GPL, AGPL, none stated) needs a look first.
+FREE = re.compile(
+    r"(MIT|BSD|BSD-[23]-Clause|Apache|Apache-2\.0|PSF(-2\.0)?|Python Software Foundation License|ISC|HPND|0BSD|MPL-2\.0|Zlib|"
+    r"CC0-1\.0|MIT-CMU|BSL-1\.0|Apache-2\.0 WITH LLVM-exception)"
+)
 
 
-def test_every_wanted_package_is_pinned():
-    def normal(name: str) -> str:
-        return re.sub(r"[-_.]+", "-", name).lower()
+def entries(text):
+    """The pins of a lock file with their hashes."""
+    found = []
+    for entry in re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)[1:]:
+        first = entry.splitlines()[0].rstrip(" \\")
+        found.append((Requirement(first), entry.count("--hash=sha256:")))
+    return found
 
-    wanted = re.findall(r"^[A-Za-z0-9._-]+", (ROOT / "envs/requirements.in").read_text(), flags=re.MULTILINE)
-    pinned = re.findall(r"^([A-Za-z0-9._-]+)==", (ROOT / "envs/requirements.txt").read_text(), flags=re.MULTILINE)
-    assert {normal(name) for name in wanted} <= {normal(name) for name in pinned}
+
+def normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def wanted():
+    """The packages that pyproject.toml names: of the core, of [train], of tests and style."""
+    project = PROJECT["project"]
+    names = [*project["dependencies"], *project["optional-dependencies"]["train"], *PROJECT["dependency-groups"]["dev"]]
+    return {normal(Requirement(name).name) for name in names}
+
+
+def test_every_pin_has_a_hash():
+    assert len(entries(LOCK)) > 150 and all(hashes for _, hashes in entries(LOCK))
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+@pytest.mark.parametrize("platform", PLATFORMS, ids=lambda at: f"{at['sys_platform']}-{at['platform_machine']}")
+def test_each_machine_gets_one_version_of_everything_wanted(platform, python):
+    where = platform | {"python_version": python, "python_full_version": f"{python}.1", "implementation_name": "cpython"}
+    here = [pin for pin, _ in entries(LOCK) if pin.marker is None or pin.marker.evaluate(where)]
+    names = [normal(pin.name) for pin in here]
+    assert len(set(names)) == len(names) and wanted() <= set(names)
+    assert any(name.startswith("nvidia-") for name in names) == (platform["sys_platform"] == "linux")
+
+
+def test_conda_has_the_pins_of_pip_but_for_tests_and_style():
+    def pins(requirements):
+        return {str(requirement) for requirement in requirements}
+
+    (listed,) = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())["dependencies"][-1].values()
+    ours = pins(map(Requirement, listed))
+    assert ours < pins(pin for pin, _ in entries(LOCK))
+    names = {normal(Requirement(entry).name) for entry in listed}
+    project = PROJECT["project"]
+    runs = {normal(Requirement(name).name) for name in project["optional-dependencies"]["train"]}
+    assert runs <= names and not {"pytest", "lightly", "python-gdcm", "ruff"} & names
+
+
+def licence(name: str) -> set[str]:
+    """What a package says of its licence, in parts: its SPDX expression, else its classifiers, else its word."""
+    about = metadata.metadata(name)
+    if about["License-Expression"]:
+        return set(re.split(r" (?:AND|OR) ", re.sub(r"[()]", "", about["License-Expression"])))
+    classifiers = [text for text in about.get_all("Classifier", []) if text.startswith("License :: OSI Approved :: ")]
+    stated = classifiers or [about["License"].splitlines()[0]]
+    short = {"Apache Software License": "Apache", "MIT License": "MIT", "BSD License": "BSD"}
+    names = [part for text in stated for part in text.rpartition(" :: ")[2].split(" AND ")]
+    return {short.get(name, re.sub(r"^(MIT|BSD|Apache).*", r"\1", name)) for name in names}
+
+
+def test_the_licences_of_all_direct_dependencies_are_free_and_listed():
+    found = {name: licence(name) for name in sorted(wanted())}
+    others = {name: parts for name, parts in found.items() if not parts or not all(map(FREE.fullmatch, parts))}
+    assert not others
+    listed = re.findall(r"^\| ([a-z0-9-]+) \| (.+) \|$", (ROOT / "docs/installation.md").read_text(), flags=re.MULTILINE)
+    assert listed == [(name, ", ".join(sorted(parts))) for name, parts in found.items()]
 
 
 def make(*arguments: str) -> subprocess.CompletedProcess:
@@ -37,23 +110,21 @@ def make(*arguments: str) -> subprocess.CompletedProcess:
 def test_a_missing_python_is_one_clear_line():
     done = make("env", "PYTHON=python-of-nowhere", "VENV=/nonexistent/venv")
     assert done.returncode != 0
-    assert "cmr2ecg needs Python 3.11" in done.stdout and len(done.stdout.strip().splitlines()) == 1
+    (line,) = [line for line in done.stderr.strip().splitlines() if not line.startswith("make: ")]
+    assert line.startswith("cmr2ecg needs Python 3.11 or newer, and there is no python-of-nowhere")
+    assert "TORCH=gpu: cpu or cuda is wanted" in make("env", "TORCH=gpu").stderr
 
 
 @pytest.mark.slow
 def test_the_environment_holds_the_command(tmp_path):
-    """The recipe's own options, into a folder of the test in place of the environment."""
-    for folder in (tmp_path / "venv/bin", tmp_path / "clone"):
-        folder.mkdir(parents=True)
-    (tmp_path / "venv/.installed").touch()
-    recipe = make("--dry-run", "--old-file", f"{tmp_path}/venv/.installed", "env", f"VENV={tmp_path}/venv").stdout
-    (line,) = [line for line in recipe.splitlines() if line.endswith("--editable .")]
-    options = line.split(" -m pip ")[1].split()
+    """The script's own options, into a folder of the test in place of the environment."""
+    (tmp_path / "clone").mkdir()
+    options = re.search(r"options = (\(.*\))", (ROOT / "envs/environment.py").read_text()).group(1)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / "clone")
-    shutil.copytree(ROOT / "src", tmp_path / "clone/src", ignore=shutil.ignore_patterns("__pycache__"))
-    options += ["--ignore-installed", "--prefix", str(tmp_path / "prefix")]
-    subprocess.run([sys.executable, "-m", "pip", *options], cwd=tmp_path / "clone", check=True)
+    shutil.copytree(ROOT / "src", tmp_path / "clone/src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    command = [sys.executable, "-m", "pip", "install", "-q", *ast.literal_eval(options), "--ignore-installed"]
+    subprocess.run([*command, "--prefix", str(tmp_path / "prefix")], cwd=tmp_path / "clone", check=True)
     (paths,) = (tmp_path / "prefix").rglob("*.pth")
     assert paths.read_text().strip() == str(tmp_path / "clone/src")
     environment = {**os.environ, "PYTHONPATH": str(tmp_path / "clone/src")}

@@ -1,0 +1,235 @@
+"""envs/environment.py and envs/find_python: what is whole is left alone, what is not is made again, by one at a time."""
+
+import fcntl
+import hashlib
+import importlib.util
+import json
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HERE = f"{sys.version_info[0]}.{sys.version_info[1]}"
+BACKEND = '''"""A build backend that needs nothing: it writes a wheel with the command cmr2ecg."""
+import zipfile
+
+
+def build_editable(wheel_directory, config_settings=None, metadata_directory=None):
+    name = "cmr2ecg-0-py3-none-any.whl"
+    with zipfile.ZipFile(f"{wheel_directory}/{name}", "w") as file:
+        file.writestr("cmr2ecg_stand_in.py", "main = print")
+        file.writestr("cmr2ecg-0.dist-info/METADATA", "Metadata-Version: 2.1\\nName: cmr2ecg\\nVersion: 0\\n")
+        file.writestr("cmr2ecg-0.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        file.writestr("cmr2ecg-0.dist-info/entry_points.txt", "[console_scripts]\\ncmr2ecg = cmr2ecg_stand_in:main\\n")
+        file.writestr("cmr2ecg-0.dist-info/RECORD", "")
+    return name
+'''
+
+
+def load(path):
+    spec = importlib.util.spec_from_file_location("environment_script", path)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def small_wheel(folder, version):
+    """A wheel with one module that states its version."""
+    path, info = folder / f"tiny-{version}-py3-none-any.whl", f"tiny-{version}.dist-info"
+    with zipfile.ZipFile(path, "w") as file:
+        file.writestr("tiny.py", f"version = {version!r}")
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+        file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        file.writestr(f"{info}/RECORD", "")
+    return f"tiny=={version} \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+
+
+@pytest.fixture
+def clone(tmp_path, monkeypatch):
+    """A clone with the script alone, whose lock file names one package of a folder beside it."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    monkeypatch.delenv("PYTHONPATH", raising=False)
+    folder = tmp_path / "clone"
+    (folder / "envs").mkdir(parents=True)
+    shutil.copy(ROOT / "envs/environment.py", folder / "envs")
+    (folder / "envs/requirements.txt").write_text(small_wheel(tmp_path, "1"))
+    (folder / "backend.py").write_text(BACKEND)
+    backend = '[build-system]\nrequires = []\nbuild-backend = "backend"\nbackend-path = ["."]\n'
+    (folder / "pyproject.toml").write_text(backend + '[project]\nname = "cmr2ecg"\nversion = "0"\n')
+    return folder
+
+
+def start(clone, *options):
+    command = [sys.executable, str(clone / "envs/environment.py"), str(clone / ".venv"), *options]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def done(clone, *options):
+    process = start(clone, *options)
+    out, err = process.communicate()
+    return process.returncode, out, err
+
+
+def version_there(clone):
+    command = [clone / ".venv/bin/python", "-c", "import tiny; print(tiny.version)"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+
+@pytest.mark.slow
+def test_an_environment_from_nothing_to_its_end(clone, tmp_path):
+    first = start(clone)
+    assert "there is none" in first.stdout.readline()
+    second = start(clone)  # waits for the first, or comes when that is done
+    for process in (first, second):
+        out, err = process.communicate()
+        assert (process.returncode, out) == (0, ""), err
+    assert (clone / ".venv/bin/cmr2ecg").exists() and version_there(clone) == "1"
+    assert done(clone) == (0, "", "") and done(clone, "--python") == (0, "", "")
+    marker = clone / ".venv/marker"
+    marker.touch()
+
+    (clone / ".venv/bin/cmr2ecg").unlink()  # the command alone is missing
+    assert done(clone)[:2] == (0, "") and (clone / ".venv/bin/cmr2ecg").exists() and marker.exists()
+
+    (clone / ".venv/.installed").unlink()  # pip was interrupted
+    assert "half made" in done(clone)[1] and not marker.exists()
+
+    (clone / "envs/requirements.txt").write_text(small_wheel(tmp_path, "2"))
+    assert "requirements.txt is another" in done(clone)[1] and version_there(clone) == "2"
+
+    moved = clone.rename(tmp_path / "elsewhere")
+    assert "made in another folder" in done(moved)[1] and version_there(moved) == "2"
+
+    (moved / "envs/requirements.txt").write_text("tiny==2 --hash=sha256:" + "0" * 64 + "\n")
+    code, _, error = done(moved)
+    assert code == 1 and "the same command tries again" in error and "HASHES" in error
+    assert not (moved / ".venv/.installed").exists()
+
+
+def test_the_second_waits_for_the_first(clone):
+    with open(clone / ".venv.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = start(clone)
+        assert process.stderr.readline() == "another make sets up Python here; waiting for it\n"
+        assert process.poll() is None and not (clone / ".venv").exists()
+        process.kill()
+        process.communicate()
+
+
+def test_a_folder_that_is_no_environment_is_left_alone(clone):
+    (clone / ".venv").mkdir()
+    (clone / ".venv/thesis.txt").write_text("mine")
+    code, _, error = done(clone)
+    assert code == 1 and "no Python environment, so it is left alone" in error
+    assert (clone / ".venv/thesis.txt").read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("changed", "options", "reason"),
+    [
+        ({}, (False, None), ""),
+        ({}, (True, "cuda"), ""),
+        ({}, (False, "cpu"), "it has torch for cuda, and cpu is wanted"),
+        ({"torch": "cpu"}, (False, None), ""),
+        ({"python": "3.99"}, (False, None), "its Python 3.99 is gone"),
+        ({"place": "/elsewhere"}, (False, None), "it was made in another folder"),
+        ({"lock": "0"}, (False, None), "envs/requirements.txt is another"),
+    ],
+)
+def test_why_an_environment_cannot_be_used(clone, changed, options, reason):
+    script, venv = load(clone / "envs/environment.py"), clone / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").symlink_to(sys.executable)
+    whole = {"place": str(venv), "lock": script.digest(script.LOCK), "python": HERE, "torch": "cuda", "package": "0"}
+    script.write_stamp(venv, **whole | changed)
+    assert script.why_not(venv, *options) == reason
+    (venv / ".installed").write_text(json.dumps(whole)[:-9])
+    assert "half made" in script.why_not(venv, *options)
+    (venv / ".installed").write_text("")  # of an older version
+    assert "half made" in script.why_not(venv, *options)
+
+
+def test_another_python_than_the_one_wanted(clone):
+    script, venv = load(clone / "envs/environment.py"), clone / ".venv"
+    (venv / "bin").mkdir(parents=True)
+    (venv / "bin/python").write_text("#!/bin/sh\necho 3.99\n")
+    (venv / "bin/python").chmod(0o755)
+    about = {"place": str(venv), "lock": script.digest(script.LOCK), "torch": "cuda", "package": "0"}
+    script.write_stamp(venv, python="3.99", **about)
+    assert script.why_not(venv, False, None) == ""
+    assert script.why_not(venv, True, None) == f"it has Python 3.99, and {HERE} is wanted"
+
+
+def test_without_cuda_all_other_pins_stay():
+    script = load(ROOT / "envs/environment.py")
+    text = script.LOCK.read_text()
+    before, after = dict(script.pins(text)), dict(script.pins(script.without_cuda(text)))
+    gone = before.keys() - after.keys()
+    assert {"torch", "torchvision", "triton", "nvidia-cublas", "cuda-toolkit"} <= gone
+    assert all(script.CUDA.fullmatch(name) for name in gone) and len(gone) < 30
+    assert script.without_cuda(text).count("--hash=") > 1000
+
+
+def stub(folder, name, text):
+    (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A folder that is the whole search path, with what a shell script needs."""
+    for tool in ("cat", "sh"):
+        (tmp_path / tool).symlink_to(shutil.which(tool))
+    return tmp_path
+
+
+def find(path, *arguments):
+    command = [str(ROOT / "envs/find_python"), str(path / "venv"), *arguments]
+    found = subprocess.run(command, env={"PATH": str(path)}, capture_output=True, text=True)
+    return found.returncode, found.stdout.strip(), found.stderr.strip()
+
+
+def test_the_newest_python_that_works_is_found(path):
+    stub(path, "python3.14", "exit 127")  # as pyenv's for a version that is not switched on
+    stub(path, "python3.13", f'exec {sys.executable} "$@"')
+    stub(path, "python3.12", f'exec {sys.executable} "$@"')
+    assert find(path) == (0, str(path / "python3.13"), "")
+    assert find(path, str(path / "python3.12")) == (0, str(path / "python3.12"), "")
+    (path / "venv/bin").mkdir(parents=True)
+    (path / "venv/bin/python").symlink_to(sys.executable)  # the environment's own stays while it works
+    assert find(path) == (0, str(path / "venv/bin/python"), "")
+    (path / "venv/bin/python").unlink()
+    (path / "venv/bin/python").symlink_to("/usr/bin/python-of-the-last-release")
+    assert find(path) == (0, str(path / "python3.13"), "")
+
+
+def test_what_to_install_where_there_is_none(path):
+    code, out, err = find(path)
+    assert (code, out) == (1, "")
+    for system, package in (
+        ("Debian 12 or 13, Ubuntu 24.04", "apt install python3 python3-venv"),
+        ("Fedora", "dnf install python3.12"),
+        ("Homebrew", "brew install python@3.13"),
+    ):
+        assert any(system in line and package in line for line in err.splitlines())
+
+
+@pytest.mark.parametrize(
+    ("status", "words"), [(4, "apt install python3-venv"), (5, "gcc python3-dev"), (3, "older or does not run")]
+)
+def test_what_a_python_lacks(path, status, words):
+    stub(path, "python3.14", f"exit {status}")
+    code, out, err = find(path, "python3.14")
+    assert (code, out, len(err.splitlines())) == (1, "", 1) and words in err
+    if status != 3:
+        assert find(path) == (1, "", err)
+
+
+def test_a_python_that_is_not_there(path):
+    code, _, err = find(path, "python-of-nowhere")
+    assert code == 1 and err.startswith("cmr2ecg needs Python 3.11 or newer, and there is no python-of-nowhere")
