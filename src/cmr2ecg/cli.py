@@ -6,11 +6,17 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cmr2ecg.predict.records import Source, check_rate_given, find_files
-from cmr2ecg.predict.release import read_config
+from cmr2ecg import __version__
 from cmr2ecg.runtime.command import InputError, run
+from cmr2ecg.runtime.failures import missing_package
+from cmr2ecg.runtime.packages import check_core
+
+if TYPE_CHECKING:  # what needs other packages is imported once these are known to be there
+    from cmr2ecg.predict.records import Source
 
 ECGS = "CardioSoft XML, WFDB headers (.hea), csv or npy of 12 x samples; or folders of them"
 EXAMPLES = """\
@@ -30,6 +36,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run one command."""
     args = parser().parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr, force=True)
+    check_core()
+    from cmr2ecg.predict.records import Source, check_rate_given, find_files
+    from cmr2ecg.predict.release import read_config
+
     config, files = read_config(args.model), find_files(args.ecg)
     check_rate_given(files, args.rate)
     source = Source(config["clean_ecg"], args.rate, args.unit)
@@ -41,6 +51,7 @@ def parser() -> argparse.ArgumentParser:
     whole = argparse.ArgumentParser(
         "cmr2ecg", description=__doc__, epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    whole.add_argument("--version", action="version", version=f"cmr2ecg {__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for name, work, about in (
         ("predict", predict, "risks of disease and cardiac phenotypes, as json, csv and a page an ECG"),
@@ -60,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
         )
         part.set_defaults(work=work)
         if name == "embed":
-            part.add_argument("--out", type=Path, required=True, metavar="FILE", help=".parquet or .h5 file to write")
+            part.add_argument("--out", type=Path, required=True, metavar="FILE", help=".h5 or .parquet file to write")
             continue
         part.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write")
         part.add_argument(
@@ -78,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
-def predict(args: argparse.Namespace, files: list[Path], source: Source) -> None:
+def predict(args: argparse.Namespace, files: list[Path], source: "Source") -> None:
     """Write what the release says of each file."""
     from cmr2ecg.predict.run import predict_files
 
@@ -87,12 +98,14 @@ def predict(args: argparse.Namespace, files: list[Path], source: Source) -> None
     finish(done, len(files), clock.report(), f"{args.out}/predictions.csv")
 
 
-def embed(args: argparse.Namespace, files: list[Path], source: Source) -> None:
+def embed(args: argparse.Namespace, files: list[Path], source: "Source") -> None:
     """Write the embedding of each file."""
     from cmr2ecg.predict.run import embed_files
 
     if args.out.suffix not in (".parquet", ".h5"):
         raise InputError(f"--out {args.out}: a .parquet or .h5 file is wanted")
+    if args.out.suffix == ".parquet" and find_spec("pyarrow") is None:
+        raise InputError(f"--out {args.out}: {missing_package('pyarrow', 'pyarrow')}, or name a .h5 file")
     done, clock = embed_files(files, args.model, args.out, source, max(1, args.threads))
     finish(done, len(files), clock.report(), str(args.out))
 

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from huggingface_hub import ModelCard
 from release_setups import PREVALENCE, SEEDS, SIZES, SMOOTHING, make_release
 from safetensors.torch import load_file
 
@@ -18,9 +19,10 @@ from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
 from cmr2ecg.predict.build import example, validation
+from cmr2ecg.predict.card_metadata import metadata
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
 from cmr2ecg.predict.release import read_config, read_release, write_sums
-from cmr2ecg.predict.run import check_outputs
+from cmr2ecg.predict.run import check_embeddings, check_outputs, load_encoder
 from cmr2ecg.runtime.command import InputError
 
 
@@ -83,6 +85,16 @@ def test_the_card_names_what_a_reader_must_know(folder):
     assert not any(str(eid) in card for eid in range(9000001, 9000201))
 
 
+def test_hugging_face_reads_the_cards_metadata(folder):
+    card = ModelCard.load(folder / "README.md")
+    assert (card.data.library_name, card.data.license) == ("cmr2ecg", "mit") and "ecg" in card.data.tags
+    (score,) = card.data.eval_results
+    assert (score.metric_type, score.metric_value, score.dataset_split) == ("roc_auc", 0.75, "test")
+    assert card.text.startswith("\n# mmcl: risks and cardiac phenotypes")
+    real = metadata({"synthetic": False, "cohort": "ukb", "name": "mmcl"}, pd.DataFrame(columns=["target", "metric", "mean"]))
+    assert "license: other" in real and "synthetic" not in real
+
+
 def test_the_card_of_a_disease_of_ones_own_says_by_which_codes_it_was_told(tmp_path):
     folder = make_release(tmp_path, targets=("hf",))
     assert read_config(folder)["targets"]["hf"]["codes"] == ["I50", "I110"]
@@ -128,7 +140,11 @@ def test_onnx_gives_the_same_numbers_for_any_number_of_ecgs(tmp_path):
     folder = make_release(tmp_path, targets=("cad", "lv"), onnx=True, pooling="authors")
     config = json.loads((folder / "config.json").read_text())
     assert config["onnx_largest_difference"] <= 1e-4
+    assert config["onnx_largest_difference_of_embeddings"] <= 1e-4
     ecg = np.concatenate([example(5000), example(5000)[::-1], example(5000)[:1]])
+    wanted = embed(build_encoder(read_release(folder)), ecg)
+    assert load_encoder(folder)(ecg).dtype == np.float32
+    np.testing.assert_allclose(load_encoder(folder)(ecg), wanted, rtol=1e-4, atol=1e-4)
     ours, theirs = predict(build_ensemble(read_release(folder)), ecg), open_onnx(folder / "model.onnx")(ecg)
     for name in ours:
         np.testing.assert_allclose(theirs[name], ours[name], rtol=1e-4, atol=1e-4)
@@ -291,3 +307,5 @@ def test_a_graph_of_other_outputs_is_refused(folder):
             check_outputs(lambda _, said=said: said, config, folder / "model.onnx")
     with pytest.raises(InputError, match=r"does not fit config.json \(ZeroDivisionError\)"):
         check_outputs(lambda _: 1 / 0, config, folder / "model.onnx")
+    with pytest.raises(InputError, match=r"does not fit config.json \(embedding\)"):
+        check_embeddings(lambda _: {"embedding": np.zeros((1, 5))}, config, folder / "embedding.onnx")

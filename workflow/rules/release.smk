@@ -28,7 +28,7 @@ rule release:
         "<results>/release/{encoder}/config.json",
         "<results>/release/{encoder}/README.md",
         "<results>/release/{encoder}/model.onnx" if config["release"]["onnx"] else [],
-        sums="<results>/release/{encoder}/SHA256SUMS",
+        sums="<results>/release/{encoder}/SHA256SUMS",  # beside embedding.onnx, of a pre-trained encoder
     log:
         "<results>/logs/release/{encoder}.log",
     wildcard_constraints:

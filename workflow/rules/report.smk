@@ -136,6 +136,7 @@ rule track:
             f"<results>/sweep/{encoder}/{target}/result.json"
             for encoder, target in sorted(SWEPT)
         ],
+        releases=RELEASES,
         metrics="<results>/evaluate/metrics.csv",
         artifacts=TABLES
         + [path.replace(".csv", ".md") for path in TABLES]
@@ -157,7 +158,8 @@ rule track:
         artifacts=f"{RESULTS}/mlartifacts",
     shell:
         "python -m cmr2ecg.steps.track --threads {threads} --log {log:q} --cohort {params.cohort:q}"
-        " --runs {input.runs:q} --sweeps {input.sweeps:q} --artifacts {input.artifacts:q} --metrics {input.metrics:q}"
+        " --runs {input.runs:q} --sweeps {input.sweeps:q} --releases {input.releases:q}"
+        " --artifacts {input.artifacts:q} --metrics {input.metrics:q}"
         " --database {params.database:q} --artifact-root {params.artifacts:q} --output {output:q}"
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cmr2ecg.evaluate.tables.names import DISEASES
+from cmr2ecg.predict.card_metadata import metadata
 
 INTENDED = """\
 For research on what a resting 12-lead ECG says about the heart: to compare methods, to study cohorts, to plan studies.
@@ -37,7 +38,7 @@ def model_card(
     name = config["name"]
     mine = {key: of_release(table, config) for key, table in tables.items()}
     parts = [
-        f"# {name}: risks and cardiac phenotypes from a 12-lead ECG",
+        metadata(config, mine["intervals"]) + f"\n# {name}: risks and cardiac phenotypes from a 12-lead ECG",
         "**Research software, not a medical device.**" + SYNTHETIC * config["synthetic"],
         "## Intended use\n\n" + INTENDED,
         "## Use\n\n" + usage(config),
@@ -124,7 +125,7 @@ def usage(config: Mapping[str, Any]) -> str:
         f"```\ncmr2ecg predict my_ecg.xml --model {config['name']} --out predictions\n{elsewhere if risks else ''}"
         f"cmr2ecg embed my_ecg.xml --model {config['name']} --out embeddings.parquet\n```\n\n"
         f"A record needs 12 leads and {seconds:g} s; it is resampled to {cleaning['sampling_rate_hz']} Hz and cleaned "
-        "as the training's were (`clean_ecg` in config.json). `model.onnx` takes ECGs cleaned so."
+        "as the training's were (`clean_ecg` in config.json). `model.onnx` and `embedding.onnx` take ECGs cleaned so."
     )
 
 

@@ -1,5 +1,7 @@
 """A user's ECG files, read and cleaned by the pipeline's own code, in processes that load nothing else."""
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +21,31 @@ RESOLUTION_UV = 5.0  # taken for bare files, which do not state it: one count of
 
 def read(path: Path, source: Source) -> Record:
     """Return a file's ECG, cleaned, or the reason why it cannot be used."""
+    bare = path.suffix.lower() in BARE
+    return _cleaned(path, lambda: read_bare(path, source) if bare else read_ecg(path), source)
+
+
+def record_of_array(ecg: np.ndarray, source: Source) -> Record:
+    """Return an ECG (12, samples), in `source.unit` at `source.rate_hz`, cleaned, or the reason why it cannot be used."""
+
+    def content() -> Ecg:
+        with io.BytesIO() as buffer:
+            np.save(buffer, ecg, allow_pickle=False)
+            return bare_ecg(buffer.getvalue(), ".npy", source)
+
+    return _cleaned(Path("array"), content, source)
+
+
+def _cleaned(path: Path, load: Callable[[], Ecg], source: Source) -> Record:
     settings = source.clean_ecg
     sizes = {key: settings[key] for key in ("sampling_rate_hz", "samples", "quality")}
     try:
-        ecg = read_bare(path, source) if path.suffix.lower() in BARE else read_ecg(path)
-        signal, measures = prepare(ecg, **sizes)
+        signal, measures = prepare(load(), **sizes)
         cleaned = clean_ecg(signal, clip_std=settings["clip_std"], **settings["baseline"])
     except Rejection as error:
         return Record(path, reason=f"{error.reason}: {error.detail}" if error.detail else error.reason)
+    except ImportError:  # a fault of the installation, not of the file
+        raise
     except Exception as error:  # whatever is wrong with one file, the others go on
         return Record(path, reason=f"unexpected {type(error).__name__}")
     kept = signal.astype(np.float32) if source.keep_signal else None
@@ -39,12 +58,20 @@ def read_bare(path: Path, source: Source) -> Ecg:
     Raises:
         Rejection: if it is something else.
     """
+    return bare_ecg(read_plain(path, MAX_BYTES), path.suffix.lower(), source)
+
+
+def bare_ecg(content: bytes, kind: str, source: Source) -> Ecg:
+    """Return the ECG in the content of a ".csv" or ".npy" file.
+
+    Raises:
+        Rejection: if it is something else.
+    """
     if source.rate_hz is None:
         raise Rejection("unknown sampling rate")
     check_rate(source.rate_hz)
-    content = read_plain(path, MAX_BYTES)
     with np.errstate(all="ignore"):  # infinite and strange numbers are looked for below
-        if path.suffix.lower() == ".npy":
+        if kind == ".npy":
             signal, missing = from_npy(content, source.unit)
         else:
             signal, missing = from_csv(content, source.rate_hz, source.unit)

@@ -2,6 +2,7 @@
 
 model.safetensors  every network: `embedding.NAME` of the pre-trained encoder, `TARGET.SEED.NAME` of each fit
 model.onnx         the same fits in one graph, from a cleaned ECG to each seed's outputs
+embedding.onnx     the pre-trained encoder, from a cleaned ECG to its embedding
 config.json        sizes, cleaning, targets with units, calibration and intervals, where all of it comes from
 README.md          the model card
 SHA256SUMS         of the files above, as `sha256sum -c` reads it

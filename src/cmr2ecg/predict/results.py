@@ -117,6 +117,16 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, str]:
     return row
 
 
+def number_row(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one entry's cells by column as `row_of`, but with numbers as they are and no file."""
+    row = {"status": entry["status"], "reason": entry.get("reason", "")}
+    for name, said in entry.get("risks", {}).items():
+        row |= {f"{name}_risk": said["risk"], f"{name}_std": said["std"]}
+    for name, said in entry.get("phenotypes", {}).items():
+        row |= {name: said["value"], f"{name}_low": said["low"], f"{name}_high": said["high"]}
+    return row
+
+
 def cell(value: float | None) -> str:
     """Return a number as the table shows it."""
     return "" if value is None else f"{value:.6g}"

@@ -12,7 +12,7 @@ import numpy as np
 
 from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, start_pool
 from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, in_one_line, load
-from cmr2ecg.predict.release import SUMS, check_sums, read_config, read_release
+from cmr2ecg.predict.release import EMBEDDING, SUMS, check_sums, read_config, read_release
 from cmr2ecg.predict.unfinished import make_folder, open_unfinished, remove_partials
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import sha256
@@ -20,7 +20,7 @@ from cmr2ecg.runtime.imports import code_digest
 from cmr2ecg.runtime.progress import Progress
 
 log = logging.getLogger(__name__)
-GRAPH = "model.onnx"
+GRAPH, ENCODER_GRAPH = "model.onnx", "embedding.onnx"
 READING = "cmr2ecg.predict.reading"
 Networks = Callable[[np.ndarray], Any]  # cleaned ECGs to each target's (seeds, n, outputs), or to embeddings (n, dim)
 Answer = tuple[list[Record], Any]  # a batch and what the networks say of its usable records, in their order
@@ -152,6 +152,18 @@ def load_networks(folder: Path) -> Networks:
 def check_outputs(networks: Networks, config: Mapping[str, Any], path: Path) -> None:
     """Raise InputError unless the graph gives for one ECG what config.json says."""
     wanted = {name: (len(about["seeds"]), 1, len(about["outputs"])) for name, about in config["targets"].items()}
+    check_shapes(networks, config, path, wanted)
+
+
+def check_embeddings(graph: Networks, config: Mapping[str, Any], path: Path) -> None:
+    """Raise InputError unless the graph gives for one ECG an embedding of the encoder's width."""
+    check_shapes(graph, config, path, {EMBEDDING: (1, config["models"]["ecg_encoder"]["dim"])})
+
+
+def check_shapes(
+    networks: Networks, config: Mapping[str, Any], path: Path, wanted: Mapping[str, tuple[int, ...]]
+) -> None:
+    """Raise InputError unless the graph gives outputs of these names and shapes for one ECG."""
     try:
         said = networks(np.zeros((1, 12, config["clean_ecg"]["samples"]), np.float32))
     except Exception as error:  # onnxruntime's own kinds of error have no common parent
@@ -164,7 +176,15 @@ def check_outputs(networks: Networks, config: Mapping[str, Any], path: Path) -> 
 
 
 def load_encoder(folder: Path) -> Networks:
-    """Return the release's pre-trained encoder, to be called as `load_networks`."""
+    """Return the release's pre-trained encoder, to be called as `load_networks`; as there, its ONNX graph if it has one."""
+    config = read_config(folder)
+    if (folder / ENCODER_GRAPH).exists():
+        from cmr2ecg.predict.onnx_session import open_onnx
+
+        check_sums(folder, ("config.json", ENCODER_GRAPH))
+        graph = open_onnx(folder / ENCODER_GRAPH)
+        check_embeddings(graph, config, folder / ENCODER_GRAPH)
+        return lambda ecg: graph(ecg)[EMBEDDING].astype(np.float32)
     import torch
 
     from cmr2ecg.predict.ensemble import build_encoder, embed

@@ -1,4 +1,4 @@
-"""What went wrong with a disk or a machine, in one line that says where and what to do."""
+"""What went wrong with a disk, a machine or an installation, in one line that says where and what to do."""
 
 import errno
 import os
@@ -38,12 +38,19 @@ def explain(error: BaseException) -> str | None:
     """Return "file: what is wrong; what to do" of an error or of one that led to it, or None if that is not known."""
     place = where(error)
     for cause in causes(error):
+        if isinstance(cause, ModuleNotFoundError) and not (cause.name or "cmr2ecg").startswith("cmr2ecg"):
+            return missing_package(cause.name.partition(".")[0], "'cmr2ecg[train]'")
         number = cause.errno if isinstance(cause, OSError) else None
         said = f"{cause} {os.strerror(number) if number else ''}"
         for words, advice in WORDS.items():
             if words in said:
                 return f"{place + ': ' if place else ''}{words}; {advice}"
     return None
+
+
+def missing_package(name: str, wanted: str) -> str:
+    """Return that a Python package is not installed, and what installs it: `wanted` for pip."""
+    return f"the Python package {name} is not installed here: pip install {wanted} (in a clone: make env)"
 
 
 def where(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """Put one encoder's fits together to a release: all that `python -m cmr2ecg predict` needs, with a model card.
 
-Outputs, in one folder: model.safetensors, config.json, README.md, SHA256SUMS, and model.onnx where settings ask for it.
+Outputs, in one folder: model.safetensors, config.json, README.md, SHA256SUMS, and where settings ask for it model.onnx
+and, of a pre-trained encoder, embedding.onnx.
 """
 
 import argparse
@@ -20,7 +21,7 @@ from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.predict.build import collect_weights, describe_target, example
 from cmr2ecg.predict.card import model_card
 from cmr2ecg.predict.ensemble import build_ensemble
-from cmr2ecg.predict.onnx_file import export_checked
+from cmr2ecg.predict.onnx_file import export_checked, export_encoder
 from cmr2ecg.predict.release import EMBEDDING, FORMAT, SUMS, Release, write_sums
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
@@ -96,7 +97,8 @@ def parameters(targets: Mapping[str, Any], weights: Mapping[str, Tensor]) -> int
 
 def write(args: argparse.Namespace, config: dict[str, Any], weights: dict[str, Tensor]) -> None:
     folder = args.output
-    (folder / SUMS).unlink(missing_ok=True)  # no release until the last file is there
+    for name in (SUMS, "model.onnx", "embedding.onnx"):
+        (folder / name).unlink(missing_ok=True)  # no release until the last file is there, and none of another setting
     release = Release(config, weights)
     build_ensemble(release)  # or say what does not fit
     with atomic(folder / "model.safetensors") as partial:
@@ -107,6 +109,11 @@ def write(args: argparse.Namespace, config: dict[str, Any], weights: dict[str, T
             worst = export_checked(release, example(config["clean_ecg"]["samples"]), partial)
         config["onnx_largest_difference"] = worst
         logging.info("model.onnx agrees with the networks to %.1e", worst)
+    if args.settings["onnx"] and args.weights:
+        with atomic(folder / "embedding.onnx") as partial:
+            worst = export_encoder(release, example(config["clean_ecg"]["samples"]), partial)
+        config["onnx_largest_difference_of_embeddings"] = worst
+        logging.info("embedding.onnx agrees with the encoder to %.1e", worst)
     write_json(folder / "config.json", config)
     split = pd.read_csv(args.split)["split"].value_counts()
     tables = {name: pd.read_csv(getattr(args, name)) for name in ("intervals", "analyses", "calibration")}

@@ -1,6 +1,7 @@
-"""Import every training, sweep, the test metrics, the tables and the figures into an MLflow database.
+"""Import every training, sweep, the test metrics, the tables, the figures and the releases into an MLflow database.
 
-One experiment a stage, one run a training, named like its folder; a sweep is a run with one below it for each trial.
+One experiment a stage, one run a training, named like its folder; a sweep is a run with one below it for each trial. A
+release is a registered model, which `mlflow models predict -m models:/cmr2ecg-COHORT-NAME/1` runs.
 Running it again replaces what changed and adds nothing twice. Look at it with
 `mlflow ui --backend-store-uri sqlite:///PATH/mlflow.db`.
 """
@@ -24,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--runs", type=Path, nargs="+", required=True, help="result.json of every training")
     parser.add_argument("--sweeps", type=Path, nargs="*", default=[], help="result.json of every sweep")
     parser.add_argument("--artifacts", type=Path, nargs="*", default=[], help="tables and figures to show")
+    parser.add_argument("--releases", type=Path, nargs="*", default=[], help="SHA256SUMS of every release")
     parser.add_argument("--metrics", type=Path, required=True, help="metrics.csv of the step evaluate")
     parser.add_argument("--database", type=Path, required=True, help="mlflow.db; kept and updated if it exists")
     parser.add_argument("--artifact-root", type=Path, required=True, help="folder for the copies of the artifacts")
@@ -42,6 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
             tracker.add_sweep(*read_sweep(path))
         if args.artifacts:
             tracker.add_report("tables and figures", str(args.output.parent), args.artifacts)
+        for path in args.releases:
+            tracker.add_release(path.parent)
     counts = tracker.counts()
     write_json(args.output, {"runs": sum(counts.values()), "experiments": counts})
     logging.info("%d runs in %d experiments of %s", sum(counts.values()), len(counts), args.database)

@@ -26,10 +26,14 @@ def follow_files(database: Path, artifact_root: Path, cohort: str) -> None:
 
 
 def _rewrite(connection: sqlite3.Connection, experiment: int, old: str, new: str) -> None:
-    """Change the beginning of an experiment's paths."""
+    """Change the beginning of the paths of an experiment, its runs and its models."""
     connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, experiment))
-    connection.execute(
-        "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?)"
-        " WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
-        (new, len(old) + 1, experiment, len(old), old),
-    )
+    for table, column, where, values in (
+        ("runs", "artifact_uri", "experiment_id = ?", (experiment,)),
+        ("logged_models", "artifact_location", "experiment_id = ?", (experiment,)),
+        ("model_versions", "storage_location", "true", ()),
+    ):
+        connection.execute(
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {where} AND substr({column}, 1, ?) = ?",
+            (new, len(old) + 1, *values, len(old) + 1, f"{old}/"),
+        )

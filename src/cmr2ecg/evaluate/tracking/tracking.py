@@ -3,6 +3,7 @@
 MLflow's SQLite store takes one writer at a time, so trainings write files and one step imports them here.
 """
 
+import json
 import logging
 import os
 from collections.abc import Sequence
@@ -12,13 +13,16 @@ from typing import TYPE_CHECKING
 
 from cmr2ecg.evaluate.tracking.database import check_database, explain_version
 from cmr2ecg.evaluate.tracking.moved_runs import follow_files
+from cmr2ecg.evaluate.tracking.release_model import MODULE, active_run, log_model, using
 from cmr2ecg.evaluate.tracking.training_runs import TrainingRun
+from cmr2ecg.predict.release import SUMS, read_config
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.runtime.files import sha256 as file_sha256
+from cmr2ecg.runtime.imports import code_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
-    from mlflow.entities import Run
+    from mlflow.entities import DatasetInput, Run
 
 
 # The web page shows training runs first for this kind of experiment, otherwise chat traces.
@@ -75,6 +79,7 @@ class Tracker:
             + [RunTag("mlflow.source.git.commit", run.tags["commit"])]
             + ([RunTag("mlflow.parentRunId", parent)] if parent else []),
         )
+        self._client.log_inputs(run_id, [dataset_input(*about) for about in run.datasets])
         self._client.set_terminated(run_id, end_time=end)
 
     def add_report(self, name: str, output: str, files: Sequence[Path]) -> None:
@@ -85,6 +90,23 @@ class Tracker:
             return
         for file in files:
             self._client.log_artifact(run_id, str(file))
+        self._client.set_terminated(run_id)
+
+    def add_release(self, folder: Path) -> None:
+        """Store a release as a model that `mlflow models predict` runs, and register it as cmr2ecg-COHORT-NAME.
+
+        A release that has changed becomes a new version of the registered model.
+        """
+        from mlflow.entities import RunTag
+
+        config, sums = read_config(folder), file_sha256(folder / SUMS)
+        digest = sha256((sums + code_digest(MODULE)).encode()).hexdigest()
+        run_id = self._create("release", config["name"], str(folder), digest, start=None)
+        if run_id is None:
+            return
+        with using(self._client), active_run(run_id):
+            log_model(folder, config, f"cmr2ecg-{self._cohort}-{config['name']}")
+        self._client.log_batch(run_id, tags=[RunTag("SHA256SUMS", sums)])
         self._client.set_terminated(run_id)
 
     def counts(self) -> dict[str, int]:
@@ -127,6 +149,15 @@ class Tracker:
             token = page.token
             if not token:
                 return runs
+
+
+def dataset_input(role: str, path: str, digest: str) -> "DatasetInput":
+    """Return a file that a training read, as MLflow shows it: by its name, with what it served for and its SHA-256."""
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    source = json.dumps({"uri": path})
+    dataset = Dataset(name=Path(path).name, digest=digest[:36], source_type="local", source=source)
+    return DatasetInput(dataset, [InputTag("mlflow.data.context", role)])
 
 
 def _open(database: Path) -> "MlflowClient":

@@ -17,6 +17,9 @@ from cmr2ecg.runtime.files import sha256 as file_sha256
 
 STAGES = {"finetune": "finetune", "probe": "probe", "train_tabular": "baseline"}  # other steps are pre-trainings
 PROVENANCE_NUMBERS = ("wall_seconds", "peak_memory_mb")
+# Files of a cohort among a training's inputs, and what they serve for there; subsets' names say their size.
+ROLES = {"dataset.h5": "signals and images", "split.csv": "split", "labels.parquet": "labels"}
+ROLES |= {"phenotypes.parquet": "phenotypes", "covariates.parquet": "covariates"}
 SHARED = "learning_rate"  # the schedule is the same for every seed, so one curve says it all
 
 
@@ -32,10 +35,11 @@ class TrainingRun:
     numbers: dict[str, float]
     curves: list[tuple[str, int, float]]  # (metric, epoch, value)
     tags: dict[str, str] = field(default_factory=dict)
+    datasets: list[tuple[str, str, str]] = field(default_factory=list)  # (role, path, SHA-256)
 
     def digest(self) -> str:
         """Return a SHA-256 of all that is shown, so that an unchanged run can be left as it is."""
-        shown = [self.name, self.stage, self.parameters, self.numbers, self.curves, self.tags]
+        shown = [self.name, self.stage, self.parameters, self.numbers, self.curves, self.tags, self.datasets]
         return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
@@ -64,6 +68,11 @@ def read_run(result_path: Path, metrics: pd.DataFrame) -> TrainingRun:
                 "packages": json.dumps(provenance["packages"], sort_keys=True),
                 **_weights(result_path.parent),
             },
+            datasets=[
+                (ROLES[Path(path).name], path, digest)
+                for path, digest in sorted(provenance["inputs"].items())
+                if Path(path).name in ROLES
+            ],
         )
     except (KeyError, json.JSONDecodeError) as error:
         raise InputError(

@@ -1,0 +1,78 @@
+"""Log a release in MLflow's own form of a model, with all that it needs to run elsewhere."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib import metadata
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from cmr2ecg.predict.build import example_record
+from cmr2ecg.predict.run import ENCODER_GRAPH, GRAPH
+from cmr2ecg.runtime.imports import PACKAGE, SOURCE
+from cmr2ecg.runtime.packages import CORE
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+MODULE = "cmr2ecg.predict.mlflow_model"
+NAME = "model"
+BESIDE_GRAPH = ("model.safetensors", ENCODER_GRAPH)  # what predictions do without where there is a graph of the fits
+
+
+def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> None:
+    """Log a release in the active run and register it: its files, this package's code, pins of the packages it needs.
+
+    Args:
+        folder: of the release.
+        config: of the release.
+        registered: name in the registry.
+    """
+    import mlflow
+
+    from cmr2ecg.predict.mlflow_model import RATE, signature
+
+    ecg = example_record(config["clean_ecg"]["samples"])
+    graph = (folder / GRAPH).exists()
+    needed = (*CORE, "mlflow", "pandas", *(() if graph else ("timm", "torch")))
+    with TemporaryDirectory() as place:
+        data = Path(place, folder.name)
+        data.mkdir()
+        for path in folder.iterdir():
+            if not graph or path.name not in BESIDE_GRAPH:
+                (data / path.name).symlink_to(path.resolve())  # MLflow copies what it points to
+        mlflow.pyfunc.log_model(
+            name=NAME,
+            loader_module=MODULE,
+            data_path=str(data),
+            code_paths=[str(SOURCE / PACKAGE)],
+            pip_requirements=[f"{name}=={metadata.version(name)}" for name in needed],
+            signature=signature(config),
+            input_example=(ecg, {RATE: float(config["clean_ecg"]["sampling_rate_hz"])}),
+            registered_model_name=registered,
+            metadata={"cohort": config["cohort"], "synthetic": config["synthetic"]},
+        )
+
+
+@contextmanager
+def using(client: "MlflowClient") -> Iterator[None]:
+    """Let MLflow's own functions write where a client does, and as before afterwards."""
+    import mlflow
+
+    before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
+    mlflow.set_tracking_uri(client.tracking_uri)
+    mlflow.set_registry_uri(client.tracking_uri)
+    try:
+        yield
+    finally:
+        mlflow.set_tracking_uri(before[0])
+        mlflow.set_registry_uri(before[1])
+
+
+@contextmanager
+def active_run(run_id: str) -> Iterator[None]:
+    """Let MLflow's own functions write to a run."""
+    import mlflow
+
+    with mlflow.start_run(run_id=run_id):
+        yield

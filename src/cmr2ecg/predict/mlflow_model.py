@@ -1,0 +1,77 @@
+"""A release as an MLflow model: what `mlflow models predict` and `mlflow models serve` run.
+
+MLflow imports this module by its name (a pyfunc's `loader_module`), so that nothing is pickled.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.predict.reading import record_of_array
+from cmr2ecg.predict.records import Record, Source
+from cmr2ecg.predict.release import read_config
+from cmr2ecg.predict.results import columns, describe, entry_of, number_row
+from cmr2ecg.predict.run import load_networks
+
+if TYPE_CHECKING:
+    from mlflow.models import ModelSignature
+
+RATE = "sampling_rate_hz"
+BATCH = 16  # ECGs that the networks take at once
+
+
+class ReleaseModel:
+    """The networks of a release, from ECGs in mV to a row of risks and phenotypes each."""
+
+    def __init__(self, folder: Path) -> None:
+        self.config, self.networks = read_config(folder), load_networks(folder)
+
+    def predict(self, model_input: np.ndarray, params: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """Return the columns of predictions.csv, without `file`, for ECGs (n, 12, samples) in mV.
+
+        An ECG that cannot be used has the status "rejected", a reason, and no numbers.
+
+        Args:
+            model_input: leads in the order I II III aVR aVL aVF V1 ... V6.
+            params: `sampling_rate_hz`, by default that of the release.
+        """
+        rate = (params or {}).get(RATE) or self.config["clean_ecg"]["sampling_rate_hz"]
+        source = Source(self.config["clean_ecg"], float(rate), "mV", keep_signal=False)
+        records = [record_of_array(ecg, source) for ecg in np.asarray(model_input)]
+        rows = [row for k in range(0, len(records), BATCH) for row in self._rows(records[k : k + BATCH])]
+        return pd.DataFrame(rows, columns=self.columns)
+
+    @property
+    def columns(self) -> list[str]:
+        """Return the names of the columns."""
+        return columns(self.config["targets"])[1:]
+
+    def _rows(self, records: list[Record]) -> list[dict[str, Any]]:
+        good = [record.cleaned for record in records if not record.reason]
+        said = iter(describe(self.config["targets"], self.networks(np.stack(good)), {}) if good else ())
+        return [number_row(entry_of(record, None if record.reason else next(said))) for record in records]
+
+
+def signature(config: Mapping[str, Any]) -> "ModelSignature":
+    """Return what a release of these settings takes and gives, as MLflow states it."""
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
+
+    texts = ("status", "reason")
+    outputs = [
+        ColSpec("string", name) if name in texts else ColSpec("double", name, required=False)
+        for name in columns(config["targets"])[1:]
+    ]
+    return ModelSignature(
+        inputs=Schema([TensorSpec(np.dtype(np.float32), (-1, 12, -1))]),
+        outputs=Schema(outputs),
+        params=ParamSchema([ParamSpec(RATE, "double", float(config["clean_ecg"]["sampling_rate_hz"]))]),
+    )
+
+
+def _load_pyfunc(path: str) -> ReleaseModel:
+    """Return the model in a folder: MLflow's way to load it."""
+    return ReleaseModel(Path(path))
