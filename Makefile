@@ -3,13 +3,14 @@
 # The Python that sets up the environment (default: the newest of 3.11 to 3.14), and cpu for a torch without CUDA.
 PYTHON ?=
 TORCH ?=
-VENV ?= .venv
+VENV := .venv
 CORES ?= all
 CONFIG ?= config/demo.yaml
 COHORT ?= demo
 PORT ?= 5000
 ROUNDS ?= 5
 SUBJECTS ?=
+PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 PLAN ?=
 export PATH := $(abspath $(VENV))/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
@@ -19,10 +20,10 @@ export MLFLOW_DISABLE_TELEMETRY := true
 # A Snakemake that ends by itself leaves no lock.
 LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemake is at work in this folder, or one was killed. If it is locked and\
  none is at work, give 'make unlock$(if $(filter-out config/demo.yaml,$(CONFIG)), CONFIG=$(CONFIG))' once, then the same command again."
-LOCK := pyproject.toml --extra train --universal --python-version 3.11 --no-header --no-emit-index-url --annotation-style=line
+LOCK := pyproject.toml --universal --python-version 3.11 --no-header --no-emit-index-url --annotation-style=line
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run unlock study results plan config test test-long test-all test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -53,7 +54,15 @@ test: env  ## run the tests that take ten minutes
 test-long: env  ## run the others: whole studies disturbed, moved, in two processes, on real records
 	pytest -m long
 
-test-all: test test-long  ## run all tests
+test-all: test test-long  ## run all tests; as root on Debian, make test-slurm too
+
+test-study: env  ## run the tiny study alone, from raw files to its tables
+	OMP_NUM_THREADS=1 pytest -m "not long" tests/workflow/test_study.py
+
+test-pythons:  ## run make test on every Python of PYTHONS, each with an environment of its own (.venv-NAME)
+	@for python in $(PYTHONS); do command -v $$python >/dev/null || { echo "no $$python here: left out"; continue; }; \
+		name=$$($$python -c 'import sys; print(*sys.version_info[:2], sep=".")') || exit 1; \
+		$(MAKE) --no-print-directory test VENV=.venv-$$name PYTHON=$$python || exit 1; done
 
 test-random: env  ## run the tests that draw their own input with other draws than those of make test
 	pytest --hypothesis-profile=default --hypothesis-seed=$$(date +%s) -m "not slow"
@@ -107,8 +116,9 @@ results: env  ## put the finished study's numbers and figures into docs/results.
 	python docs/update_results.py
 
 lock: env  ## compile pyproject.toml to the pinned files in envs
-	uv pip compile -q $(LOCK) --group dev --generate-hashes -o envs/requirements.txt
-	uv pip compile $(LOCK) --no-annotate --constraints envs/requirements.txt 2>/dev/null | python envs/write_environment.py
+	uv pip compile -q $(LOCK) --extra train --group dev --generate-hashes -o envs/requirements.txt
+	uv pip compile -q $(LOCK) --constraints envs/requirements.txt --generate-hashes -o envs/requirements-predict.txt
+	uv pip compile $(LOCK) --extra train --no-annotate --constraints envs/requirements.txt 2>/dev/null | python envs/write_environment.py
 
 check-lock: env  ## ask the package index whether every Python and machine finds all pins
 	python envs/check_lock.py

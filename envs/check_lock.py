@@ -20,7 +20,11 @@ MACOS = {"MACOSX_DEPLOYMENT_TARGET": "14.0"}  # the oldest that torch is built f
 def command(platform: str, python: str, target: str) -> list[str]:
     """Return the command that tries one machine."""
     where = ["--python-platform", platform, "--python-version", python, "--target", target]
-    wheels = ["--only-binary", ":all:", *(f"--no-binary={name}" for name, when in FROM_SOURCE.items() if python in when)]
+    wheels = [
+        "--only-binary",
+        ":all:",
+        *(f"--no-binary={name}" for name, when in FROM_SOURCE.items() if python in when),
+    ]
     return ["uv", "pip", "install", "--dry-run", "--no-deps", "--require-hashes", *where, *wheels, "-r", str(LOCK)]
 
 

@@ -1,4 +1,4 @@
-"""envs/environment.py and envs/find_python: what is whole is left alone, what is not is made again, by one at a time."""
+"""envs/environment.py and envs/find_python: what is whole is left alone, what is not is made again by one process."""
 
 import fcntl
 import hashlib

@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -24,6 +26,7 @@ from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predi
 from cmr2ecg.predict.release import read_config, read_release, write_sums
 from cmr2ecg.predict.run import check_embeddings, check_outputs, load_encoder
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.imports import SOURCE
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +94,9 @@ def test_hugging_face_reads_the_cards_metadata(folder):
     (score,) = card.data.eval_results
     assert (score.metric_type, score.metric_value, score.dataset_split) == ("roc_auc", 0.75, "test")
     assert card.text.startswith("\n# mmcl: risks and cardiac phenotypes")
-    real = metadata({"synthetic": False, "cohort": "ukb", "name": "mmcl"}, pd.DataFrame(columns=["target", "metric", "mean"]))
+    real = metadata(
+        {"synthetic": False, "cohort": "ukb", "name": "mmcl"}, pd.DataFrame(columns=["target", "metric", "mean"])
+    )
     assert "license: other" in real and "synthetic" not in real
 
 
@@ -309,3 +314,17 @@ def test_a_graph_of_other_outputs_is_refused(folder):
         check_outputs(lambda _: 1 / 0, config, folder / "model.onnx")
     with pytest.raises(InputError, match=r"does not fit config.json \(embedding\)"):
         check_embeddings(lambda _: {"embedding": np.zeros((1, 5))}, config, folder / "embedding.onnx")
+
+
+def test_onnxruntime_reports_nothing_and_leaves_no_identifier(tmp_path):
+    """Unless it is told not to, ONNX Runtime keeps an identifier of the device in the user's cache, and uploads."""
+    folder = make_release(tmp_path, targets=("cad",), onnx=True)
+    home = tmp_path / "home"
+    home.mkdir()
+    suppressing = ("CI", "ORT_DISABLE_TELEMETRY", "XDG_CACHE_HOME", "PYTEST_CURRENT_TEST", "GITHUB_ACTIONS")
+    environment = {name: value for name, value in os.environ.items() if name not in suppressing}
+    environment |= {"HOME": str(home), "PYTHONPATH": str(SOURCE)}
+    code = "import sys; from pathlib import Path; from cmr2ecg.predict.onnx_session import open_onnx; "
+    code += "open_onnx(Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", code, str(folder / "model.onnx")], env=environment, check=True)
+    assert list(home.rglob("*")) == []

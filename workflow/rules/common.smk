@@ -12,7 +12,11 @@ from pathlib import Path
 
 from snakemake.exceptions import WorkflowError
 
-SOURCE = os.path.join(workflow.basedir, "src")
+# The clone, whether Snakefile or workflow/Snakefile is run.
+CLONE = os.path.abspath(workflow.basedir)
+if not os.path.isdir(os.path.join(CLONE, "src")):
+    CLONE = os.path.dirname(CLONE)
+SOURCE = os.path.join(CLONE, "src")
 # Nothing is imported from the working directory: Snakemake puts the Snakefile's folder first, `python -m` its own.
 sys.path[:] = [SOURCE, *(path for path in sys.path if path != workflow.basedir)]
 os.environ.update({"PYTHONSAFEPATH": "1"})
@@ -55,7 +59,7 @@ from cmr2ecg.ukb.withdrawn import list_notes, read_list, read_withdrawn
 try:
     for path in workflow.overwrite_configfiles:
         read_config(path)
-    check(config, os.path.join(workflow.basedir, "workflow/schemas/config.schema.yaml"))
+    check(config, os.path.join(CLONE, "workflow/schemas/config.schema.yaml"))
     check_raw_paths(config["raw"])
     check_files("init", config["init"])
 except InputError as error:

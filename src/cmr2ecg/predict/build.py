@@ -85,7 +85,7 @@ def example(samples: int) -> NDArray[np.float32]:
 
 
 def example_record(samples: int) -> NDArray[np.float32]:
-    """Return one made-up ECG (1, 12, samples) in mV as a device gives it, its limb leads by Einthoven and Goldberger."""
+    """Return one made-up ECG (1, 12, samples) in mV, with limb leads that agree (Einthoven, Goldberger)."""
     ecg = example(samples)[:1]
     one, two = ecg[:, 0], ecg[:, 1]
     ecg[:, 2:6] = np.stack([two - one, -(one + two) / 2, one - two / 2, two - one / 2], axis=1)

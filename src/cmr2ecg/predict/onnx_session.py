@@ -1,5 +1,6 @@
 """Run a release's ONNX graph; nothing here imports torch, whose import alone takes seconds."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,8 +18,11 @@ def open_onnx(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     Raises:
         InputError: if the file cannot be read.
     """
+    # From 1.29 on ONNX Runtime reports its use to Microsoft unless this is there when it is imported.
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
+    onnxruntime.disable_telemetry_events()  # where somebody had imported it before
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     try:

@@ -26,7 +26,7 @@ def read(path: Path, source: Source) -> Record:
 
 
 def record_of_array(ecg: np.ndarray, source: Source) -> Record:
-    """Return an ECG (12, samples), in `source.unit` at `source.rate_hz`, cleaned, or the reason why it cannot be used."""
+    """Return an ECG (12, samples) in `source.unit`, cleaned, or the reason why it cannot be used."""
 
     def content() -> Ecg:
         with io.BytesIO() as buffer:

@@ -176,7 +176,7 @@ def check_shapes(
 
 
 def load_encoder(folder: Path) -> Networks:
-    """Return the release's pre-trained encoder, to be called as `load_networks`; as there, its ONNX graph if it has one."""
+    """Return the release's pre-trained encoder, as `load_networks` does the fits: its ONNX graph, or torch's."""
     config = read_config(folder)
     if (folder / ENCODER_GRAPH).exists():
         from cmr2ecg.predict.onnx_session import open_onnx

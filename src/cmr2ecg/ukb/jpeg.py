@@ -8,6 +8,7 @@ Source: ITU-T T.81, annex B (markers and headers), annex H (lossless); DICOM PS3
 
 import struct
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -159,4 +160,4 @@ def _between_restarts(coded: bytes) -> list[np.ndarray]:
     keep[marks] = False
     keep[restarts - 1] = False
     bounds = np.concatenate([[0], restarts, [len(values)]])
-    return [values[a:b][keep[a:b]] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [values[a:b][keep[a:b]] for a, b in pairwise(bounds)]

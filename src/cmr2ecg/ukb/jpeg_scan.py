@@ -6,6 +6,7 @@ Source: ITU-T T.81, annexes C (Huffman tables), F.2.2 (decoding), H (lossless).
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -98,7 +99,7 @@ def predicted(difference: np.ndarray, selection: int, precision: int) -> np.ndar
     else:
         found[0], found[:, 0] = found[0].cumsum(), found[:, 0].cumsum()
         found &= 0xFFFF  # as in T.81: modulo 2^16
-        for above, row in zip(found[:-1], found[1:], strict=True):
+        for above, row in pairwise(found):
             row[:] = _row(above, row, selection) & 0xFFFF
     return (found & 0xFFFF).astype(np.uint16)
 

@@ -58,7 +58,15 @@ def test_mlflows_command_says_what_ours_does(tracked, tmp_path):
     ours = pd.read_csv(tmp_path / "ours/predictions.csv").drop(columns="file")
 
     (tmp_path / "ecgs.json").write_text(json.dumps({"inputs": ecgs.tolist()}))
-    command = [str(Path(sys.executable).with_name("mlflow")), "models", "predict", "-m", MODEL, "--env-manager", "local"]
+    command = [
+        str(Path(sys.executable).with_name("mlflow")),
+        "models",
+        "predict",
+        "-m",
+        MODEL,
+        "--env-manager",
+        "local",
+    ]
     command += ["-i", str(tmp_path / "ecgs.json"), "-t", "json", "-o", str(tmp_path / "theirs.json")]
     subprocess.run(command, env=environment(root), cwd=tmp_path, check=True, capture_output=True)
     said = json.loads((tmp_path / "theirs.json").read_text())["predictions"]
@@ -85,7 +93,7 @@ def test_the_same_release_is_logged_once_and_another_is_a_new_version(tracked, t
 
 
 def test_it_is_found_where_the_results_were_moved_to(tracked, tmp_path):
-    root, folder, ecgs = tracked
+    root, _, ecgs = tracked
     moved = tmp_path / "moved"
     shutil.copytree(root, moved)
     Tracker(moved / "mlflow.db", moved / "artifacts", "demo")
