@@ -20,9 +20,10 @@ from cmr2ecg.evaluate.statistics.scores import group_outputs
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
-from cmr2ecg.predict.build import example, validation
+from cmr2ecg.predict.build import validation
 from cmr2ecg.predict.card_metadata import metadata
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
+from cmr2ecg.predict.examples import example
 from cmr2ecg.predict.release import read_config, read_release, write_sums
 from cmr2ecg.predict.run import check_embeddings, check_outputs, load_encoder
 from cmr2ecg.runtime.command import InputError

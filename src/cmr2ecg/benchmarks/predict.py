@@ -23,7 +23,7 @@ from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.data.outputs import is_phenotypes, output_names
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
-from cmr2ecg.predict.build import example
+from cmr2ecg.predict.examples import example
 from cmr2ecg.predict.onnx_file import export_checked
 from cmr2ecg.predict.pool import ahead
 from cmr2ecg.predict.records import Source, load

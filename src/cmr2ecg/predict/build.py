@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
@@ -75,18 +74,3 @@ def collect_weights(fit: Path, about: Mapping[str, Any]) -> dict[str, Tensor]:
             )
         found |= {f"{key_of(fit.parent.name, seed)}.{name}": value for name, value in read_weights(path).items()}
     return found
-
-
-def example(samples: int) -> NDArray[np.float32]:
-    """Return two made-up cleaned ECGs (2, 12, samples) to try a network on: noise around beats, unit variance."""
-    rng = np.random.default_rng(0)
-    beats = np.cos(np.arange(samples) * 2 * np.pi / 400) ** 20
-    return (beats + rng.normal(0, 0.3, (2, 12, samples))).astype(np.float32)
-
-
-def example_record(samples: int) -> NDArray[np.float32]:
-    """Return one made-up ECG (1, 12, samples) in mV, with limb leads that agree (Einthoven, Goldberger)."""
-    ecg = example(samples)[:1]
-    one, two = ecg[:, 0], ecg[:, 1]
-    ecg[:, 2:6] = np.stack([two - one, -(one + two) / 2, one - two / 2, two - one / 2], axis=1)
-    return ecg

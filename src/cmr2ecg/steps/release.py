@@ -18,9 +18,10 @@ from torch import Tensor
 
 from cmr2ecg.data.labels import rows_for, split_eids
 from cmr2ecg.data.outputs import is_phenotypes
-from cmr2ecg.predict.build import collect_weights, describe_target, example
+from cmr2ecg.predict.build import collect_weights, describe_target
 from cmr2ecg.predict.card import model_card
 from cmr2ecg.predict.ensemble import build_ensemble
+from cmr2ecg.predict.examples import example
 from cmr2ecg.predict.onnx_file import export_checked, export_encoder
 from cmr2ecg.predict.release import EMBEDDING, FORMAT, SUMS, Release, write_sums
 from cmr2ecg.runtime.command import InputError, run, start, step_parser

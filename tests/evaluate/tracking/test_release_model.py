@@ -13,7 +13,7 @@ import pytest
 from release_setups import make_release
 
 from cmr2ecg.evaluate.tracking.tracking import Tracker
-from cmr2ecg.predict.build import example_record
+from cmr2ecg.predict.examples import example_record
 from cmr2ecg.predict.records import Source
 from cmr2ecg.predict.release import read_config, write_sums
 from cmr2ecg.predict.run import predict_files

@@ -1,13 +1,15 @@
 """Log a release in MLflow's own form of a model, with all that it needs to run elsewhere."""
 
+import io
+import logging
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from importlib import metadata
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from cmr2ecg.predict.build import example_record
+from cmr2ecg.predict.examples import example_record
 from cmr2ecg.predict.run import ENCODER_GRAPH, GRAPH
 from cmr2ecg.runtime.imports import PACKAGE, SOURCE
 from cmr2ecg.runtime.packages import CORE
@@ -15,6 +17,7 @@ from cmr2ecg.runtime.packages import CORE
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+log = logging.getLogger(__name__)
 MODULE = "cmr2ecg.predict.mlflow_model"
 NAME = "model"
 BESIDE_GRAPH = ("model.safetensors", ENCODER_GRAPH)  # what predictions do without where there is a graph of the fits
@@ -41,17 +44,20 @@ def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> None:
         for path in folder.iterdir():
             if not graph or path.name not in BESIDE_GRAPH:
                 (data / path.name).symlink_to(path.resolve())  # MLflow copies what it points to
-        mlflow.pyfunc.log_model(
-            name=NAME,
-            loader_module=MODULE,
-            data_path=str(data),
-            code_paths=[str(SOURCE / PACKAGE)],
-            pip_requirements=[f"{name}=={metadata.version(name)}" for name in needed],
-            signature=signature(config),
-            input_example=(ecg, {RATE: float(config["clean_ecg"]["sampling_rate_hz"])}),
-            registered_model_name=registered,
-            metadata={"cohort": config["cohort"], "synthetic": config["synthetic"]},
-        )
+        with redirect_stderr(io.StringIO()) as said:
+            mlflow.pyfunc.log_model(
+                name=NAME,
+                loader_module=MODULE,
+                data_path=str(data),
+                code_paths=[str(SOURCE / PACKAGE)],
+                pip_requirements=[f"{name}=={metadata.version(name)}" for name in needed],
+                signature=signature(config),
+                input_example=(ecg, {RATE: float(config["clean_ecg"]["sampling_rate_hz"])}),
+                registered_model_name=registered,
+                metadata={"cohort": config["cohort"], "synthetic": config["synthetic"]},
+            )
+    for line in said.getvalue().splitlines():  # MLflow prints, whatever the log's level
+        log.info("%s", line)
 
 
 @contextmanager
