@@ -16,6 +16,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -23,6 +24,7 @@ LOCK = ROOT / "envs/requirements.txt"
 PACKAGE = ROOT / "pyproject.toml"
 STAMP = ".installed"
 TORCH = ("torch", "torchvision")
+BUILD = re.compile("setuptools")  # builds what is no wheel, and cmr2ecg itself
 CUDA = re.compile(r"(nvidia|cuda)-.*|triton|torch|torchvision")  # what a build of torch for processors does without
 CPU_INDEX = os.environ.get("CMR2ECG_TORCH_INDEX", "https://download.pytorch.org/whl/cpu")
 PIP = ("-m", "pip", "--disable-pip-version-check", "install", "--quiet")
@@ -108,24 +110,25 @@ def build(venv: Path, reason: str, torch: str) -> None:
     (venv / STAMP).unlink(missing_ok=True)
     base = getattr(sys, "_base_executable", sys.executable)  # this Python may be the one that is made again
     subprocess.run([base, "-m", "venv", "--clear", venv], check=True)
-    python = str(venv / "bin/python")
+    python, text = str(venv / "bin/python"), LOCK.read_text()
+    install(python, only(text, BUILD.fullmatch))
     if torch == "cpu" and sys.platform == "linux":  # elsewhere there is no other build
-        install_for_processors(python)
+        wanted = [f"{name}=={version}" for name, version in pins(text) if name in TORCH]
+        install(python, only(text, lambda name: not CUDA.fullmatch(name)))
+        subprocess.run([python, *PIP, "--no-deps", "--index-url", CPU_INDEX, *wanted], check=True)
     else:
-        subprocess.run([python, *PIP, "--no-deps", "--require-hashes", "-r", LOCK], check=True)
+        install(python, text)
     made = {"place": str(venv.resolve()), "lock": digest(LOCK), "python": version_of(Path(python))}
     write_stamp(venv, **made, torch=torch, package="")
 
 
-def install_for_processors(python: str) -> None:
-    """Install everything but CUDA, with torch's own builds for processors, which are not on PyPI."""
-    text = LOCK.read_text()
-    wanted = [f"{name}=={version}" for name, version in pins(text) if name in TORCH]
-    with tempfile.NamedTemporaryFile("w", suffix=".txt") as rest:
-        rest.write(without_cuda(text))
-        rest.flush()
-        subprocess.run([python, *PIP, "--no-deps", "--require-hashes", "-r", rest.name], check=True)
-    subprocess.run([python, *PIP, "--no-deps", "--index-url", CPU_INDEX, *wanted], check=True)
+def install(python: str, text: str) -> None:
+    """Install what a lock file names, each file held against its hash; what is no wheel is built with what is there."""
+    options = ("--no-deps", "--require-hashes", "--no-build-isolation", "--use-pep517")
+    with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+        file.write(text)
+        file.flush()
+        subprocess.run([python, *PIP, *options, "-r", file.name], check=True)
 
 
 def pins(text: str) -> list[tuple[str, str]]:
@@ -133,10 +136,10 @@ def pins(text: str) -> list[tuple[str, str]]:
     return re.findall(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)", text, flags=re.MULTILINE)
 
 
-def without_cuda(text: str) -> str:
-    """Return a lock file without torch and what only a build of torch for CUDA needs."""
+def only(text: str, wanted: Callable[[str], object]) -> str:
+    """Return a lock file with the packages whose names are wanted."""
     entries = re.split(r"^(?=[A-Za-z0-9])", text, flags=re.MULTILINE)
-    return "".join(entry for entry in entries if not CUDA.fullmatch(entry.partition("==")[0]))
+    return "".join(entry for entry in entries if "==" in entry and wanted(entry.partition("==")[0]))
 
 
 def install_package(venv: Path) -> None:

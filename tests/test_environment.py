@@ -14,6 +14,8 @@ import pytest
 import yaml
 from packaging.requirements import Requirement
 
+from cmr2ecg import __version__
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -30,8 +32,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LOCK = (ROOT / "envs/requirements.txt").read_text()
 # Licences that allow use inside an MIT package. Any other one (GPL, AGPL, none stated) needs a look first.
 FREE = re.compile(
-    r"(MIT|BSD|BSD-[23]-Clause|0BSD|Apache|Apache-2\.0|PSF-2\.0|Python Software Foundation License|MPL-2\.0|Zlib|"
-    r"CC0-1\.0|MIT-CMU|BSL-1\.0|Apache-2\.0 WITH LLVM-exception)"
+    r"(MIT|BSD|BSD-[23]-Clause|0BSD|Apache|PSF-2\.0|Python Software Foundation License|MPL-2\.0|Zlib|"
+    r"CC0-1\.0|MIT-CMU|BSL-1\.0|Apache WITH LLVM-exception)"
 )
 
 
@@ -75,7 +77,7 @@ def test_each_machine_gets_one_version_of_everything_wanted(platform, python):
 
 def test_conda_has_the_pins_of_pip_but_for_tests_and_style():
     def pins(requirements):
-        return {str(requirement) for requirement in requirements}
+        return {f"{requirement.name}{requirement.specifier}" for requirement in requirements}
 
     (listed,) = yaml.safe_load((ROOT / "envs/environment.yaml").read_text())["dependencies"][-1].values()
     ours = pins(map(Requirement, listed))
@@ -90,7 +92,7 @@ def licence(name: str) -> set[str]:
     """What a package says of its licence, in parts: its SPDX expression, else its classifiers, else its word."""
     about = metadata.metadata(name)
     if about["License-Expression"]:
-        return set(re.split(r" (?:AND|OR) ", re.sub(r"[()]", "", about["License-Expression"])))
+        return set(re.split(r" (?:AND|OR) ", re.sub(r"[()]|(?<=Apache)-2\.0", "", about["License-Expression"])))
     classifiers = [text for text in about.get_all("Classifier", []) if text.startswith("License :: OSI Approved :: ")]
     stated = classifiers or [about["License"].splitlines()[0]]
     short = {"Apache Software License": "Apache", "MIT License": "MIT", "BSD License": "BSD"}
@@ -102,9 +104,8 @@ def test_the_licences_of_all_direct_dependencies_are_free_and_listed():
     found = {name: licence(name) for name in sorted(wanted())}
     others = {name: parts for name, parts in found.items() if not parts or not all(map(FREE.fullmatch, parts))}
     assert not others
-    listed = re.findall(
-        r"^\| ([a-z0-9-]+) \| (.+) \|$", (ROOT / "docs/installation.md").read_text(), flags=re.MULTILINE
-    )
+    section = (ROOT / "docs/installation.md").read_text().partition("\n## Licences")[2]
+    listed = re.findall(r"^\| ([a-z0-9-]+) \| (.+) \|$", section, flags=re.MULTILINE)[1:]
     assert listed == [(name, ", ".join(sorted(parts))) for name, parts in found.items()]
 
 
@@ -125,7 +126,7 @@ def test_a_missing_python_is_one_clear_line():
 def test_the_environment_holds_the_command(tmp_path):
     """The script's own options, into a folder of the test in place of the environment."""
     (tmp_path / "clone").mkdir()
-    options = re.search(r"options = (\(.*\))", (ROOT / "envs/environment.py").read_text()).group(1)
+    options = re.search(r"options = (\(.*--editable.*\))", (ROOT / "envs/environment.py").read_text()).group(1)
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path / "clone")
     shutil.copytree(ROOT / "src", tmp_path / "clone/src", ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
@@ -161,3 +162,40 @@ def test_a_lock_of_a_killed_snakemake_is_explained_with_the_command_that_removes
 def test_help_lists_the_targets():
     text = make("help").stdout
     assert all(name in text for name in ("demo", "test", "ui", "report", "lint", "bench"))
+
+
+def test_every_place_states_the_same_version():
+    heading = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), flags=re.MULTILINE).group(1)
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    assert heading == cited["version"] == __version__
+    assert cited["license"] == PROJECT["project"]["license"] and cited["cff-version"] == "1.2.0"
+
+
+def test_pre_commit_runs_what_make_lint_runs():
+    """The fixing forms of the same commands."""
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
+    entries = {hook["entry"].removeprefix(".venv/bin/") for hook in hooks}
+    recipe = re.search(r"^lint: .*\n((?:\t.*\n)+)", (ROOT / "Makefile").read_text(), flags=re.MULTILINE).group(1)
+    linted = {line.strip() for line in recipe.splitlines()}
+    checked = {
+        "ruff check --fix": "ruff check .",
+        "ruff format": "ruff format --check .",
+        "snakemake --lint": "snakemake --lint",
+    }
+    checked |= {"snakefmt": "snakefmt --check Snakefile workflow"}
+    assert {checked[entry] for entry in entries} == linted
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / ".github").rglob("*.yml")), ids=lambda path: path.name)
+def test_github_reads_its_files(path):
+    """What a form or a workflow must have; a workflow may call only targets of the Makefile."""
+    content = yaml.safe_load(path.read_text())
+    if path.parent.name == "ISSUE_TEMPLATE":
+        assert path.name == "config.yml" or {"name", "description", "body"} <= content.keys()
+        return
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
+    steps = [step for job in content["jobs"].values() for step in job["steps"]]
+    called = {word for step in steps for word in re.findall(r"\bmake ([a-z-]+)", step.get("run", ""))}
+    assert {"lint", "test", "test-study"} <= called <= targets
+    pythons = {entry["python"] for entry in content["jobs"]["tests"]["strategy"]["matrix"]["include"]}
+    assert pythons >= {"3.11", "3.12", "3.13"}
