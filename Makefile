@@ -26,7 +26,7 @@ LOCK := pyproject.toml --universal --python-version 3.11 --no-header --no-emit-i
 .PHONY: help demo run unlock study results plan config test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: config env  ## run the whole study on the embedded cohort
 	@python -m cmr2ecg.config_file $(CONFIG)
@@ -54,7 +54,9 @@ test: env  ## run the tests that take ten minutes
 test-long: env  ## run the others: whole studies disturbed, moved, in two processes, on real records
 	pytest -m long
 
-test-all: test test-long  ## run all tests; as root on Debian, make test-slurm too
+test-all: test test-long  ## run all tests, as root on Debian those on a SLURM too
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(MAKE) --no-print-directory test-slurm; \
+		else echo "not root on Debian: make test-slurm, the study on a SLURM of its own, is left out"; fi
 
 test-study: env  ## run the tiny study alone, from raw files to its tables
 	OMP_NUM_THREADS=1 pytest -m "not long" tests/workflow/test_study.py

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -37,15 +38,17 @@ def load(path):
     return module
 
 
-def small_wheel(folder, version):
-    """A wheel with one module that states its version."""
-    path, info = folder / f"tiny-{version}-py3-none-any.whl", f"tiny-{version}.dist-info"
+def small_wheel(folder, version, name="tiny", build=""):
+    """Write a wheel with one module that states its version, and return its entry in a lock file."""
+    path, info = folder / f"{name}-{version}-py3-none-any.whl", f"{name}-{version}.dist-info"
     with zipfile.ZipFile(path, "w") as file:
-        file.writestr("tiny.py", f"version = {version!r}")
-        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny\nVersion: {version}\n")
+        file.writestr(f"{name}.py", f"version = {version + build!r}")
+        file.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
         file.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
         file.writestr(f"{info}/RECORD", "")
-    return f"tiny=={version} \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    return (
+        f"{name.replace('_', '-')}=={version} \\\n    --hash=sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}\n"
+    )
 
 
 @pytest.fixture
@@ -75,8 +78,8 @@ def done(clone, *options):
     return process.returncode, out, err
 
 
-def version_there(clone):
-    command = [clone / ".venv/bin/python", "-c", "import tiny; print(tiny.version)"]
+def version_there(clone, name="tiny"):
+    command = [clone / ".venv/bin/python", "-c", f"import {name}; print({name}.version)"]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
@@ -109,6 +112,37 @@ def test_an_environment_from_nothing_to_its_end(clone, tmp_path):
     code, _, error = done(moved)
     assert code == 1 and "the same command tries again" in error and "HASHES" in error
     assert not (moved / ".venv/.installed").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="torch has a build without CUDA on Linux alone")
+def test_torch_without_cuda_comes_from_an_index_of_its_own(clone, tmp_path, monkeypatch):
+    names = ("torch", "torchvision", "nvidia_cublas", "triton")
+    lock = "".join(small_wheel(tmp_path, "1", name, "+cuda") for name in names)
+    (clone / "envs/requirements.txt").write_text(lock + small_wheel(tmp_path, "1"))
+    for name in ("torch", "torchvision"):
+        place = tmp_path / "index" / name
+        place.mkdir(parents=True)
+        small_wheel(place, "1", name, "+cpu")
+        (place / "index.html").write_text(f'<a href="{name}-1-py3-none-any.whl">{name}-1-py3-none-any.whl</a>')
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    main = tmp_path / "main"
+    for name in ("tiny", *names):
+        place = main / name.replace("_", "-")
+        place.mkdir(parents=True)
+        wheel = Path(shutil.copy(tmp_path / f"{name}-1-py3-none-any.whl", place))
+        (place / "index.html").write_text(f'<a href="{wheel.name}">{wheel.name}</a>')
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("PIP_INDEX_URL", main.as_uri())
+    monkeypatch.setenv("CMR2ECG_TORCH_INDEX", (tmp_path / "index").as_uri())
+    code, _, err = done(clone, "--torch", "cpu")
+    assert code == 0, err
+    assert version_there(clone, "torch") == version_there(clone, "torchvision") == "1+cpu"
+    assert version_there(clone) == "1" and not list((clone / ".venv").rglob("nvidia*"))
+    assert done(clone) == (0, "", "")
+    assert "it has torch for cpu, and cuda is wanted" in done(clone, "--torch", "cuda")[1]
+    assert version_there(clone, "torch") == "1+cuda" and list((clone / ".venv").rglob("nvidia*"))
 
 
 def test_the_second_waits_for_the_first(clone):

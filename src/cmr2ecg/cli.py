@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from cmr2ecg import __version__
 from cmr2ecg.runtime.command import InputError, run
+from cmr2ecg.runtime.cores import available_cores
 from cmr2ecg.runtime.failures import missing_package
 from cmr2ecg.runtime.packages import check_core
 
@@ -67,7 +67,7 @@ def parser() -> argparse.ArgumentParser:
             "--unit", choices=["mV", "uV"], help="unit of csv and npy files (default: what a csv's header says, or mV)"
         )
         part.add_argument(
-            "--threads", type=int, default=os.cpu_count(), metavar="N", help="cores to use (default: all)"
+            "--threads", type=int, default=available_cores(), metavar="N", help="cores to use (default: all)"
         )
         part.set_defaults(work=work)
         if name == "embed":

@@ -6,7 +6,6 @@ powers of two below the machine's cores, and all of them.
 
 import json
 import multiprocessing
-import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from cmr2ecg.benchmarks.data import SPACING_MM, beating_disc
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import MAE_BATCH, MMCL_BATCH, Step, build
+from cmr2ecg.runtime.cores import available_cores
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip
@@ -41,11 +41,6 @@ def run() -> Iterator[dict]:
     pretrain = paper_settings()["pretrain"]
     yield from threads("mae_step", lambda: build(MaeObjective, pretrain["mae"], MAE_BATCH, plain=False), counts)
     yield from threads("mmcl_step", lambda: build(MmclObjective, pretrain["mmcl"], MMCL_BATCH, plain=False), counts)
-
-
-def available_cores() -> int:
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def core_counts(cores: int) -> list[int]:

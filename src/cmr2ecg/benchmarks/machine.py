@@ -7,6 +7,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
+from cmr2ecg.runtime.cores import available_cores
 from cmr2ecg.training.result import PACKAGES, git_commit
 
 
@@ -14,7 +15,7 @@ def machine() -> dict:
     """Return processor, cores, memory, versions, commit, date, and the load of the last minute."""
     return {
         "processor": processor(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": available_cores(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
         "system": f"{platform.system()} {platform.release()}",
         "python": platform.python_version(),

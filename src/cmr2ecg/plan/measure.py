@@ -23,6 +23,7 @@ from typing import Any
 
 from cmr2ecg.plan.clock import since_start, timed
 from cmr2ecg.plan.flops import step_flops
+from cmr2ecg.runtime.cores import available_cores
 from cmr2ecg.runtime.imports import SOURCE
 
 SMALL_BATCH, STEP_SECONDS, KIND_SECONDS = 4, 0.3, 1.5  # smaller batch; aimed at for the larger; spent on a training
@@ -94,7 +95,7 @@ def measure(kinds: Mapping[str, tuple[Settings, Settings]], config: Settings, th
         config: all settings; device, precision and those of the data steps are used.
         threads: cores a training is to have; no more than the machine's are measured.
     """
-    began, cores = time.perf_counter(), len(os.sched_getaffinity(0))
+    began, cores = time.perf_counter(), available_cores()
     threads = min(threads, cores)
     count = max(1, cores // threads)
     sections = ("precision", "simulate_cohort", "clean_ecg", "crop_cmr")
