@@ -109,6 +109,21 @@ def test_the_licences_of_all_direct_dependencies_are_free_and_listed():
     assert listed == [(name, ", ".join(sorted(parts))) for name, parts in found.items()]
 
 
+def test_the_package_names_what_it_imports():
+    """In the core or in [train]; what only a dependency brings may be gone with its next version."""
+    project = PROJECT["project"]
+    named = [*project["dependencies"], *project["optional-dependencies"]["train"]]
+    named = {normal(Requirement(name).name) for name in named}
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "src").rglob("*.py")]
+    nodes = [node for tree in trees for node in ast.walk(tree)]
+    modules = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+    modules |= {node.module for node in nodes if isinstance(node, ast.ImportFrom)}
+    outside = {name.partition(".")[0] for name in modules} - sys.stdlib_module_names - {"cmr2ecg"}
+    packages = metadata.packages_distributions()
+    assert len(outside) > 20
+    assert not {name for name in outside if not named & set(map(normal, packages.get(name, [])))}
+
+
 def make(*arguments: str) -> subprocess.CompletedProcess:
     command = ["make", "--silent", "-C", str(ROOT), *arguments]
     return subprocess.run(command, capture_output=True, text=True, check=False)
