@@ -87,6 +87,8 @@ def _parse(text: str) -> Any:
         _check(node, {}, set())
         return loader.construct_document(node)
     except yaml.MarkedYAMLError as error:
+        if "nesting depth" in (error.problem or ""):  # PyYAML's own limit, of 6.0.4 and later
+            raise RecursionError from None
         mark = error.problem_mark or error.context_mark
         place = f"line {mark.line + 1}: " if mark else ""
         raise _Complaint(f"{place}{error.problem or error.context}; correct the YAML") from None

@@ -68,7 +68,7 @@ def to_dates(cells: pa.ChunkedArray) -> np.ndarray:
         InputError: if a cell is something else; without naming the file.
     """
     encoded = pd.Categorical(trimmed(cells).to_pandas())
-    days = np.array([_day(cell) for cell in encoded.categories] + [np.datetime64("NaT")], "datetime64[s]")
+    days = np.array([_day(cell) for cell in encoded.categories] + [np.datetime64("NaT", "s")], "datetime64[s]")
     return days[encoded.codes]
 
 

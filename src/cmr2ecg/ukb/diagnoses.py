@@ -65,7 +65,7 @@ def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> tupl
             found.append(places)
             strange, filled = strange + odd, filled + len(cells) - cells.null_count
     places = pd.concat(found, ignore_index=True) if found else _in_column(pd.Categorical([]), None, source, diseases)[0]
-    dates = np.full(len(places), np.datetime64("NaT"), "datetime64[s]")
+    dates = np.full(len(places), np.datetime64("NaT", "s"), "datetime64[s]")
     for column, rows in places.groupby("date_column").indices.items():
         dates[rows] = to_dates(piece[column])[places["row"].to_numpy()[rows]]
     return places[["row", "disease"]].assign(date=dates), strange, filled

@@ -45,7 +45,7 @@ def read_named(
             log.warning("raw.tabular: no column %s; %s", name, "0 for everybody" if name in diseases else "left empty")
     values = values[values.index.isin(eids) & values[known].notna().all(axis=1)].sort_index()
     labels = values[list(diseases)].fillna(0).astype("int8")
-    never = pd.Series(np.datetime64("NaT"), values.index, dtype="datetime64[s]")
+    never = pd.Series(np.datetime64("NaT", "s"), values.index, dtype="datetime64[s]")
     dates = pd.DataFrame({name: never for name in ("visit_date", *(f"{name}_date" for name in diseases))})
     phenotypes = pd.DataFrame(np.nan, values.index, list(phenotype_fields()))
     tables = values[list(covariates)].astype(float), labels, dates, phenotypes

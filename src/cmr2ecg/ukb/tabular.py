@@ -164,7 +164,7 @@ def _read_piece(
             here = np.flatnonzero(visit == number)
             values[name][here] = to_numbers(piece[column].take(pa.array(here)), name)
         values[name], outside[name] = within(values[name], name, ranges)
-    values["visit_date"] = np.full(len(eids), np.datetime64("NaT"), "datetime64[s]")
+    values["visit_date"] = np.full(len(eids), np.datetime64("NaT", "s"), "datetime64[s]")
     for number, column in plan.visit_dates.items():
         here = np.flatnonzero(visit == number)
         values["visit_date"][here] = to_dates(piece[column].take(pa.array(here)))

@@ -240,7 +240,8 @@ def test_single_phenotypes_and_probes_are_no_cells_of_the_papers_tables():
     table = of_layout(layout)
     single = table.assign(output="LVEDV", value=0.99)
     probe = table.assign(fit="probe", value=0.99)
-    assert make_cells(layout, pd.concat([single, table, probe])) == make_cells(layout, table)
+    found, wanted = make_cells(layout, pd.concat([single, table, probe])), make_cells(layout, table)
+    assert repr(found) == repr(wanted)  # NaN in a cell equals nothing
 
 
 def test_the_reason_of_a_fit_that_could_not_be_made_is_its_footnote():
