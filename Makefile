@@ -12,7 +12,11 @@ ROUNDS ?= 5
 SUBJECTS ?=
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 PLAN ?=
-export PATH := $(abspath $(VENV))/bin:$(PATH)
+override VENV := $(patsubst ~/%,$(HOME)/%,$(VENV))
+PLACE := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))
+# A Mac's make looks for simple commands in its own PATH, not in the one below, unless the shell has no path.
+SHELL := sh
+export PATH := $(PLACE)/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 # Nothing is imported from the working directory, whatever lies there.
 export PYTHONSAFEPATH := 1
@@ -54,7 +58,9 @@ test: env  ## run the tests that take ten minutes
 test-long: env  ## run the others: whole studies disturbed, moved, in two processes, on real records
 	pytest -m long
 
-test-all: test test-long  ## run all tests, as root on Debian those on a SLURM too
+test-all:  ## run all tests, as root on Debian those on a SLURM too
+	@$(MAKE) --no-print-directory test
+	@$(MAKE) --no-print-directory test-long
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then $(MAKE) --no-print-directory test-slurm; \
 		else echo "not root on Debian: make test-slurm, the study on a SLURM of its own, is left out"; fi
 
@@ -128,4 +134,4 @@ check-lock: env  ## ask the package index whether every Python and machine finds
 env:  ## create the Python environment, with the command cmr2ecg in it
 	$(if $(filter-out cpu cuda,$(TORCH)),$(error TORCH=$(TORCH): cpu or cuda is wanted))
 	@command -v git >/dev/null || { echo "cmr2ecg needs git: install it and run again"; exit 1; }
-	@python=$$(envs/find_python $(VENV) $(PYTHON)) && "$$python" envs/environment.py $(VENV) $(if $(PYTHON),--python) $(if $(TORCH),--torch $(TORCH))
+	@python=$$(envs/find_python "$(PLACE)" "$(PYTHON)") && "$$python" envs/environment.py "$(PLACE)" $(if $(PYTHON),--python) $(if $(TORCH),--torch $(TORCH))

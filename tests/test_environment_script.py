@@ -67,13 +67,13 @@ def clone(tmp_path, monkeypatch):
     return folder
 
 
-def start(clone, *options):
-    command = [sys.executable, str(clone / "envs/environment.py"), str(clone / ".venv"), *options]
+def start(clone, *options, venv=None):
+    command = [sys.executable, str(clone / "envs/environment.py"), str(venv or clone / ".venv"), *options]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
-def done(clone, *options):
-    process = start(clone, *options)
+def done(clone, *options, venv=None):
+    process = start(clone, *options, venv=venv)
     out, err = process.communicate()
     return process.returncode, out, err
 
@@ -123,8 +123,10 @@ def test_torch_without_cuda_comes_from_an_index_of_its_own(clone, tmp_path, monk
     for name in ("torch", "torchvision"):
         place = tmp_path / "index" / name
         place.mkdir(parents=True)
-        small_wheel(place, "1", name, "+cpu")
-        (place / "index.html").write_text(f'<a href="{name}-1-py3-none-any.whl">{name}-1-py3-none-any.whl</a>')
+        small_wheel(place, "1+cpu", name)
+        (place / "index.html").write_text(
+            f'<a href="{name}-1%2Bcpu-py3-none-any.whl">{name}-1+cpu-py3-none-any.whl</a>'
+        )
     monkeypatch.delenv("PIP_NO_INDEX")
     monkeypatch.delenv("PIP_FIND_LINKS")
     main = tmp_path / "main"
@@ -141,6 +143,7 @@ def test_torch_without_cuda_comes_from_an_index_of_its_own(clone, tmp_path, monk
     assert version_there(clone, "torch") == version_there(clone, "torchvision") == "1+cpu"
     assert version_there(clone) == "1" and not list((clone / ".venv").rglob("nvidia*"))
     assert done(clone) == (0, "", "")
+    assert done(clone) == (0, "", "")
     assert "it has torch for cpu, and cuda is wanted" in done(clone, "--torch", "cuda")[1]
     assert version_there(clone, "torch") == "1+cuda" and list((clone / ".venv").rglob("nvidia*"))
 
@@ -155,12 +158,56 @@ def test_the_second_waits_for_the_first(clone):
         process.communicate()
 
 
-def test_a_folder_that_is_no_environment_is_left_alone(clone):
-    (clone / ".venv").mkdir()
-    (clone / ".venv/thesis.txt").write_text("mine")
-    code, _, error = done(clone)
-    assert code == 1 and "no Python environment, so it is left alone" in error
-    assert (clone / ".venv/thesis.txt").read_text() == "mine"
+@pytest.mark.parametrize("with_python", [True, False])
+def test_a_folder_of_the_users_own_is_left_alone(clone, tmp_path, with_python):
+    """An environment, too, unless it is ours: it says so, its lock does, or it lies in the clone."""
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.txt").write_text("mine")
+    if with_python:
+        (mine / "pyvenv.cfg").write_text("home = /usr/bin\n")
+    code, _, error = done(clone, venv=mine)
+    assert code == 1 and "was not made by cmr2ecg, so it is left alone" in error
+    assert (mine / "thesis.txt").read_text() == "mine"
+    (clone / ".venv").write_text("a file")
+    assert "left alone" in done(clone)[2] and (clone / ".venv").read_text() == "a file"
+
+
+@pytest.mark.slow
+def test_an_environment_whose_clearing_was_interrupted_and_one_behind_a_link(clone, tmp_path, monkeypatch):
+    for name, value in {"TARGET": "/nowhere", "USER": "1", "REQUIRE_HASHES": "1", "DRY_RUN": "1"}.items():
+        monkeypatch.setenv(f"PIP_{name}", value)  # of the user's shell: packages would go elsewhere, or nowhere
+    place = tmp_path / "deep/scratch"
+    place.mkdir(parents=True)
+    (clone / ".venv").symlink_to(place)
+    assert done(clone)[0] == 0 and version_there(clone) == "1" and (clone / ".venv").is_symlink()
+    for name in ("pyvenv.cfg", ".installed"):
+        (place / name).unlink()
+    assert "half made" in done(clone)[1] and version_there(clone) == "1"
+
+    elsewhere = clone.rename(tmp_path / "elsewhere")  # the environment stays, and its command belongs to another place
+    assert done(elsewhere) == (0, "", "")
+    assert str(elsewhere) in json.loads((place / ".installed").read_text())["package"]
+
+
+def test_without_a_lock_a_whole_environment_is_used(clone, monkeypatch, tmp_path):
+    """In the clone of another member of the group, whose lock file this user may only read, or not make."""
+    script = load(clone / "envs/environment.py")
+    opened = []
+
+    def refuse(path, flags, *mode):
+        opened.append(flags)
+        if flags & os.O_CREAT:
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path, flags, *mode)
+
+    real = os.open
+    monkeypatch.setattr(script.os, "open", refuse)
+    assert script.take(tmp_path / "venv.lock") is None
+    shutil.copy(clone / "pyproject.toml", tmp_path / "venv.lock")
+    handle = script.take(tmp_path / "venv.lock")
+    assert handle is not None and opened[-1] == os.O_RDONLY
+    os.close(handle)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +268,7 @@ def path(tmp_path):
     """A folder that is the whole search path, with what a shell script needs."""
     for tool in ("cat", "sh"):
         (tmp_path / tool).symlink_to(shutil.which(tool))
+    stub(tmp_path, "cc", "exit 0")  # which Python 3.14 is asked about
     return tmp_path
 
 
@@ -234,6 +282,8 @@ def test_the_newest_python_that_works_is_found(path):
     stub(path, "python3.14", "exit 127")  # as pyenv's for a version that is not switched on
     stub(path, "python3.13", f'exec {sys.executable} "$@"')
     stub(path, "python3.12", f'exec {sys.executable} "$@"')
+    assert find(path) == (0, str(path / "python3.13"), "")
+    stub(path, "python3.14", "echo pyenv: not set; exit 127")
     assert find(path) == (0, str(path / "python3.13"), "")
     assert find(path, str(path / "python3.12")) == (0, str(path / "python3.12"), "")
     (path / "venv/bin").mkdir(parents=True)

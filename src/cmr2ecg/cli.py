@@ -89,11 +89,16 @@ def parser() -> argparse.ArgumentParser:
     return whole
 
 
+def threads_of(args: argparse.Namespace) -> int:
+    """Return the cores to use, at least one and no more than there are."""
+    return min(max(1, args.threads), available_cores())
+
+
 def predict(args: argparse.Namespace, files: list[Path], source: "Source") -> None:
     """Write what the release says of each file."""
     from cmr2ecg.predict.run import predict_files
 
-    options = {"prevalences": args.prevalence, "pages": args.pages, "threads": max(1, args.threads)}
+    options = {"prevalences": args.prevalence, "pages": args.pages, "threads": threads_of(args)}
     done, clock = predict_files(files, args.model, args.out, source, **options)
     finish(done, len(files), clock.report(), f"{args.out}/predictions.csv")
 
@@ -106,7 +111,7 @@ def embed(args: argparse.Namespace, files: list[Path], source: "Source") -> None
         raise InputError(f"--out {args.out}: a .parquet or .h5 file is wanted")
     if args.out.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise InputError(f"--out {args.out}: {missing_package('pyarrow', 'pyarrow')}, or name a .h5 file")
-    done, clock = embed_files(files, args.model, args.out, source, max(1, args.threads))
+    done, clock = embed_files(files, args.model, args.out, source, threads_of(args))
     finish(done, len(files), clock.report(), str(args.out))
 
 

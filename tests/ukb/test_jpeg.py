@@ -1,6 +1,8 @@
 """JPEG lossless: every prediction and restarts give back the pixels, as another decoder does; damage is refused."""
 
 import io
+import struct
+import tracemalloc
 
 import gdcm
 import numpy as np
@@ -89,6 +91,32 @@ def test_restarts_in_another_order_are_refused():
     swapped = changed(changed(stream, first + 1, 0xD1), second + 1, 0xD0)
     assert refusal(swapped) == ("undecodable DICOM", "JPEG restarts")
     assert refusal(stream[:first] + stream[second:]) == ("undecodable DICOM", "JPEG restarts")
+
+
+def bomb(kind):
+    """15 MB that say they are 24 x 20 pixels; zipped they are some kilobytes."""
+    stream = jpeg_lossless(image(12, True), precision=12, restart=1)
+    huffman, scan = (stream.index(bytes([0xFF, code])) for code in (0xC4, 0xDA))
+    start, size = scan + 10, 15_000_000
+    if kind == "pixels":
+        return stream[:start] + bytes(size) + stream[-2:]
+    if kind == "restarts":
+        return stream[:start] + b"".join(bytes([0xFF, 0xD0 + k % 8]) for k in range(size // 2)) + stream[-2:]
+    if kind == "tables in one segment":
+        body = bytes(17) * (65533 // 17)
+        return stream[:huffman] + (b"\xff\xc4" + struct.pack(">H", len(body) + 2) + body) + stream[huffman:]
+    return stream[:huffman] + (b"\xff\xc4\x00\x13" + bytes(17)) * (size // 21) + stream[huffman:]
+
+
+@pytest.mark.parametrize("kind", ["pixels", "restarts", "tables in one segment", "tables"])
+def test_a_small_image_claims_little_memory(kind):
+    stream = bomb(kind)
+    tracemalloc.start()
+    try:
+        assert refusal(stream)[0] == "undecodable DICOM"
+        assert tracemalloc.get_traced_memory()[1] < 2.5 * len(stream)  # the stream itself is copied twice
+    finally:
+        tracemalloc.stop()
 
 
 def test_most_damage_is_found():

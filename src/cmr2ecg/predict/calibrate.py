@@ -111,7 +111,7 @@ def check_prevalences(wanted: Sequence[str], diseases: Sequence[str]) -> dict[st
     """Return {disease: prevalence} of texts such as cad=0.07.
 
     Raises:
-        InputError: for another text, a disease the release lacks, or a number outside 0 to 1.
+        InputError: for another text, a disease the release lacks, or a number outside 0 to 1, or one given twice.
     """
     found = {}
     for text in wanted:
@@ -122,6 +122,8 @@ def check_prevalences(wanted: Sequence[str], diseases: Sequence[str]) -> dict[st
             value = math.nan
         if name not in diseases:
             raise InputError(f"--prevalence {text}: the release knows {', '.join(diseases) or 'no disease'}")
+        if name in found:
+            raise InputError(f"--prevalence {text}: {name} is given twice")
         if not 0 < value < 1:
             raise InputError(f"--prevalence {text}: a share between 0 and 1 is wanted, as in {name}=0.07")
         found[name] = value

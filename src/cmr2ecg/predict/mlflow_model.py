@@ -3,6 +3,7 @@
 MLflow imports this module by its name (a pyfunc's `loader_module`), so that nothing is pickled.
 """
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 RATE = "sampling_rate_hz"
+TEXTS = ("status", "reason")
 BATCH = 16  # ECGs that the networks take at once
 
 
@@ -35,14 +37,21 @@ class ReleaseModel:
         An ECG that cannot be used has the status "rejected", a reason, and no numbers.
 
         Args:
-            model_input: leads in the order I II III aVR aVL aVF V1 ... V6.
+            model_input: leads in the order I II III aVR aVL aVF V1 ... V6; what a masked array hides is missing.
             params: `sampling_rate_hz`, by default that of the release.
+
+        Raises:
+            ValueError: if these are no such ECGs, or the rate is none.
         """
-        rate = (params or {}).get(RATE) or self.config["clean_ecg"]["sampling_rate_hz"]
-        source = Source(self.config["clean_ecg"], float(rate), "mV", keep_signal=False)
-        records = [record_of_array(ecg, source) for ecg in np.asarray(model_input)]
+        rate = (params or {}).get(RATE)
+        rate = float(self.config["clean_ecg"]["sampling_rate_hz"] if rate is None else rate)
+        if not 0 < rate < math.inf:
+            raise ValueError(f"{RATE} {rate:g}: samples a second are wanted, such as 500")
+        source = Source(self.config["clean_ecg"], rate, "mV", keep_signal=False)
+        records = [record_of_array(ecg, source) for ecg in ecgs_of(model_input)]
         rows = [row for k in range(0, len(records), BATCH) for row in self._rows(records[k : k + BATCH])]
-        return pd.DataFrame(rows, columns=self.columns)
+        kinds = {name: str if name in TEXTS else float for name in self.columns}
+        return pd.DataFrame(rows, columns=self.columns).astype(kinds)
 
     @property
     def columns(self) -> list[str]:
@@ -55,14 +64,29 @@ class ReleaseModel:
         return [number_row(entry_of(record, None if record.reason else next(said))) for record in records]
 
 
+def ecgs_of(model_input: Any) -> np.ndarray:
+    """Return ECGs (n, 12, samples) as float64, with NaN for what a masked array hides.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    wanted = "ECGs (n, 12, samples) in mV are wanted, one as (1, 12, samples)"
+    try:
+        ecgs = np.ma.filled(np.ma.asarray(model_input).astype(np.float64), np.nan)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{wanted}, all of one length ({error})") from error
+    if ecgs.ndim != 3:
+        raise ValueError(f"{wanted}, not {' x '.join(map(str, ecgs.shape)) or 'one number'}")
+    return ecgs
+
+
 def signature(config: Mapping[str, Any]) -> "ModelSignature":
     """Return what a release of these settings takes and gives, as MLflow states it."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
-    texts = ("status", "reason")
     outputs = [
-        ColSpec("string", name) if name in texts else ColSpec("double", name, required=False)
+        ColSpec("string", name) if name in TEXTS else ColSpec("double", name, required=False)
         for name in columns(config["targets"])[1:]
     ]
     return ModelSignature(

@@ -20,6 +20,8 @@ LOSSLESS_FRAME, HUFFMAN, SCAN, RESTART_INTERVAL = 0xC3, 0xC4, 0xDA, 0xDD
 # Other kinds of frames and hierarchical images: what follows them could be larger than what was checked.
 OTHER_FRAMES = frozenset({*range(0xC0, 0xD0)} - {LOSSLESS_FRAME, HUFFMAN, 0xC8, 0xCC}) | {0xDC, 0xDE, 0xDF}
 FIRST_RESTART, STUFFED = 0xD0, 0x00
+MOST_BYTES = 8  # of a pixel: 16 bits of code and 16 of difference, and as much again where each byte is stuffed
+MOST_TABLES = 64
 
 
 @dataclass(frozen=True)
@@ -67,10 +69,11 @@ def decode_lossless(stream: bytes, shape: tuple[int, int]) -> np.ndarray:
         headers = _headers(stream, shape)
     except (struct.error, IndexError) as error:
         raise Rejection("undecodable DICOM", "JPEG markers") from error
-    pieces = _between_restarts(stream[headers.start : -len(IMAGE_END)])
     rows, step = shape[0], headers.rows
-    if len(pieces) != -(-rows // step):
-        raise Rejection("undecodable DICOM", "JPEG restarts")
+    coded, count = stream[headers.start : -len(IMAGE_END)], -(-rows // step)
+    if len(coded) > MOST_BYTES * rows * shape[1] + 3 * count:  # before anything is unpacked
+        raise Rejection("undecodable DICOM", "JPEG longer than its pixels")
+    pieces = _between_restarts(coded, count)
     pixels = np.empty(shape, np.uint8 if headers.precision <= 8 else np.uint16)
     for first, piece in zip(range(0, rows, step), pieces, strict=True):
         size = min(step, rows - first), shape[1]
@@ -80,7 +83,7 @@ def decode_lossless(stream: bytes, shape: tuple[int, int]) -> np.ndarray:
 
 def _headers(stream: bytes, shape: tuple[int, int]) -> Headers:
     """Read the only frame header, the tables and the scan header in front of the coded values."""
-    frame, tables, interval, at = None, {}, 0, 2
+    frame, tables, defined, interval, at = None, {}, 0, 0, 2
     while stream.startswith(b"\xff\xd8") and at + 10 <= len(stream) and stream[at] == 0xFF:
         marker = stream[at + 1]
         if marker == 0xFF:  # fill byte
@@ -104,6 +107,9 @@ def _headers(stream: bytes, shape: tuple[int, int]) -> Headers:
         if marker == LOSSLESS_FRAME:
             frame = _frame(body, shape)
         elif marker == HUFFMAN:
+            defined += 1
+            if defined > MOST_TABLES:
+                break
             tables |= _tables(body)
         elif marker == RESTART_INTERVAL:
             (interval,) = struct.unpack(">H", body)
@@ -123,6 +129,8 @@ def _frame(body: bytes, shape: tuple[int, int]) -> tuple[int, int]:
 def _tables(body: bytes) -> dict[int, HuffmanTable]:
     """Return the Huffman tables of a segment by their number."""
     found, at = {}, 0
+    if len(body) > 4 * (17 + 256):  # four tables with all their codes
+        raise Rejection("undecodable DICOM", "JPEG Huffman table")
     while at < len(body):
         kind, counts = body[at], body[at + 1 : at + 17]
         values = body[at + 17 : at + 17 + sum(counts)]
@@ -143,17 +151,17 @@ def _scan(body: bytes, component: int, tables: dict[int, HuffmanTable]) -> int:
     return selection
 
 
-def _between_restarts(coded: bytes) -> list[np.ndarray]:
-    """Return the bytes (uint8) between restarts, without those stuffed in behind 0xFF.
+def _between_restarts(coded: bytes, count: int) -> list[np.ndarray]:
+    """Return the `count` pieces of bytes (uint8) between restarts, without those stuffed in behind 0xFF.
 
     Raises:
-        Rejection: if a restart is missing, or another marker stands there.
+        Rejection: if there are more or fewer, or another marker stands there.
     """
     values = np.frombuffer(coded, np.uint8)
     marks = np.flatnonzero(values[:-1] == 0xFF) + 1
     codes = values[marks]
     restarts = marks[codes != STUFFED]
-    expected = FIRST_RESTART + np.arange(len(restarts)) % 8
+    expected = FIRST_RESTART + np.arange(count - 1) % 8
     if values[-1:].tolist() == [0xFF] or not np.array_equal(values[restarts], expected):
         raise Rejection("undecodable DICOM", "JPEG restarts")
     keep = np.ones(len(values), bool)

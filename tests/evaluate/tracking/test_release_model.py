@@ -120,3 +120,23 @@ def test_another_rate_than_the_releases_is_a_parameter(tracked):
     assert half["status"].tolist() == ["predicted"]
     assert half["cad_risk"][0] == pytest.approx(whole["cad_risk"][0], abs=0.1)
     assert model.predict(ecgs[:1, :, ::2])["status"].tolist() == ["rejected"]  # five seconds at 500 Hz
+
+
+def test_what_are_no_ecgs_is_said_and_what_is_missing_stays_so(tracked):
+    from cmr2ecg.predict.mlflow_model import ReleaseModel
+
+    _, folder, ecgs = tracked
+    model = ReleaseModel(folder)
+    for rate in (0.0, -500.0, float("nan")):
+        with pytest.raises(ValueError, match="samples a second are wanted"):
+            model.predict(ecgs, {"sampling_rate_hz": rate})
+    for odd in (ecgs[0], None, 3.0, {"a": 1}, [[[1, 2], [3]]], np.array([["x"]])):
+        with pytest.raises(ValueError, match=r"ECGs \(n, 12, samples\) in mV are wanted"):
+            model.predict(odd)
+    none = model.predict(ecgs[:0])
+    assert len(none) == 0 and none["cad_risk"].dtype == float
+    as_objects = model.predict(ecgs[:1].astype(object))
+    assert as_objects["cad_risk"].tolist() == model.predict(ecgs[:1].tolist())["cad_risk"].tolist()
+    hidden = np.ma.masked_array(ecgs[:1], mask=np.zeros_like(ecgs[:1], bool))
+    hidden.mask[:, 6] = True
+    assert model.predict(hidden)["status"].tolist() == ["rejected"]
