@@ -78,6 +78,14 @@ def test_mlflows_command_says_what_ours_does(tracked, tmp_path):
     np.testing.assert_allclose(theirs[numbers].astype(float), ours[numbers], rtol=2e-5)
 
 
+def test_the_registry_says_what_it_is(tracked):
+    from mlflow import MlflowClient
+
+    uri = f"sqlite:///{tracked[0]}/mlflow.db"
+    said = MlflowClient(uri, uri).get_model_version("cmr2ecg-demo-mmcl", "1").description
+    assert all(words in said for words in ("12-lead ECG", "synthetic", "not a medical device", "README.md"))
+
+
 def test_the_same_release_is_logged_once_and_another_is_a_new_version(tracked, tmp_path):
     root, folder, _ = tracked
     other = tmp_path / "other"

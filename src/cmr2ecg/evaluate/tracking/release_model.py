@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from cmr2ecg.predict.examples import example_record
+from cmr2ecg.predict.results import NOTE
 from cmr2ecg.predict.run import ENCODER_GRAPH, GRAPH
 from cmr2ecg.runtime.imports import PACKAGE, SOURCE
 from cmr2ecg.runtime.packages import CORE
@@ -23,8 +24,10 @@ NAME = "model"
 BESIDE_GRAPH = ("model.safetensors", ENCODER_GRAPH)  # what predictions do without where there is a graph of the fits
 
 
-def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> None:
+def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> str:
     """Log a release in the active run and register it: its files, this package's code, pins of the packages it needs.
+
+    Returns the version that it has in the registry.
 
     Args:
         folder: of the release.
@@ -45,7 +48,7 @@ def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> None:
             if not graph or path.name not in BESIDE_GRAPH:
                 (data / path.name).symlink_to(path.resolve())  # MLflow copies what it points to
         with redirect_stderr(io.StringIO()) as said:
-            mlflow.pyfunc.log_model(
+            logged = mlflow.pyfunc.log_model(
                 name=NAME,
                 loader_module=MODULE,
                 data_path=str(data),
@@ -58,6 +61,16 @@ def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> None:
             )
     for line in said.getvalue().splitlines():  # MLflow prints, whatever the log's level
         log.info("%s", line)
+    return str(logged.registered_model_version)
+
+
+def description(config: Mapping[str, Any]) -> str:
+    """Return what the registry says of a release."""
+    drawn = " It learnt from a synthetic cohort of drawn ECGs and hearts." * config["synthetic"]
+    return (
+        f"Risks and cardiac phenotypes from a 12-lead ECG: the encoder {config['encoder']}, fine-tuned on the cohort"
+        f" {config['cohort']}.{drawn} {NOTE} The model card is data/{config['name']}/README.md."
+    )
 
 
 @contextmanager
