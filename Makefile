@@ -73,7 +73,7 @@ test-pythons:  ## run make test on every Python of PYTHONS, each with an environ
 		$(MAKE) --no-print-directory test VENV=.venv-$$name PYTHON=$$python || exit 1; done
 
 test-random: env  ## run the tests that draw their own input with other draws than those of make test
-	pytest --hypothesis-profile=default --hypothesis-seed=$$(date +%s) -m "not slow"
+	pytest --hypothesis-profile=random --hypothesis-seed=$$(date +%s) -m "not slow"
 
 test-interrupt: env  ## disturb ROUNDS studies at random points, some minutes each; CMR2ECG_SEED=N repeats
 	CMR2ECG_SEED=$${CMR2ECG_SEED:-$$(date +%s)} CMR2ECG_ROUNDS=$(ROUNDS) pytest -vv tests/workflow/test_interruptions.py

@@ -19,6 +19,7 @@ SHARED = ROOT.parent / "shared"
 STUDIES = ROOT / "tests/workflow"
 # The same code is tested on the same draws; make test-random draws others.
 settings.register_profile("repeatable", derandomize=True, deadline=None)  # a busy machine fails nothing
+settings.register_profile("random", deadline=None)
 settings.load_profile("repeatable")
 
 
