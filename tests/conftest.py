@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
-from skips import skip_lines
+from skips import skip_line
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
@@ -42,8 +42,9 @@ class WholeFiles(LoadScopeScheduling):
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end how many tests were skipped and why."""
-    for line in skip_lines(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ())):
+    """Say in one line at the end how many tests were skipped and why."""
+    line = skip_line(report.longrepr[2] for report in terminalreporter.stats.get("skipped", ()))
+    if line:
         terminalreporter.write_line(line)
 
 

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterable
 
 
-def skip_lines(reasons: Iterable[str]) -> list[str]:
-    """Return a line with the number of skipped tests and one for each reason, the most frequent first."""
+def skip_line(reasons: Iterable[str]) -> str:
+    """Return the number of skipped tests and that of each reason, the most frequent first; "" if there were none."""
     counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
     if not counts:
-        return []
+        return ""
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return [f"{counts.total()} skipped:", *(f"{count:5} {reason}" for reason, count in most)]
+    return f"{counts.total()} skipped: " + "; ".join(f"{count} {reason}" for reason, count in most)

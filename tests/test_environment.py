@@ -186,6 +186,13 @@ def test_every_place_states_the_same_version():
     assert cited["license"] == PROJECT["project"]["license"] and cited["cff-version"] == "1.2.0"
 
 
+def test_the_workflow_catalogue_finds_what_it_asks_for():
+    catalogue = yaml.safe_load((ROOT / ".snakemake-workflow-catalog.yml").read_text())["usage"]
+    assert set(catalogue) == {"mandatory-flags", "software-stack-deployment", "report"}
+    named = catalogue["mandatory-flags"]["flags"].split()[-1]
+    assert all((ROOT / name).is_file() for name in ("workflow/Snakefile", "config/README.md", "LICENSE", named))
+
+
 def test_pre_commit_runs_what_make_lint_runs():
     """The fixing forms of the same commands."""
     hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]

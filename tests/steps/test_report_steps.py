@@ -375,6 +375,13 @@ def test_tracking_again_adds_nothing_and_a_change_replaces_its_run_only(study, d
     assert after.keys() == before.keys()
 
 
+def test_runs_name_the_data_they_learnt_from(database):
+    query = """SELECT DISTINCT datasets.name, datasets.digest, input_tags.value FROM runs
+        JOIN inputs ON inputs.destination_id = runs.run_uuid JOIN datasets ON datasets.dataset_uuid = inputs.source_id
+        JOIN input_tags ON input_tags.input_uuid = inputs.input_uuid WHERE runs.name = 'mmcl/cad/100'"""
+    assert ask(database, query) == [("split.csv", "a" * 36, "split")]
+
+
 def test_runs_follow_their_files_to_another_folder(study, database, tmp_path):
     """Results are restored elsewhere: tables are found there, and the old folder is not written to."""
     copy, old = tmp_path / "mlflow.db", (study / "artifacts").resolve().as_uri()

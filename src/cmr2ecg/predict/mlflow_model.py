@@ -14,15 +14,14 @@ import pandas as pd
 from cmr2ecg.predict.reading import record_of_array
 from cmr2ecg.predict.records import Record, Source
 from cmr2ecg.predict.release import read_config
-from cmr2ecg.predict.results import columns, describe, entry_of, number_row
-from cmr2ecg.predict.run import load_networks
+from cmr2ecg.predict.results import columns, describe, entry_of, values_of
+from cmr2ecg.predict.run import BATCH, load_networks
 
 if TYPE_CHECKING:
     from mlflow.models import ModelSignature
 
 RATE = "sampling_rate_hz"
 TEXTS = ("status", "reason")
-BATCH = 16  # ECGs that the networks take at once
 
 
 class ReleaseModel:
@@ -61,7 +60,7 @@ class ReleaseModel:
     def _rows(self, records: list[Record]) -> list[dict[str, Any]]:
         good = [record.cleaned for record in records if not record.reason]
         said = iter(describe(self.config["targets"], self.networks(np.stack(good)), {}) if good else ())
-        return [number_row(entry_of(record, None if record.reason else next(said))) for record in records]
+        return [values_of(entry_of(record, None if record.reason else next(said))) for record in records]
 
 
 def ecgs_of(model_input: Any) -> np.ndarray:

@@ -108,17 +108,13 @@ def columns(targets: Mapping[str, Any]) -> list[str]:
 
 
 def row_of(entry: Mapping[str, Any]) -> dict[str, str]:
-    """Return one entry's cells by column; numbers have six digits."""
-    row = {"file": harmless(entry["file"]), "status": entry["status"], "reason": harmless(entry.get("reason", ""))}
-    for name, said in entry.get("risks", {}).items():
-        row |= {f"{name}_risk": cell(said["risk"]), f"{name}_std": cell(said["std"])}
-    for name, said in entry.get("phenotypes", {}).items():
-        row |= {name: cell(said["value"]), f"{name}_low": cell(said["low"]), f"{name}_high": cell(said["high"])}
-    return row
+    """Return one entry's cells of predictions.csv by column; numbers have six digits."""
+    said = {"file": entry["file"], **values_of(entry)}
+    return {name: harmless(value) if isinstance(value, str) else cell(value) for name, value in said.items()}
 
 
-def number_row(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one entry's cells by column as `row_of`, but with numbers as they are and no file."""
+def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
+    """Return by column what one entry says, without the file."""
     row = {"status": entry["status"], "reason": entry.get("reason", "")}
     for name, said in entry.get("risks", {}).items():
         row |= {f"{name}_risk": said["risk"], f"{name}_std": said["std"]}

@@ -42,6 +42,13 @@ def test_a_fine_tuning_shows_settings_test_metrics_and_tags(folder):
     assert run.tags["commit"] == "0123abcd"
     assert run.tags["weights.model"] == str(folder / "model.safetensors")
     assert run.tags["weights.model.sha256"] == sha256(b"weights").hexdigest()
+    assert run.datasets == [("split", "results/demo/split_subjects/split.csv", "a" * 64)]
+
+
+def test_a_run_of_other_data_is_another(folder):
+    run, path = read_run(folder / "result.json", METRICS), folder / "result.json"
+    path.write_text(path.read_text().replace("a" * 64, "b" * 64))
+    assert read_run(path, METRICS).digest() != run.digest()
 
 
 def test_a_pre_training_has_no_test_metrics(tmp_path):

@@ -7,6 +7,9 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+# Where MLflow keeps paths below an experiment's folder: tables and their columns.
+PATHS = {"runs": "artifact_uri", "logged_models": "artifact_location", "model_versions": "storage_location"}
+
 
 def follow_files(database: Path, artifact_root: Path, cohort: str) -> None:
     """Put the folder where a cohort's files lie now in the place of the one where they lay when the runs were made.
@@ -28,12 +31,8 @@ def follow_files(database: Path, artifact_root: Path, cohort: str) -> None:
 def _rewrite(connection: sqlite3.Connection, experiment: int, old: str, new: str) -> None:
     """Change the beginning of the paths of an experiment, its runs and its models."""
     connection.execute("UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (new, experiment))
-    for table, column, where, values in (
-        ("runs", "artifact_uri", "experiment_id = ?", (experiment,)),
-        ("logged_models", "artifact_location", "experiment_id = ?", (experiment,)),
-        ("model_versions", "storage_location", "true", ()),
-    ):
+    for table, column in PATHS.items():
         connection.execute(
-            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE {where} AND substr({column}, 1, ?) = ?",
-            (new, len(old) + 1, *values, len(old) + 1, f"{old}/"),
+            f"UPDATE {table} SET {column} = ? || substr({column}, ?) WHERE substr({column}, 1, ?) = ?",
+            (new, len(old) + 1, len(old) + 1, f"{old}/"),
         )

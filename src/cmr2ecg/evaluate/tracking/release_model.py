@@ -27,12 +27,13 @@ BESIDE_GRAPH = ("model.safetensors", ENCODER_GRAPH)  # what predictions do witho
 def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> str:
     """Log a release in the active run and register it: its files, this package's code, pins of the packages it needs.
 
-    Returns the version that it has in the registry.
-
     Args:
         folder: of the release.
         config: of the release.
         registered: name in the registry.
+
+    Returns:
+        The version that it has in the registry.
     """
     import mlflow
 
@@ -74,24 +75,16 @@ def description(config: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def using(client: "MlflowClient") -> Iterator[None]:
-    """Let MLflow's own functions write where a client does, and as before afterwards."""
+def active_run(client: "MlflowClient", run_id: str) -> Iterator[None]:
+    """Let MLflow's own functions write to a run of a client's database, and as before afterwards."""
     import mlflow
 
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()
     mlflow.set_tracking_uri(client.tracking_uri)
     mlflow.set_registry_uri(client.tracking_uri)
     try:
-        yield
+        with mlflow.start_run(run_id=run_id):
+            yield
     finally:
         mlflow.set_tracking_uri(before[0])
         mlflow.set_registry_uri(before[1])
-
-
-@contextmanager
-def active_run(run_id: str) -> Iterator[None]:
-    """Let MLflow's own functions write to a run."""
-    import mlflow
-
-    with mlflow.start_run(run_id=run_id):
-        yield

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from cmr2ecg.evaluate.tracking.database import check_database, explain_version
 from cmr2ecg.evaluate.tracking.moved_runs import follow_files
-from cmr2ecg.evaluate.tracking.release_model import MODULE, active_run, description, log_model, using
+from cmr2ecg.evaluate.tracking.release_model import MODULE, active_run, description, log_model
 from cmr2ecg.evaluate.tracking.training_runs import TrainingRun
 from cmr2ecg.predict.release import SUMS, read_config
 from cmr2ecg.runtime.files import atomic
@@ -105,7 +105,7 @@ class Tracker:
         if run_id is None:
             return
         name = f"cmr2ecg-{self._cohort}-{config['name']}"
-        with using(self._client), active_run(run_id):
+        with active_run(self._client, run_id):
             version = log_model(folder, config, name)
         self._client.update_model_version(name, version, description=description(config))
         self._client.log_batch(run_id, tags=[RunTag("SHA256SUMS", sums)])
