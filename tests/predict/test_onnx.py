@@ -1,4 +1,4 @@
-"""A release's ONNX graphs: the numbers of its networks, refused where they do not fit, run without a report to anybody."""
+"""A release's ONNX graphs: the numbers of its networks, refused where they do not fit, reporting to nobody."""
 
 import json
 import os
