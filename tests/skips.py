@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 def skip_line(reasons: Iterable[str]) -> str:
     """Return the number of skipped tests and that of each reason, the most frequent first; "" if there were none."""
-    counts = Counter(reason.removeprefix("Skipped: ") for reason in reasons)
+    counts = Counter(" ".join(reason.removeprefix("Skipped: ").split()) for reason in reasons)
     if not counts:
         return ""
     most = sorted(counts.items(), key=lambda item: (-item[1], item[0]))

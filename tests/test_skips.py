@@ -20,6 +20,7 @@ def test_c(): ...
 def test_reasons_are_counted():
     assert skip_line([]) == ""
     assert skip_line(["Skipped: b", "a", "Skipped: c", "a"]) == "4 skipped: 2 a; 1 b; 1 c"
+    assert skip_line(["Skipped: no SLURM:\nsinfo: error"]) == "1 skipped: 1 no SLURM: sinfo: error"
 
 
 def test_the_end_of_a_run_says_it(tmp_path):
