@@ -33,7 +33,7 @@ help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: config env  ## run the whole study on the embedded cohort
-	@python -m cmr2ecg.config_file $(CONFIG)
+	@python -m cmr2ecg.study.config_file $(CONFIG)
 	@$(LOCKED)
 	snakemake --cores $(CORES) --configfile $(CONFIG) --quiet rules
 
@@ -105,17 +105,17 @@ ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)
 
 check-report: report  ## write the report, open it in headless Chromium, keep screenshots
-	python -m cmr2ecg.evaluate.report.check_report --report results/$(COHORT)/report.html --results results/$(COHORT) --pictures results/$(COHORT)/report_pictures
+	python -m cmr2ecg.report.check_report --report results/$(COHORT)/report.html --results results/$(COHORT) --pictures results/$(COHORT)/report_pictures
 
 check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
-	python -m cmr2ecg.evaluate.tracking.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
+	python -m cmr2ecg.tracking.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
 
 report: env  ## write Snakemake's HTML report of a finished run
-	@python -m cmr2ecg.config_file $(CONFIG)
+	@python -m cmr2ecg.study.config_file $(CONFIG)
 	snakemake --configfile $(CONFIG) --report results/$(COHORT)/report.html
 
 verify: env  ## recompute a finished run's tables from its predictions and compare
-	python -m cmr2ecg.evaluate.report.verify --provenance results/$(COHORT)/trace_numbers/provenance.json
+	python -m cmr2ecg.verify --provenance results/$(COHORT)/trace_numbers/provenance.json
 
 readme: env  ## put the finished demo's tables and figure into README.md
 	python docs/update_readme.py

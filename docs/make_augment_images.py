@@ -14,10 +14,10 @@ import yaml
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.ecg import augment_ecg, fourier_surrogate
 from cmr2ecg.augment.ecg_views import augment_view, mask_spectrogram, sign_flip, time_flip
-from cmr2ecg.data.crop import crop_heart
+from cmr2ecg.cmr.crop import crop_heart
+from cmr2ecg.cmr.short_axis import read_middle_slice
 from cmr2ecg.simulate.cohort import simulate
 from cmr2ecg.steps.clean_ecg import clean_file
-from cmr2ecg.ukb.short_axis import read_middle_slice
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

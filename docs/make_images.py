@@ -12,14 +12,14 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "src"), str(ROOT / "tests")]
 
-from data.raw_files import CLEAN, CROP  # noqa: E402
-from data.real_files import SAX_SPACING_MM, real_cine, real_records  # noqa: E402
+from cohort.raw_files import CLEAN, CROP  # noqa: E402
+from ecg.real_files import SAX_SPACING_MM, real_cine, real_records  # noqa: E402
 
-from cmr2ecg.data.clean import baseline, clean_ecg  # noqa: E402
-from cmr2ecg.data.crop import crop_heart  # noqa: E402
-from cmr2ecg.ukb.recording import LEADS  # noqa: E402
-from cmr2ecg.ukb.short_axis import Cine  # noqa: E402
-from cmr2ecg.ukb.wfdb_record import read_wfdb  # noqa: E402
+from cmr2ecg.cmr.crop import crop_heart  # noqa: E402
+from cmr2ecg.cmr.short_axis import Cine  # noqa: E402
+from cmr2ecg.ecg.clean import baseline, clean_ecg  # noqa: E402
+from cmr2ecg.ecg.recording import LEADS  # noqa: E402
+from cmr2ecg.ecg.wfdb_record import read_wfdb  # noqa: E402
 
 SHOWN = ("II", "aVF", "V2", "V5")
 

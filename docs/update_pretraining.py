@@ -17,12 +17,12 @@ import torch
 from torch import nn
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.training.contrastive import OBJECTIVES
 from cmr2ecg.training.device import autocast, pick_attention, pick_precision
-from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.mmcl import MmclObjective
 from cmr2ecg.training.optimizer import pretraining_optimizer
-from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
+from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
+from cmr2ecg.training.pretrain.mae import MaeObjective
+from cmr2ecg.training.pretrain.mmcl import MmclObjective
+from cmr2ecg.training.pretrain.simclr_cmr import CmrSimclrObjective
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

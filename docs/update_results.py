@@ -13,14 +13,14 @@ import pandas as pd
 import yaml
 from PIL import Image
 
-from cmr2ecg.evaluate.statistics.predictions import STACKED, TABULAR_ALONE
-from cmr2ecg.evaluate.tables.claims import VERDICTS
-from cmr2ecg.evaluate.tables.marked import DAGGER
-from cmr2ecg.evaluate.tables.names import DISEASES, TARGETS
-from cmr2ecg.evaluate.tables.names import MODELS as NAMES
+from cmr2ecg.metrics.predictions import STACKED, TABULAR_ALONE
 from cmr2ecg.plan.check import STAGES, recorded_jobs, stage_of
 from cmr2ecg.plan.jobs import ONCE_AN_ENCODER
-from cmr2ecg.ukb.phenotypes import GROUPS
+from cmr2ecg.report.tables.names import DISEASES, TARGETS
+from cmr2ecg.report.tables.names import MODELS as NAMES
+from cmr2ecg.report.tables.sheet import DAGGER
+from cmr2ecg.study.claims import VERDICTS
+from cmr2ecg.study.targets import PHENOTYPE_GROUPS as GROUPS
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/results.md"
@@ -292,7 +292,10 @@ def beyond_body() -> str:
     models = [fitted(name) for name in ("supervised", "supervised_cnn", "mae", "mmcl")]
     models += [probe(name) for name in ("random", "mae", "mmcl_without_mdm", "mmcl", "cmr_mmcl")]
     lines = [
-        [MODELS[model[1]] + ", probe" * (model[0] == "probe"), *(_score(rows, model, target) for target in GROUPS)]
+        [
+            MODELS[model[1]] + ", probe" * (model[0] == "probe"),
+            *(_score(rows, model, target) for target in GROUPS),
+        ]
         for model in models
     ]
     compare = (PROBES[0], *FINE_TUNED[:3])

@@ -12,7 +12,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.ukb.phenotypes import phenotype_fields
+from cmr2ecg.tables.phenotypes import phenotype_fields
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"

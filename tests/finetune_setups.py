@@ -3,10 +3,9 @@
 import numpy as np
 import torch
 
-from cmr2ecg.data.loading import PairedData
-from cmr2ecg.data.view import View
-from cmr2ecg.training.finetune import Fold, Setup
-from cmr2ecg.training.targets import task_of
+from cmr2ecg.loading.paired_data import PairedData, View
+from cmr2ecg.training.fit.finetune import Fold, Setup
+from cmr2ecg.training.fit.targets import task_of
 
 SETTINGS = {
     "seeds": [0, 1],

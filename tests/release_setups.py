@@ -9,11 +9,12 @@ import torch
 import yaml
 from safetensors.torch import save_file
 
-from cmr2ecg.data.outputs import is_phenotypes, output_names
+from cmr2ecg.loading.labels import output_names
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.steps import evaluate
 from cmr2ecg.steps import release as step
+from cmr2ecg.study.targets import is_regression
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZES = {"leads": 12, "samples": 2500, "patch": 500, "dim": 16, "depth": 1, "heads": 2}
@@ -30,17 +31,17 @@ def make_fit(folder: Path, target: str, pooling: str = "clip") -> Path:
     (fit / "seeds").mkdir(parents=True)
     for seed in SEEDS:
         torch.manual_seed(seed)
-        network = EcgPredictor(EcgEncoder(**SIZES), len(names) if is_phenotypes(target) else 2, pooling)
+        network = EcgPredictor(EcgEncoder(**SIZES), len(names) if is_regression(target) else 2, pooling)
         torch.nn.init.normal_(network.head.weight, std=0.5)
         save_file(network.state_dict(), fit / "seeds" / f"{seed}.safetensors")
     rows = []
     for name in names:
         truth = (rng.random(SUBJECTS) < PREVALENCE).astype(float)
-        if is_phenotypes(target):
+        if is_regression(target):
             truth = np.where(rng.random(SUBJECTS) < 0.2, np.nan, rng.normal(100, 10, SUBJECTS))
         for seed in SEEDS:
             score = np.nan_to_num(truth, nan=100) + rng.normal(0, 5, SUBJECTS)
-            if not is_phenotypes(target):
+            if not is_regression(target):
                 score = 1 / (1 + np.exp(-(2 * truth - 1 + rng.normal(0, 1, SUBJECTS))))
             split = np.where(np.arange(SUBJECTS) % 2, "val", "test")
             about = {"seed": seed, "eid": 9000001 + np.arange(SUBJECTS), "split": split, "output": name}
@@ -55,7 +56,7 @@ def make_fit(folder: Path, target: str, pooling: str = "clip") -> Path:
         "seeds": list(SEEDS),
         "n_train": 40,
     }
-    if is_phenotypes(target):
+    if is_regression(target):
         result["scale"] = {"mean": [100.0] * len(names), "std": [10.0] * len(names)}
     (fit / "result.json").write_text(json.dumps(result | {"settings": {"method": method}}))
     return fit

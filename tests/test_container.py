@@ -12,7 +12,7 @@ from packaging.requirements import Requirement
 from release_setups import make_release
 
 from cmr2ecg import __version__
-from cmr2ecg.predict.examples import example_record
+from cmr2ecg.predict.onnx_file import example_record
 from cmr2ecg.runtime.packages import CORE
 
 ROOT = Path(__file__).resolve().parents[1]

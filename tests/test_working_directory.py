@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-MODULES = ("backup", "plan", "ukb.field_list", "steps.read_tabular", "steps.make_figure", "evaluate.report.verify")
+MODULES = ("backup", "plan", "tables.field_list", "steps.read_tabular", "steps.make_figure", "verify")
 INSTALLED = ("numpy", "scipy", "pandas", "torch", "yaml", "jsonschema", "defusedxml", "h5py", "snakemake", "matplotlib")
 NAMES = {*sys.stdlib_module_names, *INSTALLED, "sitecustomize", "usercustomize"} - {*sys.builtin_module_names}
 

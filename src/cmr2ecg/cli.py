@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from cmr2ecg import __version__
 from cmr2ecg.runtime.command import InputError, run
-from cmr2ecg.runtime.cores import available_cores
 from cmr2ecg.runtime.failures import missing_package
+from cmr2ecg.runtime.memory import available_cores
 from cmr2ecg.runtime.packages import check_core
 
 if TYPE_CHECKING:  # what needs other packages is imported once these are known to be there

@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from cmr2ecg.benchmarks.dag import PER_SHARD, Place, Plan, made_up_eids, planned_jobs, rows_of
-from cmr2ecg.data.arrivals import LATER_SUBJECTS, read_ledger
+from cmr2ecg.cohort.arrivals import LATER_SUBJECTS, read_ledger
 
 SHARDS = 3
 SMALL = {

@@ -11,7 +11,7 @@ from cmr2ecg.benchmarks import scale
 from cmr2ecg.benchmarks.rows import run_module
 from cmr2ecg.benchmarks.scale import growths, over_limit, row
 from cmr2ecg.benchmarks.scale_cohort import FIRST, POOL, SHARDS, mixed, write_recordings, write_tables
-from cmr2ecg.data.duplicates import duplicate_groups, scan_recordings
+from cmr2ecg.cohort.duplicates import duplicate_groups, scan_recordings
 
 
 def test_recordings_of_a_cohort_are_all_different():

@@ -8,7 +8,7 @@ import torch
 
 from cmr2ecg.benchmarks import all as bench
 from cmr2ecg.benchmarks import cores, rows
-from cmr2ecg.training.simclr import SimclrObjective
+from cmr2ecg.training.pretrain.simclr import SimclrObjective
 
 SIZES = {
     "audit": {"RECORDINGS": 60, "SAMPLES": 1000},

@@ -10,12 +10,12 @@ import numpy as np
 import pandas as pd
 import pydicom
 import pytest
-from data.raw_files import CLEAN, CROP, FIRST, stack, visits, write_cmr, write_ecg
+from cmr.dicom_zips import jpeg_lossless, rewritten
+from cohort.raw_files import CLEAN, CROP, FIRST, stack, visits, write_cmr, write_ecg
 from fuzz.mutate import BINARY, TEXT
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGLosslessSV1
 from steps.test_data_steps import step
-from ukb.dicom_zips import jpeg_lossless, rewritten
 
 ECGS, ZIPS, FRAMES = 135, 60, 60  # mutations of each kind; with 108 tables 363 together
 LEAST_CORRELATION = 0.9  # of an accepted signal with the undamaged one

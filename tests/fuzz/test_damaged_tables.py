@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from data.raw_files import FIRST, TABULAR, visits
+from cohort.raw_files import FIRST, TABULAR, visits
 from fuzz.mutate import TEXT
 from steps.test_data_steps import step
 

@@ -10,10 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmr2ecg.ecg.recording import LEADS
 from cmr2ecg.predict.bare import from_csv, from_npy
+from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.imports import SOURCE
-from cmr2ecg.ukb.recording import LEADS
-from cmr2ecg.ukb.rejection import Rejection
 
 RATE = 500.0
 HERE = {"PYTHONPATH": str(SOURCE)}
@@ -229,7 +229,7 @@ def test_an_npy_of_anything_else_is_refused(content, words):
 BIG = """
 import resource, sys
 from cmr2ecg.predict.bare import from_csv
-from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.raw.rejection import Rejection
 held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 lines = {
     "numbers": b"0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9,1.0,1.1,1.2\\n", "digits": b"0\\n", "cells": b"0,", "names": b"I,",

@@ -10,7 +10,7 @@ import pytest
 from release_setups import make_release
 
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
-from cmr2ecg.predict.examples import example
+from cmr2ecg.predict.onnx_file import example
 from cmr2ecg.predict.onnx_session import open_onnx
 from cmr2ecg.predict.release import read_release
 from cmr2ecg.predict.run import check_embeddings, check_outputs, load_encoder

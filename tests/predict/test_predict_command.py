@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from data.raw_files import SHARED, counts
+from cohort.raw_files import SHARED, counts
 from release_setups import make_release
 
 from cmr2ecg import cli
+from cmr2ecg.ecg.recording import LEADS
 from cmr2ecg.predict import page, records
 from cmr2ecg.predict.embeddings import grouped, write_embeddings
 from cmr2ecg.predict.release import read_config
@@ -22,7 +23,6 @@ from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
-from cmr2ecg.ukb.recording import LEADS
 
 RECORD = counts(3) * 0.005
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from release_setups import CLEANING
 
+from cmr2ecg.ecg.recording import LEADS
 from cmr2ecg.predict.records import Source, check_rate_given, find_files, in_one_line, load, shown
 from cmr2ecg.predict.results import harmless, row_of
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.ukb.recording import LEADS
 
 
 def test_its_own_output_is_passed_over(tmp_path):

@@ -11,17 +11,17 @@ from huggingface_hub import ModelCard
 from release_setups import PREVALENCE, SEEDS, SIZES, SMOOTHING, make_release
 from safetensors.torch import load_file
 
-from cmr2ecg.evaluate.statistics import calibration
-from cmr2ecg.evaluate.statistics.predictions import read_predictions
-from cmr2ecg.evaluate.statistics.prior import smoothing_of
-from cmr2ecg.evaluate.statistics.scores import group_outputs
+from cmr2ecg.metrics import calibration
+from cmr2ecg.metrics.predictions import read_predictions
+from cmr2ecg.metrics.prior import smoothing_of
+from cmr2ecg.metrics.scores import group_outputs
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
 from cmr2ecg.predict.build import validation
-from cmr2ecg.predict.card_metadata import metadata
+from cmr2ecg.predict.card import metadata
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
-from cmr2ecg.predict.examples import example
+from cmr2ecg.predict.onnx_file import example
 from cmr2ecg.predict.release import read_config, read_release, write_sums
 from cmr2ecg.runtime.command import InputError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from data.raw_files import counts
+from cohort.raw_files import counts
 from release_setups import make_release
 
 from cmr2ecg.predict.output import Embeddings, page_names, written_at_the_end

@@ -38,7 +38,7 @@ def write(to):
         file["x"] = much
 """,
     "shard.h5": """
-from cmr2ecg.data.shards import Field, process_shard
+from cmr2ecg.cohort.shards import Field, process_shard
 def write(to):
     process_shard(
         [(number, row) for number, row in enumerate(much)], lambda row: ({"x": row}, {}),
@@ -58,7 +58,7 @@ def write(to):
     figure.savefig(to, format="png", dpi=600)
 """,
     "db": """
-from cmr2ecg.evaluate.tracking.tracking import Tracker
+from cmr2ecg.tracking.mlflow_runs import Tracker
 write = lambda to: Tracker(path, path.parent / "artifacts", "x")
 """,
 }

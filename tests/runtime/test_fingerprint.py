@@ -217,7 +217,7 @@ def test_a_constant_of_the_xml_reader_reaches_the_steps_that_read_xml_only(tmp_p
     monkeypatch.setattr(imports, "SOURCE", tmp_path)
     steps = ("clean_ecg", "crop_cmr", "read_tabular", "split_subjects", "finetune", "simulate_cohort")
     before = {step: fingerprint(f"cmr2ecg.steps.{step}") for step in steps}
-    path = tmp_path / "cmr2ecg/ukb/cardiosoft.py"
+    path = tmp_path / "cmr2ecg/ecg/cardiosoft.py"
     changed = ast.unparse(ast.parse(path.read_text()))  # other layout, no comments
     path.write_text(changed)
     assert {step: fingerprint(f"cmr2ecg.steps.{step}") for step in steps} == before

@@ -3,7 +3,7 @@ import sys
 
 import pytest
 
-from cmr2ecg.runtime.freed_memory import keep_freed_memory
+from cmr2ecg.runtime.memory import keep_freed_memory
 
 
 def test_where_the_c_library_cannot_be_told_nothing_happens(monkeypatch):
@@ -26,7 +26,7 @@ def run_alone():
 
     code = """
 import resource, numpy as np
-from cmr2ecg.runtime.freed_memory import keep_freed_memory
+from cmr2ecg.runtime.memory import keep_freed_memory
 {}
 def work():
     arrays = [np.ones((12, 5000)) for _ in range(20)]

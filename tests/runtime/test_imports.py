@@ -15,7 +15,7 @@ def names(*modules: str) -> set[str]:
 
 def test_a_step_reaches_what_it_imports_and_nothing_else():
     cleaning = names("cmr2ecg.steps.clean_ecg")
-    assert {"steps/clean_ecg.py", "data/clean.py", "ukb/cardiosoft.py", "runtime/command.py"} <= cleaning
+    assert {"steps/clean_ecg.py", "ecg/clean.py", "ecg/cardiosoft.py", "runtime/command.py"} <= cleaning
     assert not any(name.startswith(("models/", "training/", "evaluate/")) for name in cleaning)
     assert "models/vit.py" in names("cmr2ecg.steps.finetune") & names("cmr2ecg.steps.pretrain_mae")
 
@@ -25,9 +25,9 @@ def test_every_module_a_step_loads_is_found():
     import cmr2ecg.steps.finetune  # noqa: F401
 
     found = names("cmr2ecg.steps.finetune")
-    loaded = {name for name in sys.modules if name.startswith("cmr2ecg.training.finetune")}
+    loaded = {name for name in sys.modules if name.startswith("cmr2ecg.training.fit.finetune")}
     assert {f"{name.removeprefix('cmr2ecg.').replace('.', '/')}.py" for name in loaded} <= found
-    assert {"training/seeds.py", "data/labels.py", "augment/draw.py"} <= found
+    assert {"training/fit/seeds.py", "loading/labels.py", "augment/draw.py"} <= found
 
 
 def test_package_files_hold_no_code():

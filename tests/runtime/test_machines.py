@@ -5,7 +5,7 @@ import resource
 import sys
 from types import SimpleNamespace
 
-from cmr2ecg.runtime.cores import available_cores
+from cmr2ecg.runtime.memory import available_cores
 from cmr2ecg.training import result
 
 

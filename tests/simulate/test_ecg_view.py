@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cmr2ecg.simulate.disease import calibrate
-from cmr2ecg.simulate.ecg_view import POWERS, seen_by_ecg, shares
 from cmr2ecg.simulate.heart import BODY, LATENTS, Heart, heart_from_latents
+from cmr2ecg.simulate.subject import POWERS, seen_by_ecg, shares
 
 CALIBRATION = calibrate(0.2, 0.12, 0.2, 0.5, 0.1)
 THRESHOLDS = CALIBRATION.af_threshold, CALIBRATION.infarct_threshold

@@ -13,6 +13,7 @@ import pytest
 from defusedxml import ElementTree
 
 from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.cohort import plan, simulate, write_subject
 from cmr2ecg.simulate.phenotypes import FIELDS
@@ -20,7 +21,6 @@ from cmr2ecg.simulate.raw_files import BROKEN
 from cmr2ecg.simulate.subject import draw_person, draw_subject, eid_of
 from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.steps.simulate_cohort import main
-from cmr2ecg.ukb.rejection import Rejection
 
 SETTINGS = {
     "subjects": 16,

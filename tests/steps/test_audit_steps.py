@@ -10,7 +10,7 @@ import pytest
 from steps.test_data_steps import step
 
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.ukb.phenotypes import phenotype_names
+from cmr2ecg.tables.phenotypes import phenotype_names
 
 N = 60
 EIDS = 9000001 + np.arange(N)

@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from data.raw_files import CLEAN, CROP, FIRST, TABULAR, counts, visits, write_cmr, write_ecg
+from cohort.raw_files import CLEAN, CROP, FIRST, TABULAR, counts, visits, write_cmr, write_ecg
 from executed_code import executed, not_covered
 
 from cmr2ecg.runtime.command import InputError

@@ -10,13 +10,13 @@ from executed_code import executed, not_covered
 from finetune_setups import SETTINGS
 from safetensors.torch import load_file, save_file
 
-from cmr2ecg.data.subsets import no_training_set
-from cmr2ecg.encoders import DRAWN
+from cmr2ecg.cohort.subsets import no_training_set
 from cmr2ecg.models.classifier import EcgPredictor, build_encoder
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import finetune, probe
-from cmr2ecg.training import fits as module
-from cmr2ecg.ukb.phenotypes import phenotype_names
+from cmr2ecg.study.encoders import DRAWN
+from cmr2ecg.tables.phenotypes import phenotype_names
+from cmr2ecg.training.fit import fits as module
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ import torch
 from safetensors.torch import load_file
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.steps import pretrain_mae
 from cmr2ecg.steps.pretrain_contrastive import main
-from cmr2ecg.training.contrastive import OBJECTIVES
+from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
 
 
 def test_the_config_names_the_objectives():

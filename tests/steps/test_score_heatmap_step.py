@@ -9,18 +9,18 @@ import pandas as pd
 import pytest
 import torch
 
-from cmr2ecg.evaluate.maps import ventricle
-from cmr2ecg.evaluate.maps.heatmap import (
+from cmr2ecg.cmr.short_axis import Cine
+from cmr2ecg.report.maps import ventricle
+from cmr2ecg.report.maps.heatmap import (
     INFARCT,
 )
-from cmr2ecg.evaluate.maps.similarity import (
+from cmr2ecg.report.maps.similarity import (
     build_towers,
     load_towers,
 )
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import score_heatmap
 from cmr2ecg.training.checkpoint import save_weights
-from cmr2ecg.ukb.short_axis import Cine
 
 MODELS = {
     "ecg_encoder": {"leads": 12, "samples": 100, "patch": 50, "dim": 16, "depth": 1, "heads": 2},

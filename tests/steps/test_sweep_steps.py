@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from finetune_setups import SETTINGS
 
-from cmr2ecg.data.outputs import output_names
+from cmr2ecg.loading.labels import output_names
 from cmr2ecg.steps import hide_test, select, sweep, sweep_tabular
-from cmr2ecg.sweeps.space import combinations
+from cmr2ecg.study.sweep_grid import combinations
 
 TRIALS = combinations({"base_lr": [1e-3, 3e-3], "weight_decay": [0.0, 0.1]})
 FIXED = {key: value for key, value in SETTINGS.items() if key not in ("base_lr", "weight_decay", "seeds")}

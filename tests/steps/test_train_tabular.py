@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cmr2ecg.data.outputs import output_names
+from cmr2ecg.loading.labels import output_names
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps.train_tabular import main
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from finetune_setups import SETTINGS, fold, setup_of
 
+from cmr2ecg.study.sweep_grid import combinations, trial_id
 from cmr2ecg.sweeps.networks import finite, network_outcomes
 from cmr2ecg.sweeps.ranking import Result, best_of, rank
 from cmr2ecg.sweeps.run import fits_of
-from cmr2ecg.sweeps.space import combinations, trial_id
 
 AXES = {"base_lr": [1e-6, 3e-3], "batch_size": [8, 12]}
 FIXED = {key: value for key, value in SETTINGS.items() if key not in (*AXES, "seeds", "keep_checkpoints")}
@@ -46,7 +46,7 @@ def test_a_resume_point_of_other_data_or_code_is_not_taken_up(outcomes):
 
 
 def test_the_scores_are_the_validation_scores_of_a_final_training(outcomes, setup):
-    from cmr2ecg.training.finetune import Fit
+    from cmr2ecg.training.fit.finetune import Fit
 
     settings = {"base_lr": 3e-3, "batch_size": 8}
     fit = Fit(setup, {**SETTINGS, **settings}, 0).advance()

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
+from cmr2ecg.study.sweep_grid import combinations, planned_rungs, trial_id
 from cmr2ecg.sweeps.cost import seconds_since_start, startup_share
 from cmr2ecg.sweeps.ranking import rank
 from cmr2ecg.sweeps.run import Pack, cut, fits_of, read_packs, run_pack, write_pack
-from cmr2ecg.sweeps.space import combinations, planned_rungs, trial_id
 from cmr2ecg.sweeps.store import Outcome, Store, clean_store
 
 TRIALS = combinations({"batch_size": [8, 16], "base_lr": [1e-3, 1e-2, 1e-1]})

@@ -5,10 +5,19 @@ import json
 import pytest
 
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
-from cmr2ecg.sweeps.ranking import Result, best_of, promoted, rank, rank_rungs
-from cmr2ecg.sweeps.report import choice_of, curve_table, total_seconds, trial_table
+from cmr2ecg.sweeps.ranking import (
+    Result,
+    best_of,
+    choice_of,
+    curve_table,
+    promoted,
+    rank,
+    rank_rungs,
+    total_seconds,
+    trial_table,
+)
 from cmr2ecg.sweeps.store import Outcome
+from cmr2ecg.training.fit.choice import apply_choice, tuned_trials
 
 
 def result(trial, scores, seed=0, failure="", lr=1e-3):

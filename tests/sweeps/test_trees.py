@@ -4,12 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cmr2ecg.study.sweep_grid import combinations, trial_id
 from cmr2ecg.sweeps import trees
 from cmr2ecg.sweeps.ranking import Result, rank
 from cmr2ecg.sweeps.run import fits_of
-from cmr2ecg.sweeps.space import combinations, trial_id
 from cmr2ecg.sweeps.trees import tree_outcomes
-from cmr2ecg.training.boosting import Problem, fit_boosting, score
+from cmr2ecg.training.fit.boosting import Problem, fit_boosting, score
 
 TRIALS = combinations({"rounds": [3, 6, 9], "max_depth": [2, 4], "learning_rate": [0.3]})
 FIXED = {"subsample": 0.75}

@@ -11,8 +11,8 @@ import sys
 from collections.abc import Iterable
 
 import torch
-from small_objectives import OBJECTIVES, small_objective
 from torch import Tensor, nn
+from training.pretrain.small_objectives import OBJECTIVES, small_objective
 
 from cmr2ecg.training.distributed import (
     alone,

@@ -9,12 +9,11 @@ import numpy as np
 import pytest
 from finetune_setups import SETTINGS, setup_of
 
-from cmr2ecg.data.loading import PairedData
-from cmr2ecg.data.view import View
-from cmr2ecg.evaluate.statistics.auroc import auroc
-from cmr2ecg.training.finetune import Fit, Fold
-from cmr2ecg.training.probe import Embedded, fit_probe
-from cmr2ecg.training.targets import task_of
+from cmr2ecg.loading.paired_data import PairedData, View
+from cmr2ecg.metrics.auroc import auroc
+from cmr2ecg.training.fit.finetune import Fit, Fold
+from cmr2ecg.training.fit.probe import Embedded, fit_probe
+from cmr2ecg.training.fit.targets import task_of
 
 TRAIN, VAL, TEST = 40, 40, 300
 

@@ -10,8 +10,7 @@ from cmr2ecg.models.classifier import CmrPredictor, EcgCnnPredictor, EcgPredicto
 from cmr2ecg.models.ecg_cnn import EcgCnn
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
-from cmr2ecg.training.optimizer import adamw, parameter_groups, set_rate
-from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
+from cmr2ecg.training.optimizer import absolute_rate, adamw, parameter_groups, set_rate, warmup_cosine
 
 
 def test_schedule_equals_the_reference(golden):

@@ -14,8 +14,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from small_objectives import OBJECTIVES, small_settings
 from torch import nn
+from training.pretrain.small_objectives import OBJECTIVES, small_settings
 
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training import epoch as epochs

@@ -8,7 +8,7 @@ import pytest
 from drive_snakemake import ROOT, TINY, planned, snakemake
 from test_reruns import real_data_config
 
-from cmr2ecg.data.subsets import no_training_set
+from cmr2ecg.cohort.subsets import no_training_set
 
 pytestmark = pytest.mark.slow
 

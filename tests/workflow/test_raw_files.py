@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from cmr2ecg.benchmarks.dag import Place, made_up_eids
-from cmr2ecg.data.arrivals import read_ledger
+from cmr2ecg.cohort.arrivals import read_ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 

@@ -42,7 +42,7 @@ def test_a_docstring_a_comment_another_layout_and_a_help_text_rerun_nothing(edit
     documented = (
         "models/vit.py",
         "runtime/orphan.py",
-        "evaluate/tables/claims.py",
+        "study/claims.py",
         "simulate/ecg.py",
         "steps/finetune.py",
     )
@@ -61,19 +61,19 @@ def test_editing_the_vit_reruns_training_but_no_cleaning(edited):
 
 
 def test_editing_the_figure_reruns_the_figure(edited):
-    folder = edited("src/cmr2ecg/evaluate/figures/figure_5.py", "FEW = 5", "FEW = 6")
+    folder = edited("src/cmr2ecg/report/figures/figure_5.py", "FEW = 5", "FEW = 6")
     assert set(planned(folder)) == {"make_figure", "track", "audit_withdrawn"}
 
 
 def test_a_constant_of_the_xml_reader_reruns_cleaning_and_what_follows(edited):
-    folder = edited("src/cmr2ecg/ukb/cardiosoft.py", '"uVperLsb"', '"uVperLSB"')
+    folder = edited("src/cmr2ecg/ecg/cardiosoft.py", '"uVperLsb"', '"uVperLSB"')
     plan = planned(folder)
     assert {"clean_ecg", "assemble_dataset", "finetune"} <= set(plan)
     assert not {"simulate_cohort", "crop_cmr", "read_tabular", "index_shard"} & set(plan)
 
 
 def test_a_limit_of_the_zip_reader_reruns_cropping_and_what_follows(edited):
-    folder = edited("src/cmr2ecg/ukb/archive.py", "MAX_MEMBERS = 5_000", "MAX_MEMBERS = 5_001")
+    folder = edited("src/cmr2ecg/cmr/archive.py", "MAX_MEMBERS = 5_000", "MAX_MEMBERS = 5_001")
     plan = planned(folder)
     assert {"crop_cmr", "assemble_dataset", "finetune"} <= set(plan)
     assert not {"simulate_cohort", "clean_ecg", "read_tabular", "index_shard"} & set(plan)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from drive_snakemake import copy_repository, planned, snakemake
 
-from cmr2ecg.evaluate.named_subjects import read_named
+from cmr2ecg.study.named_subjects import read_named
 
 pytestmark = pytest.mark.slow
 EIDS = [9000001, 9000002]

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from drive_snakemake import snakemake
 
-from cmr2ecg.evaluate.report import check_report
-from cmr2ecg.evaluate.report.browser import missing_program
+from cmr2ecg.report import check_report
+from cmr2ecg.report.browser import missing_program
 
 pytestmark = pytest.mark.slow
 

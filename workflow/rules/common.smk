@@ -32,18 +32,17 @@ for variable, folder in (
     found = [folder, *filter(None, os.environ.get(variable, "").split(os.pathsep))]
     os.environ.update({variable: os.pathsep.join(found)})
 
-from cmr2ecg.cluster import job_memory_mb, job_minutes
-from cmr2ecg.ablations import add_ablations, own_mae, varied
+from cmr2ecg.study.cluster import job_memory_mb, job_minutes
+from cmr2ecg.study.ablations import add_ablations, own_mae, varied
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.config import check, check_files, check_raw_paths
-from cmr2ecg.config_file import read_config
-from cmr2ecg.encoders import network_of
-from cmr2ecg.fractions import fractions_of, on_subset
-from cmr2ecg.data.arrivals import check_files_remain, first_ledger, read_ledger
+from cmr2ecg.study.config import check, check_files, check_raw_paths
+from cmr2ecg.study.config_file import read_config
+from cmr2ecg.study.encoders import network_of
+from cmr2ecg.study.targets import PHENOTYPE_GROUPS, fractions_of, is_regression, on_subset
+from cmr2ecg.cohort.arrivals import check_files_remain, first_ledger, read_ledger
 from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.runtime.gpus import uses_gpu
-from cmr2ecg.sweeps.space import (
-    PHENOTYPE_GROUPS,
+from cmr2ecg.study.sweep_grid import (
     axes_of,
     grid_of,
     pack_count,
@@ -51,10 +50,10 @@ from cmr2ecg.sweeps.space import (
     planned_rungs,
     planned_trials,
 )
-from cmr2ecg.ukb.bulk import Listed, list_files
-from cmr2ecg.ukb.segmentation import list_segmentations, stamp_of_folder
-from cmr2ecg.ukb.stamp import stamp_of_file, stamp_of_table
-from cmr2ecg.ukb.withdrawn import list_notes, read_list, read_withdrawn
+from cmr2ecg.raw.bulk import Listed, list_files
+from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
+from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
+from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
 
 try:
     for path in workflow.overwrite_configfiles:
@@ -353,7 +352,7 @@ def known_kinds():
 
 @lru_cache
 def ledger():
-    """Return who is in which shard: as an earlier run wrote down, and who is new since (cmr2ecg/data/arrivals.py).
+    """Return who is in which shard: as an earlier run wrote down, and who is new since (cmr2ecg/cohort/arrivals.py).
 
     A job on a node takes what was written when the run started, so that all jobs agree. Until a first index is finished
     nobody is late: a first try with a wrong folder must not send everyone to further shards.
@@ -429,7 +428,7 @@ def names_digest(wildcards):
 
 
 def ecg_digest(wildcards):
-    """Return a digest of names, sizes and times of one shard's ECG files (cmr2ecg/ukb/stamp.py)."""
+    """Return a digest of names, sizes and times of one shard's ECG files (cmr2ecg/raw/stamp.py)."""
     return digest(stamps("ecg", wildcards, lambda file: stamp_of_file(*file)))
 
 
@@ -478,7 +477,7 @@ def pretrainings(encoders):
 
 def target_values(wildcards):
     """Return the table that holds a target's values: labels of a disease, phenotypes of a group."""
-    table = "phenotypes" if wildcards.target in PHENOTYPE_GROUPS else "labels"
+    table = "phenotypes" if is_regression(wildcards.target) else "labels"
     return f"<results>/read_tabular/{table}.parquet"
 
 

@@ -1,4 +1,4 @@
-# The figures: each a module cmr2ecg.evaluate.figures.NAME.
+# The figures: each a module cmr2ecg.report.figures.NAME.
 
 
 rule make_figure:
@@ -21,7 +21,7 @@ rule make_figure:
     resources:
         **needs("cohort"),
     params:
-        code=code("make_figure", "cmr2ecg.evaluate.figures.{figure}"),
+        code=code("make_figure", "cmr2ecg.report.figures.{figure}"),
         settings=figure_settings,
         inputs=named_files(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
         named=figure_named,

@@ -1,6 +1,6 @@
 # Which figures there are, and the files and settings each needs.
 
-from cmr2ecg.evaluate.named_subjects import version_of
+from cmr2ecg.study.named_subjects import version_of
 
 MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
 # The maps of section III-C with and without masked data modelling, as far as they were trained: model -> networks.

@@ -2,8 +2,8 @@
 
 from snakemake.settings.enums import Quietness
 
-from cmr2ecg.data.arrivals import write_ledger
-from cmr2ecg.evaluate.named_subjects import write_named
+from cmr2ecg.cohort.arrivals import write_ledger
+from cmr2ecg.study.named_subjects import write_named
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.runtime.leftovers import (
     check_writable,

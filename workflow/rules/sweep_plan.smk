@@ -113,7 +113,7 @@ def whole_subset(wildcards):
     """Return a disease's whole balanced subset: settings are chosen there, and hold for the smaller ones too."""
     return (
         []
-        if wildcards.target in PHENOTYPE_GROUPS
+        if is_regression(wildcards.target)
         else f"<results>/balance_subset/{wildcards.target}_100.csv"
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from cmr2ecg.benchmarks.rows import alone, compared
-from cmr2ecg.data.duplicates import centred, duplicate_groups, scan_recordings
+from cmr2ecg.cohort.duplicates import centred, duplicate_groups, scan_recordings
 
 RECORDINGS, SAMPLES, CORRELATION = 3_000, 60_000, 0.999
 

@@ -21,13 +21,13 @@ from cmr2ecg.benchmarks.data import SPACING_MM, beating_disc
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import MAE_BATCH, MMCL_BATCH, Step, build
-from cmr2ecg.runtime.cores import available_cores
+from cmr2ecg.runtime.memory import available_cores
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip
 from cmr2ecg.steps import clean_ecg, crop_cmr
-from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.mmcl import MmclObjective
+from cmr2ecg.training.pretrain.mae import MaeObjective
+from cmr2ecg.training.pretrain.mmcl import MmclObjective
 
 ECGS, CMRS = 60, 12  # files in a shard
 REPEATS = 3

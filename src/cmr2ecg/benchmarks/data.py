@@ -17,12 +17,12 @@ from scipy.sparse.linalg import spsolve
 from threadpoolctl import threadpool_limits
 
 from cmr2ecg.benchmarks.rows import alone, compared
-from cmr2ecg.data.clean import clean_ecg
-from cmr2ecg.data.crop import crop_heart
+from cmr2ecg.cmr.crop import crop_heart
+from cmr2ecg.cmr.short_axis import read_middle_slice
+from cmr2ecg.ecg.clean import clean_ecg
+from cmr2ecg.ecg.read import read_ecg
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.sax_zip import write_sax_zip
-from cmr2ecg.ukb.ecg_file import read_ecg
-from cmr2ecg.ukb.short_axis import read_middle_slice
 
 LAM, P, ITERATIONS = 1.0e7, 0.3, 5
 SLICES, FRAMES, SIDE, SPACING_MM = 10, 50, 208, 1.83

@@ -20,12 +20,13 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.encoders import DRAWN
-from cmr2ecg.evaluate.tables.claims import DISEASES
-from cmr2ecg.evaluate.tables.names import MODELS
-from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
-from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS
-from cmr2ecg.ukb.phenotypes import GROUPS, phenotype_names
+from cmr2ecg.report.tables.names import MODELS
+from cmr2ecg.report.tables.supplements import SUPPLEMENTS
+from cmr2ecg.report.tables.table_layouts import LAYOUTS
+from cmr2ecg.study.claims import DISEASES
+from cmr2ecg.study.encoders import DRAWN
+from cmr2ecg.study.targets import PHENOTYPE_GROUPS, is_regression
+from cmr2ecg.tables.phenotypes import phenotype_names
 
 SEEDS = (0, 101, 202, 303, 404)
 FRACTIONS = (100, 10, 1)
@@ -74,8 +75,8 @@ def write_study(root: Path, subjects: int) -> list[Path]:
     held_out = round(HELD_OUT * subjects)
     rng = np.random.default_rng(0)
     paths = []
-    for target in (*DISEASES, *GROUPS):
-        outputs = phenotype_names(target) if target in GROUPS else [target]
+    for target in (*DISEASES, *PHENOTYPE_GROUPS):
+        outputs = phenotype_names(target) if is_regression(target) else [target]
         truth = [_truth(target, 2 * held_out, rng) for _ in outputs]
         for encoder in (name for name in MODELS if name not in DRAWN):
             for fraction in FRACTIONS if target in DISEASES else FRACTIONS[:1]:

@@ -14,14 +14,14 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.data.crop import Box, HeartImage, crop_heart
+from cmr2ecg.cmr.crop import Box, HeartImage, crop_heart
+from cmr2ecg.cmr.short_axis import Cine
+from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.simulate.cine import render
 from cmr2ecg.simulate.geometry import THETA, Motion, move
 from cmr2ecg.simulate.subject import draw_person
 from cmr2ecg.simulate.torso import BLOOD, FAT
 from cmr2ecg.steps.crop_cmr import READ
-from cmr2ecg.ukb.rejection import Rejection
-from cmr2ecg.ukb.short_axis import Cine
 
 SEED = 4711
 CENTRE_MM, FRAMES_OFF, MARGIN_MM = 8.0, 1, 5.0

@@ -11,12 +11,12 @@ import torch
 
 from cmr2ecg.benchmarks.rows import alone, compared, read_through
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.data.dataset import write_dataset
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.cohort.dataset import write_dataset
+from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.mae import MaeObjective
 from cmr2ecg.training.optimizer import pretraining_optimizer
-from cmr2ecg.training.pretrain import train_epoch
+from cmr2ecg.training.pretrain.loop import train_epoch
+from cmr2ecg.training.pretrain.mae import MaeObjective
 
 SUBJECTS, SHARDS, BATCH = 512, 4, 128
 

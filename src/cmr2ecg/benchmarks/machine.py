@@ -7,7 +7,7 @@ import sys
 from datetime import date
 from pathlib import Path
 
-from cmr2ecg.runtime.cores import available_cores
+from cmr2ecg.runtime.memory import available_cores
 from cmr2ecg.training.result import PACKAGES, git_commit
 
 

@@ -20,11 +20,10 @@ from safetensors.torch import load_file, save_file
 
 from cmr2ecg.benchmarks.rows import report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.data.outputs import is_phenotypes, output_names
+from cmr2ecg.loading.labels import output_names
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
-from cmr2ecg.predict.examples import example
-from cmr2ecg.predict.onnx_file import export_checked
+from cmr2ecg.predict.onnx_file import example, export_checked
 from cmr2ecg.predict.pool import ahead
 from cmr2ecg.predict.records import Source, load
 from cmr2ecg.predict.release import FORMAT, Release, key_of, read_config, write_sums
@@ -34,6 +33,7 @@ from cmr2ecg.runtime.files import write_json
 from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
+from cmr2ecg.study.targets import is_regression
 
 TARGETS = ("cad", "af", "dm", "lv", "rv", "wt", "ecc", "err")
 THREADS = 2
@@ -80,7 +80,7 @@ def write_release(folder: Path, encoder: dict, cleaning: dict, seeds: list[int])
     for target in TARGETS:
         names = output_names(target)
         targets[target] = {"outputs": names, "seeds": seeds, "pooling": "clip", "evaluation_crops": 1}
-        if is_phenotypes(target):
+        if is_regression(target):
             ones = [1.0] * len(names)
             targets[target] |= {"scale": {"mean": ones, "std": ones}, "units": dict.fromkeys(names, "")}
             targets[target]["intervals"] = {name: {"half_width": 1.0} for name in names}
@@ -88,7 +88,7 @@ def write_release(folder: Path, encoder: dict, cleaning: dict, seeds: list[int])
             about = {"prevalence": 0.1, "trained_prevalence": 0.5, "label_smoothing": 0.2}
             targets[target]["calibration"] = about | {"slope": 1.0, "intercept": 0.0}
         for seed in seeds:
-            network = EcgPredictor(EcgEncoder(**encoder), len(names) if is_phenotypes(target) else 2)
+            network = EcgPredictor(EcgEncoder(**encoder), len(names) if is_regression(target) else 2)
             weights |= {f"{key_of(target, seed)}.{name}": value for name, value in network.state_dict().items()}
     save_file(weights, folder / "model.safetensors")
     about = {"format": FORMAT, "name": "random", "cohort": "none", "synthetic": True, "clean_ecg": cleaning}

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.benchmarks.training import build, compared, shares, side_by_side, where
-from cmr2ecg.training.contrastive import OBJECTIVES
-from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
+from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
+from cmr2ecg.training.pretrain.simclr_cmr import CmrSimclrObjective
 
 ECG_BATCH, CMR_BATCH = 16, 8
 REPEATS = 3

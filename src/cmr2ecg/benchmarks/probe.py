@@ -8,8 +8,8 @@ from threadpoolctl import threadpool_limits
 
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.training.probe import Embedded, fit_probe, standardised
-from cmr2ecg.training.targets import task_of
+from cmr2ecg.training.fit.probe import Embedded, fit_probe, standardised
+from cmr2ecg.training.fit.targets import task_of
 
 TRAIN, HELD_OUT, FEATURES = 14_015, 6_007, 384  # the paper's cohort, half of which has phenotypes
 

@@ -16,7 +16,7 @@ from statistics import harmonic_mean
 from cmr2ecg.benchmarks.rows import read_rows, report
 from cmr2ecg.runtime.files import write_json
 from cmr2ecg.runtime.imports import SOURCE
-from cmr2ecg.training.contrastive import OBJECTIVES
+from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
 
 CONFIG, SUBJECTS = "config/ukb.yaml", 40_044  # §IV-A
 RATIOS = {  # rule -> rows of bench.json that say how many times longer the plain formulation takes

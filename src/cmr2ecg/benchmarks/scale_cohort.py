@@ -8,8 +8,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.flow import Flow, write_flow
-from cmr2ecg.ukb.phenotypes import phenotype_fields
+from cmr2ecg.cohort.flow import Flow, write_flow
+from cmr2ecg.tables.phenotypes import phenotype_fields
 
 FIRST = 9_000_001
 SHARDS = 40

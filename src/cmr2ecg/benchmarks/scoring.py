@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 
 from cmr2ecg.benchmarks.rows import alone, compared
-from cmr2ecg.evaluate.statistics.influence import auroc_influence, pearson_influence
+from cmr2ecg.metrics.influence import auroc_influence, pearson_influence
 
 SUBJECTS, POSITIVE, SEEDS = 6_007, 434, 5  # the paper's test split; CAD
 LEFT_OUT = 40  # as many are enough for a rate

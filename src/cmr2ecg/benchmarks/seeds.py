@@ -27,8 +27,8 @@ from cmr2ecg.benchmarks.training import side_by_side
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.runtime.imports import SOURCE
+from cmr2ecg.tables.phenotypes import phenotype_fields
 from cmr2ecg.training.device import autocast, pick_attention, pick_device, pick_precision
-from cmr2ecg.ukb.phenotypes import phenotype_fields
 
 SEEDS = [0, 101, 202, 303, 404]
 BATCH = 16  # the paper's config

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.data.labels import split_eids
-from cmr2ecg.data.loading import PairedData, in_turn
+from cmr2ecg.loading.labels import split_eids
+from cmr2ecg.loading.paired_data import PairedData, in_turn
 
 
 def main(argv: Sequence[str] | None = None) -> None:

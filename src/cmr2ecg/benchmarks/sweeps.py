@@ -14,11 +14,11 @@ from xgboost import XGBClassifier
 
 from cmr2ecg.benchmarks.rows import alone, compared
 from cmr2ecg.benchmarks.settings import paper_settings
+from cmr2ecg.study.sweep_grid import combinations
 from cmr2ecg.sweeps.cost import startup_share
 from cmr2ecg.sweeps.run import fits_of
-from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.trees import tree_outcomes
-from cmr2ecg.training.boosting import Problem
+from cmr2ecg.training.fit.boosting import Problem
 
 SUBJECTS, VAL, EPOCHS = 96, 32, 4  # of the packed job; the networks have the paper's size
 TREES = {"rounds": [50, 75, 100, 125, 150], "max_depth": [3, 8], "learning_rate": [0.1, 0.3], "subsample": [0.5]}

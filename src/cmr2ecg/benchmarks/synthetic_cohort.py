@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from cmr2ecg.benchmarks.settings import paper_settings
-from cmr2ecg.data.crop import min_max, resample_box, square_box
+from cmr2ecg.cmr.crop import min_max, resample_box, square_box
 from cmr2ecg.simulate.cine import render
 from cmr2ecg.simulate.disease import DISEASES
 from cmr2ecg.simulate.ecg import draw_ecg
@@ -29,7 +29,7 @@ from cmr2ecg.simulate.geometry import move
 from cmr2ecg.simulate.heart import Heart
 from cmr2ecg.simulate.phenotypes import measure
 from cmr2ecg.simulate.subject import Person, draw_person
-from cmr2ecg.training.plain_features import mean_beat
+from cmr2ecg.training.fit.plain_features import mean_beat
 
 SHOWN = ("LVEDV", "LVESV", "LVEF", "LVM", "RVEDV", "RVEF", "WT_Global", "Ecc_Global", "Err_Global")
 BOX_MM, PIXELS = 142.0, 24

@@ -20,7 +20,7 @@ import pandas as pd
 from cmr2ecg.benchmarks.rows import compared, read_through, report, row_parser
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.runtime.imports import SOURCE
-from cmr2ecg.ukb.phenotypes import phenotype_fields
+from cmr2ecg.tables.phenotypes import phenotype_fields
 
 ROWS, COLUMNS, SUBJECTS = 20_000, 3_000, 40_000
 FIRST = 9_000_001

@@ -17,9 +17,9 @@ from torch.utils.flop_counter import FlopCounterMode
 from cmr2ecg.benchmarks.rows import alone
 from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.training.device import autocast, pick_attention, pick_device, pick_precision
-from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.mmcl import MmclObjective
 from cmr2ecg.training.optimizer import pretraining_optimizer, set_rate
+from cmr2ecg.training.pretrain.mae import MaeObjective
+from cmr2ecg.training.pretrain.mmcl import MmclObjective
 
 MAE_BATCH, MMCL_BATCH, REPEATS = 64, 16, 5
 SIDE = 2048  # of the square matrices whose product is the limit

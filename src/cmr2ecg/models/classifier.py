@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from cmr2ecg.encoders import network_of
 from cmr2ecg.models.attention_pooling import POOLINGS
 from cmr2ecg.models.ecg_cnn import EcgCnn
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.study.encoders import network_of
 
 
 def linear_head(features: int, outputs: int) -> nn.Linear:

@@ -8,8 +8,8 @@ from typing import Any
 import h5py
 import pandas as pd
 
-from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
-from cmr2ecg.ukb.phenotypes import phenotype_names
+from cmr2ecg.study.targets import is_regression
+from cmr2ecg.tables.phenotypes import phenotype_names
 
 PAPER_SUBJECTS = 40_044  # §IV-A, after quality control
 REPEATED = 0.02  # share of subjects with a second imaging visit
@@ -43,19 +43,19 @@ class Cohort:
 
     def trained_on(self, target: str, fraction: int) -> int:
         """Return the training subjects of a target: a balanced share of the positives, or of those with phenotypes."""
-        if target in PHENOTYPE_GROUPS:
+        if is_regression(target):
             return round(self.split["train"] * self.with_phenotypes * fraction / 100)
         return 2 * int(self.split["train"] * self.positives.get(target, 0.05) * fraction / 100)
 
     def scored_on(self, target: str, split: str) -> int:
         """Return the subjects of a split that have a target's values."""
-        share = self.with_phenotypes if target in PHENOTYPE_GROUPS else 1.0
+        share = self.with_phenotypes if is_regression(target) else 1.0
         return round(self.split[split] * share)
 
 
 def outputs_of(target: str) -> int:
     """Return the number of values predicted for a target."""
-    return len(phenotype_names(target)) if target in PHENOTYPE_GROUPS else 1
+    return len(phenotype_names(target)) if is_regression(target) else 1
 
 
 def cohort_of(config: Mapping[str, Any], results: Path, subjects: int | None = None) -> Cohort:

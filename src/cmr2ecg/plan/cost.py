@@ -15,8 +15,6 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cmr2ecg.encoders import network_of
-from cmr2ecg.fractions import fractions_of
 from cmr2ecg.plan import flops
 from cmr2ecg.plan.cohort import Cohort, outputs_of
 from cmr2ecg.plan.jobs import Job
@@ -24,7 +22,8 @@ from cmr2ecg.plan.measure import Line, Rates
 from cmr2ecg.plan.sizes import FLOAT, RESUMED_COPIES, disk_bytes, held_bytes, memory_bytes
 from cmr2ecg.plan.span import Span
 from cmr2ecg.runtime.imports import reached_files
-from cmr2ecg.sweeps.space import PHENOTYPE_GROUPS
+from cmr2ecg.study.encoders import network_of
+from cmr2ecg.study.targets import fractions_of, is_regression
 
 SCATTER, ROUGH = 1.25, 2.0
 EVALUATION_BATCH = 256
@@ -212,7 +211,7 @@ class Estimate:
         wide = job.encoder.startswith("cmr_")
         features = flops.resnet(**flops.image_network(models))[2] if wide else models["ecg_encoder"]["dim"]
         n = self.cohort.trained_on(target, fraction)
-        if target in PHENOTYPE_GROUPS:
+        if is_regression(target):
             operations = 2.0 * n * features**2 + features**3 / 3
         else:
             operations = (

@@ -14,7 +14,7 @@ from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
 from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.steps.crop_cmr import crop_file
-from cmr2ecg.training.boosting import Problem, fit_boosting
+from cmr2ecg.training.fit.boosting import Problem, fit_boosting
 
 MB = 1 << 20
 HASHED, ROWS, TREES, SIDE = 64 * MB, 4000, 20, 1024

@@ -17,11 +17,11 @@ from typing import Any
 
 import yaml
 
-from cmr2ecg.config_file import read_config
-from cmr2ecg.encoders import DRAWN
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.imports import SOURCE
-from cmr2ecg.training.runs import planned_runs
+from cmr2ecg.study.config_file import read_config
+from cmr2ecg.study.encoders import DRAWN
+from cmr2ecg.training.fit.runs import planned_runs
 
 SNAKEFILE = SOURCE.parent / "Snakefile"
 ALL_CORES = 100_000  # so that a job keeps the threads its rule asks for

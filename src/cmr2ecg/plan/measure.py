@@ -23,8 +23,8 @@ from typing import Any
 
 from cmr2ecg.plan.clock import since_start, timed
 from cmr2ecg.plan.flops import step_flops
-from cmr2ecg.runtime.cores import available_cores
 from cmr2ecg.runtime.imports import SOURCE
+from cmr2ecg.runtime.memory import available_cores
 
 SMALL_BATCH, STEP_SECONDS, KIND_SECONDS = 4, 0.3, 1.5  # smaller batch; aimed at for the larger; spent on a training
 DATA_SECONDS = 4.0

@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 
 from cmr2ecg.models.classifier import build_encoder, build_predictor
-from cmr2ecg.training.contrastive import OBJECTIVES
 from cmr2ecg.training.device import autocast
-from cmr2ecg.training.finetune import optimizer_of, training_view
-from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.mmcl import MmclObjective
+from cmr2ecg.training.fit.finetune import optimizer_of, training_view
 from cmr2ecg.training.optimizer import pretraining_optimizer, set_rate
-from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
+from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
+from cmr2ecg.training.pretrain.mae import MaeObjective
+from cmr2ecg.training.pretrain.mmcl import MmclObjective
+from cmr2ecg.training.pretrain.simclr_cmr import CmrSimclrObjective
 
 CPU = torch.device("cpu")
 RATE = 1e-5

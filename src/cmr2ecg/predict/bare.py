@@ -6,6 +6,7 @@ from operator import itemgetter
 
 import numpy as np
 
+from cmr2ecg.ecg.recording import LEADS, MAX_SAMPLES, stack_leads
 from cmr2ecg.predict.csv_text import (
     COMMENT,
     MOST_EMPTY,
@@ -19,8 +20,7 @@ from cmr2ecg.predict.csv_text import (
     separator,
 )
 from cmr2ecg.predict.lead_names import MV, TIME, Lead, check_comment, check_time, counts, in_mv, lead_of, runs_evenly
-from cmr2ecg.ukb.recording import LEADS, MAX_SAMPLES, stack_leads
-from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.raw.rejection import Rejection
 
 MOST_COLUMNS = 100  # with a name
 MOST_COMMENT = 1000  # characters of a comment that are looked at

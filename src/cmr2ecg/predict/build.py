@@ -9,14 +9,14 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cmr2ecg.data.outputs import is_phenotypes
-from cmr2ecg.evaluate.statistics.prior import smoothing_of
+from cmr2ecg.metrics.prior import smoothing_of
 from cmr2ecg.predict.calibrate import fit_interval, fit_risk
 from cmr2ecg.predict.release import key_of
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.targets import is_regression
+from cmr2ecg.tables.phenotypes import phenotype_table
 from cmr2ecg.training.checkpoint import read_weights
-from cmr2ecg.training.seeds import seed_stem
-from cmr2ecg.ukb.phenotypes import phenotype_table
+from cmr2ecg.training.fit.seeds import seed_stem
 
 SPLIT = "val"  # the test split is for the final evaluation alone
 
@@ -38,7 +38,7 @@ def describe_target(fit: Path, prevalence: float | None, coverage: float, codes:
     about |= {key: method[key] for key in ("pooling", "evaluation_crops")}
     predictions = pd.read_parquet(fit / "predictions.parquet")
     known = {name: validation(predictions, name) for name in about["outputs"]}
-    if not is_phenotypes(target):
+    if not is_regression(target):
         risk = {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
         return about | risk | ({"codes": list(codes)} if codes else {})
     units = phenotype_table().set_index("bai_name")["units"]

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from cmr2ecg.evaluate.statistics.prior import TRAINED_PREVALENCE, correct_prior, log_odds, population_risk
+from cmr2ecg.metrics.prior import TRAINED_PREVALENCE, correct_prior, log_odds, population_risk
 from cmr2ecg.runtime.command import InputError
 
 PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}

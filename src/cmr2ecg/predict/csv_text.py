@@ -13,8 +13,8 @@ from itertools import chain, islice
 
 import numpy as np
 
-from cmr2ecg.ukb.recording import MAX_SAMPLES
-from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.ecg.recording import MAX_SAMPLES
+from cmr2ecg.raw.rejection import Rejection
 
 SEPARATORS = ";\t,|"  # the first that a line has; else blanks
 COMMENT = ("#", "%")

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict.release import EMBEDDING, Release, key_of
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.failures import one_line
+from cmr2ecg.study.targets import is_regression
 
 
 class Fits(nn.Module):
@@ -77,7 +77,7 @@ def build_ensemble(release: Release) -> Ensemble:
 def _fits(release: Release, target: str, about: Mapping[str, Any], sizes: Mapping[str, Any]) -> Fits:
     networks = []
     for seed in about["seeds"]:
-        outputs = len(about["outputs"]) if is_phenotypes(target) else 2
+        outputs = len(about["outputs"]) if is_regression(target) else 2
         with torch.device("meta"), as_input_error(target):
             network = EcgPredictor(EcgEncoder(**sizes), outputs, about["pooling"])
         networks.append(_load(network, release.state(key_of(target, seed)), f"{target}, seed {seed}"))

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmr2ecg.ukb.recording import LEAD_KEYS, lead_key
-from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.ecg.recording import LEAD_KEYS, lead_key
+from cmr2ecg.raw.rejection import Rejection
 
 MV = {"mv": 1.0, "millivolt": 1.0, "millivolts": 1.0, "nv": 1e-6, "v": 1e3, "volt": 1e3, "volts": 1e3}
 MV |= dict.fromkeys(("uv", "µv", "μv", "\\xb5v", "microvolt", "microvolts"), 1e-3)  # \xb5: µ in Latin-1

@@ -16,12 +16,12 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle, Wedge
 
-from cmr2ecg.evaluate.figures.style import RC
-from cmr2ecg.evaluate.tables.names import DISEASES
+from cmr2ecg.ecg.recording import LEADS
 from cmr2ecg.predict.records import in_one_line
 from cmr2ecg.predict.results import NOTE
+from cmr2ecg.report.figures.style import RC
+from cmr2ecg.report.tables.names import DISEASES
 from cmr2ecg.runtime.files import atomic
-from cmr2ecg.ukb.recording import LEADS
 
 INCH_MM = 25.4
 PAGE = (297.0, 210.0)  # A4 across

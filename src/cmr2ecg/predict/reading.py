@@ -6,14 +6,14 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.data.clean import clean_ecg
-from cmr2ecg.data.prepare_ecg import prepare
+from cmr2ecg.ecg.clean import clean_ecg
+from cmr2ecg.ecg.prepare import prepare
+from cmr2ecg.ecg.read import read_ecg
+from cmr2ecg.ecg.recording import MAX_SAMPLES, Ecg, check_rate
 from cmr2ecg.predict.bare import from_csv, from_npy
 from cmr2ecg.predict.records import BARE, Record, Source
-from cmr2ecg.ukb.ecg_file import read_ecg
-from cmr2ecg.ukb.plain_file import read_plain
-from cmr2ecg.ukb.recording import MAX_SAMPLES, Ecg, check_rate
-from cmr2ecg.ukb.rejection import Rejection
+from cmr2ecg.raw.plain_file import read_plain
+from cmr2ecg.raw.rejection import Rejection
 
 MAX_BYTES = 50_000_000
 RESOLUTION_UV = 5.0  # taken for bare files, which do not state it: one count of a CardioSoft device

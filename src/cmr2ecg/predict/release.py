@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from safetensors import SafetensorError, safe_open
 
 from cmr2ecg.predict.release_config import check_config
+from cmr2ecg.raw.plain_file import read_plain
+from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import atomic, sha256
-from cmr2ecg.ukb.plain_file import read_plain
-from cmr2ecg.ukb.rejection import Rejection
 
 if TYPE_CHECKING:  # so that a command that needs no torch does not wait for it
     from torch import Tensor

@@ -13,7 +13,7 @@ from importlib import import_module
 from multiprocessing.connection import Connection
 from typing import Any
 
-from cmr2ecg.runtime.freed_memory import keep_freed_memory
+from cmr2ecg.runtime.memory import keep_freed_memory
 from cmr2ecg.runtime.orphan import wait_for_end
 
 

@@ -1,6 +1,7 @@
 """Progress of a long loop: a bar on a terminal, plain lines in a log."""
 
 import logging
+import math
 import sys
 import time
 
@@ -14,7 +15,7 @@ class Progress:
 
     def __init__(self, label: str, total: int, done: int = 0, every: float = 10.0) -> None:
         self.label, self.total, self.done, self.every = label, total, done, every
-        self.started, self.skipped, self.last = time.monotonic(), done, 0.0
+        self.started, self.skipped, self.last = time.monotonic(), done, -math.inf
         self.bar = tqdm(total=total, initial=done, desc=label) if sys.stderr.isatty() else None
 
     def step(self, **values: float) -> None:

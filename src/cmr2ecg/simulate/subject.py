@@ -15,10 +15,9 @@ from cmr2ecg.simulate.cine import Cine, render
 from cmr2ecg.simulate.disease import DISEASES, Record, calibrate, draw_record, risks
 from cmr2ecg.simulate.ecg import draw_ecg
 from cmr2ecg.simulate.ecg_traits import EcgTraits, ecg_traits
-from cmr2ecg.simulate.ecg_view import seen_by_ecg
 from cmr2ecg.simulate.electrical import ELECTRICAL
 from cmr2ecg.simulate.geometry import ANGLES, Motion, move
-from cmr2ecg.simulate.heart import LATENTS, Heart, heart_from_latents, infarct_segment
+from cmr2ecg.simulate.heart import BODY, LATENTS, Heart, af_liability, by_name, heart_from_latents, infarct_segment
 from cmr2ecg.simulate.phenotypes import measure
 
 FIRST_EID, EIDS = 9000001, 999999  # UK Biobank's own ids are smaller
@@ -190,3 +189,41 @@ def _infarct(heart: Heart, motion: Motion, cine: Cine) -> dict[str, float | int]
 def _stream(seed: int, index: int, purpose: int, visit: int = 2) -> np.random.Generator:
     """Random numbers of one subject for one purpose, whoever else is drawn."""
     return np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(purpose, visit)))
+
+
+_PLAINLY = 4.0
+POWERS = {"rate": _PLAINLY, "rhythm": _PLAINLY, "territory": _PLAINLY, "ischaemia": 2.0}
+"""Powers k in s = 1 - (1 - v)^k; 1 for what is not named."""
+
+
+def shares(visibility: float) -> np.ndarray:
+    """Return the correlation (len(LATENTS),) of each latent with what the ECG sees of it, at a visibility of 0 to 1."""
+    found = [1.0 if name in BODY else seen(visibility, POWERS.get(name, 1.0)) for name in LATENTS]
+    return np.array(found)
+
+
+def seen(visibility: float, power: float) -> float:
+    """Return s = 1 - (1 - v)^k: 0 at v = 0 and 1 at v = 1 whatever k."""
+    return 1 - (1 - visibility) ** power
+
+
+def seen_by_ecg(
+    z: np.ndarray, other: np.ndarray, visibility: float, thresholds: tuple[float, float]
+) -> tuple[np.ndarray, Heart]:
+    """Return the latents that the ECG sees, and their heart.
+
+    The rhythm of the day follows from several latents; the ECG shows their sum as plainly as the rate.
+
+    Args:
+        z, other: (..., len(LATENTS)) latents of the heart, and of a stranger.
+        visibility: 0 to 1.
+        thresholds: of atrial fibrillation and infarct, see `heart_from_latents`.
+    """
+    latents = _mixed(z, other, shares(visibility))
+    rhythm = np.array([1.0 if name in BODY else seen(visibility, _PLAINLY) for name in LATENTS])
+    liability = af_liability(by_name(_mixed(z, other, rhythm)))
+    return latents, heart_from_latents(latents, *thresholds, liability=liability)
+
+
+def _mixed(z: np.ndarray, other: np.ndarray, share: np.ndarray) -> np.ndarray:
+    return share * z + np.sqrt(1 - share**2) * other

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.data.dataset import ecg_alone, pair, with_unpaired, write_dataset
-from cmr2ecg.data.flow import read_flow, write_flow
+from cmr2ecg.cohort.dataset import ecg_alone, pair, with_unpaired, write_dataset
+from cmr2ecg.cohort.flow import read_flow, write_flow
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 

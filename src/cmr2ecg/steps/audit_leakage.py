@@ -16,8 +16,8 @@ import h5py
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.duplicates import duplicate_groups, scan_recordings
-from cmr2ecg.data.leakage import (
+from cmr2ecg.cohort.duplicates import duplicate_groups, scan_recordings
+from cmr2ecg.cohort.leakage import (
     UNPAIRED,
     among_pairs,
     check_duplicates,
@@ -26,8 +26,8 @@ from cmr2ecg.data.leakage import (
     crossing,
     duplicate_table,
 )
-from cmr2ecg.data.rows import Rows
-from cmr2ecg.data.split import SPLITS
+from cmr2ecg.cohort.split import SPLITS
+from cmr2ecg.loading.shard_reader import Rows
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.labels import split_eids
-from cmr2ecg.data.leakage import check_balanced, check_nested, check_random
-from cmr2ecg.data.outputs import is_phenotypes, output_values
-from cmr2ecg.data.subsets import draws_of, of_draw
+from cmr2ecg.cohort.leakage import check_balanced, check_nested, check_random
+from cmr2ecg.cohort.subsets import draws_of, of_draw
+from cmr2ecg.loading.labels import output_values, split_eids
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import write_json
+from cmr2ecg.study.targets import is_regression
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 def checker(target: str, table: Path, train: np.ndarray) -> Callable[[pd.DataFrame, str], None]:
     """Return the check of one draw of a subset, which takes the subset and its name."""
-    if is_phenotypes(target):
+    if is_regression(target):
         measured = train[~np.isnan(output_values(table, target, train)).all(axis=1)]
         return lambda subset, name: check_random(subset, train, measured, name)
     labels = pd.read_parquet(table, columns=["eid", target]).set_index("eid")[target]

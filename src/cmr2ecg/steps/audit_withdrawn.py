@@ -15,12 +15,12 @@ from pathlib import Path
 
 import numpy as np
 
-from cmr2ecg.data.traces import files_below, holds
+from cmr2ecg.cohort.withdrawn_traces import files_below, holds
+from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_bulk
+from cmr2ecg.raw.withdrawn import list_notes, read_list
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import write_json
 from cmr2ecg.runtime.progress import Progress
-from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
-from cmr2ecg.ukb.withdrawn import list_notes, read_list
 
 DOWNLOAD = "simulate_cohort"
 KINDS = {"ecg": ECG_FIELD, "cmr": CMR_FIELD}

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.labels import split_eids
-from cmr2ecg.data.outputs import is_phenotypes, output_values
-from cmr2ecg.data.subsets import balanced_subsets, no_training_set, of_draw, random_subsets
+from cmr2ecg.cohort.subsets import balanced_subsets, no_training_set, of_draw, random_subsets
+from cmr2ecg.loading.labels import output_values, split_eids
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
+from cmr2ecg.study.targets import is_regression
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     size = {"fraction": args.fraction, **{name: args.settings[name] for name in ("minimum_pairs", "seed", "draws")}}
-    draw_subset = group_subset if is_phenotypes(args.target) else disease_subset
+    draw_subset = group_subset if is_regression(args.target) else disease_subset
     try:
         subset = draw_subset(args.values, args.target, split_eids(args.split, "train"), size)
         logging.info("%s, %g %%: %d subjects", args.target, args.fraction, len(of_draw(subset, 0)))

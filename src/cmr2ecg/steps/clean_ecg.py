@@ -11,14 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from cmr2ecg.data.clean import clean_ecg
-from cmr2ecg.data.prepare_ecg import MEASURES, prepare
-from cmr2ecg.data.shards import Field, paths_of, process_shard
-from cmr2ecg.data.visits import check_still_there
+from cmr2ecg.cohort.shards import Field, paths_of, process_shard
+from cmr2ecg.cohort.visits import check_still_there
+from cmr2ecg.ecg.clean import clean_ecg
+from cmr2ecg.ecg.prepare import MEASURES, prepare
+from cmr2ecg.ecg.read import read_ecg
+from cmr2ecg.ecg.recording import LEADS
 from cmr2ecg.runtime.command import run, start, step_parser
-from cmr2ecg.runtime.freed_memory import keep_freed_memory
-from cmr2ecg.ukb.ecg_file import read_ecg
-from cmr2ecg.ukb.recording import LEADS
+from cmr2ecg.runtime.memory import keep_freed_memory
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -12,15 +12,15 @@ from typing import Any
 
 import pandas as pd
 
-from cmr2ecg.data.boxes import read_boxes
-from cmr2ecg.data.crop import Box, crop_heart
-from cmr2ecg.data.frames import phases_that_may_be_missing
-from cmr2ecg.data.segmented import segmented_heart
-from cmr2ecg.data.shards import Field, process_shard
-from cmr2ecg.data.visits import check_still_there, located, named_tables
+from cmr2ecg.cmr.boxes import read_boxes
+from cmr2ecg.cmr.crop import Box, crop_heart
+from cmr2ecg.cmr.heart import phases_that_may_be_missing
+from cmr2ecg.cmr.segmented import segmented_heart
+from cmr2ecg.cmr.short_axis import read_middle_slice
+from cmr2ecg.cohort.shards import Field, process_shard
+from cmr2ecg.cohort.visits import check_still_there, located, named_tables
+from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import run, start, step_parser
-from cmr2ecg.ukb.rejection import Rejection
-from cmr2ecg.ukb.short_axis import read_middle_slice
 
 CHANNELS = {"es": "end-systole", "ed": "end-diastole", "mid": "mid-phase"}
 READ = ("minimum_slices", "minimum_frames", "max_missing_frames")

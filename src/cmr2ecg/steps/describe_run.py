@@ -11,9 +11,9 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from cmr2ecg.evaluate.report.costs import COST_COLUMNS, cost_of, versions_of
-from cmr2ecg.evaluate.report.html_page import page, table_html
-from cmr2ecg.evaluate.report.provenance import model_name
+from cmr2ecg.report.costs import COST_COLUMNS, cost_of, versions_of
+from cmr2ecg.report.html_page import page, table_html
+from cmr2ecg.report.provenance import model_name
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 

@@ -19,11 +19,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.data.labels import rows_for, split_eids
-from cmr2ecg.evaluate.statistics.analyses import ANALYSIS_COLUMNS, adjusted, analyse
-from cmr2ecg.evaluate.statistics.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
-from cmr2ecg.evaluate.statistics.predictions import check_same_subjects, identify, is_regression, read_predictions
-from cmr2ecg.evaluate.statistics.scores import (
+from cmr2ecg.loading.labels import rows_for, split_eids
+from cmr2ecg.metrics.analyses import ANALYSIS_COLUMNS, adjusted, analyse
+from cmr2ecg.metrics.calibration import CALIBRATION_COLUMNS, CURVE_COLUMNS, calibrate
+from cmr2ecg.metrics.predictions import check_same_subjects, identify, read_predictions
+from cmr2ecg.metrics.scores import (
     COMPARISON_COLUMNS,
     METRIC_COLUMNS,
     MODEL_COLUMNS,
@@ -33,11 +33,12 @@ from cmr2ecg.evaluate.statistics.scores import (
     interval_row,
     seed_metrics,
 )
-from cmr2ecg.evaluate.statistics.stacking import stacked_models
-from cmr2ecg.evaluate.untrained import UNTRAINED_COLUMNS, Training, untrained_table
+from cmr2ecg.metrics.stacking import stacked_models
+from cmr2ecg.metrics.untrained import UNTRAINED_COLUMNS, Training, untrained_table
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.runtime.progress import Progress
+from cmr2ecg.study.targets import is_regression
 
 COLUMNS = {
     "metrics": METRIC_COLUMNS,

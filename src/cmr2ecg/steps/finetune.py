@@ -13,13 +13,13 @@ import torch
 
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.runtime.command import run, start, step_parser
-from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.fit_folder import Origin
-from cmr2ecg.training.fits import Encoder, fit_target
-from cmr2ecg.training.runs import planned_runs
-from cmr2ecg.training.subjects import Subjects, Tables, parse_fit, subset_files
+from cmr2ecg.training.fit.choice import apply_choice, tuned_trials
+from cmr2ecg.training.fit.fit_folder import Origin
+from cmr2ecg.training.fit.fits import Encoder, fit_target
+from cmr2ecg.training.fit.runs import planned_runs
+from cmr2ecg.training.fit.subjects import Subjects, Tables, parse_fit, subset_files
 
 MODULE = "cmr2ecg.steps.finetune"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.data.cohort import join_shards
-from cmr2ecg.data.flow import read_flow, write_flow
+from cmr2ecg.cohort.flow import read_flow, write_flow
+from cmr2ecg.cohort.inventory import join_shards
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 

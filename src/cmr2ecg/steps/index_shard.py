@@ -9,14 +9,14 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.data.arrivals import Ledger, check_files_remain, read_ledger
-from cmr2ecg.data.cohort import index_shard, index_with_unpaired
-from cmr2ecg.data.flow import write_flow
+from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, read_ledger
+from cmr2ecg.cohort.flow import write_flow
+from cmr2ecg.cohort.inventory import index_shard, index_with_unpaired
+from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_bulk
+from cmr2ecg.raw.segmentation import list_segmentations
+from cmr2ecg.raw.withdrawn import read_withdrawn
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
-from cmr2ecg.ukb.bulk import CMR_FIELD, ECG_FIELD, list_bulk
-from cmr2ecg.ukb.segmentation import list_segmentations
-from cmr2ecg.ukb.withdrawn import read_withdrawn
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--excluded", type=Path, nargs="*", default=[], help="lists of others to be left out")
     for name in ("tabular", "boxes"):
         parser.add_argument(f"--{name}", nargs="*", default=[], help="not looked at")
-    parser.add_argument("--names", action="store_true", help="keep paths without their folders (data/visits.py)")
+    parser.add_argument("--names", action="store_true", help="keep paths without their folders (cohort/visits.py)")
     parser.add_argument("--visits", type=Path, required=True, help="parquet file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
     parser.add_argument("--unpaired", type=Path, help="parquet file to write, with index_cohort.unpaired_ecgs")

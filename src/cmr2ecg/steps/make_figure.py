@@ -1,6 +1,6 @@
 """Draw one figure as png and pdf; the same inputs give the same bytes.
 
-Each figure is a module of its own, cmr2ecg.evaluate.figures.<name>, with draw(settings, inputs) -> Figure, so that an
+Each figure is a module of its own, cmr2ecg.report.figures.<name>, with draw(settings, inputs) -> Figure, so that an
 edit of one figure draws that one again only.
 """
 
@@ -11,11 +11,11 @@ from pathlib import Path
 
 from matplotlib import rc_context
 
-from cmr2ecg.evaluate.figures.style import RC
-from cmr2ecg.evaluate.inputs import named_inputs
-from cmr2ecg.evaluate.named_subjects import read_named
+from cmr2ecg.report.figures.style import RC
+from cmr2ecg.report.inputs import named_inputs
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
+from cmr2ecg.study.named_subjects import read_named
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
 
-    module = importlib.import_module(f"cmr2ecg.evaluate.figures.{args.figure}")
+    module = importlib.import_module(f"cmr2ecg.report.figures.{args.figure}")
     settings = args.settings | {"eids": read_named(args.named)[1] if args.named else []}
     figure = module.draw(settings, named_inputs(args.inputs))
     logging.getLogger("fontTools").setLevel(logging.WARNING)  # it tells of every glyph it embeds

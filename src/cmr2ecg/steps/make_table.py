@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.evaluate.maps.heatmap import COLUMNS as HEATMAP_COLUMNS
-from cmr2ecg.evaluate.report.html_page import paper_html, sheet_html
-from cmr2ecg.evaluate.tables.cells import NOT_RUN, make_cells
-from cmr2ecg.evaluate.tables.render import to_csv, to_latex, to_markdown
-from cmr2ecg.evaluate.tables.sheet_text import sheet_latex, sheet_markdown
-from cmr2ecg.evaluate.tables.supplements import SUPPLEMENTS
-from cmr2ecg.evaluate.tables.table_layouts import LAYOUTS, with_own_diseases
+from cmr2ecg.report.html_page import paper_html, sheet_html
+from cmr2ecg.report.maps.heatmap import COLUMNS as HEATMAP_COLUMNS
+from cmr2ecg.report.tables.cells import NOT_RUN, make_cells
+from cmr2ecg.report.tables.render import to_csv, to_latex, to_markdown
+from cmr2ecg.report.tables.sheet_text import sheet_latex, sheet_markdown
+from cmr2ecg.report.tables.supplements import SUPPLEMENTS
+from cmr2ecg.report.tables.table_layouts import LAYOUTS, with_own_diseases
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
-from cmr2ecg.training.session import pretrain_parser, run_pretraining
-from cmr2ecg.training.simclr_cmr import CmrSimclrObjective
+from cmr2ecg.training.pretrain.run import pretrain_parser, run_pretraining
+from cmr2ecg.training.pretrain.simclr_cmr import CmrSimclrObjective
 
 
 def main(argv: Sequence[str] | None = None) -> None:

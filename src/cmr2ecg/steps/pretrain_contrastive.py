@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
-from cmr2ecg.training.contrastive import OBJECTIVES
-from cmr2ecg.training.session import ecg_parser, run_pretraining
+from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
+from cmr2ecg.training.pretrain.run import ecg_parser, run_pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:

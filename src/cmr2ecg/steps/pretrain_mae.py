@@ -7,8 +7,8 @@ well below 1, the variance of a normalised ECG.
 from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
-from cmr2ecg.training.mae import MaeObjective
-from cmr2ecg.training.session import ecg_parser, run_pretraining
+from cmr2ecg.training.pretrain.mae import MaeObjective
+from cmr2ecg.training.pretrain.run import ecg_parser, run_pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.checkpoint import load_weights
-from cmr2ecg.training.mmcl import MmclObjective
-from cmr2ecg.training.session import pretrain_parser, run_pretraining
+from cmr2ecg.training.pretrain.mmcl import MmclObjective
+from cmr2ecg.training.pretrain.run import pretrain_parser, run_pretraining
 
 
 def build(models: dict, settings: dict, ecg: Path | None, cmr: Path) -> MmclObjective:

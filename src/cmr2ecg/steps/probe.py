@@ -1,8 +1,8 @@
 """Probe one frozen encoder for all targets: linear models on its embeddings, a control the paper lacks.
 
 Every subject is embedded once. The encoder `random` was never trained and is probed once per seed of its weights; a
-pre-trained one once for each of its pre-trainings, and features that need no encoder (training/plain_features.py) once,
-since nothing there is drawn. Of training subsets that are drawn several times each has a probe.
+pre-trained one once for each of its pre-trainings, and features that need no encoder (training/fit/plain_features.py)
+once, since nothing there is drawn. Of training subsets that are drawn several times each has a probe.
 """
 
 import time
@@ -18,14 +18,14 @@ from cmr2ecg.models.classifier import build_encoder, is_cmr
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.steps.finetune import begin, encoder_parser, read_subjects
 from cmr2ecg.training.checkpoint import read_weights
-from cmr2ecg.training.finetune import Fold, load_start
-from cmr2ecg.training.fit_folder import fold_rows, write_fit
-from cmr2ecg.training.plain_features import PLAIN, beats_of, latents_of, pixels_of
-from cmr2ecg.training.probe import Embedded, embed, fit_probe
-from cmr2ecg.training.runs import Run, described, draws_of, planned_runs
-from cmr2ecg.training.seeds import SeedResult
-from cmr2ecg.training.subjects import Subjects
-from cmr2ecg.training.targets import Task
+from cmr2ecg.training.fit.finetune import Fold, load_start
+from cmr2ecg.training.fit.fit_folder import fold_rows, write_fit
+from cmr2ecg.training.fit.plain_features import PLAIN, beats_of, latents_of, pixels_of
+from cmr2ecg.training.fit.probe import Embedded, embed, fit_probe
+from cmr2ecg.training.fit.runs import Run, described, draws_of, planned_runs
+from cmr2ecg.training.fit.seeds import SeedResult
+from cmr2ecg.training.fit.subjects import Subjects
+from cmr2ecg.training.fit.targets import Task
 
 MODULE = "cmr2ecg.steps.probe"
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.data.visits import named_tables
+from cmr2ecg.cohort.visits import named_tables
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
-from cmr2ecg.ukb.named_columns import read_named
-from cmr2ecg.ukb.tabular import Tabular, read_tabular
+from cmr2ecg.tables.named_columns import read_named
+from cmr2ecg.tables.tabular import Tabular, read_tabular
 
 TABLES = ("covariates", "labels", "dates", "phenotypes")
 

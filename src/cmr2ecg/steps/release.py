@@ -16,16 +16,15 @@ import pandas as pd
 from safetensors.torch import save_file
 from torch import Tensor
 
-from cmr2ecg.data.labels import rows_for, split_eids
-from cmr2ecg.data.outputs import is_phenotypes
+from cmr2ecg.loading.labels import rows_for, split_eids
 from cmr2ecg.predict.build import collect_weights, describe_target
 from cmr2ecg.predict.card import model_card
 from cmr2ecg.predict.ensemble import build_ensemble
-from cmr2ecg.predict.examples import example
-from cmr2ecg.predict.onnx_file import export_checked, export_encoder
+from cmr2ecg.predict.onnx_file import example, export_checked, export_encoder
 from cmr2ecg.predict.release import EMBEDDING, FORMAT, SUMS, Release, write_sums
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
+from cmr2ecg.study.targets import is_regression
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.result import provenance
 
@@ -85,7 +84,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
 def prevalence(args: argparse.Namespace, fit: Path) -> float | None:
     """Return the share of the train split that has the fit's disease; None for phenotypes."""
     target = fit.parent.name
-    if is_phenotypes(target):
+    if is_regression(target):
         return None
     return float(rows_for(args.labels, split_eids(args.split, "train"))[target].mean())
 

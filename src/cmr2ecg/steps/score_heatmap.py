@@ -14,14 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.labels import split_eids
-from cmr2ecg.data.loading import PairedData
-from cmr2ecg.data.visits import located
-from cmr2ecg.evaluate.inputs import named_inputs
-from cmr2ecg.evaluate.maps.crops import places_of
-from cmr2ecg.evaluate.maps.heatmap import INFARCT, Scored, difference, score_pairs, summary, table
-from cmr2ecg.evaluate.maps.similarity import embed, load_towers
-from cmr2ecg.evaluate.maps.ventricle import (
+from cmr2ecg.cohort.visits import located
+from cmr2ecg.loading.labels import split_eids
+from cmr2ecg.loading.paired_data import PairedData
+from cmr2ecg.report.inputs import named_inputs
+from cmr2ecg.report.maps.cases import places_of
+from cmr2ecg.report.maps.heatmap import INFARCT, Scored, difference, score_pairs, summary, table
+from cmr2ecg.report.maps.similarity import embed, load_towers
+from cmr2ecg.report.maps.ventricle import (
     Cover,
     Lesion,
     planted_infarcts,

@@ -9,12 +9,11 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.data.outputs import is_phenotypes
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
+from cmr2ecg.study.targets import is_regression
 from cmr2ecg.sweeps.cost import startup_share
-from cmr2ecg.sweeps.ranking import rank_rungs
-from cmr2ecg.sweeps.report import choice_of, curve_table, entry_of, total_seconds, trial_table
+from cmr2ecg.sweeps.ranking import choice_of, curve_table, entry_of, rank_rungs, total_seconds, trial_table
 from cmr2ecg.sweeps.run import read_packs
 from cmr2ecg.sweeps.store import clean_store
 from cmr2ecg.training.result import provenance
@@ -41,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     about = {
         "encoder": args.encoder,
         "target": args.target,
-        "metric": "r" if is_phenotypes(args.target) else "auroc",
+        "metric": "r" if is_regression(args.target) else "auroc",
         "split": "val",
         "strategy": args.settings["strategy"],
         "trials": len(ranking),

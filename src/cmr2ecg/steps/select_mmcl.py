@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
-from cmr2ecg.training.candidates import candidate_row, ranked
+from cmr2ecg.training.pretrain.candidates import candidate_row, ranked
 
 log = logging.getLogger(__name__)
 RESULT = "result.json"

@@ -12,7 +12,7 @@ from pathlib import Path
 import h5py
 import pandas as pd
 
-from cmr2ecg.data.split import SPLITS, hash_subjects, split_subjects
+from cmr2ecg.cohort.split import SPLITS, hash_subjects, split_subjects
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 

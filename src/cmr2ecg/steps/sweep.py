@@ -17,10 +17,10 @@ from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
-from cmr2ecg.training.finetune import Setup, cut_to_learnable
+from cmr2ecg.training.fit.finetune import Setup, cut_to_learnable
+from cmr2ecg.training.fit.subjects import Subjects, Tables
+from cmr2ecg.training.fit.targets import task_of
 from cmr2ecg.training.result import digest
-from cmr2ecg.training.subjects import Subjects, Tables
-from cmr2ecg.training.targets import task_of
 
 MODULE = "cmr2ecg.steps.sweep"
 

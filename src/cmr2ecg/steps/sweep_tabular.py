@@ -8,12 +8,12 @@ from collections.abc import Iterable, Sequence
 from cmr2ecg.runtime.command import InputError, run, start
 from cmr2ecg.runtime.files import sha256
 from cmr2ecg.runtime.fingerprint import fingerprint
+from cmr2ecg.study.sweep_grid import combinations
 from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
-from cmr2ecg.sweeps.space import combinations
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.sweeps.trees import tree_outcomes
+from cmr2ecg.training.fit.tabular import Tables, problems_of, read_folds, tabular_parser
 from cmr2ecg.training.result import digest
-from cmr2ecg.training.tabular import Tables, problems_of, read_folds, tabular_parser
 
 MODULE = "cmr2ecg.steps.sweep_tabular"
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.evaluate.report.provenance import describe_models, numbers_of, settings_of
+from cmr2ecg.report.provenance import describe_models, numbers_of, settings_of
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import sha256, write_json
 

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.evaluate.tracking.sweep_runs import read_sweep
-from cmr2ecg.evaluate.tracking.tracking import Tracker
-from cmr2ecg.evaluate.tracking.training_runs import read_run
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.failures import naming
 from cmr2ecg.runtime.files import write_json
+from cmr2ecg.tracking.mlflow_runs import Tracker
+from cmr2ecg.tracking.sweep_runs import read_sweep
+from cmr2ecg.tracking.training_runs import read_run
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -13,17 +13,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.data.outputs import is_phenotypes, output_names
+from cmr2ecg.loading.labels import output_names
 from cmr2ecg.runtime.command import InputError, run, start
 from cmr2ecg.runtime.files import sha256
 from cmr2ecg.runtime.fingerprint import fingerprint
-from cmr2ecg.sweeps.choice import apply_choice, tuned_trials
-from cmr2ecg.training.boosting import Problem, curve, fit_boosting, predict
+from cmr2ecg.study.targets import is_regression
+from cmr2ecg.training.fit.boosting import Problem, curve, fit_boosting, predict
+from cmr2ecg.training.fit.choice import apply_choice, tuned_trials
+from cmr2ecg.training.fit.runs import described as described_runs
+from cmr2ecg.training.fit.runs import draws_of, planned_runs
+from cmr2ecg.training.fit.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
+from cmr2ecg.training.fit.tabular import Fold, Tables, problems_by_draw, read_folds, tabular_parser
 from cmr2ecg.training.result import digest, provenance
-from cmr2ecg.training.runs import described as described_runs
-from cmr2ecg.training.runs import draws_of, planned_runs
-from cmr2ecg.training.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
-from cmr2ecg.training.tabular import Fold, Tables, problems_by_draw, read_folds, tabular_parser
 
 MODULE = "cmr2ecg.steps.train_tabular"
 log = logging.getLogger(__name__)
@@ -42,7 +43,7 @@ def fit_seed(
             fold = folds[name]
             scores = predict(booster, fold.covariates, problem.threads)
             rows.append(prediction_rows(seed, fold.eids, name, output, fold.values[:, column], scores))
-    metric = "val_r" if is_phenotypes(target) else "val_auroc"
+    metric = "val_r" if is_regression(target) else "val_auroc"
     history = [
         {"seed": seed, "epoch": done, "val_loss": loss, metric: score}
         for done, (loss, score) in enumerate(np.mean(curves, axis=0).T.tolist())

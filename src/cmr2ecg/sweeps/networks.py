@@ -10,7 +10,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.sweeps.run import Fit as Wanted
 from cmr2ecg.sweeps.store import Outcome
 from cmr2ecg.training.checkpoint import load_resume, save_resume
-from cmr2ecg.training.finetune import Fit, Setup
+from cmr2ecg.training.fit.finetune import Fit, Setup
 from cmr2ecg.training.result import digest
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cmr2ecg.runtime.files import atomic, write_json
+from cmr2ecg.study.sweep_grid import Settings, trial_id
 from cmr2ecg.sweeps.cost import DEAR, seconds_since_start, startup_share
 from cmr2ecg.sweeps.ranking import Result, promoted
-from cmr2ecg.sweeps.space import Settings, trial_id
 from cmr2ecg.sweeps.store import Outcome, Store
 
 log = logging.getLogger(__name__)

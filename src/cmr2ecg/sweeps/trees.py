@@ -8,7 +8,7 @@ import numpy as np
 
 from cmr2ecg.sweeps.run import Fit
 from cmr2ecg.sweeps.store import Outcome
-from cmr2ecg.training.boosting import Problem, fit_boosting, score
+from cmr2ecg.training.fit.boosting import Problem, fit_boosting, score
 
 OF_THE_TREES = ("max_depth", "learning_rate", "subsample")  # the other axis, rounds, only says how many are used
 

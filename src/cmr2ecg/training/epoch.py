@@ -7,11 +7,10 @@ import torch
 from torch import Tensor
 
 from cmr2ecg.augment.draw import Generator, SharedGenerator
-from cmr2ecg.data.loading import PairedData
+from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.distributed import average, average_gradients, rank, slice_of, take_rows, world
-from cmr2ecg.training.optimizer import set_rate
-from cmr2ecg.training.schedule import absolute_rate, warmup_cosine
+from cmr2ecg.training.optimizer import absolute_rate, set_rate, warmup_cosine
 
 CHECK_EVERY = 50  # steps between looks at the losses: reading one makes a GPU wait
 

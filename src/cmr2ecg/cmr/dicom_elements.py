@@ -1,0 +1,193 @@
+"""Walk through the elements of a DICOM file that came from outside, without recursion and in bounded time.
+
+Only the few elements that are asked for are kept; everything else is stepped over. On a short-axis frame this takes a
+tenth of the time of a general parser. Source: DICOM PS3.5, section 7 (elements, sequences); PS3.10, section 7 (file).
+"""
+
+import struct
+from typing import NamedTuple
+
+from cmr2ecg.raw.rejection import Rejection
+
+IMPLICIT_LITTLE, EXPLICIT_BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+DEFLATED = "1.2.840.10008.1.2.1.99"
+PIXELS = 0x7FE00010
+MAX_ELEMENTS = 20_000  # a frame has about 150; a file of empty elements would take seconds
+UNDEFINED = 0xFFFFFFFF
+UNKNOWN = -1  # length of an element without a known representation
+_SYNTAX, _META_END = 0x00020010, 0x0002FFFF
+_SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # their length has four bytes
+_REPRESENTATIONS = _SHORT | _LONG | {b"\0\0"}
+_ITEMS = 0xFFFE  # group of items and of their ends
+
+
+class Elements(NamedTuple):
+    """Elements of one file.
+
+    syntax: TransferSyntaxUID; little: byte order of numbers.
+    values: bytes of the elements asked for, by tag; those of encapsulated pixels still hold their items.
+    complete: the walk came as far as it was asked to, not to the end of `content` only.
+    rest: bytes from there on.
+    """
+
+    syntax: str
+    little: bool
+    values: dict[int, bytes]
+    complete: bool
+    rest: bytes
+
+    def ends_well(self) -> bool:
+        """Return whether nothing follows but whole elements behind the pixels, or padding; else bytes have shifted."""
+        return not any(self.rest) or _whole_elements(self.rest, _CODINGS.get(self.syntax, _EXPLICIT_LITTLE))
+
+
+class _Coding(NamedTuple):
+    explicit: bool
+    short: struct.Struct
+    long: struct.Struct
+    implicit: struct.Struct
+
+
+def _coding(explicit: bool, order: str) -> _Coding:
+    return _Coding(explicit, *(struct.Struct(order + code) for code in ("HH2sH", "I", "HHI")))
+
+
+_CODINGS = {IMPLICIT_LITTLE: _coding(False, "<"), EXPLICIT_BIG: _coding(True, ">")}
+_EXPLICIT_LITTLE = _coding(True, "<")  # every other syntax
+
+
+def read_elements(content: bytes, wanted: frozenset[int], last: int) -> Elements:
+    """Return the `wanted` elements up to the tag `last`.
+
+    Args:
+        content: a DICOM file, or its first bytes.
+        wanted: tags (group << 16 | element).
+        last: where to stop; nothing behind the pixels is read.
+
+    Raises:
+        Rejection: not DICOM, deflated, or malformed in front of `last`.
+    """
+    if content[128:132] != b"DICM":
+        raise Rejection("not DICOM")
+    meta, at = _walk(content, 132, _EXPLICIT_LITTLE, frozenset((_SYNTAX,)), _META_END)
+    if at is None or _SYNTAX not in meta:
+        raise Rejection("not DICOM", "no transfer syntax")
+    syntax = meta[_SYNTAX].strip(b" \0").decode("latin-1")
+    if syntax == DEFLATED:  # would have to be inflated without knowing how far
+        raise Rejection("unsupported DICOM compression", "deflated")
+    values, at = _walk(content, at, _CODINGS.get(syntax, _EXPLICIT_LITTLE), wanted, last)
+    rest = b"" if at is None else content[at:]
+    return Elements(syntax, syntax != EXPLICIT_BIG, values, at is not None, rest)
+
+
+def _walk(
+    content: bytes, at: int, coding: _Coding, wanted: frozenset[int], last: int
+) -> tuple[dict[int, bytes], int | None]:
+    """Return the wanted elements and where the first one behind `last` starts, None if the content ends before."""
+    values: dict[int, bytes] = {}
+    end = len(content)
+    for _ in range(MAX_ELEMENTS):
+        tag, vr, length, start = _element(content, at, coding)
+        if tag > last:
+            return values, at
+        if start > end:
+            return values, None
+        if length == UNKNOWN:
+            raise Rejection("undecodable DICOM", "no value representation")
+        if tag == PIXELS and length == UNDEFINED:
+            values[tag] = content[start:]
+            return values, end
+        if length == UNDEFINED:
+            at = _after_sequence(content, start, _CODINGS[IMPLICIT_LITTLE] if vr == b"UN" else coding)
+        else:
+            at = start + length
+            if tag in wanted and at <= end:
+                values[tag] = content[start:at]
+        if tag == last and at <= end:
+            return values, at
+    raise Rejection("undecodable DICOM", "too many elements")
+
+
+def _element(content: bytes, at: int, coding: _Coding) -> tuple[int, bytes, int, int]:
+    """Return tag, value representation, length (or UNKNOWN) and start of the value.
+
+    The start lies behind the content if that ends here.
+    """
+    if at + 8 > len(content):
+        return 0, b"", 0, at + 8
+    if not coding.explicit:
+        group, number, length = coding.implicit.unpack_from(content, at)
+        return group << 16 | number, b"", length, at + 8
+    group, number, vr, length = coding.short.unpack_from(content, at)
+    if vr in _SHORT:
+        return group << 16 | number, vr, length, at + 8
+    if vr not in _LONG:
+        return group << 16 | number, vr, *_length_of_unknown(content, at, coding)
+    if at + 12 > len(content):
+        return 0, b"", 0, at + 12
+    return group << 16 | number, vr, coding.long.unpack_from(content, at + 8)[0], at + 12
+
+
+def _length_of_unknown(content: bytes, at: int, coding: _Coding) -> tuple[int, int]:
+    """Return length (or UNKNOWN) and start of the value of an element whose representation is no known one.
+
+    Some scanners write zeros there. The length may have two bytes, four, or stand in place of the representation too;
+    it is the first of these behind which a next element starts. If the content ends before one can, the start
+    lies behind the content.
+    """
+    group, number, _, short = coding.short.unpack_from(content, at)
+    tag, end = group << 16 | number, len(content)
+    lengths = [(short, at + 8), (coding.implicit.unpack_from(content, at)[2], at + 8)]
+    if short == 0 and at + 12 <= end:
+        lengths.insert(1, (coding.long.unpack_from(content, at + 8)[0], at + 12))
+    cut = False
+    for length, start in lengths:
+        following = start + length
+        if following + 8 > end:
+            cut = length != UNDEFINED
+            continue
+        next_group, next_number, vr, _ = coding.short.unpack_from(content, following)
+        if next_group == _ITEMS or (tag < (next_group << 16 | next_number) and vr in _REPRESENTATIONS):
+            return length, start
+    return UNKNOWN, end + 8 if cut else at + 8
+
+
+def _whole_elements(content: bytes, coding: _Coding) -> bool:
+    at = 0
+    while at < len(content):
+        tag, _, length, start = _element(content, at, coding)
+        if tag <= PIXELS or length in (UNKNOWN, UNDEFINED) or start + length > len(content):
+            return False
+        at = start + length
+    return True
+
+
+def _after_sequence(content: bytes, at: int, coding: _Coding) -> int:
+    """Return where a sequence of undefined length ends, whose items start at `at`; behind the content if cut off."""
+    nested = [coding]  # a list instead of recursion: depth is the sender's choice
+    for _ in range(MAX_ELEMENTS):
+        if at + 8 > len(content):
+            break
+        group, number, length = nested[-1].implicit.unpack_from(content, at)  # tags of items have no representation
+        if group == 0xFFFE:
+            at += 8
+            if number == 0xE0DD:
+                nested.pop()
+                if not nested:
+                    return at
+            elif number == 0xE000 and length != UNDEFINED:
+                at += length
+            continue
+        _, vr, length, at = _element(content, at, nested[-1])
+        if at > len(content):
+            break
+        if length == UNKNOWN:
+            raise Rejection("undecodable DICOM", "no value representation")
+        if length == UNDEFINED:
+            nested.append(_CODINGS[IMPLICIT_LITTLE] if vr == b"UN" else nested[-1])
+        else:
+            at += length
+    else:
+        raise Rejection("undecodable DICOM", "too many elements")
+    return len(content) + 8

@@ -1,0 +1,130 @@
+"""Read one plane of a NIfTI image that came from outside, one volume at a time: memory stays that of one volume.
+
+Source: the NIfTI-1 standard; a 348-byte header, then voxels with x fastest and time slowest.
+"""
+
+import gzip
+import math
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO, NamedTuple
+
+import nibabel
+import numpy as np
+from nibabel.spatialimages import HeaderDataError
+from nibabel.wrapstruct import WrapStructError
+
+from cmr2ecg.cmr.dicom import Header
+from cmr2ecg.raw.plain_file import check_plain
+from cmr2ecg.raw.rejection import Rejection
+
+MAX_SIZE = (1024, 1024, 256, 500)  # voxels and frames
+MAX_VOLUME_BYTES = 64_000_000  # held at once, however small the packed file is
+MAX_BYTES = 600_000_000  # of a whole beat; Bai et al. store 208 x 208 x 12 x 50 labels of 8 bytes, 210 MB
+MAX_OFFSET = 1_000_000  # header extensions
+FLAT = 0.6  # voxels by which a plane may leave the image's own planes
+SAME_SIZE = 0.01  # share by which a voxel may differ between the two places of the header that tell its size
+DAMAGED = (EOFError, OSError, zlib.error, ValueError, OverflowError, HeaderDataError, WrapStructError)
+
+
+class Plane(NamedTuple):
+    """One plane at one time: values (rows, columns) on the cine's pixels, and the whole volume (x, y, z) it is from."""
+
+    values: np.ndarray
+    volume: np.ndarray
+
+
+def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> Iterator[Plane]:
+    """Yield the plane of a slice at each time of a NIfTI image; voxels are found by the patient's axes.
+
+    Args:
+        path: .nii or .nii.gz.
+        place: where the slice lies, from its DICOM header.
+        shape, spacing_mm: rows and columns of the slice, and its pixel spacing.
+
+    Raises:
+        Rejection: no NIfTI, damaged, too large, or elsewhere in the patient than the slice.
+    """
+    if place is None or place.position is None or place.orientation is None:
+        raise Rejection("slice position unknown")
+    with _opened(path) as stream:
+        # Of the bytes of the header alone: nibabel would read extensions of whatever size they claim.
+        header = nibabel.Nifti1Header(_exactly(stream, nibabel.Nifti1Header.sizeof_hdr), check=True)
+        size, kind, offset = _layout(header)
+        affine = header.get_best_affine()
+        if not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), header.get_zooms()[:3], rtol=SAME_SIZE):
+            raise Rejection("damaged segmentation", "affine and voxel size differ")
+        voxels = _voxels(affine, place, shape, spacing_mm)
+        inside = ((voxels >= 0) & (voxels < np.reshape(size[:3], (3, 1, 1)))).all(axis=0)
+        if not inside.any():
+            raise Rejection("segmentation lies elsewhere")
+        lookup = tuple(np.where(inside, index, 0) for index in voxels)
+        stream.seek(offset)
+        for _ in range(size[3]):
+            content = _exactly(stream, kind.itemsize * math.prod(size[:3]))
+            volume = np.frombuffer(content, kind).reshape(size[:3], order="F")
+            yield Plane(np.where(inside, volume[lookup], 0), volume)
+        if stream.read(1):  # bytes were put in somewhere, and every label behind them lies elsewhere
+            raise Rejection("damaged segmentation", "longer than its header says")
+
+
+@contextmanager
+def _opened(path: str) -> Iterator[BinaryIO]:
+    """Open a file that may be gzip; whatever is wrong with it becomes a Rejection."""
+    try:
+        check_plain(path, MAX_BYTES)
+        with open(path, "rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else open(path, "rb") as stream:
+            yield stream
+    except DAMAGED as error:
+        raise Rejection("damaged segmentation", type(error).__name__) from error
+
+
+def _layout(header: nibabel.Nifti1Header) -> tuple[tuple[int, int, int, int], np.dtype, int]:
+    """Return size (x, y, z, t), type and offset of the voxels, checked."""
+    dims = tuple(int(length) for length in header.get_data_shape())
+    if not 3 <= len(dims) <= 4:
+        raise Rejection("absurd segmentation size", f"{len(dims)} axes")
+    x, y, z, t = (*dims, 1)[:4]
+    kind, offset = header.get_data_dtype(), int(header["vox_offset"])
+    volume = x * y * z * kind.itemsize
+    sound = all(1 <= length <= most for length, most in zip((x, y, z, t), MAX_SIZE, strict=True))
+    if not sound or kind.kind not in "iuf" or volume > MAX_VOLUME_BYTES or volume * t > MAX_BYTES:
+        raise Rejection("absurd segmentation size", f"{x} x {y} x {z} x {t} of {kind.itemsize} bytes")
+    slope, intercept = header.get_slope_inter()
+    if slope not in (None, 1.0) or intercept not in (None, 0.0):
+        raise Rejection("damaged segmentation", "labels with a scale")
+    if not 348 <= offset <= MAX_OFFSET:
+        raise Rejection("damaged segmentation", "offset")
+    return (x, y, z, t), kind, offset
+
+
+def _exactly(stream: BinaryIO, length: int) -> bytes:
+    content = stream.read(length)
+    if len(content) < length:
+        raise Rejection("damaged segmentation", "ends early")
+    return content
+
+
+def _voxels(affine: np.ndarray, place: Header, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> np.ndarray:
+    """Return the voxel (3, rows, columns) nearest to each pixel of the slice.
+
+    DICOM counts millimetres to the left, back and up, NIfTI to the right, front and up.
+    """
+    if not (np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-6):
+        raise Rejection("damaged segmentation", "affine")
+    turn = np.array([-1.0, -1.0, 1.0])
+    corner, across, down = (turn * part for part in (place.position, place.orientation[:3], place.orientation[3:]))
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    points = (
+        corner[:, None, None]
+        + down[:, None, None] * (rows * spacing_mm[0])
+        + across[:, None, None] * (columns * spacing_mm[1])
+    )
+    inverse = np.linalg.inv(affine)
+    exact = np.einsum("ij,jrc->irc", inverse[:3, :3], points) + inverse[:3, 3, None, None]
+    if not (np.ptp(exact.reshape(3, -1), axis=1) < FLAT).any():
+        raise Rejection("segmentation not parallel to the slice")
+    return np.rint(np.clip(exact, -2, 1e6)).astype(int)

@@ -1,0 +1,122 @@
+"""Which subjects have both an ECG and a CMR, and who has an ECG alone."""
+
+from collections.abc import Collection, Mapping, Sequence
+
+import pandas as pd
+
+from cmr2ecg.cohort.flow import Flow, add_flows
+from cmr2ecg.raw.bulk import earliest_pairs
+from cmr2ecg.runtime.command import InputError
+
+STEP = "index_cohort"
+COLUMNS = {"eid": "int64", "instance": "int64", "ecg_path": "str", "cmr_path": "str", "segmentation": "str"}
+
+Files = Mapping[tuple[int, int], str]  # (eid, instance) -> path
+
+
+def index_shard(
+    ecg: Files,
+    cmr: Files,
+    segmented: Mapping[tuple[int, int | None], str],
+    withdrawn: set[int],
+    instances: Sequence[int],
+    with_cmr: bool = True,
+    excluded: Collection[int] = (),
+) -> tuple[pd.DataFrame, Flow]:
+    """Return one row a subject (eid, instance, ecg_path, cmr_path, segmentation), in order of eid, and the exclusions.
+
+    Args:
+        ecg, cmr: the files of these subjects.
+        segmented: folders with a segmentation of the cine, by eid and instance; instance None stands for any visit.
+            `segmentation` is empty where there is none.
+        withdrawn: eids that must not appear anywhere.
+        instances: visits looked at; the earliest one with both files counts.
+        with_cmr: without it `cmr` is not looked at, and the earliest ECG counts.
+        excluded: eids left out for another reason; who has withdrawn too is counted as such.
+    """
+    if not with_cmr:
+        return _ecg_alone(ecg, withdrawn, instances, excluded)
+    with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
+    both = with_ecg & with_cmr
+    pairs = earliest_pairs(ecg, cmr, instances)
+    flow = Flow(len(with_ecg | with_cmr))
+    flow.exclude(STEP, "with an ECG or a CMR file", 0)
+    flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
+    flow.exclude(STEP, "no CMR file", len(with_ecg - with_cmr))
+    flow.exclude(STEP, "no visit with both", len(both) - len(pairs))
+    return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg, cmr, segmented), flow
+
+
+def index_with_unpaired(
+    ecg: Files,
+    cmr: Files,
+    segmented: Mapping[tuple[int, int | None], str],
+    withdrawn: set[int],
+    instances: Sequence[int],
+    excluded: Collection[int] = (),
+) -> tuple[pd.DataFrame, pd.DataFrame, Flow]:
+    """Return the pairs as `index_shard` does, a table of those with an ECG alone, and the exclusions from both.
+
+    An unpaired subject has no visit with both files; the earliest ECG of `instances` counts. It stays in the flow here
+    and leaves the pairs in assemble_dataset, once it is known whether its ECG can be used.
+    """
+    with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
+    pairs = earliest_pairs(ecg, cmr, instances)
+    visits = earliest_pairs(ecg, ecg, instances) | pairs
+    flow = Flow(len(with_ecg | with_cmr))
+    flow.exclude(STEP, "with an ECG or a CMR file", 0)
+    flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
+    flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(visits))
+    kept = _without_listed(visits, withdrawn, excluded, flow)
+    paired, alone = ({eid: kept[eid] for eid in kept if (eid in pairs) == wanted} for wanted in (True, False))
+    return _table(paired, ecg, cmr, segmented), _table(alone, ecg), flow
+
+
+def _ecg_alone(
+    ecg: Files, withdrawn: set[int], instances: Sequence[int], excluded: Collection[int]
+) -> tuple[pd.DataFrame, Flow]:
+    with_ecg = {eid for eid, _ in ecg}
+    pairs = earliest_pairs(ecg, ecg, instances)
+    flow = Flow(len(with_ecg))
+    flow.exclude(STEP, "with an ECG file", 0)
+    flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(pairs))
+    return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg), flow
+
+
+def _table(
+    visits: Mapping[int, int], ecg: Files, cmr: Files | None = None, segmented: Mapping | None = None
+) -> pd.DataFrame:
+    """Return one row a subject, in order of eid; without `cmr` and `segmented` their columns are empty."""
+    cmr, segmented = cmr or {}, segmented or {}
+    rows = [
+        (*visit, ecg[visit], cmr.get(visit, ""), segmented.get(visit) or segmented.get((visit[0], None), ""))
+        for visit in sorted(visits.items())
+    ]
+    return pd.DataFrame(rows, columns=list(COLUMNS)).astype(COLUMNS)
+
+
+def _without_listed(
+    pairs: Mapping[int, int], withdrawn: set[int], excluded: Collection[int], flow: Flow
+) -> dict[int, int]:
+    consenting = {eid: instance for eid, instance in pairs.items() if eid not in withdrawn}
+    kept = {eid: instance for eid, instance in consenting.items() if eid not in excluded}
+    flow.exclude(STEP, "withdrawn", len(pairs) - len(consenting))
+    flow.exclude(STEP, "excluded by list", len(consenting) - len(kept))
+    return kept
+
+
+def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:
+    """Return the visits of all shards in order of eid, and their exclusions added up.
+
+    Raises:
+        InputError: if no subject is left.
+    """
+    flow = add_flows([part for _, part in shards])
+    visits = pd.concat([part for part, _ in shards]).sort_values("eid", ignore_index=True)
+    if visits.empty:
+        lost = "; ".join(f"{reason}: {n_in - n_out}" for _, reason, n_in, n_out in flow.rows if n_in > n_out)
+        raise InputError(
+            f"no subject has both an ECG (field 20205) and a CMR (20209) at one visit, as far as both are asked for "
+            f"({lost or 'no file found'}); check raw.ecg, raw.cmr and index_cohort.instances in the config file"
+        )
+    return visits, flow

@@ -1,0 +1,179 @@
+"""Does anything that a model learns from lead it to the validation or test subjects? (paper §IV-A)"""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from cmr2ecg.cohort.split import SPLITS
+from cmr2ecg.runtime.command import InputError
+
+DUPLICATES = ["recording", "group", "kind", "eid", "split"]
+UNPAIRED = "unpaired"  # in place of a split: an ECG without an image, which pre-training sees
+Groups = Sequence[tuple[str, Sequence[int]]]  # kind, rows
+
+
+def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, visits: pd.DataFrame) -> None:
+    """Stop unless each subject of the data set stands once, with one visit, one row of labels and one split.
+
+    Args:
+        eids: (n,) of the data set.
+        split: eid, split.
+        labels: eid and diseases.
+        visits: eid, one row a visit.
+
+    Raises:
+        InputError: counts the subjects; names no eid.
+    """
+    tables = {"split": split["eid"], "labels": labels["eid"], "visits": visits["eid"]}
+    for name, found in {"data set": eids, **tables}.items():
+        repeated = len(found) - len(np.unique(found))
+        if repeated:
+            raise InputError(
+                f"audit_leakage: {repeated} rows of the {name} repeat a subject, such as a second visit; each may "
+                "stand there once. Delete that step's output and run again"
+            )
+    unknown = sorted(set(split["split"].astype(str)) - set(SPLITS))
+    if unknown:
+        raise InputError(f"audit_leakage: split.csv knows {len(unknown)} splits beside {', '.join(SPLITS)}; delete it")
+    for name, found in tables.items():
+        absent = len(np.setdiff1d(eids, found))
+        if absent:
+            raise InputError(f"audit_leakage: {absent} subjects of the data set are not in the {name}; run it again")
+    beside = len(np.setdiff1d(split["eid"], eids))
+    if beside:
+        raise InputError(f"audit_leakage: {beside} subjects of the split are not in the data set; rerun split_subjects")
+
+
+def check_unpaired(eids: np.ndarray, unpaired: np.ndarray) -> None:
+    """Stop unless each unpaired subject stands once and is not in the data set.
+
+    eids: (n,) of the data set. unpaired: (m,) of unpaired.h5.
+
+    Raises:
+        InputError: counts the subjects; names no eid.
+    """
+    repeated, both = len(unpaired) - len(np.unique(unpaired)), len(np.intersect1d(eids, unpaired))
+    if repeated or both:
+        raise InputError(
+            f"audit_leakage: {repeated} rows of the unpaired ECGs repeat a subject and {both} subjects are in the data "
+            "set too; delete the results of assemble_dataset and run again"
+        )
+
+
+def duplicate_table(groups: Mapping[str, Groups], eids: np.ndarray, split: np.ndarray) -> pd.DataFrame:
+    """Return one row a subject that shares a recording: recording, group, kind, eid, split.
+
+    Args:
+        groups: recording (ecg or cmr) -> groups of rows.
+        eids, split: (n,) of the data set, and behind them of the unpaired.
+    """
+    rows = [
+        (recording, number, kind, int(eids[row]), split[row])
+        for recording, found in groups.items()
+        for number, (kind, members) in enumerate(found, start=1)
+        for row in members
+    ]
+    return pd.DataFrame(rows, columns=DUPLICATES)
+
+
+def crossing(duplicates: pd.DataFrame) -> pd.Series:
+    """Return for each recording (ecg, cmr) how many groups reach into more than one split; empty if none does.
+
+    The unpaired count as train: both are trained on.
+    """
+    trained = duplicates.assign(split=duplicates["split"].replace(UNPAIRED, "train"))
+    reach = trained.groupby(["recording", "group"])["split"].nunique()
+    return reach[reach > 1].groupby("recording").size()
+
+
+def among_pairs(duplicates: pd.DataFrame) -> pd.DataFrame:
+    """Return what is left of the table without the unpaired: groups of two subjects or more."""
+    pairs = duplicates[duplicates["split"] != UNPAIRED]
+    return pairs[pairs.groupby(["recording", "group"])["eid"].transform("size") > 1]
+
+
+def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:
+    """Stop if a recording crosses the splits.
+
+    Raises:
+        InputError: counts the recordings; names no eid but the table that does.
+    """
+    found = crossing(duplicates)
+    if len(found):
+        counted = ", ".join(f"{name} {count}" for name, count in found.items())
+        raise InputError(
+            f"audit_leakage: recordings that lie in more than one split under two eids: {counted}. {where} names them; "
+            "put all but one subject of each group on a list in raw.excluded, or raise "
+            "audit_leakage.duplicate_correlation if they are not the same"
+        )
+
+
+def check_balanced(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, name: str) -> None:
+    """Stop unless a subset's subjects are distinct, from train alone, labelled as in the table, and balanced 1:1.
+
+    Args:
+        subset: eid, label.
+        train: eids of the training split.
+        labels: the target's labels by eid.
+        name: of the subset, for the message.
+
+    Raises:
+        InputError: counts the subjects; names no eid.
+    """
+    wrong = int((labels.reindex(subset["eid"]).to_numpy() != subset["label"].to_numpy()).sum())
+    positives = int(subset["label"].sum())
+    unsound = [
+        (wrong, "labels differ from labels.parquet"),
+        (abs(2 * positives - len(subset)), "subjects are left over: positives and negatives are not as many"),
+    ]
+    _refuse([*_misplaced(subset["eid"].to_numpy(), train), *unsound], name)
+
+
+def check_random(subset: pd.DataFrame, train: np.ndarray, measured: np.ndarray, name: str) -> None:
+    """Stop unless a subset's subjects are distinct, from train alone, and each has a value.
+
+    Args:
+        subset: eid.
+        train, measured: eids of the training split, and of those in it who have a phenotype of the group.
+        name: of the subset, for the message.
+
+    Raises:
+        InputError: counts the subjects; names no eid.
+    """
+    eids = subset["eid"].to_numpy()
+    without = int((~np.isin(eids, measured)).sum())
+    _refuse([*_misplaced(eids, train), (without, "subjects have none of the group's phenotypes")], name)
+
+
+def _misplaced(eids: np.ndarray, train: np.ndarray) -> list[tuple[int, str]]:
+    """Return how many subjects of a subset are there again, and how many are not in train, each with words for it."""
+    repeated, outside = len(eids) - len(np.unique(eids)), int((~np.isin(eids, train)).sum())
+    return [(repeated, "subjects stand there twice"), (outside, "subjects are not in the training split")]
+
+
+def _refuse(unsound: Sequence[tuple[int, str]], name: str) -> None:
+    for count, what in unsound:
+        if count:
+            raise InputError(f"audit_subsets: {name}: {count} {what}; delete the file and run the workflow again")
+
+
+def check_nested(subsets: Sequence[tuple[float, pd.DataFrame]], target: str) -> None:
+    """Stop unless each subset lies within every larger one.
+
+    Args:
+        subsets: (fraction, table with eid).
+        target: for the message.
+
+    Raises:
+        InputError: names the two fractions.
+    """
+    ordered = sorted(subsets, key=lambda item: item[0])
+    for (small, inner), (large, outer) in pairwise(ordered):
+        astray = len(np.setdiff1d(inner["eid"], outer["eid"]))
+        if astray:
+            raise InputError(
+                f"audit_subsets: {astray} subjects of {target}'s {small:g} % subset are not in its {large:g} % subset; "
+                "delete both files and run the workflow again"
+            )

@@ -1,0 +1,147 @@
+"""Which models were not trained, told from their training and the validation split; the test split is not looked at.
+
+A baseline that took too few steps, or steps that were too small, loses to any other model and says nothing about what
+it stands for. Marked is a model
+
+- that took fewer optimiser steps than `minimum_steps`;
+- whose best epoch was the last that was allowed, and well above those before its last tenth: it was still improving;
+- whose validation score is not above chance, by a one-sided interval over the validation subjects;
+- whose validation score is below that of a linear probe of a random encoder of its kind, on the same subjects;
+- whose predictions hardly differ between subjects (`LEAST_SPREAD`).
+
+The first, second and fourth are asked of fine-tuned networks only. What is counted by run (steps, epochs, spread) holds
+if it does in at least half of the runs; scores are means over them, as in the tables. What an older result.json does
+not say is not asked.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logit
+from scipy.stats import norm
+
+from cmr2ecg.metrics.prior import smoothing_of
+from cmr2ecg.metrics.scores import MODEL_COLUMNS, Scored
+
+UNTRAINED_COLUMNS = [*MODEL_COLUMNS, "reason"]
+CHANCE = {"auroc": 0.5, "r": 0.0}
+NAMES = {"auroc": "ROC AUC", "r": "r"}
+SIGMAS = float(norm.ppf(0.95))  # of a one-sided 95 % limit
+LEAST_SPREAD = 0.01  # of log odds over subjects; of phenotypes in standard deviations of the measured ones
+LATE_GAIN = 0.01  # of the metric: a cosine schedule often ends with its best epoch, ahead by less
+BY_RUN = ("steps", "epochs", "best_epoch", "epoch_limit", "late_gain")
+TINY = 1e-12  # keeps the log odds of certain predictions finite
+Key = tuple[str, str, str, int]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What result.json says of a model's runs; empty or None where the file is older than the entry.
+
+    blocks: seed -> number of the pre-training it started from.
+    steps, epochs, best_epoch, epoch_limit, late_gain: one entry a run. best_epoch counts from 0, epoch_limit is the
+        last possible number of epochs, late_gain how much their last tenth brought of the validation score.
+    tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
+    label_smoothing: 0 for probes and trees.
+    """
+
+    n_train: int
+    steps: Sequence[int] = ()
+    epochs: Sequence[int] = ()
+    best_epoch: Sequence[int] = ()
+    epoch_limit: Sequence[int] = ()
+    late_gain: Sequence[float] = ()
+    tuned_trials: int | None = None
+    blocks: Mapping[int, int] = field(default_factory=dict)
+    label_smoothing: float = 0.0
+
+    @classmethod
+    def of(cls, result: Mapping[str, Any]) -> "Training":
+        """Return what the content of a result.json says."""
+        runs = {name: tuple(result.get(name, ())) for name in BY_RUN}
+        blocks = {run["seed"]: run["block"] for run in result.get("runs", ())}
+        chosen = {"tuned_trials": result.get("tuned_trials"), "label_smoothing": smoothing_of(result)}
+        return cls(int(result["n_train"]), **runs, **chosen, blocks=blocks)
+
+
+def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training], minimum_steps: int) -> pd.DataFrame:
+    """Return UNTRAINED_COLUMNS: a row a model that was not trained, its reasons, "KIND: NUMBERS", joined by "; ".
+
+    models: on the validation split. trainings: by (fit, encoder, target, fraction).
+    """
+    known = {model.first.model: model for model in models}
+    rows = []
+    for key, model in known.items():
+        probe = known.get(random_probe(key))
+        reasons = [*training_reasons(key, trainings[key], minimum_steps), *score_reasons(model, probe)]
+        if reasons:
+            rows.append((*key, "; ".join(reasons)))
+    return pd.DataFrame(rows, columns=UNTRAINED_COLUMNS)
+
+
+def in_short(reasons: str) -> str:
+    """Return the kinds of a model's reasons without their numbers, as for a footnote: "few steps, at chance"."""
+    return ", ".join(reason.split(":")[0] for reason in reasons.split("; "))
+
+
+def random_probe(key: Key) -> Key | None:
+    """Return the probe that a fine-tuned network must not be below, None for any other model."""
+    fit, encoder, target, fraction = key
+    name = "cmr_random" if encoder.startswith("cmr_") else "random"
+    return ("probe", name, target, fraction) if fit == "finetune" else None
+
+
+def training_reasons(key: Key, training: Training, minimum_steps: int) -> Iterator[str]:
+    """Yield what is wrong with how long a network was fine-tuned.
+
+    All steps count, not those up to the best epoch: where many more steps brought nothing better, the early best is the
+    result of a whole training.
+    """
+    if key[0] != "finetune":
+        return
+    few = [steps for steps in training.steps if steps < minimum_steps]
+    if few and len(few) >= len(training.steps) / 2:
+        yield f"few steps: {max(few)} where {minimum_steps} are the least"
+    if training.late_gain:
+        runs = zip(training.epochs, training.best_epoch, training.epoch_limit, training.late_gain, strict=True)
+        last = [epochs == limit == best + 1 and gain > LATE_GAIN for epochs, best, limit, gain in runs]
+        if sum(last) >= len(last) / 2:
+            yield f"still improving: the last epoch was the best in {sum(last)} of {len(last)} runs"
+
+
+def score_reasons(model: Scored, probe: Scored | None = None) -> Iterator[str]:
+    """Yield what is wrong with validation predictions; probe: of a random encoder, where one must be reached."""
+    score, error = score_and_error(model)
+    name, chance = NAMES[model.metric], CHANCE[model.metric]
+    if score - SIGMAS * error <= chance:
+        yield f"at chance: validation {name} {score:.3f}"
+    if probe is not None and score < (floor := score_and_error(probe)[0]):
+        yield f"below a random encoder's probe: validation {name} {score:.3f}, probe {floor:.3f}"
+    if (spreads(model) < LEAST_SPREAD).mean() >= 0.5:
+        yield "no spread: nearly the same prediction for everybody"
+
+
+def score_and_error(model: Scored) -> tuple[float, float]:
+    """Return the metric, mean over runs and outputs, and its standard error over subjects.
+
+    Runs and phenotypes of the same subjects do not count as more subjects. The error is NaN for an AUROC of fewer than
+    two subjects of a class. Predictions that are constant have the score of chance.
+    """
+    values, influence = model.measured
+    values = np.where(np.isnan(values), CHANCE[model.metric], values)
+    return float(values.mean()), float(np.sqrt((influence.mean(axis=0) ** 2).sum()))
+
+
+def spreads(model: Scored) -> NDArray[np.float64]:
+    """Return how far predictions differ between subjects, (outputs, runs).
+
+    Standard deviation of the log odds; of phenotypes that of the predictions in standard deviations of the truth.
+    """
+    if model.metric == "auroc":
+        return logit(np.clip(model.first.scores, TINY, 1 - TINY)).std(axis=1)[None]
+    known = [(entry, ~np.isnan(entry.y_true)) for entry in model.outputs]
+    return np.array([entry.scores[:, there].std(axis=1) / entry.y_true[there].std() for entry, there in known])

@@ -1,0 +1,109 @@
+"""Similarity maps between an ECG and an image in the space both are projected to (paper §III-C).
+
+Image side: every local feature of the ResNet goes through the image projector and is compared with the projected ECG.
+ECG side, which the paper does not have: every encoded patch of the ECG goes through the ECG projector and is compared
+with the projected image.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import interpolate, normalize
+
+from cmr2ecg.loading.paired_data import PairedData, in_turn
+from cmr2ecg.models.projector import projector
+from cmr2ecg.models.resnet import cmr_encoder, feature_map
+from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.training.checkpoint import load_weights
+
+
+@dataclass(frozen=True)
+class Towers:
+    """The four networks of multimodal contrastive learning, in evaluation mode; named as their files."""
+
+    encoder: EcgEncoder
+    projector: nn.Module
+    image_encoder: nn.Module
+    image_projector: nn.Module
+
+    @property
+    def image_size(self) -> int:
+        """Pixels a side that images are resized to before they reach the encoder."""
+        return self.image_encoder.image_size
+
+
+def build_towers(models: Mapping[str, Any]) -> Towers:
+    """Return untrained networks; models: the config's ecg_encoder, cmr_encoder and projector."""
+    ecg, image = EcgEncoder(**models["ecg_encoder"]), cmr_encoder(**models["cmr_encoder"])
+    heads = (projector(width, **models["projector"]) for width in (ecg.embed_dim, image.num_features))
+    networks = (ecg, next(heads), image, next(heads))
+    return Towers(*(network.eval() for network in networks))
+
+
+def load_towers(files: Sequence[Path], models: Mapping[str, Any]) -> Towers:
+    """Return the networks that pretrain_mmcl wrote to encoder.safetensors, image_encoder.safetensors and so on.
+
+    Raises InputError if a file is damaged or belongs to a network of another size.
+    """
+    towers = build_towers(models)
+    for path in files:
+        load_weights(path, getattr(towers, path.stem))
+    return towers
+
+
+@torch.inference_mode()
+def project_ecg(towers: Towers, ecg: Tensor) -> Tensor:
+    """Return unit vectors z_s (n, out) of ECGs (n, leads, >= samples), of which the first samples are taken."""
+    return normalize(towers.projector(towers.encoder(ecg[..., : towers.encoder.samples])), dim=-1)
+
+
+@torch.inference_mode()
+def project_image(towers: Towers, images: Tensor) -> Tensor:
+    """Return unit vectors z_i (n, out) of images (n, 3, size, size)."""
+    return normalize(towers.image_projector(towers.image_encoder(images)), dim=-1)
+
+
+@torch.inference_mode()
+def project_regions(towers: Towers, images: Tensor, upsample: int = 1) -> Tensor:
+    """Return unit vectors (n, height, width, out) of each place of the image encoder's last feature map.
+
+    Args:
+        towers: networks.
+        images: (n, 3, size, size).
+        upsample: the feature map is enlarged this many times, bilinearly, before it is projected. The paper projects
+            the features themselves (1); the authors' code enlarges them twofold.
+    """
+    features = feature_map(towers.image_encoder, images)
+    if upsample > 1:
+        features = interpolate(features, scale_factor=upsample, mode="bilinear", align_corners=False)
+    return normalize(towers.image_projector(features.permute(0, 2, 3, 1)), dim=-1)
+
+
+@torch.inference_mode()
+def project_patches(towers: Towers, ecg: Tensor) -> Tensor:
+    """Return unit vectors (n, leads, times, out) of each encoded patch of ECGs (n, leads, >= samples)."""
+    encoder = towers.encoder
+    tokens = encoder.norm(encoder.forward_patches(ecg[..., : encoder.samples]))
+    return normalize(towers.projector(tokens), dim=-1).unflatten(1, encoder.grid)
+
+
+def similarity(local: Tensor, whole: Tensor, temperature: float = 1.0) -> Tensor:
+    """Return the cosine similarity (n, a, b) of local (n, a, b, out) with whole (n, out) unit vectors.
+
+    The authors divide by 0.6, so that values beyond 1 are possible; the paper's form is `temperature` 1.
+    """
+    return torch.einsum("nabd,nd->nab", local, whole) / temperature
+
+
+def embed(towers: Towers, data: PairedData, upsample: int, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
+    """Return regions (n, height, width, out) and ECGs z_s (n, out) of all subjects of `data`, float32."""
+    regions, signals = [], []
+    for part in data.batches(in_turn(len(data), batch)):
+        regions.append(project_regions(towers, part["cmr"].float(), upsample).numpy())
+        signals.append(project_ecg(towers, part["ecg"]).numpy())
+    return np.concatenate(regions), np.concatenate(signals)

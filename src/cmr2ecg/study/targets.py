@@ -1,0 +1,28 @@
+"""What is predicted: a disease or a group of phenotypes, and from which shares of the training subjects it is learnt.
+
+Standard library only: Snakemake reads it each time the Snakefile is read.
+"""
+
+from collections.abc import Mapping, Sequence
+
+# Ventricles, wall thickness, circumferential and radial strain: 6, 4, 17, 17 and 17 of the 61 phenotypes (§IV-B).
+PHENOTYPE_GROUPS = ("lv", "rv", "wt", "ecc", "err")
+WHOLE = 100  # percent
+
+
+def is_regression(target: str) -> bool:
+    """Return whether a target is a group of phenotypes, a regression; else it is a disease, a classification."""
+    return target in PHENOTYPE_GROUPS
+
+
+def fractions_of(target: str, section: Mapping) -> Sequence[int]:
+    """Return the percents a target is learnt at; section: config["balance_subset"]."""
+    return section["phenotype_fractions" if is_regression(target) else "fractions"]
+
+
+def on_subset(target: str, fraction: int) -> bool:
+    """Return whether balance_subset draws the training subjects: always of a disease, of a group below 100 %.
+
+    The whole training set of a group is everybody with one of its phenotypes.
+    """
+    return not is_regression(target) or fraction != WHOLE

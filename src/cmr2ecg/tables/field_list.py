@@ -1,0 +1,107 @@
+"""Say which fields of a Research Analysis Platform dataset a study reads, for `dx extract_dataset` or Table Exporter.
+
+Reads the dataset's fields from standard input, as `dx extract_dataset DATASET --list-fields` prints them, and prints
+those that config/paper.yaml with the given config files asks for, one a line, `participant.eid` first:
+
+  python -m cmr2ecg.tables.field_list --configfile rap.yaml < all_fields.txt > fields.txt
+"""
+
+import argparse
+import logging
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from cmr2ecg.runtime.command import InputError, run
+from cmr2ecg.runtime.imports import SOURCE
+from cmr2ecg.study.config_file import read_config
+from cmr2ecg.tables.columns import parse_column
+from cmr2ecg.tables.phenotypes import phenotype_fields
+
+ENTITY = "participant."
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Print the fields."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="the study's config files")
+    parser.add_argument("--bare", action="store_true", help="without `participant.`, as Table Exporter wants them")
+    args = parser.parse_args(argv)
+    config = merged([SOURCE.parent / "config/paper.yaml", *args.configfile])
+    names = chosen(sys.stdin, config["read_tabular"], config["index_cohort"]["instances"])
+    print("\n".join(name.removeprefix(ENTITY) if args.bare else name for name in names))
+
+
+def merged(files: Sequence[Path]) -> dict[str, Any]:
+    """Return settings of several config files, the later ones over the earlier, as Snakemake merges them."""
+    whole: dict[str, Any] = {}
+    for file in files:
+        overlay(whole, read_config(file))
+    return whole
+
+
+def overlay(settings: dict[str, Any], others: Mapping[str, Any]) -> None:
+    """Put settings over others; maps merge, lists are replaced."""
+    for key, value in others.items():
+        if isinstance(value, Mapping) and isinstance(settings.get(key), dict):
+            overlay(settings[key], value)
+        else:
+            settings[key] = value
+
+
+def chosen(lines: Iterable[str], settings: Mapping[str, Any], instances: Sequence[int]) -> list[str]:
+    """Return the wanted ones of a dataset's fields, in the dataset's order.
+
+    Args:
+        lines: `participant.p31` and a title behind a tab; fields of other entities are passed over.
+        settings: read_tabular of the config.
+        instances: imaging visits; of what is measured at a visit only these are wanted.
+
+    Raises:
+        InputError: if a field with codes or a covariate is not in the dataset; names the setting.
+    """
+    measured, recorded = wanted_fields(settings)
+    names, found = [f"{ENTITY}eid"], set()
+    for line in lines:
+        name = line.split("\t")[0].strip()
+        column = parse_column(name) if name.startswith(ENTITY) else None
+        if column is None:
+            continue
+        at_a_visit = column.field in measured and (column.instance is None or column.instance in instances)
+        if at_a_visit or column.field in recorded:
+            names.append(name)
+            found.add(column.field)
+    report_missing({**measured, **recorded}, found)
+    return names
+
+
+def wanted_fields(settings: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, str]]:
+    """Return field id -> setting of what is measured at visits, and of what comes from records."""
+    measured = {field: f"read_tabular.fields.{name}" for name, field in settings["fields"].items()}
+    if settings["visit_date"]:
+        measured[settings["visit_date"]] = "read_tabular.visit_date"
+    measured |= {field: f"the phenotype {name}" for name, field in phenotype_fields().items()}
+    recorded = {}
+    for name, source in settings["diagnoses"].items():
+        for key in ("codes", "dates"):
+            if source["use"] and source[key]:
+                recorded[source[key]] = f"read_tabular.diagnoses.{name}.{key}"
+    return measured, recorded
+
+
+def report_missing(wanted: Mapping[int, str], found: set[int]) -> None:
+    """Warn of phenotypes the dataset lacks; without any other field the study cannot be read."""
+    missing = {field: what for field, what in wanted.items() if field not in found}
+    phenotypes = [field for field, what in missing.items() if what.startswith("the phenotype")]
+    if phenotypes:
+        logging.warning("%d of the 61 phenotypes are not in this dataset", len(phenotypes))
+    others = [f"{field} ({what})" for field, what in missing.items() if field not in phenotypes]
+    if others:
+        raise InputError(
+            f"the dataset has no field {', '.join(others)}: ask for them in the application, or change the settings"
+        )
+
+
+if __name__ == "__main__":
+    run(main)

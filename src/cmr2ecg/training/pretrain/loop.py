@@ -1,0 +1,154 @@
+"""The pre-training loop: epochs over all training subjects, validation, a resume point after each epoch.
+
+An objective is a module with
+- `fields`: what it reads, "ecg", "cmr" or both; `needs_full_batches`: contrastive losses do;
+- `prepare(batch, generator, *, augment)`: the inputs of one step, augmented in fp32;
+- `loss(*prepared)`: networks and loss, under autocast; contrastive losses `gather` (training/distributed.py) first;
+- `networks()`: what is saved, by file name;
+and, each where it makes sense,
+- `embeddings(*prepared)`: features by name, each (batch, d), row i from subject i, under autocast, without gradient in
+  validation. Those named in `pair` = (a, b) are the projections of positive pairs, which alignment, uniformity and
+  retrieval are measured on. Every other one is an encoder's output, named as its file, which is judged for collapse.
+  Not gathered.
+- `loss_from(embeddings)`: where `loss(*prepared)` is `loss_from(embeddings(*prepared))`; validation then needs one
+  pass, and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS or a few more.
+- `after_step(progress)`: called after each update with the share of the whole training that is done, in (0, 1].
+
+Settings read here: seed, epochs, batch_size (over all processes), base_lr, lr_reference_batch, warmup_fraction,
+weight_decay, betas, select, and `optimizer`: adamw (also when absent) or adam_l2.
+"""
+
+import logging
+import math
+import time
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor, nn
+
+from cmr2ecg.augment.draw import Generator
+from cmr2ecg.loading.paired_data import PairedData
+from cmr2ecg.runtime.progress import Progress
+from cmr2ecg.training import epoch as epochs
+from cmr2ecg.training.checkpoint import save_weights
+from cmr2ecg.training.device import autocast
+from cmr2ecg.training.distributed import alone, from_first, rank
+from cmr2ecg.training.epoch import NotFinite
+from cmr2ecg.training.optimizer import pretraining_optimizer
+from cmr2ecg.training.pretrain.health import collapsed
+from cmr2ecg.training.pretrain.training_state import Course, keep, resume, write_history
+from cmr2ecg.training.pretrain.validation import validate
+
+log = logging.getLogger(__name__)
+LAST_GOOD = "last_good"
+
+
+def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str) -> float:
+    """Run one epoch of an objective and return the mean training loss."""
+    device = next(objective.parameters()).device
+
+    def loss_of(batch: dict[str, Tensor], _positions: np.ndarray, generator: Generator) -> Tensor:
+        prepared = objective.prepare(batch, generator, augment=True)
+        with autocast(device, precision):
+            return objective.loss(*prepared)
+
+    objective.train()
+    run = {"seed": settings["seed"], "epoch": epoch, "full_batches": objective.needs_full_batches}
+    return epochs.train_epoch(
+        data, loss_of, optimizer, settings, **run, after_step=getattr(objective, "after_step", None)
+    )
+
+
+def pretrain(
+    objective: nn.Module,
+    train: PairedData,
+    val: PairedData,
+    settings: dict,
+    *,
+    directory: Path,
+    owner: str,
+    precision: str,
+    label: str,
+) -> Course:
+    """Train `objective` for settings["epochs"], resuming from directory/resume.pt where that is `owner`'s.
+
+    Afterwards the objective holds the last epoch's weights, or in the first process the best by validation loss
+    (settings["select"]). Of several processes only the first validates and writes.
+
+    Raises:
+        NotFinite: names epoch, step and the folder with the last good weights.
+    """
+    optimizer = pretraining_optimizer(objective, settings)
+    course = resume(directory / "resume.pt", owner, objective, optimizer)
+    if rank() == 0 and course.history:  # Snakemake deletes a failed job's metrics.jsonl, also after the last epoch
+        write_history(directory / "metrics.jsonl", course.history)
+    progress = Progress(label, settings["epochs"], done=len(course.history))
+    for epoch in range(len(course.history), settings["epochs"]):
+        try:
+            row = one_epoch(objective, train, val, optimizer, settings, epoch, precision)
+        except NotFinite as error:
+            raise NotFinite(f"{error}; {last_good(objective, directory, owner)}") from error
+        course.add(row, objective, keep_best=settings["select"] == "best")
+        if rank() == 0:
+            write_history(directory / "metrics.jsonl", course.history)
+            keep(directory / "resume.pt", owner, objective, optimizer, course)
+            warn_of_collapse(row)
+            progress.step(train_loss=row["train_loss"], val_loss=row["val_loss"])
+    progress.close()
+    if course.best_state is not None:
+        objective.load_state_dict(course.best_state)
+    return course
+
+
+def one_epoch(
+    objective: nn.Module, train: PairedData, val: PairedData, optimizer, settings: dict, epoch: int, precision: str
+) -> dict[str, float]:
+    """Train and validate once and return the epoch's line of metrics.jsonl.
+
+    Raises:
+        NotFinite: if the training or the validation loss is not finite.
+    """
+    began, waited = time.perf_counter(), train.waited
+    train_loss = train_epoch(objective, train, optimizer, settings, epoch, precision)
+    seconds = time.perf_counter() - began
+    measures = {}
+    if rank() == 0:
+        with alone():
+            measures = validate(objective, val, settings, precision)
+    measures = from_first(measures)
+    if not math.isfinite(measures["val_loss"]):
+        raise NotFinite(f"the validation loss is not finite in epoch {epoch}; lower base_lr or use precision: fp32")
+    return {
+        "epoch": epoch,
+        "train_loss": train_loss,
+        "learning_rate": max(group["lr"] for group in optimizer.param_groups),
+        **measures,
+        "epoch_seconds": round(seconds, 3),
+        "data_wait_share": round((train.waited - waited) / seconds, 4),
+    }
+
+
+def warn_of_collapse(row: dict[str, float]) -> None:
+    """Log the collapsed encoders of an epoch."""
+    for name in collapsed(row):
+        spread, directions = row[f"{name}_spread"], row[f"{name}_effective_rank"]
+        log.warning(
+            "epoch %d: %s has collapsed: spread %.3f, effective rank %.1f", row["epoch"], name, spread, directions
+        )
+
+
+def last_good(objective: nn.Module, directory: Path, owner: str) -> str:
+    """Write the weights of the last finished epoch beside the resume point and say where they are."""
+    course = resume(directory / "resume.pt", owner, objective)
+    if not course.history:
+        return "no epoch was finished"
+    folder = directory / LAST_GOOD
+    if rank() == 0:
+        save_networks(objective, folder)
+    return f"the weights after epoch {course.history[-1]['epoch']} are in {folder}, its resume point beside it"
+
+
+def save_networks(objective: nn.Module, directory: Path) -> None:
+    """Write every network of the objective as <name>.safetensors."""
+    for name, network in objective.networks().items():
+        save_weights(directory / f"{name}.safetensors", network)

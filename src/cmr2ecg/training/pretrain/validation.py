@@ -1,0 +1,115 @@
+"""Validation of a pre-training: the mean loss, the health of the embeddings, and how well pairs find each other."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import normalize
+
+from cmr2ecg.loading.paired_data import PairedData, in_turn
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.training.device import autocast
+from cmr2ecg.training.epoch import seed_epoch, to_device
+from cmr2ecg.training.pretrain.health import measure
+
+HEALTH_SUBJECTS = 1024  # enough for the measures where embeddings cost a pass of their own
+VIEWS = 2**31  # in the place of an epoch's number: masks and views of validation
+
+
+@torch.no_grad()
+def validate(objective: nn.Module, data: PairedData, settings: dict, precision: str) -> dict[str, float]:
+    """Return val_loss over all subjects and the `embedding_measures`; every epoch has the same masks and views.
+
+    One process does it all: call it under `distributed.alone` where there are several.
+
+    Raises:
+        InputError: if there are too few subjects for a loss.
+    """
+    device = next(objective.parameters()).device
+    generator = seed_epoch(settings["seed"], VIEWS, device)
+    objective.eval()
+    losses, sizes, features = [], [], []
+    for batch in data.batches(in_turn(len(data), settings["batch_size"])):
+        size = len(next(iter(batch.values())))
+        if size == 1 and objective.needs_full_batches:
+            continue
+        prepared = objective.prepare(to_device(batch, device), generator, augment=False)
+        with autocast(device, precision):
+            loss, embeddings = judge(objective, prepared, want_embeddings=sum(sizes) < HEALTH_SUBJECTS)
+        losses.append(float(loss))
+        sizes.append(size)
+        features.append({name: z.float().cpu() for name, z in embeddings.items()})
+    if not losses:
+        raise InputError(f"config: {len(data)} validation subjects are too few for a loss; raise split_subjects.val")
+    return {"val_loss": float(np.average(losses, weights=sizes)), **embedding_measures(objective, joined(features))}
+
+
+def judge(objective: nn.Module, prepared: tuple, *, want_embeddings: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """Return the loss and the embeddings by name; one pass gives both where the objective has `loss_from`."""
+    if hasattr(objective, "loss_from"):
+        embeddings = objective.embeddings(*prepared)
+        return objective.loss_from(embeddings), embeddings
+    loss = objective.loss(*prepared)
+    return loss, objective.embeddings(*prepared) if want_embeddings and hasattr(objective, "embeddings") else {}
+
+
+def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+    """Concatenate the batches' embeddings under each name; batches without any add nothing."""
+    names = parts[0] if parts else {}
+    return {name: torch.cat([part[name] for part in parts if name in part]) for name in names}
+
+
+def embedding_measures(objective: nn.Module, features: Mapping[str, Tensor]) -> dict[str, float]:
+    """Return the measures of health.py and, where the objective has a `pair`, of retrieval.py with chance beside them.
+
+    Empty if an embedding is not finite: then the loss is not either, and says so.
+    """
+    if not features or not all(z.isfinite().all() for z in features.values()):
+        return {}
+    pair = getattr(objective, "pair", None)
+    values = measure(features, pair)
+    if pair:
+        a, b = (features[name] for name in pair)
+        values |= retrieval(a, b, pair)
+        values |= {f"chance_{name}": value for name, value in chance(len(a)).items()}
+    return values
+
+
+AT = (1, 5, 10)
+BLOCK = 1024  # queries compared at a time, so that memory stays at block x candidates
+
+
+def partner_ranks(queries: Tensor, candidates: Tensor) -> Tensor:
+    """Return the rank (n,) of candidate i among all n by cosine similarity to query i: 1 is best.
+
+    queries, candidates: (n, d), row i of both from subject i. Ties share their mean rank, so that embeddings that are
+    all the same come out at chance.
+    """
+    queries, candidates = normalize(queries, dim=1), normalize(candidates, dim=1)
+    ranks = []
+    for start in range(0, len(queries), BLOCK):
+        similarity = queries[start : start + BLOCK] @ candidates.T
+        own = similarity.diagonal(start)[:, None]
+        ties = (similarity == own).sum(dim=1) - 1
+        ranks.append(1 + (similarity > own).sum(dim=1) + ties / 2)
+    return torch.cat(ranks)
+
+
+def retrieval(a: Tensor, b: Tensor, names: tuple[str, str]) -> dict[str, float]:
+    """Return recall at 1, 5 and 10 and the median rank, both ways.
+
+    a, b: (n, d) embeddings of positive pairs; names: of a and b, for the keys <a>_to_<b>_r1 ... _median_rank.
+    """
+    values = {}
+    for queries, candidates, way in ((a, b, "{0}_to_{1}"), (b, a, "{1}_to_{0}")):
+        ranks = partner_ranks(queries, candidates)
+        way = way.format(*names)
+        values |= {f"{way}_r{k}": float((ranks <= k).float().mean()) for k in AT}
+        values[f"{way}_median_rank"] = float(ranks.quantile(0.5))
+    return values
+
+
+def chance(pairs: int) -> dict[str, float]:
+    """Return what embeddings that know nothing reach among `pairs` candidates."""
+    return {**{f"r{k}": min(1.0, k / pairs) for k in AT}, "median_rank": (pairs + 1) / 2}

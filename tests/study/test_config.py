@@ -1,0 +1,446 @@
+"""The configuration: each setting described, and each mistake answered by one line."""
+
+import errno
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jsonschema import Draft202012Validator
+
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.ablations import add_ablations
+from cmr2ecg.study.config import check, check_raw_paths
+
+ROOT = Path(__file__).parents[2]
+SCHEMA = ROOT / "workflow" / "schemas" / "config.schema.yaml"
+PAPER = yaml.safe_load((ROOT / "config" / "paper.yaml").read_text())
+MAPS = (
+    "read_tabular.diseases",
+    "finetune.overrides",
+    "finetune.limits",
+    "sweep.overrides",
+)  # whose keys the user chooses
+
+
+def fresh() -> dict[str, Any]:
+    """Return the paper's settings with no part shared: YAML's anchors make two keys one object."""
+    return json.loads(json.dumps(PAPER))
+
+
+def good() -> dict[str, Any]:
+    config = fresh()
+    config["simulate_cohort"]["enabled"] = True
+    return config
+
+
+def leaves(value: Any, path: tuple = ()) -> list[tuple]:
+    """Return the path of every setting, maps left out."""
+    if not isinstance(value, dict):
+        return [path]
+    return [leaf for key, item in value.items() for leaf in leaves(item, (*path, key))]
+
+
+def put(config: dict, dotted: str, value: Any) -> dict:
+    *parents, key = dotted.split(".")
+    for parent in parents:
+        config = config[parent]
+    config[key] = value
+    return config
+
+
+def complaint(config: Any) -> str:
+    with pytest.raises(InputError) as caught:
+        check(config, SCHEMA)
+    message = str(caught.value)
+    assert message.startswith("config: ")
+    assert "\n" not in message
+    return message
+
+
+def test_paper_with_a_source_is_accepted():
+    check(good(), SCHEMA)
+    named = fresh()
+    named["raw"] |= {"ecg": ["/a"], "cmr": ["/b"], "tabular": ["/c.csv"]}
+    check(named, SCHEMA)
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "ukb.yaml", "authors.yaml", "ecg_only.yaml", "study.yaml"])
+def test_overlays_use_known_keys(name):
+    path = ROOT / "config" / name
+    if not path.exists():
+        pytest.skip(f"there is no config/{name}")
+
+    def merge(base: dict, overlay: dict) -> dict:
+        both = {k: merge(base[k], v) if isinstance(base.get(k), dict) else v for k, v in overlay.items()}
+        return base | both
+
+    overlay = yaml.safe_load(path.read_text()) or {}
+    config = merge(good() if name == "authors.yaml" else fresh(), overlay)
+    check(config, SCHEMA)
+
+
+def resolve(schema: dict, node: dict) -> dict:
+    target = schema["$defs"][node["$ref"].rsplit("/", 1)[1]] if "$ref" in node else {}
+    return target | node
+
+
+def described(schema: dict, node: dict, value: Any, path: str) -> list[str]:
+    """Return complaints about a setting (and those below it) that the schema does not describe fully."""
+    node = resolve(schema, node)
+    found = [] if node.get("description") else [f"{path}: no description"]
+    if not isinstance(value, dict):
+        return found
+    closed = node.get("additionalProperties") is False or "propertyNames" in node
+    found += [] if closed else [f"{path}: lets unknown keys pass"]
+    properties, patterns = node.get("properties", {}), node.get("patternProperties", {})
+    chosen = any(name in path for name in ("overrides", "limits"))  # the user says which settings stand there
+    if properties and not chosen and not set(properties) == set(node["required"]) == set(value):
+        found.append(f"{path}: keys {sorted(set(properties) ^ set(value) | set(properties) ^ set(node['required']))}")
+    for key, item in value.items():
+        below = properties.get(key) or next((n for p, n in patterns.items() if re.search(p, str(key))), None)
+        found += described(schema, below, item, f"{path}.{key}") if below else [f"{path}.{key}: not described"]
+    return found
+
+
+def test_schema_describes_every_key_of_paper():
+    schema = yaml.safe_load(SCHEMA.read_text())
+    Draft202012Validator.check_schema(schema)
+    assert described(schema, schema, PAPER, "config") == []
+    assert all(definition["description"] for definition in schema["$defs"].values())
+
+
+def test_only_real_steps_can_be_frozen():
+    rules = "".join(path.read_text() for path in (ROOT / "workflow" / "rules").glob("*.smk"))
+    named = set(re.findall(r"^ *(?:rule|checkpoint) (\w+):", rules, re.MULTILINE))
+    named |= set(re.findall(r'^ *f"(\w+)_{encoder}"$', rules, re.MULTILINE))  # one rule an encoder
+    assert set(yaml.safe_load(SCHEMA.read_text())["properties"]["frozen"]["items"]["enum"]) == named
+
+
+def test_readme_gives_every_setting_with_its_value():
+    text = (ROOT / "config" / "README.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| `([\w.]+)` \| `(.+?)` \| .+ \|$", text, re.MULTILINE)
+    given = {key: yaml.safe_load(value) for key, value in rows}
+    wanted = {}
+    for path in leaves(PAPER):
+        value = PAPER
+        for key in path:
+            value = value[key]
+        wanted[".".join(path)] = value
+    assert given == wanted
+
+
+@pytest.mark.parametrize(
+    ("dotted", "value", "message"),
+    [
+        ("pretrain.mae.epoch", 5, "unknown key pretrain.mae.epoch (did you mean epochs?)"),
+        ("shards", 9 * 10**400, "shards is 9000000"),
+        ("pretrain.mae.base_lr", 9 * 10**400, "pretrain.mae.base_lr is 9000000"),
+        ("cohrt", "x", "unknown key cohrt (did you mean cohort?)"),
+        ("models.projector.zzz", 1, "unknown key models.projector.zzz (known here: hidden, out)"),
+        ("read_tabular.diseases.CAD", ["I20"], "unknown key read_tabular.diseases.CAD"),
+        ("finetune.overrides.mea", {}, "unknown key finetune.overrides.mea (did you mean mae?)"),
+        (
+            "finetune.overrides.mae",
+            {"base_rl": 1.0},
+            "unknown key finetune.overrides.mae.base_rl (did you mean base_lr?)",
+        ),
+        (
+            "pretrain.mae.base_lr",
+            "1e-3",
+            "pretrain.mae.base_lr is '1e-3' (text), a number is wanted; YAML needs 1.0e-3",
+        ),
+        ("clean_ecg.baseline.lam", "1.0e7", "a number is wanted; YAML needs 1.0e+7"),
+        ("crop_cmr.box_mm", "142", "a number is wanted; write 142 without quotes"),
+        ("pretrain.mae.epochs", "400", "a whole number is wanted; write 400 without quotes"),
+        ("pretrain.mae.epochs", 400.0, "pretrain.mae.epochs is 400.0 (float), a whole number is wanted"),
+        (
+            "pretrain.mae.epochs",
+            True,
+            "pretrain.mae.epochs is True (true or false), a whole number is wanted",
+        ),
+        ("pretrain.mae.base_lr", float("nan"), "pretrain.mae.base_lr is nan (float), a number is wanted"),
+        ("crop_cmr.box_mm", float("inf"), "crop_cmr.box_mm is inf (float), a number is wanted"),
+        ("cohort", 2024, "cohort is 2024 (int), text is wanted"),
+        ("cohort", "../up", "cohort is '../up'; wanted: name of the cohort"),
+        ("raw", None, "raw is None (nothing), a map of settings is wanted"),
+        ("raw.ecg", "/data", "raw.ecg is '/data' (text), a list is wanted; write [/data]"),
+        ("raw.ecg", [3], "raw.ecg[0] is 3 (int), text is wanted"),
+        ("device", "gpu", "device is 'gpu'; one of auto, cpu, cuda is wanted"),
+        ("frozen", ["pretrain"], "frozen[0] is 'pretrain'; one of simulate_cohort, "),
+        ("models.ecg_encoder.leads", 8, "models.ecg_encoder.leads is 8; 12 is wanted"),
+        ("models.cmr_encoder.name", "vit", "models.cmr_encoder.name is 'vit'; wanted: name of a timm ResNet"),
+        ("pretrain.mae.mask_ratio", 1.5, "pretrain.mae.mask_ratio is 1.5; less than 1 is wanted"),
+        ("pretrain.mmcl.image_weight", -0.1, "pretrain.mmcl.image_weight is -0.1; at least 0 is wanted"),
+        ("pretrain.mmcl.batch_size", 1, "pretrain.mmcl.batch_size is 1; at least 2 is wanted"),
+        ("balance_subset.fractions", [100, 0], "balance_subset.fractions[1] is 0; at least 1 is wanted"),
+        ("balance_subset.fractions", [101], "balance_subset.fractions[0] is 101; at most 100 is wanted"),
+        ("balance_subset.fractions", [], "balance_subset.fractions is []; a list of at least 1 is wanted"),
+        ("balance_subset.phenotype_fractions", [10, 1], "phenotype_fractions is [10, 1]; 100 is wanted among them"),
+        ("finetune.seeds", [1, 1], "finetune.seeds is [1, 1]; an entry stands there twice"),
+        (
+            "models.ecg_encoder.samples",
+            3000,
+            "pretrain.contrastive.clocs.contrast is cmsc, which takes two pieces of 3000 samples",
+        ),
+        (
+            "pretrain.contrastive.byol.augment.spectrogram_window",
+            2501,
+            "pretrain.contrastive.byol.augment.spectrogram_window is 2501; at most models.ecg_encoder.samples (2500)",
+        ),
+        ("pretrain.contrastive.clocs.contrast", "cmc", "one of cmsc, cmlc, cmsmlc is wanted"),
+        ("pretrain.contrastive.clocs.leads", ["II"], "a list of at least 2 is wanted"),
+        ("models.ecg_encoder.position_embedding.init", "sine", "one of sincos, random is wanted"),
+        (
+            "finetune.encoders",
+            ["mae", "bert"],
+            "finetune.encoders[1] is 'bert'; one of supervised, supervised_cnn, simclr, ",
+        ),
+        (
+            "finetune.limits",
+            {"bert": {}},
+            "unknown key finetune.limits.bert (known here: supervised, supervised_cnn, simclr,",
+        ),
+        ("finetune.limits", {"mmcl_fake": {}}, "finetune.limits names mmcl_fake, yet ablations has no fake"),
+        ("finetune.betas", [0.9], "finetune.betas is [0.9]; a list of at least 2 is wanted"),
+        (
+            "read_tabular.diseases.cad",
+            ["i20"],
+            "read_tabular.diseases.cad[0] is 'i20'; wanted: an ICD-10 prefix",
+        ),
+        ("split_subjects.test", 0.2, "split_subjects: train, val and test add up to 1.05; 1 is wanted"),
+        (
+            "simulate_cohort.enabled",
+            False,
+            "raw.ecg is empty; name the folders in config/ukb.yaml or run the demo",
+        ),
+        (
+            "raw.cmr",
+            ["/data"],
+            "raw.cmr names folders, yet simulate_cohort.enabled is true; switch one of them off",
+        ),
+        ("models.ecg_encoder.samples", 2450, "samples is 2450; a multiple of patch (100) is wanted"),
+        ("models.ecg_encoder.samples", 6000, "samples is 6000; clean_ecg.samples is only 5000"),
+        ("models.ecg_cnn.kernel", 4, "models.ecg_cnn.kernel is 4; an odd number is wanted"),
+        ("models.ecg_encoder.heads", 5, "models.ecg_encoder.dim is 384; a multiple of heads (5) is wanted"),
+        (
+            "models.mae_decoder",
+            {"dim": 30, "depth": 1, "heads": 3},
+            "models.mae_decoder.dim is 30; a multiple of 4",
+        ),
+        ("pretrain.mae.mask_ratio", 0.999, "it leaves none of the 300 tokens visible"),
+        ("sweep.grid.momentum", [0.9], "unknown key sweep.grid.momentum (known here: batch_size, layer_decay, "),
+        ("sweep.grid.base_lr", [0.0], "sweep.grid.base_lr[0] is 0.0; more than 0 is wanted"),
+        ("sweep.grid.drop_path", [0.1, 1.0], "sweep.grid.drop_path[1] is 1.0; less than 1 is wanted"),
+        ("sweep.grid.batch_size", [8, 8], "sweep.grid.batch_size is [8, 8]; an entry stands there twice"),
+        ("sweep.strategy", "bayes", "sweep.strategy is 'bayes'; one of grid, random, halving is wanted"),
+        ("sweep.eta", 1, "sweep.eta is 1; at least 2 is wanted"),
+        ("sweep_tabular.grid.subsample", [1.5], "sweep_tabular.grid.subsample[0] is 1.5; at most 1 is wanted"),
+        ("sweep_tabular.targets", ["cad", "hf"], "sweep_tabular.targets names hf, which train_tabular.targets lacks"),
+        (
+            "finetune.targets",
+            ["cad", "hf"],
+            "finetune.targets names hf; read_tabular.diseases holds only cad, af, dm",
+        ),
+    ],
+)
+def test_each_mistake_has_its_line(dotted, value, message):
+    config = good()
+    put(config, dotted, value)
+    assert message in complaint(config)
+
+
+SWITCHED_ON = {"encoders": ["mmcl"], "targets": ["cad"]}
+
+
+@pytest.mark.parametrize(
+    ("sweep", "message"),
+    [
+        ({"encoders": ["simclr"]}, "sweep.encoders names simclr, which finetune.encoders lacks"),
+        ({"targets": ["lv"]}, "sweep.targets names lv, which finetune.targets lacks"),
+        ({"grid": {}}, "sweep.grid is empty for mmcl and cad; give one axis its values"),
+        ({"strategy": "random"}, "sweep.trials is null; random wants the number of trials"),
+        (
+            {"strategy": "random", "trials": 649},
+            "is 649; the grid has only 648 combinations for mmcl and cad",
+        ),
+        (
+            {"strategy": "halving", "trials": 700},
+            "is 700; the grid has only 648 combinations for mmcl and cad",
+        ),
+        ({"strategy": "halving", "minimum_epochs": 401}, "minimum_epochs is 401; mmcl is trained for only 400 epochs"),
+    ],
+)
+def test_each_mistake_of_a_sweep_has_its_line(sweep, message):
+    config = good()
+    config["finetune"]["encoders"], config["finetune"]["targets"] = ["mmcl", "mae"], ["cad", "af"]
+    if "grid" in sweep:
+        sweep = {"grid": {axis: [] for axis in config["sweep"]["grid"]}}
+    config["sweep"] |= SWITCHED_ON | sweep
+    assert message in complaint(config)
+    config["sweep"]["encoders"] = []  # switched off, so the rest of it does not matter
+    check(config, SCHEMA)
+
+
+def test_a_sweep_of_the_convolutional_network_cannot_be_over_layer_decay():
+    config = good()
+    config["finetune"]["encoders"], empty = ["supervised_cnn", "mmcl"], {axis: [] for axis in config["sweep"]["grid"]}
+    config["sweep"] |= {"encoders": ["supervised_cnn"], "targets": ["cad"], "overrides": {}}
+    config["sweep"] |= {"grid": empty | {"layer_decay": [0.5, 0.75]}}
+    assert "sweep.grid is empty for supervised_cnn and cad" in complaint(config)
+    config["sweep"]["overrides"] = {"supervised_cnn": {"base_lr": [1e-4, 1e-3]}}
+    check(config, SCHEMA)
+
+
+def test_without_images_no_ecg_is_unpaired():
+    config = good()
+    config["index_cohort"] |= {"modalities": ["ecg"], "unpaired_ecgs": True}
+    assert "index_cohort.unpaired_ecgs is true, yet index_cohort.modalities names no cmr" in complaint(config)
+    config["index_cohort"]["modalities"] = ["ecg", "cmr"]
+    check(config, SCHEMA)
+
+
+def test_the_convolutional_network_is_not_released():
+    config = good()
+    config["finetune"]["encoders"] = ["supervised_cnn", "mmcl"]
+    config["release"]["encoders"] = ["supervised_cnn"]
+    assert "release.encoders names supervised_cnn, a convolutional network; only" in complaint(config)
+
+
+def test_a_sweep_of_phenotypes_alone_cannot_be_over_label_smoothing():
+    config = good()
+    config["finetune"]["targets"] = ["cad", "lv"]
+    empty = {axis: [] for axis in config["sweep"]["grid"]}
+    config["sweep"] |= {"encoders": ["mmcl"], "targets": ["cad", "lv"], "grid": empty | {"label_smoothing": [0.0, 0.1]}}
+    assert "sweep.grid is empty for mmcl and lv" in complaint(config)
+    config["sweep"] |= {"grid": empty | {"base_lr": [1e-5, 1e-4]}, "strategy": "random", "trials": 2}
+    check(config, SCHEMA)
+
+
+def test_missing_keys():
+    for path in leaves(PAPER):
+        if ".".join(path).startswith(MAPS):
+            continue
+        config = good()
+        parent = config
+        for key in path[:-1]:
+            parent = parent[key]
+        parent.pop(path[-1])
+        assert f"config: {'.'.join(path)} is missing; config/paper.yaml" in complaint(config)
+
+
+def test_every_misspelt_key_is_named_first():
+    for path in leaves(PAPER):
+        if ".".join(path).startswith(MAPS[0]):
+            continue
+        config = good()
+        parent = config
+        for key in path[:-1]:
+            parent = parent[key]
+        parent[path[-1] + "x"] = parent.pop(path[-1])  # now one key is unknown and another one missing
+        message = complaint(config)
+        assert f"unknown key {'.'.join(path)}x" in message
+        assert f"did you mean {path[-1]}?" in message
+
+
+@pytest.mark.parametrize("config", [None, [], "text", 3, {}])
+def test_not_a_configuration(config):
+    complaint(config)
+
+
+def test_keys_that_yaml_reads_as_numbers():
+    config = good()
+    config[100] = 1
+    config["raw"][None] = 2
+    assert "unknown key 100" in complaint(config)
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | st.dates(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=3),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_mutated_configurations_never_give_a_traceback(data):
+    config = good()
+    for _ in range(data.draw(st.integers(1, 3))):
+        node = config
+        for _ in range(data.draw(st.integers(0, 3))):
+            maps = [item for item in node.values() if isinstance(item, dict) and item]
+            node = data.draw(st.sampled_from(maps)) if maps else node
+        key = data.draw(st.sampled_from(list(node)) | st.text(max_size=5) | st.integers())
+        node[key] = data.draw(VALUES)
+    try:
+        check(config, SCHEMA)
+    except InputError as error:
+        assert str(error).startswith("config: ")
+        assert len(str(error).splitlines()) == 1
+
+
+def test_import_is_light():
+    code = "import sys, cmr2ecg.study.config; print(*(m for m in ('torch', 'pandas', 'numpy') if m in sys.modules))"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "src")}
+    )
+    assert (result.stdout.strip(), result.stderr) == ("", "")
+
+
+def test_an_ablation_is_one_more_encoder():
+    config = good() | {
+        "ablations": {"shuffled": {"shuffle_images": "every_batch"}, "tau": {"finetune": True, "mmcl": {}}}
+    }
+    config["ablations"]["mask"] = {"mae": {"mask_ratio": 0.5}}  # it trains a masked autoencoder of its own
+    check(config, SCHEMA)
+    before = fresh()
+    for _ in range(2):
+        added = add_ablations(config)
+        assert list(added) == ["mmcl_shuffled", "mmcl_tau", "mmcl_mask"]
+        probed = ["mmcl_shuffled", "mmcl_tau", "mmcl_mask", "mae_mask"]
+        assert config["probe"]["encoders"] == [*before["probe"]["encoders"], *probed]
+        assert config["finetune"]["encoders"] == [*before["finetune"]["encoders"], "mmcl_tau"]
+
+
+@pytest.mark.parametrize(
+    ("ablations", "message"),
+    [
+        ({"a": {"shuffle": True}}, "unknown key ablations.a.shuffle (did you mean shuffle_images?)"),
+        ({"a": {"mmcl": {"temperature": 0}}}, "ablations.a.mmcl.temperature is 0; more than 0 is wanted"),
+        ({"a": {}}, "ablations.a is {}; at least 1 key(s) is wanted"),
+        ({"a": {"pairs": 1}}, "ablations.a.pairs is 1; at least 2 is wanted"),
+    ],
+)
+def test_a_mistake_in_an_ablation_is_named(ablations, message):
+    assert complaint(good() | {"ablations": ablations}) == f"config: {message}"
+
+
+def test_planted_latents_are_probed_in_a_synthetic_cohort_only():
+    config = fresh()
+    config["raw"] |= {"ecg": ["/a"], "cmr": ["/b"], "tabular": ["/c.csv"]}
+    config["probe"]["encoders"] = ["latents"]
+    assert "probe.encoders names latents, which only a synthetic cohort has" in complaint(config)
+    check(good() | {"probe": config["probe"]}, SCHEMA)
+
+
+def test_a_raw_path_that_is_no_folder_or_cannot_be_reached_is_named(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(InputError, match=r"raw\.ecg: .*pipe is neither a folder nor a file"):
+        check_raw_paths({"ecg": [str(tmp_path / "pipe")]})
+    with pytest.raises(InputError, match=r"raw\.cmr: there is no folder .*pipe/below"):
+        check_raw_paths({"cmr": [str(tmp_path / "pipe/below")]})
+
+    def stale(path):
+        raise OSError(errno.ESTALE, os.strerror(errno.ESTALE), path)
+
+    monkeypatch.setattr("cmr2ecg.study.config.os.stat", stale)
+    with pytest.raises(InputError, match=r"raw\.ecg: /mnt/ecg cannot be reached \(Stale file handle\)"):
+        check_raw_paths({"ecg": ["/mnt/ecg"]})
