@@ -16,7 +16,7 @@ from release_setups import make_release
 
 from cmr2ecg import cli
 from cmr2ecg.ecg.recording import LEADS
-from cmr2ecg.predict import page, records
+from cmr2ecg.predict import page, pool, records
 from cmr2ecg.predict.embeddings import grouped, write_embeddings
 from cmr2ecg.predict.release import read_config
 from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
@@ -48,7 +48,7 @@ def ecgs(tmp_path_factory):
 
 
 def load(path, **options):
-    return records.load(path, records.Source(read_config_of["clean_ecg"], **options))
+    return pool.load(path, records.Source(read_config_of["clean_ecg"], **options))
 
 
 read_config_of: dict = {}

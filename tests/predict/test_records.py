@@ -8,7 +8,8 @@ import pytest
 from release_setups import CLEANING
 
 from cmr2ecg.ecg.recording import LEADS
-from cmr2ecg.predict.records import Source, check_rate_given, find_files, in_one_line, load, shown
+from cmr2ecg.predict.pool import load
+from cmr2ecg.predict.records import Source, check_rate_given, find_files, in_one_line, shown
 from cmr2ecg.predict.results import harmless, row_of
 from cmr2ecg.runtime.command import InputError
 

@@ -29,7 +29,7 @@ CONTRASTIVE = sorted(set(OBJECTIVES) - {"mae"})
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{Path(__file__).parent}", "OMP_NUM_THREADS": "1"}
+    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'tests'}", "OMP_NUM_THREADS": "1"}
 
 
 @pytest.fixture(scope="module")

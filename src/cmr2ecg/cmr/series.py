@@ -1,4 +1,7 @@
-"""Which files of a short-axis zip belong to which slice: by the manifest, or by the headers of all files."""
+"""Which files of a short-axis zip belong to which slice: by the manifest, or by the headers of all files.
+
+The manifest is `manifest.csv`, often misspelt `manifest.cvs`.
+"""
 
 import csv
 import io

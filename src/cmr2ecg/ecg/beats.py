@@ -1,4 +1,4 @@
-"""Find the heartbeats of a 12-lead ECG, for the quality table."""
+"""Find the heartbeats of a 12-lead ECG, for the quality table, with filters designed once for all records."""
 
 from functools import lru_cache
 

@@ -1,6 +1,7 @@
 """Clean a 12-lead ECG (paper §IV-A): outliers, baseline wander, amplitude.
 
-The constants the paper leaves open are those of the authors' code, see config/paper.yaml.
+Baseline wander is found by a Whittaker smoother on LAPACK's banded solvers. The constants the paper leaves open are
+those of the authors' code, see config/paper.yaml.
 """
 
 import warnings

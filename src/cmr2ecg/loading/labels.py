@@ -1,4 +1,4 @@
-"""Splits, labels and covariates of chosen subjects."""
+"""Splits, labels, phenotypes and covariates of chosen subjects, and the outputs of a target (§IV-B)."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.targets import is_regression
 from cmr2ecg.tables.phenotypes import phenotype_names
 
 

@@ -1,4 +1,4 @@
-"""Intervals and tests about new subjects and new training runs at once.
+"""Intervals and tests about new subjects and new training runs at once; p-values corrected for their number.
 
 The multi-reader multi-case analysis of radiology, with training runs as the readers: the variance of a mean over runs
 is what the runs differ by, plus what they share because all are tested on the same subjects. The first is seen in the

@@ -1,4 +1,4 @@
-"""The model card of a release, written from the run's own files."""
+"""The model card of a release, written from the run's own files, with the block at its head that Hugging Face reads."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -12,7 +12,10 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
+
+from cmr2ecg.predict.records import Record, Source
 
 # -I: neither the working directory nor the environment adds a place to import from
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from cmr2ecg.predict.worker import serve; "
@@ -147,3 +150,13 @@ def ahead(
             yield waiting.popleft().result()
 
     return taken()
+
+
+def load(path: Path, source: Source) -> Record:
+    """Return a file's ECG, cleaned, or the reason why it cannot be used.
+
+    What reads it is imported here, so that a process that only hands files to others starts at once.
+    """
+    from cmr2ecg.predict.reading import read
+
+    return read(path, source)

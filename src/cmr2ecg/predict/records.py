@@ -116,13 +116,3 @@ def check_rate_given(files: Sequence[Path], rate_hz: float | None) -> None:
     bare = next((path for path in files if path.suffix.lower() in BARE), None)
     if bare and rate_hz is None:
         raise InputError(f"{in_one_line(bare)}: a {bare.suffix} file does not state its sampling rate; give --rate HZ")
-
-
-def load(path: Path, source: Source) -> Record:
-    """Return a file's ECG, cleaned, or the reason why it cannot be used.
-
-    What reads it is imported here, so that a process that only hands files to others starts at once.
-    """
-    from cmr2ecg.predict.reading import read
-
-    return read(path, source)

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, start_pool
-from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, in_one_line, load
+from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, load, start_pool
+from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, in_one_line
 from cmr2ecg.predict.release import EMBEDDING, SUMS, check_sums, read_config, read_release
 from cmr2ecg.predict.unfinished import make_folder, open_unfinished, remove_partials
 from cmr2ecg.runtime.command import InputError

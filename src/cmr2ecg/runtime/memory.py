@@ -1,4 +1,4 @@
-"""Keep freed memory for the next array, where the C library lets one say so (glibc, that is Linux)."""
+"""Cores and memory of this process: freed memory is kept for the next array where the C library can (glibc)."""
 
 import ctypes
 import os

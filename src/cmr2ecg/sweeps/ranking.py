@@ -1,4 +1,7 @@
-"""Which trials go on, and which one is chosen: by the mean over seeds of the best validation score."""
+"""Which trials go on, and which one is chosen: by the mean over seeds of the best validation score.
+
+A finished sweep as files: the choice with its runner-ups, the table of trials, and their scores by epoch.
+"""
 
 import math
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,7 @@
-"""AdamW with layer-wise learning rates (biases, norms, position embeddings without decay), and Adam with L2."""
+"""AdamW with layer-wise learning rates (biases, norms, position embeddings without decay), and Adam with L2.
+
+The learning rate: a linear warm-up, then half a cosine to zero (paper §IV-C.2).
+"""
 
 import math
 from collections.abc import Callable, Sequence

@@ -14,8 +14,8 @@ from cmr2ecg.loading.labels import split_eids
 from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import load_resume, load_weights, save_resume, save_weights
+from cmr2ecg.training.pretrain import loop
 from cmr2ecg.training.pretrain.health import collapsed
-from cmr2ecg.training.pretrain.loop import loop
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A table to print, and how its numbers are printed."""
+"""A table to print, how its numbers are printed, and the dagger of models that were not trained."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
