@@ -7,7 +7,6 @@ configfile: workflow.source_path("config/paper.yaml")
 
 
 include: "workflow/rules/common.smk"
-include: "workflow/rules/cluster.smk"
 
 
 pathvars:
@@ -17,13 +16,9 @@ pathvars:
 include: "workflow/rules/hooks.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/pretrain.smk"
-include: "workflow/rules/finetune_plan.smk"
-include: "workflow/rules/sweep_plan.smk"
 include: "workflow/rules/sweep.smk"
 include: "workflow/rules/finetune.smk"
-include: "workflow/rules/figures_plan.smk"
 include: "workflow/rules/figures.smk"
-include: "workflow/rules/report_plan.smk"
 include: "workflow/rules/report.smk"
 include: "workflow/rules/release.smk"
 

@@ -1,7 +1,5 @@
 # Raw UK Biobank files to balanced training subsets.
 
-ENVIRONMENT = "../../envs/environment.yaml"
-
 
 rule simulate_cohort:
     """Write a synthetic cohort in UK Biobank's file formats (demo only)."""
@@ -14,7 +12,7 @@ rule simulate_cohort:
         "<results>/logs/simulate_cohort.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["simulate_cohort"]
+    threads: THREADS["simulate_cohort"]
     resources:
         **needs("cohort"),
     params:
@@ -37,7 +35,9 @@ rule index_shard:
         visits="<results>/index_shard/{shard}.parquet",
         flow="<results>/index_shard/{shard}.flow.csv",
         unpaired=(
-            f"<results>/index_shard/{{shard}}{ALONE}.parquet" if WITH_UNPAIRED else []
+            f"<results>/index_shard/{{shard}}{UNPAIRED}.parquet"
+            if WITH_UNPAIRED
+            else []
         ),
     log:
         "<results>/logs/index_shard/{shard}.log",
@@ -45,16 +45,16 @@ rule index_shard:
         shard=r"\d+",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("shard", len(SHARDS)),
     params:
         code=code("index_shard"),
         settings=settings("index_cohort"),
         shards=config["shards"],
-        ledger=LEDGER,
-        raw=RAW_OPTIONS,
-        files=names_digest,
+        ledger=RAW_FILES.ledger_file,
+        raw=RAW_FILES.options_file,
+        files=lambda wildcards: RAW_FILES.names_digest(wildcards.shard),
     shell:
         "python -m cmr2ecg.steps.index_shard --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --shard {wildcards.shard} --shards {params.shards} --ledger {params.ledger:q}"
@@ -65,8 +65,8 @@ rule index_shard:
 rule index_cohort:
     """Join the shards' visits and counts."""
     input:
-        visits=expand("<results>/index_shard/{shard}.parquet", shard=SHARDS),
-        flow=expand("<results>/index_shard/{shard}.flow.csv", shard=SHARDS),
+        visits=shard_files("index_shard", SHARDS, ".parquet"),
+        flow=shard_files("index_shard", SHARDS, ".flow.csv"),
     output:
         visits="<results>/index_cohort/visits.parquet",
         flow="<results>/index_cohort/flow.csv",
@@ -74,7 +74,7 @@ rule index_cohort:
         "<results>/logs/index_cohort.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -95,17 +95,17 @@ rule clean_ecg:
     log:
         "<results>/logs/clean_ecg/{shard}.log",
     wildcard_constraints:
-        shard=rf"\d+({re.escape(ALONE)})?",
+        shard=rf"\d+({re.escape(UNPAIRED)})?",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("shard", len(SHARDS), unpaired=WITH_UNPAIRED),
     params:
         code=code("clean_ecg"),
         settings=settings("clean_ecg"),
-        raw=RAW_OPTIONS,
-        files=ecg_digest,
+        raw=RAW_FILES.options_file,
+        files=lambda wildcards: RAW_FILES.ecg_digest(wildcards.shard),
     shell:
         "python -m cmr2ecg.steps.clean_ecg --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --visits {input.visits:q} --raw {params.raw:q} --output {output.ecg:q} --qc {output.qc:q}"
@@ -122,15 +122,15 @@ rule crop_cmr:
         "<results>/logs/crop_cmr/{shard}.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("shard", len(SHARDS)),
     params:
         code=code("crop_cmr"),
         settings=settings("crop_cmr"),
-        raw=RAW_OPTIONS,
-        files=cmr_digest,
-        boxes=tables_digest("boxes"),
+        raw=RAW_FILES.options_file,
+        files=lambda wildcards: RAW_FILES.cmr_digest(wildcards.shard),
+        boxes=RAW_FILES.tables_digest("boxes"),
     shell:
         "python -m cmr2ecg.steps.crop_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --visits {input.visits:q} --raw {params.raw:q} --output {output.cmr:q} --qc {output.qc:q}"
@@ -150,14 +150,14 @@ rule read_tabular:
         "<results>/logs/read_tabular.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
         code=code("read_tabular"),
         settings=settings("read_tabular"),
-        raw=RAW_OPTIONS,
-        files=tables_digest("tabular"),
+        raw=RAW_FILES.options_file,
+        files=RAW_FILES.tables_digest("tabular"),
     shell:
         "python -m cmr2ecg.steps.read_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --raw {params.raw:q} --tabular {input.tabular:q} --visits {input.visits:q} --covariates {output.covariates:q}"
@@ -168,30 +168,28 @@ rule assemble_dataset:
     """Pair the ECGs and images that passed quality control and count every exclusion."""
     input:
         flow="<results>/index_cohort/flow.csv",
-        ecg=expand("<results>/clean_ecg/{shard}.h5", shard=SHARDS),
-        ecg_qc=expand("<results>/clean_ecg/{shard}.qc.csv", shard=SHARDS),
-        cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS if WITH_CMR else []),
-        cmr_qc=expand(
-            "<results>/crop_cmr/{shard}.qc.csv", shard=SHARDS if WITH_CMR else []
-        ),
+        ecg=shard_files("clean_ecg", SHARDS, ".h5"),
+        ecg_qc=shard_files("clean_ecg", SHARDS, ".qc.csv"),
+        cmr=shard_files("crop_cmr", SHARDS, ".h5") if WITH_CMR else [],
+        cmr_qc=shard_files("crop_cmr", SHARDS, ".qc.csv") if WITH_CMR else [],
         labels="<results>/read_tabular/labels.parquet",
-        unpaired_ecg=expand(
-            f"<results>/clean_ecg/{{shard}}{ALONE}.h5",
-            shard=SHARDS if WITH_UNPAIRED else [],
+        unpaired_ecg=(
+            shard_files("clean_ecg", SHARDS, f"{UNPAIRED}.h5") if WITH_UNPAIRED else []
         ),
-        unpaired_qc=expand(
-            f"<results>/clean_ecg/{{shard}}{ALONE}.qc.csv",
-            shard=SHARDS if WITH_UNPAIRED else [],
+        unpaired_qc=(
+            shard_files("clean_ecg", SHARDS, f"{UNPAIRED}.qc.csv")
+            if WITH_UNPAIRED
+            else []
         ),
     output:
         dataset="<results>/assemble_dataset/dataset.h5",
         flow="<results>/assemble_dataset/flow.csv",
-        unpaired=UNPAIRED,
+        unpaired=UNPAIRED_ECGS,
     log:
         "<results>/logs/assemble_dataset.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -212,14 +210,14 @@ rule split_subjects:
     """Split the subjects into train, val and test, stratified on the joint labels (§IV-A)."""
     input:
         dataset="<results>/assemble_dataset/dataset.h5",
-        labels="<results>/read_tabular/labels.parquet",
+        labels=LABELS,
     output:
         "<results>/split_subjects/split.csv",
     log:
         "<results>/logs/split_subjects.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -237,7 +235,7 @@ rule balance_subset:
     """
     input:
         split="<results>/split_subjects/split.csv",
-        values=target_values,
+        values=lambda wildcards: fit_jobs.values_file(wildcards.target),
     output:
         "<results>/balance_subset/{target}_{fraction}.csv",
     log:
@@ -245,12 +243,14 @@ rule balance_subset:
     priority: 100
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
         code=code("balance_subset"),
-        settings=lambda wildcards: balance_settings(wildcards.fraction),
+        settings=lambda wildcards: sections.balance_settings(
+            config, int(wildcards.fraction)
+        ),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --split {input.split:q} --values {input.values:q}"
@@ -264,7 +264,7 @@ rule audit_leakage:
         split=SPLIT,
         labels="<results>/read_tabular/labels.parquet",
         visits="<results>/index_cohort/visits.parquet",
-        unpaired=UNPAIRED,
+        unpaired=UNPAIRED_ECGS,
     output:
         audit=AUDIT,
         unpaired=UNPAIRED_AUDIT,
@@ -272,7 +272,7 @@ rule audit_leakage:
         "<results>/logs/audit_leakage.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -295,8 +295,8 @@ rule audit_subsets:
     """
     input:
         split=SPLIT,
-        values=target_values,
-        subsets=all_subsets,
+        values=lambda wildcards: fit_jobs.values_file(wildcards.target),
+        subsets=lambda wildcards: fit_jobs.all_subsets(config, wildcards.target),
     output:
         "<results>/audit_subsets/{target}.json",
     log:
@@ -304,7 +304,7 @@ rule audit_subsets:
     priority: 100
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:

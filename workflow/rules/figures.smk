@@ -1,31 +1,56 @@
 # The figures: each a module cmr2ecg.report.figures.NAME.
 
+from cmr2ecg.study.named_subjects import version_of
+
+MEASURED = figure_jobs.measured(config)
+HEATMAP = (
+    ["<results>/score_heatmap/heatmap.csv"]
+    if MEASURED and (SIMULATED or RAW["segmentations"])
+    else []
+)
+# The subjects of make_figure.eids go to the job through a file, and reports show its version (hooks.smk writes it).
+NAMED = f"{RESULTS}/index_shard/named_subjects.json"
+NAMED_EIDS = config["make_figure"]["eids"]
+NAMED_VERSION = version_of(NAMED, NAMED_EIDS) if NAMED_EIDS else ""
+
+
+def figure(wildcards):
+    return figure_jobs.figure(config, wildcards.figure, SHARDS, RAW_FILES.options_file)
+
+
+def named_option(wildcards):
+    """Return the option that names the file of the config's subjects, for the figure that shows them."""
+    shown = NAMED_EIDS and figure_jobs.shows_named_subjects(wildcards.figure)
+    return f"--named {shlex.quote(NAMED)}" if shown else ""
+
 
 rule make_figure:
     """Draw one figure of the paper, or of the data's quality."""
     input:
-        unpack(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
+        unpack(lambda wildcards: figure(wildcards).inputs),
     output:
         png=report(
             "<results>/make_figure/{figure}.png",
             caption="../report/figure.rst",
-            category=lambda wildcards: figure_category(wildcards.figure),
-            labels=lambda wildcards: figure_label(wildcards.figure),
+            category=lambda wildcards: report_pages.figure_category(
+                wildcards.figure, config["make_figure"]["quality_figures"]
+            ),
+            labels=lambda wildcards: report_pages.figure_label(wildcards.figure),
         ),
         pdf="<results>/make_figure/{figure}.pdf",
     log:
         "<results>/logs/make_figure/{figure}.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
         code=code("make_figure", "cmr2ecg.report.figures.{figure}"),
-        settings=figure_settings,
-        inputs=named_files(lambda wildcards: FIGURE_INPUTS[wildcards.figure]),
-        named=figure_named,
-        version=lambda wildcards: NAMED_VERSION if figure_named(wildcards) else "",
+        settings=lambda wildcards: figure(wildcards).told(config),
+        inputs=named_files(lambda wildcards: figure(wildcards).inputs),
+        named=named_option,
+        version=lambda wildcards: NAMED_VERSION if named_option(wildcards) else "",
     shell:
         "python -m cmr2ecg.steps.make_figure --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --figure {wildcards.figure} --inputs {params.inputs} {params.named} --png {output.png:q} --pdf {output.pdf:q}"
@@ -37,36 +62,24 @@ rule score_heatmap:
         **MEASURED,
         dataset=DATASET,
         split=SPLIT,
-        visits="<results>/index_cohort/visits.parquet",
-        cmr=expand("<results>/crop_cmr/{shard}.h5", shard=SHARDS),
-        truth="<results>/simulate_cohort/truth.parquet" if SIMULATED else [],
+        visits=VISITS,
+        cmr=shard_files("crop_cmr", SHARDS, ".h5"),
+        truth=TRUTH if SIMULATED else [],
     output:
         "<results>/score_heatmap/heatmap.csv",
     log:
         "<results>/logs/score_heatmap.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["pretrain"]
+    threads: THREADS["pretrain"]
     resources:
-        **training_needs("fit", gpus=GPU),
+        **training_needs("fit"),
     params:
         code=code("score_heatmap"),
-        settings=json.dumps(
-            {
-                **{
-                    key: value
-                    for key, value in config["heatmap"].items()
-                    if key != "temperature"
-                },
-                "models": MAP_MODELS,
-                "channels": config["crop_cmr"]["channels"],
-                "read": READ_LIMITS,
-            },
-            sort_keys=True,
-        ),
+        settings=figure_jobs.heatmap_settings(config),
         models=named_files(MEASURED),
         truth=optional("truth"),
-        raw=RAW_OPTIONS,
+        raw=RAW_FILES.options_file,
     shell:
         "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --models {params.models} --dataset {input.dataset:q} --split {input.split:q} --visits {input.visits:q}"

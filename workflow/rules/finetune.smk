@@ -1,49 +1,74 @@
 # Pre-trained encoders and balanced subsets to predictions.
 
+
+def fit_of(wildcards):
+    return f"{wildcards.target}/{wildcards.fraction}"
+
+
+def named_fits(job):
+    return lambda wildcards: job.named(dict(wildcards))
+
+
+def subsets(job):
+    return lambda wildcards: fit_jobs.subset_files(job.named(dict(wildcards)))
+
+
+def choices(job):
+    return lambda wildcards: sweep_jobs.choices(
+        config, job.encoder, job.named(dict(wildcards))
+    )
+
+
+def small_fits(job):
+    return job.group and (
+        lambda wildcards: job.group if int(wildcards.fraction) < 100 else None
+    )
+
+
 # One rule an encoder, since a job may hold all of an encoder's fits (finetune.job), and encoders differ in their fits.
-for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
+for job in FINETUNINGS:
 
     rule:
         """Fine-tune one encoder for its targets on their training sets with every seed (§IV-C.2)."""
         name:
-            f"finetune_{encoder}"
+            f"finetune_{job.encoder}"
         input:
             dataset=DATASET,
             split=SPLIT,
-            labels="<results>/read_tabular/labels.parquet",
-            phenotypes="<results>/read_tabular/phenotypes.parquet",
-            subsets=subsets(jobs_fits(encoder)),
+            labels=LABELS,
+            phenotypes=PHENOTYPES,
+            subsets=subsets(job),
             audit=AUDIT,
-            weights=PRETRAINED[encoder],
-            selected=choices(encoder, jobs_fits(encoder)),
+            weights=PRETRAININGS.weights[job.encoder],
+            selected=choices(job),
         output:
             predictions=fit_files(
-                "finetune", encoder, jobs_fits(encoder), "predictions.parquet"
+                "finetune", job.encoder, job.in_job, "predictions.parquet"
             ),
-            metrics=fit_files("finetune", encoder, jobs_fits(encoder), "metrics.jsonl"),
-            results=fit_files("finetune", encoder, jobs_fits(encoder), "result.json"),
+            metrics=fit_files("finetune", job.encoder, job.in_job, "metrics.jsonl"),
+            results=fit_files("finetune", job.encoder, job.in_job, "result.json"),
         log:
-            job_log(encoder),
+            job.log,
         wildcard_constraints:
             target="[a-z0-9_]+",
             fraction="[0-9]+",
         group:
-            small_fits(encoder)
+            small_fits(job)
         conda:
             ENVIRONMENT
-        threads: config["threads"]["finetune"]
+        threads: THREADS["finetune"]
         resources:
-            **training_needs("fit", gpus=GPU, fits=len(jobs_fits(encoder))),
+            **training_needs("fit", fits=len(job.in_job)),
         params:
-            code=code("finetune", rule=f"finetune_{encoder}"),
-            settings=encoder_settings("finetune", encoder),
-            encoder=encoder,
-            fits=named(jobs_fits(encoder)),
-            folder=folder_of("finetune", encoder),
+            code=code("finetune", rule=f"finetune_{job.encoder}"),
+            settings=job.settings,
+            encoder=job.encoder,
+            fits=named_fits(job),
+            folder=f"{RESULTS}/finetune/{job.encoder}",
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
             selected=optional("selected"),
-            keep=keep_every_seed(encoder),
+            keep="--keep-every-seed 100" if job.keep_every_seed else "",
         shell:
             "python -m cmr2ecg.steps.finetune --settings {params.settings:q} --threads {threads} --log {log:q}"
             " --dataset {input.dataset:q} --split {input.split:q} --labels {input.labels:q}"
@@ -51,44 +76,38 @@ for encoder in filter(encoder_fits, config["finetune"]["encoders"]):
             " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
-for encoder in config["probe"]["encoders"]:
+for job in PROBES:
 
     rule:
         """Probe one frozen encoder for all targets: a control the paper lacks."""
         name:
-            f"probe_{encoder}"
+            f"probe_{job.encoder}"
         input:
             dataset=DATASET,
             split=SPLIT,
-            labels="<results>/read_tabular/labels.parquet",
-            phenotypes="<results>/read_tabular/phenotypes.parquet",
-            subsets=subsets(fits_of("probe")),
+            labels=LABELS,
+            phenotypes=PHENOTYPES,
+            subsets=fit_jobs.subset_files(job.fits),
             audit=AUDIT,
-            weights=PRETRAINED[encoder],
-            truth=(
-                "<results>/simulate_cohort/truth.parquet"
-                if encoder == "latents"
-                else []
-            ),
+            weights=PRETRAININGS.weights[job.encoder],
+            truth=TRUTH if job.encoder == "latents" else [],
         output:
-            predictions=fit_files(
-                "probe", encoder, fits_of("probe"), "predictions.parquet"
-            ),
-            metrics=fit_files("probe", encoder, fits_of("probe"), "metrics.jsonl"),
-            results=fit_files("probe", encoder, fits_of("probe"), "result.json"),
+            predictions=fit_files("probe", job.encoder, job.fits, "predictions.parquet"),
+            metrics=fit_files("probe", job.encoder, job.fits, "metrics.jsonl"),
+            results=fit_files("probe", job.encoder, job.fits, "result.json"),
         log:
-            f"<results>/logs/probe/{encoder}.log",
+            job.log,
         conda:
             ENVIRONMENT
-        threads: config["threads"]["finetune"]
+        threads: THREADS["finetune"]
         resources:
-            **training_needs("fit", gpus=GPU, fits=len(fits_of("probe"))),
+            **training_needs("fit", fits=len(job.fits)),
         params:
-            code=code("probe", rule=f"probe_{encoder}"),
-            settings=encoder_settings("probe", encoder),
-            encoder=encoder,
-            fits=fits_of("probe"),
-            folder=folder_of("probe", encoder),
+            code=code("probe", rule=f"probe_{job.encoder}"),
+            settings=job.settings,
+            encoder=job.encoder,
+            fits=list(job.fits),
+            folder=f"{RESULTS}/probe/{job.encoder}",
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
             truth=optional("truth"),
@@ -102,12 +121,14 @@ for encoder in config["probe"]["encoders"]:
 rule train_tabular:
     """Train the tabular baseline on age, sex, weight and height with every seed (§IV-D.1)."""
     input:
-        covariates="<results>/read_tabular/covariates.parquet",
+        covariates=COVARIATES,
         split=SPLIT,
-        values=target_values,
-        subset=target_subset,
+        values=lambda wildcards: fit_jobs.values_file(wildcards.target),
+        subset=lambda wildcards: fit_jobs.subset_files([fit_of(wildcards)]),
         audit=AUDIT,
-        selected=lambda wildcards: choice("tabular", wildcards.target),
+        selected=lambda wildcards: sweep_jobs.choices(
+            config, "tabular", [fit_of(wildcards)]
+        ),
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
@@ -116,12 +137,12 @@ rule train_tabular:
         "<results>/logs/train_tabular/{target}/{fraction}.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
         code=code("train_tabular"),
-        settings=tabular_settings(),
+        settings=fit_jobs.tabular_settings(config),
         folder=subpath(output.result, parent=True),
         subset=optional("subset"),
         selected=optional("selected"),

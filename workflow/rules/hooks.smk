@@ -24,10 +24,10 @@ onstart:
     except PermissionError as error:
         raise WorkflowError(str(error)) from None
     remove_partials(Path(RESULTS))
-    write_ledger(LEDGER, ledger())
-    with atomic(Path(RAW_OPTIONS)) as path:
-        path.write_text(raw_options(), encoding="utf-8")
-    for line in notes_on_lists():
+    write_ledger(RAW_FILES.ledger_file, RAW_FILES.ledger)
+    with atomic(Path(RAW_FILES.options_file)) as path:
+        path.write_text(RAW_FILES.options(), encoding="utf-8")
+    for line in RAW_FILES.notes():
         print(f"warning: {line}", file=sys.stderr)
     if NAMED_EIDS:
         write_named(NAMED, NAMED_EIDS, NAMED_VERSION)

@@ -2,6 +2,7 @@
 
 
 PRETRAIN_FIRST = 50  # most fine-tunings wait for these, so they go before those that wait for nothing
+MMCL_RATES = [f"{rate:g}" for rate in config["pretrain"]["mmcl"]["base_lrs"]]
 
 
 rule pretrain_mae:
@@ -10,7 +11,7 @@ rule pretrain_mae:
         dataset=DATASET,
         split=SPLIT,
         audit=[AUDIT, *UNPAIRED_AUDIT],
-        unpaired=UNPAIRED,
+        unpaired=UNPAIRED_ECGS,
     output:
         encoder="<results>/pretrain_mae/{name}/encoder.safetensors",
         autoencoder="<results>/pretrain_mae/{name}/autoencoder.safetensors",
@@ -19,23 +20,16 @@ rule pretrain_mae:
     log:
         "<results>/logs/pretrain_mae/{name}.log",
     wildcard_constraints:
-        name="|".join([*repeats("mae"), *OWN_MAE]),
+        name="|".join(PRETRAININGS.mae),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: config["threads"]["pretrain"]
+    threads: THREADS["pretrain"]
     resources:
-        **training_needs(
-            "pretrain",
-            gpus=GPUS,
-            processes=config["processes"]["pretrain"],
-            unpaired=WITH_UNPAIRED,
-        ),
+        **pretraining_needs(unpaired=WITH_UNPAIRED),
     params:
         code=code("pretrain_mae"),
-        settings=lambda wildcards: training_settings(
-            mae_settings(wildcards.name), "ecg_encoder", "mae_decoder"
-        ),
+        settings=lambda wildcards: PRETRAININGS.mae[wildcards.name].settings,
         folder=subpath(output.result, parent=True),
     shell:
         LAUNCH
@@ -50,7 +44,7 @@ rule pretrain_contrastive:
         dataset=DATASET,
         split=SPLIT,
         audit=[AUDIT, *UNPAIRED_AUDIT],
-        unpaired=UNPAIRED,
+        unpaired=UNPAIRED_ECGS,
     output:
         encoder="<results>/pretrain_contrastive/{baseline}/encoder.safetensors",
         metrics="<results>/pretrain_contrastive/{baseline}/metrics.jsonl",
@@ -58,25 +52,18 @@ rule pretrain_contrastive:
     log:
         "<results>/logs/pretrain_contrastive/{baseline}.log",
     wildcard_constraints:
-        baseline="|".join(name for each in BASELINES for name in repeats(each)),
+        baseline="|".join(PRETRAININGS.contrastive),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: config["threads"]["pretrain"]
+    threads: THREADS["pretrain"]
     resources:
-        **training_needs(
-            "pretrain",
-            gpus=GPUS,
-            processes=config["processes"]["pretrain"],
-            unpaired=WITH_UNPAIRED,
-        ),
+        **pretraining_needs(unpaired=WITH_UNPAIRED),
     params:
         code=code("pretrain_contrastive"),
-        settings=lambda wildcards: training_settings(
-            contrastive_settings(wildcards.baseline), "ecg_encoder"
-        ),
+        settings=lambda wildcards: PRETRAININGS.contrastive[wildcards.baseline].settings,
         folder=subpath(output.result, parent=True),
-        baseline=lambda wildcards: repeat_of(wildcards.baseline)[0],
+        baseline=lambda wildcards: PRETRAININGS.contrastive[wildcards.baseline].repeats,
     shell:
         LAUNCH
         + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -98,21 +85,16 @@ rule pretrain_cmr:
     log:
         "<results>/logs/pretrain_cmr/{name}.log",
     wildcard_constraints:
-        name="|".join(repeats("simclr")),
+        name="|".join(PRETRAININGS.cmr),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: config["threads"]["pretrain"]
+    threads: THREADS["pretrain"]
     resources:
-        **training_needs(
-            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
-        ),
+        **pretraining_needs(),
     params:
         code=code("pretrain_cmr"),
-        settings=lambda wildcards: training_settings(
-            seeded(config["pretrain"]["cmr"], repeat_of(wildcards.name)[1]),
-            "cmr_encoder",
-        ),
+        settings=lambda wildcards: PRETRAININGS.cmr[wildcards.name].settings,
         folder=subpath(output.result, parent=True),
     shell:
         LAUNCH
@@ -129,8 +111,9 @@ rule pretrain_mmcl:
         dataset=DATASET,
         split=SPLIT,
         audit=AUDIT,
-        cmr_encoder=cmr_start,
-        ecg_encoder=lambda wildcards: MMCL_STARTS[wildcards.name],
+        cmr_encoder=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].cmr_encoder,
+        ecg_encoder=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].ecg_encoder
+        or [],
     output:
         encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/encoder.safetensors",
         image_encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/image_encoder.safetensors",
@@ -141,23 +124,18 @@ rule pretrain_mmcl:
     log:
         "<results>/logs/pretrain_mmcl/{name}/{rate}.log",
     wildcard_constraints:
-        name="|".join(MMCL_STARTS),
+        name="|".join(PRETRAININGS.mmcl),
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: config["threads"]["pretrain"]
+    threads: THREADS["pretrain"]
     resources:
-        **training_needs(
-            "pretrain", gpus=GPUS, processes=config["processes"]["pretrain"]
-        ),
+        **pretraining_needs(),
     params:
         code=code("pretrain_mmcl"),
-        settings=lambda wildcards: training_settings(
-            mmcl_candidate(wildcards.name, wildcards.rate),
-            "ecg_encoder",
-            "cmr_encoder",
-            "projector",
-        ),
+        settings=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].candidates[
+            wildcards.rate
+        ],
         folder=subpath(output.result, parent=True),
         start=lambda wildcards, input: (
             f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""
@@ -175,17 +153,19 @@ rule select_mmcl:
         candidates=expand(
             "<results>/pretrain_mmcl/{{name}}/candidates/{rate}/{file}",
             rate=MMCL_RATES,
-            file=MMCL_FILES,
+            file=pretraining_jobs.MMCL_FILES,
         ),
     output:
-        expand("<results>/pretrain_mmcl/{{name}}/{file}", file=MMCL_FILES),
+        expand(
+            "<results>/pretrain_mmcl/{{name}}/{file}", file=pretraining_jobs.MMCL_FILES
+        ),
     log:
         "<results>/logs/select_mmcl/{name}.log",
     wildcard_constraints:
-        name="|".join(MMCL_STARTS),
+        name="|".join(PRETRAININGS.mmcl),
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
@@ -200,23 +180,23 @@ rule select_mmcl:
 rule import_weights:
     """Take an encoder's weights from a file of elsewhere in place of a pre-training here."""
     input:
-        weights=lambda wildcards: INIT[wildcards.name],
+        weights=lambda wildcards: config["init"][wildcards.name],
     output:
         encoder="<results>/import_weights/{name}/encoder.safetensors",
         result="<results>/import_weights/{name}/result.json",
     log:
         "<results>/logs/import_weights/{name}.log",
     wildcard_constraints:
-        name="|".join(INIT) or "none",
+        name="|".join(PRETRAININGS.imported) or "none",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
         code=code("import_weights"),
-        settings=lambda wildcards: json.dumps(
-            {"models": import_models(wildcards.name)}, sort_keys=True
+        settings=lambda wildcards: pretraining_jobs.import_settings(
+            config, wildcards.name
         ),
         folder=subpath(output.result, parent=True),
     shell:

@@ -1,25 +1,19 @@
 # A finished encoder to the folder that `cmr2ecg predict` runs on.
 
 
+def released(encoder, name):
+    return fit_files("finetune", encoder, fit_jobs.released_fits(config, encoder), name)
+
+
 rule release:
     """Put an encoder's fits together to a folder with weights, settings and model card; predict needs nothing else."""
     input:
-        fits=lambda wildcards: fit_files(
-            "finetune",
-            wildcards.encoder,
-            released_fits(wildcards.encoder),
-            "result.json",
-        ),
-        predictions=lambda wildcards: fit_files(
-            "finetune",
-            wildcards.encoder,
-            released_fits(wildcards.encoder),
-            "predictions.parquet",
-        ),
-        weights=lambda wildcards: PRETRAINED[wildcards.encoder][:1],
+        fits=lambda wildcards: released(wildcards.encoder, "result.json"),
+        predictions=lambda wildcards: released(wildcards.encoder, "predictions.parquet"),
+        weights=lambda wildcards: PRETRAININGS.weights[wildcards.encoder][:1],
         split=SPLIT,
-        labels="<results>/read_tabular/labels.parquet",
-        flow="<results>/assemble_dataset/flow.csv",
+        labels=LABELS,
+        flow=FLOW,
         intervals=EVALUATED["intervals"],
         analyses=EVALUATED["analyses"],
         calibration=EVALUATED["calibration"],
@@ -35,12 +29,12 @@ rule release:
         encoder="[a-z0-9_]+",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
         code=code("release"),
-        settings=release_settings(),
+        settings=sections.release_settings(config),
         folder=subpath(output.sums, parent=True),
         fits=lambda wildcards, input: [os.path.dirname(path) for path in input.fits],
         cohort=config["cohort"],

@@ -1,5 +1,46 @@
 # Predictions to tables, figures and MLflow runs.
 
+FITS = [
+    *fit_jobs.folders("finetune", FINETUNINGS),
+    *fit_jobs.folders("probe", PROBES),
+    *(
+        f"<results>/train_tabular/{fit}"
+        for fit in fit_jobs.fits_of(config, "train_tabular")
+    ),
+]
+TRAININGS = [
+    *PRETRAININGS.folders(config["finetune"]["encoders"] + config["probe"]["encoders"]),
+    *FITS,
+]
+TABLES = expand(
+    "<results>/make_table/table_{table}.csv",
+    table=config["make_table"]["tables"] + config["make_table"]["supplements"],
+)
+FIGURES = expand(
+    "<results>/make_figure/{figure}.png",
+    figure=figure_jobs.figures(
+        config,
+        [
+            *fit_jobs.folders("finetune", FINETUNINGS),
+            *fit_jobs.folders("probe", PROBES),
+        ],
+    ),
+)
+RELEASES = [
+    f"<results>/release/{encoder}/SHA256SUMS"
+    for encoder in config["release"]["encoders"]
+    if fit_jobs.released_fits(config, encoder)
+]
+STUDY = [
+    *TABLES,
+    *FIGURES,
+    *HEATMAP,
+    *RELEASES,
+    "<results>/track/tracked.json",
+    "<results>/trace_numbers/provenance.json",
+    "<results>/describe_run/run.html",
+]
+
 
 rule evaluate:
     """Score every prediction: the only step that looks at the test labels' metrics."""
@@ -7,17 +48,20 @@ rule evaluate:
         predictions=expand("{fit}/predictions.parquet", fit=FITS),
         results=expand("{fit}/result.json", fit=FITS),
         split=SPLIT,
-        labels="<results>/read_tabular/labels.parquet",
-        covariates="<results>/read_tabular/covariates.parquet",
-        dates="<results>/read_tabular/dates.parquet",
-        audits=SUBSET_AUDITS,
+        labels=LABELS,
+        covariates=COVARIATES,
+        dates=DATES,
+        audits=expand(
+            "<results>/audit_subsets/{target}.json",
+            target=fit_jobs.subset_targets(FITS),
+        ),
     output:
         **EVALUATED,
     log:
         "<results>/logs/evaluate.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -45,14 +89,14 @@ rule make_table:
         html=report(
             "<results>/make_table/table_{table}.html",
             caption="../report/table.rst",
-            category=lambda wildcards: table_category(wildcards.table),
-            labels=lambda wildcards: table_label(wildcards.table),
+            category=lambda wildcards: report_pages.table_category(wildcards.table),
+            labels=lambda wildcards: report_pages.table_label(wildcards.table),
         ),
     log:
         "<results>/logs/make_table/table_{table}.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
@@ -72,9 +116,9 @@ rule trace_numbers:
         predictions=expand("{fit}/predictions.parquet", fit=FITS),
         results=expand("{fit}/result.json", fit=FITS),
         split=SPLIT,
-        labels="<results>/read_tabular/labels.parquet",
-        covariates="<results>/read_tabular/covariates.parquet",
-        dates="<results>/read_tabular/dates.parquet",
+        labels=LABELS,
+        covariates=COVARIATES,
+        dates=DATES,
         untrained=EVALUATED["untrained"],
         tables=TABLES,
         heatmap=HEATMAP,
@@ -84,7 +128,7 @@ rule trace_numbers:
         "<results>/logs/trace_numbers.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -102,13 +146,13 @@ rule trace_numbers:
 rule describe_run:
     """Write down the models that were not trained, the settings, the versions, and the time and memory of every training."""
     input:
-        results=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
+        results=expand("{folder}/result.json", folder=TRAININGS),
         untrained=EVALUATED["untrained"],
     output:
         html=report(
             "<results>/describe_run/run.html",
             caption="../report/run.rst",
-            category=CATEGORIES["run"],
+            category=report_pages.RUN,
             labels={"page": "untrained models, settings, versions, run times"},
         ),
         csv="<results>/describe_run/run.csv",
@@ -116,12 +160,12 @@ rule describe_run:
         "<results>/logs/describe_run.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
         code=code("describe_run"),
-        settings=shareable_config(),
+        settings=sections.shareable(config),
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --results {input.results:q} --untrained {input.untrained:q} --html {output.html:q} --csv {output.csv:q}"
@@ -130,11 +174,11 @@ rule describe_run:
 rule track:
     """Import every training, table and figure into MLflow; run again, it replaces its own runs."""
     input:
-        runs=expand("{folder}/result.json", folder=PRETRAININGS + FITS),
-        curves=expand("{folder}/metrics.jsonl", folder=PRETRAININGS + FITS),
+        runs=expand("{folder}/result.json", folder=TRAININGS),
+        curves=expand("{folder}/metrics.jsonl", folder=TRAININGS),
         sweeps=[
             f"<results>/sweep/{encoder}/{target}/result.json"
-            for encoder, target in sorted(SWEPT)
+            for encoder, target in SWEPT
         ],
         releases=RELEASES,
         metrics="<results>/evaluate/metrics.csv",
@@ -148,7 +192,7 @@ rule track:
         "<results>/logs/track.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -174,13 +218,13 @@ rule audit_withdrawn:
         "<results>/logs/audit_withdrawn.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
         code=code("audit_withdrawn"),
         results=lambda wildcards: RESULTS,
-        raw=RAW_OPTIONS,
+        raw=RAW_FILES.options_file,
     shell:
         "python -m cmr2ecg.steps.audit_withdrawn --threads {threads} --log {log:q}"
         " @{params.raw:q} --results {params.results:q} --withdrawn {input.withdrawn:q} --output {output:q}"

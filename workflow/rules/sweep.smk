@@ -1,5 +1,11 @@
 # Sweeps over fine-tune settings and over XGBoost's: validation scores to one choice an encoder and target (§IV-C.2).
 
+PACK = "<results>/sweep/{encoder}/{target}/rung_{rung}/pack_{pack}"
+
+
+def sweep(wildcards):
+    return sweep_of(wildcards.encoder, wildcards.target)
+
 
 wildcard_constraints:
     rung=r"\d+",
@@ -10,9 +16,9 @@ rule hide_test:
     """Copy split and tables without the test subjects, for the steps that choose settings."""
     input:
         split=SPLIT,
-        covariates="<results>/read_tabular/covariates.parquet",
-        labels="<results>/read_tabular/labels.parquet",
-        phenotypes="<results>/read_tabular/phenotypes.parquet",
+        covariates=COVARIATES,
+        labels=LABELS,
+        phenotypes=PHENOTYPES,
     output:
         split=f"{HIDDEN}/split.csv",
         covariates=f"{HIDDEN}/covariates.parquet",
@@ -22,7 +28,7 @@ rule hide_test:
         "<results>/logs/hide_test.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("cohort"),
     params:
@@ -41,10 +47,10 @@ rule sweep:
         split=f"{HIDDEN}/split.csv",
         labels=f"{HIDDEN}/labels.parquet",
         phenotypes=f"{HIDDEN}/phenotypes.parquet",
-        subset=whole_subset,
+        subset=lambda wildcards: sweep_jobs.whole_subset(wildcards.target),
         audit=AUDIT,
-        weights=lambda wildcards: PRETRAINED[wildcards.encoder][:1],
-        previous=previous_packs,
+        weights=lambda wildcards: PRETRAININGS.weights[wildcards.encoder][:1],
+        previous=lambda wildcards: sweep(wildcards).previous_packs(int(wildcards.rung)),
     output:
         scores=f"{PACK}.json",
         cost=f"{PACK}.cost.json",
@@ -54,12 +60,14 @@ rule sweep:
         encoder="|".join(config["finetune"]["encoders"]),
     conda:
         ENVIRONMENT
-    threads: config["threads"]["finetune"]
+    threads: THREADS["finetune"]
     resources:
-        **training_needs("fit", gpus=GPU, fits=sweep_fits()),
+        **training_needs("fit", fits=sweep_jobs.fits_per_job(config)),
     params:
         code=code("sweep"),
-        settings=sweep_settings,
+        settings=lambda wildcards: sweep_jobs.sweep_settings(
+            config, sweep(wildcards), int(wildcards.rung), int(wildcards.pack)
+        ),
         finished=f"{RESULTS}/sweep/{{encoder}}/{{target}}/finished",
         subsets=f"{RESULTS}/balance_subset",
         weights=optional("weights"),
@@ -77,8 +85,8 @@ rule sweep_tabular:
     input:
         covariates=f"{HIDDEN}/covariates.parquet",
         split=f"{HIDDEN}/split.csv",
-        values=hidden_values,
-        subset=whole_subset,
+        values=lambda wildcards: sweep_jobs.hidden_values(wildcards.target),
+        subset=lambda wildcards: sweep_jobs.whole_subset(wildcards.target),
         audit=AUDIT,
     output:
         scores="<results>/sweep/tabular/{target}/rung_0/pack_0.json",
@@ -87,12 +95,14 @@ rule sweep_tabular:
         "<results>/logs/sweep_tabular/{target}.log",
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
         code=code("sweep_tabular"),
-        settings=sweep_tabular_settings,
+        settings=lambda wildcards: sweep_jobs.sweep_tabular_settings(
+            config, wildcards.target
+        ),
         subset=optional("subset"),
         finished=f"{RESULTS}/sweep/tabular/{{target}}/finished",
     shell:
@@ -104,9 +114,10 @@ rule sweep_tabular:
 rule select:
     """Choose a sweep's best trial by its validation score."""
     input:
-        packs=all_packs,
+        packs=lambda wildcards: sweep(wildcards).all_packs(),
         costs=lambda wildcards: [
-            path.replace(".json", ".cost.json") for path in all_packs(wildcards)
+            path.replace(".json", ".cost.json")
+            for path in sweep(wildcards).all_packs()
         ],
     output:
         choice="<results>/select/{encoder}_{target}.json",
@@ -117,15 +128,15 @@ rule select:
         "<results>/logs/select/{encoder}_{target}.log",
     wildcard_constraints:
         encoder="|".join([*config["finetune"]["encoders"], "tabular"]),
-        target="|".join(SWEPT_TARGETS),
+        target="|".join(sorted({target for _, target in SWEPT})),
     conda:
         ENVIRONMENT
-    threads: config["threads"]["data"]
+    threads: THREADS["data"]
     resources:
         **needs("small"),
     params:
         code=code("select"),
-        settings=select_settings,
+        settings=lambda wildcards: sweep_jobs.select_settings(config, sweep(wildcards)),
         folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.select --settings {params.settings:q} --threads {threads} --log {log:q}"

@@ -7,19 +7,23 @@ from typing import Any
 VARIED = (("pairs",), ("mae", "mask_ratio"), ("mmcl", "temperature"), ("mmcl", "image_weight"))
 
 
-def add_ablations(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the ablations by encoder name, mmcl_NAME, and add them to the encoders that are probed and fine-tuned.
+def ablations_of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what each ablation changes, by the name of its encoder: mmcl_NAME."""
+    return {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
 
-    A masked autoencoder that an ablation trains for itself is one too, mae_NAME. `config` is changed in place; a second
-    call changes nothing more.
+
+def with_ablations(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a config in which the encoders of ablations are probed and, where they say so, fine-tuned.
+
+    A masked autoencoder that an ablation trains for itself is one too, mae_NAME. A second call changes nothing more.
     """
-    ablations = {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
-    for name, changes in ablations.items():
+    sections = {section: {**config[section]} for section in ("probe", "finetune")}
+    for name, changes in ablations_of(config).items():
         added = [name, own_mae(name)] if "mae" in changes else [name]
         for section in ("probe", *["finetune"] * changes.get("finetune", False)):
-            known = config[section]["encoders"]
-            config[section]["encoders"] = [*known, *(encoder for encoder in added if encoder not in known)]
-    return ablations
+            known = sections[section]["encoders"]
+            sections[section]["encoders"] = [*known, *(encoder for encoder in added if encoder not in known)]
+    return {**config, **sections}
 
 
 def own_mae(name: str) -> str:

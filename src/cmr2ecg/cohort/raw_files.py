@@ -1,0 +1,179 @@
+"""The raw files of a study by shard, as Snakemake sees them when a run starts, and digests that tell what has changed.
+
+Only the standard library is used, since the workflow imports this module while it is read.
+"""
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, first_ledger, read_ledger
+from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, Listed, list_files
+from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
+from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
+from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
+from cmr2ecg.study.files import UNPAIRED
+
+LOST = "Nothing was changed; if they are to be left out, set accept_lost_files: true for one run."
+Visit = tuple[int, int]  # eid, instance
+
+
+class RawFiles:
+    """Who has which raw files, and in which shard each lies.
+
+    Args:
+        config: all settings.
+        results: results/COHORT.
+        main: whether this is the process that the user started. A job on a node takes the ledger that was written when
+            the run started, so that all jobs agree.
+
+    Raises:
+        InputError: if a withdrawal list or a list of excluded subjects cannot be read.
+    """
+
+    def __init__(self, config: Mapping[str, Any], results: str, main: bool) -> None:
+        self.config, self.results, self.main = config, results, main
+        self.simulated = config["simulate_cohort"]["enabled"]
+        self.places = simulated_places(results, config["raw"]) if self.simulated else config["raw"]
+        self.with_cmr = "cmr" in config["index_cohort"]["modalities"]
+        # Who is in which shard, and where index_shard looks for raw files; written when a run starts.
+        self.ledger_file, self.options_file = (f"{results}/index_shard/{name}" for name in ("shards.csv", "raw.txt"))
+        # Of a synthetic cohort index_shard reads who has withdrawn, since the list is yet to be written.
+        self.withdrawn = [] if self.simulated else [read_list(path) for path in self.places["withdrawn"]]
+        self.excluded = read_withdrawn(self.places["excluded"], "raw.excluded")
+
+    @cached_property
+    def listed(self) -> dict[str, dict[Visit, Listed]]:
+        """{kind: {(eid, instance): raw file}} beyond those of simulate_cohort; kinds: ecg, cmr, segmentations."""
+        found: dict[str, dict[Visit, Listed]] = {"ecg": {}, "cmr": {}, "segmentations": {}}
+        names = Path(self.results, "simulate_cohort/files.txt")
+        if self.simulated and not names.exists():
+            return found
+        written = set(names.read_text().split()) if self.simulated else set()
+        for kind, field in (("ecg", ECG_FIELD), ("cmr", CMR_FIELD))[: 1 + self.with_cmr]:
+            for visit, file in list_files(self.places[kind], field).items():
+                if f"{kind}/{os.path.basename(file.path)}" not in written:
+                    found[kind][visit] = file
+        for visit, folder in list_segmentations(self.places["segmentations"]).items():
+            found["segmentations"][visit] = Listed(folder)
+        return found
+
+    @cached_property
+    def gone(self) -> frozenset[int]:
+        """Who has withdrawn."""
+        return frozenset().union(*(listed.eids for listed in self.withdrawn))
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """Who is in which shard: as an earlier run wrote down, and who is new since (cohort/arrivals.py).
+
+        Until a first index is finished nobody is late: a first try with a wrong folder must not send everyone to
+        further shards.
+        """
+        known = read_ledger(self.ledger_file, self.config["shards"])
+        if known is not None and not self.main:
+            return known
+        kinds = {kind: {eid for eid, _ in files if eid not in self.gone} for kind, files in self.listed.items()}
+        eids = set().union(*kinds.values())
+        if known is None or not os.path.exists(f"{self.results}/index_cohort/visits.parquet"):
+            return first_ledger(eids, self.config["shards"], complete=not self.simulated).with_files(kinds)
+        known = known.without(self.gone)
+        for kind in () if self.simulated or self.config["accept_lost_files"] else kinds:
+            if self.places[kind]:
+                check_files_remain(known, kind, kinds[kind], LOST)
+        return known.with_arrivals(eids).with_files(kinds)
+
+    @cached_property
+    def by_shard(self) -> dict[str, dict[int, dict[Visit, Listed]]]:
+        """{kind: {shard: its raw files}}; one without a path says why it only counts."""
+        return {kind: self._sorted(files) for kind, files in self.listed.items()}
+
+    def _sorted(self, files: Mapping[Visit, Listed]) -> dict[int, dict[Visit, Listed]]:
+        shards: dict[int, dict[Visit, Listed]] = {shard: {} for shard in self.ledger.numbers()}
+        for (eid, instance), file in files.items():
+            shard = self.ledger.place(eid, self.gone)
+            if shard is not None:
+                counted = "withdrawn" if eid in self.gone else "excluded"
+                left_out = eid in self.gone or eid in self.excluded
+                shards[shard][eid, instance] = Listed("", counted) if left_out else file
+        return shards
+
+    def subjects_expected(self, unpaired: bool = False) -> float:
+        """Return how many subjects have raw files, at most; a job on a node, which was given its share, counts none.
+
+        unpaired: with those who have an ECG alone.
+        """
+        simulated = self.config["simulate_cohort"]
+        if self.simulated:
+            return simulated["subjects"] + unpaired * simulated["ecg_only"]
+        if not self.main:
+            return 0
+        ecg, cmr = (sum(map(len, self.by_shard[kind].values())) for kind in ("ecg", "cmr"))
+        if self.config["index_cohort"]["unpaired_ecgs"]:
+            return ecg if unpaired else min(ecg, cmr)
+        return (ecg + cmr) / (1 + self.with_cmr)
+
+    def notes(self) -> list[str]:
+        """Return a line for each withdrawal list that has nobody of the cohort or text around its eids."""
+        if not self.withdrawn:
+            return []
+        return list_notes(self.withdrawn, {eid for files in self.listed.values() for eid, _ in files})
+
+    def options(self) -> str:
+        """Return options of index_shard, and where other steps find their tables, a line each."""
+        tables = () if self.simulated else ("tabular", "boxes")
+        kinds = ("ecg", "cmr", "segmentations", "withdrawn", "excluded", *tables)
+        return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *self.places[kind]))
+
+    def names_digest(self, shard: str) -> str:
+        """Return a digest of who has which raw files in one shard, for the index.
+
+        As a parameter of a shard's rule a digest makes new files rerun only the shards they belong to.
+        """
+        return digest(
+            f"{kind} {eid} {instance} {os.path.basename(file.path)}" if file.path else f"{kind} {file.stamp}"
+            for kind, shards in self.by_shard.items()
+            for (eid, instance), file in shards[int(shard)].items()
+        )
+
+    def ecg_digest(self, shard: str) -> str:
+        """Return a digest of names, sizes and times of one shard's ECG files (raw/stamp.py)."""
+        return digest(self._stamps("ecg", shard, lambda file: stamp_of_file(*file)))
+
+    def cmr_digest(self, shard: str) -> str:
+        """Return a digest of names, sizes and times of one shard's CMR files and segmentations."""
+        segmented = self._stamps("segmentations", shard, lambda file: stamp_of_folder(file.path))
+        return digest([*self._stamps("cmr", shard, lambda file: stamp_of_file(*file)), *segmented])
+
+    def tables_digest(self, kind: str) -> str:
+        """Return a digest of some tables, in their order; of a synthetic cohort they are inputs."""
+        tables = () if self.simulated else self.places[kind]
+        stamps = [f"{place} {stamp_of_table(path)}" for place, path in enumerate(tables)]
+        return "" if self.simulated else digest(stamps)
+
+    def _stamps(self, kind: str, shard: str, stamp: Callable[[Listed], str]) -> list[str]:
+        files = self.by_shard[kind][int(shard.removesuffix(UNPAIRED))].items()
+        return [f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file]
+
+
+def simulated_places(results: str, raw: Mapping[str, list[str]]) -> dict[str, list[str]]:
+    """Return where simulate_cohort writes what the section `raw` names of a download."""
+    folder = f"{results}/simulate_cohort"
+    return {
+        "ecg": [f"{folder}/raw/ecg"],
+        "cmr": [f"{folder}/raw/cmr"],
+        "tabular": [f"{folder}/tabular.csv"],
+        "withdrawn": [f"{folder}/withdrawn.csv"],
+        "excluded": raw["excluded"],
+        "segmentations": [],
+        "boxes": [],
+    }
+
+
+def digest(lines: Iterable[str]) -> str:
+    """Return a short digest of lines in any order."""
+    whole = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
+    return hashlib.sha256(whole).hexdigest()[:16]
