@@ -208,6 +208,4 @@ def training_needs(kind, gpus=GPU, fits=1, processes=1, unpaired=False):
 def pretraining_needs(unpaired=False):
     """Return what a pre-training's job needs."""
     count = config["processes"]["pretrain"]
-    return training_needs(
-        "pretrain", gpus=count * GPU, processes=count, unpaired=unpaired
-    )
+    return training_needs("pretrain", gpus=count * GPU, processes=count, unpaired=unpaired)

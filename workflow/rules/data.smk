@@ -34,11 +34,7 @@ rule index_shard:
     output:
         visits="<results>/index_shard/{shard}.parquet",
         flow="<results>/index_shard/{shard}.flow.csv",
-        unpaired=(
-            f"<results>/index_shard/{{shard}}{UNPAIRED}.parquet"
-            if WITH_UNPAIRED
-            else []
-        ),
+        unpaired=(f"<results>/index_shard/{{shard}}{UNPAIRED}.parquet" if WITH_UNPAIRED else []),
     log:
         "<results>/logs/index_shard/{shard}.log",
     wildcard_constraints:
@@ -173,14 +169,8 @@ rule assemble_dataset:
         cmr=shard_files("crop_cmr", SHARDS, ".h5") if WITH_CMR else [],
         cmr_qc=shard_files("crop_cmr", SHARDS, ".qc.csv") if WITH_CMR else [],
         labels="<results>/read_tabular/labels.parquet",
-        unpaired_ecg=(
-            shard_files("clean_ecg", SHARDS, f"{UNPAIRED}.h5") if WITH_UNPAIRED else []
-        ),
-        unpaired_qc=(
-            shard_files("clean_ecg", SHARDS, f"{UNPAIRED}.qc.csv")
-            if WITH_UNPAIRED
-            else []
-        ),
+        unpaired_ecg=(shard_files("clean_ecg", SHARDS, f"{UNPAIRED}.h5") if WITH_UNPAIRED else []),
+        unpaired_qc=(shard_files("clean_ecg", SHARDS, f"{UNPAIRED}.qc.csv") if WITH_UNPAIRED else []),
     output:
         dataset="<results>/assemble_dataset/dataset.h5",
         flow="<results>/assemble_dataset/flow.csv",
@@ -248,9 +238,7 @@ rule balance_subset:
         **needs("small"),
     params:
         code=code("balance_subset"),
-        settings=lambda wildcards: sections.balance_settings(
-            config, int(wildcards.fraction)
-        ),
+        settings=lambda wildcards: sections.balance_settings(config, int(wildcards.fraction)),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --split {input.split:q} --values {input.values:q}"

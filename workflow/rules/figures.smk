@@ -3,11 +3,7 @@
 from cmr2ecg.study.named_subjects import version_of
 
 MEASURED = figure_jobs.measured(config)
-HEATMAP = (
-    ["<results>/score_heatmap/heatmap.csv"]
-    if MEASURED and (SIMULATED or RAW["segmentations"])
-    else []
-)
+HEATMAP = ["<results>/score_heatmap/heatmap.csv"] if MEASURED and (SIMULATED or RAW["segmentations"]) else []
 # The subjects of make_figure.eids go to the job through a file, and reports show its version (hooks.smk writes it).
 NAMED = f"{RESULTS}/index_shard/named_subjects.json"
 NAMED_EIDS = config["make_figure"]["eids"]

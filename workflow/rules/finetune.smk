@@ -14,15 +14,11 @@ def subsets(job):
 
 
 def choices(job):
-    return lambda wildcards: sweep_jobs.choices(
-        config, job.encoder, job.named(dict(wildcards))
-    )
+    return lambda wildcards: sweep_jobs.choices(config, job.encoder, job.named(dict(wildcards)))
 
 
 def small_fits(job):
-    return job.group and (
-        lambda wildcards: job.group if int(wildcards.fraction) < 100 else None
-    )
+    return job.group and (lambda wildcards: job.group if int(wildcards.fraction) < 100 else None)
 
 
 # One rule an encoder, since a job may hold all of an encoder's fits (finetune.job), and encoders differ in their fits.
@@ -42,9 +38,7 @@ for job in FINETUNINGS:
             weights=PRETRAININGS.weights[job.encoder],
             selected=choices(job),
         output:
-            predictions=fit_files(
-                "finetune", job.encoder, job.in_job, "predictions.parquet"
-            ),
+            predictions=fit_files("finetune", job.encoder, job.in_job, "predictions.parquet"),
             metrics=fit_files("finetune", job.encoder, job.in_job, "metrics.jsonl"),
             results=fit_files("finetune", job.encoder, job.in_job, "result.json"),
         log:
@@ -126,9 +120,7 @@ rule train_tabular:
         values=lambda wildcards: fit_jobs.values_file(wildcards.target),
         subset=lambda wildcards: fit_jobs.subset_files([fit_of(wildcards)]),
         audit=AUDIT,
-        selected=lambda wildcards: sweep_jobs.choices(
-            config, "tabular", [fit_of(wildcards)]
-        ),
+        selected=lambda wildcards: sweep_jobs.choices(config, "tabular", [fit_of(wildcards)]),
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",

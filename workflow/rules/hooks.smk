@@ -37,9 +37,7 @@ onsuccess:
     remove_partials(Path(RESULTS), ended=True)
     remove_resume_points(Path(RESULTS))
     if Quietness.ALL not in (workflow.output_settings.quiet or ()):
-        for line in summary(
-            Path(RESULTS), workflow.overwrite_configfiles, DATABASE
-        ):
+        for line in summary(Path(RESULTS), workflow.overwrite_configfiles, DATABASE):
             print(line, file=sys.stderr)
 
 

@@ -32,8 +32,7 @@ rule pretrain_mae:
         settings=lambda wildcards: PRETRAININGS.mae[wildcards.name].settings,
         folder=subpath(output.result, parent=True),
     shell:
-        LAUNCH
-        + "pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH + "pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
         + AND_UNPAIRED
 
@@ -65,8 +64,7 @@ rule pretrain_contrastive:
         folder=subpath(output.result, parent=True),
         baseline=lambda wildcards: PRETRAININGS.contrastive[wildcards.baseline].repeats,
     shell:
-        LAUNCH
-        + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --baseline {params.baseline}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
         + AND_UNPAIRED
@@ -97,8 +95,7 @@ rule pretrain_cmr:
         settings=lambda wildcards: PRETRAININGS.cmr[wildcards.name].settings,
         folder=subpath(output.result, parent=True),
     shell:
-        LAUNCH
-        + "pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH + "pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
@@ -112,8 +109,7 @@ rule pretrain_mmcl:
         split=SPLIT,
         audit=AUDIT,
         cmr_encoder=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].cmr_encoder,
-        ecg_encoder=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].ecg_encoder
-        or [],
+        ecg_encoder=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].ecg_encoder or [],
     output:
         encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/encoder.safetensors",
         image_encoder="<results>/pretrain_mmcl/{name}/candidates/{rate}/image_encoder.safetensors",
@@ -133,16 +129,11 @@ rule pretrain_mmcl:
         **pretraining_needs(),
     params:
         code=code("pretrain_mmcl"),
-        settings=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].candidates[
-            wildcards.rate
-        ],
+        settings=lambda wildcards: PRETRAININGS.mmcl[wildcards.name].candidates[wildcards.rate],
         folder=subpath(output.result, parent=True),
-        start=lambda wildcards, input: (
-            f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""
-        ),
+        start=lambda wildcards, input: (f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""),
     shell:
-        LAUNCH
-        + "pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
+        LAUNCH + "pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
         " --cmr-encoder {input.cmr_encoder:q} {params.start}"
 
@@ -156,9 +147,7 @@ rule select_mmcl:
             file=pretraining_jobs.MMCL_FILES,
         ),
     output:
-        expand(
-            "<results>/pretrain_mmcl/{{name}}/{file}", file=pretraining_jobs.MMCL_FILES
-        ),
+        expand("<results>/pretrain_mmcl/{{name}}/{file}", file=pretraining_jobs.MMCL_FILES),
     log:
         "<results>/logs/select_mmcl/{name}.log",
     wildcard_constraints:
@@ -195,9 +184,7 @@ rule import_weights:
         **needs("small"),
     params:
         code=code("import_weights"),
-        settings=lambda wildcards: pretraining_jobs.import_settings(
-            config, wildcards.name
-        ),
+        settings=lambda wildcards: pretraining_jobs.import_settings(config, wildcards.name),
         folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.import_weights --settings {params.settings:q} --threads {threads} --log {log:q}"

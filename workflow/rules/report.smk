@@ -3,10 +3,7 @@
 FITS = [
     *fit_jobs.folders("finetune", FINETUNINGS),
     *fit_jobs.folders("probe", PROBES),
-    *(
-        f"<results>/train_tabular/{fit}"
-        for fit in fit_jobs.fits_of(config, "train_tabular")
-    ),
+    *(f"<results>/train_tabular/{fit}" for fit in fit_jobs.fits_of(config, "train_tabular")),
 ]
 TRAININGS = [
     *PRETRAININGS.folders(config["finetune"]["encoders"] + config["probe"]["encoders"]),
@@ -79,9 +76,7 @@ rule make_table:
     """Set one table of the paper, ours beside the paper's, or one that goes beyond it."""
     input:
         **EVALUATED,
-        heatmap=lambda wildcards: (
-            HEATMAP if wildcards.table in ("claims", "heatmap") else []
-        ),
+        heatmap=lambda wildcards: (HEATMAP if wildcards.table in ("claims", "heatmap") else []),
     output:
         csv="<results>/make_table/table_{table}.csv",
         md="<results>/make_table/table_{table}.md",
@@ -176,16 +171,10 @@ rule track:
     input:
         runs=expand("{folder}/result.json", folder=TRAININGS),
         curves=expand("{folder}/metrics.jsonl", folder=TRAININGS),
-        sweeps=[
-            f"<results>/sweep/{encoder}/{target}/result.json"
-            for encoder, target in SWEPT
-        ],
+        sweeps=[f"<results>/sweep/{encoder}/{target}/result.json" for encoder, target in SWEPT],
         releases=RELEASES,
         metrics="<results>/evaluate/metrics.csv",
-        artifacts=TABLES
-        + [path.replace(".csv", ".md") for path in TABLES]
-        + FIGURES
-        + HEATMAP,
+        artifacts=TABLES + [path.replace(".csv", ".md") for path in TABLES] + FIGURES + HEATMAP,
     output:
         "<results>/track/tracked.json",
     log:

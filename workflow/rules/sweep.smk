@@ -100,9 +100,7 @@ rule sweep_tabular:
         **needs("small"),
     params:
         code=code("sweep_tabular"),
-        settings=lambda wildcards: sweep_jobs.sweep_tabular_settings(
-            config, wildcards.target
-        ),
+        settings=lambda wildcards: sweep_jobs.sweep_tabular_settings(config, wildcards.target),
         subset=optional("subset"),
         finished=f"{RESULTS}/sweep/tabular/{{target}}/finished",
     shell:
@@ -115,10 +113,7 @@ rule select:
     """Choose a sweep's best trial by its validation score."""
     input:
         packs=lambda wildcards: sweep(wildcards).all_packs(),
-        costs=lambda wildcards: [
-            path.replace(".json", ".cost.json")
-            for path in sweep(wildcards).all_packs()
-        ],
+        costs=lambda wildcards: [path.replace(".json", ".cost.json") for path in sweep(wildcards).all_packs()],
     output:
         choice="<results>/select/{encoder}_{target}.json",
         trials="<results>/sweep/{encoder}/{target}/trials.csv",
