@@ -16,7 +16,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.targets import is_regression
 from cmr2ecg.tables.phenotypes import phenotype_table
 from cmr2ecg.training.checkpoint import read_weights
-from cmr2ecg.training.fit.seeds import seed_stem
+from cmr2ecg.training.fit.seeds import SeedStore
 
 SPLIT = "val"  # the test split is for the final evaluation alone
 
@@ -66,7 +66,7 @@ def collect_weights(fit: Path, about: Mapping[str, Any]) -> dict[str, Tensor]:
     """
     found = {}
     for seed in about["seeds"]:
-        path = seed_stem(fit, seed).with_suffix(".safetensors")
+        path = SeedStore(fit).weights(seed)
         if not path.exists():
             raise InputError(
                 f"{path} is not there: a release needs the weights of every seed; delete {fit / 'result.json'} and "

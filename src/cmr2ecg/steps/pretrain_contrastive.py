@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
-from cmr2ecg.training.pretrain.run import ecg_parser, run_pretraining
+from cmr2ecg.training.pretrain.run import PretrainingJob, ecg_parser, run_pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -12,7 +12,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--baseline", choices=OBJECTIVES, required=True, help="which of them")
     args = parser.parse_args(argv)
     start(args)
-    run_pretraining(OBJECTIVES[args.baseline], args, module="cmr2ecg.steps.pretrain_contrastive")
+    run_pretraining(OBJECTIVES[args.baseline], PretrainingJob.of(args, "cmr2ecg.steps.pretrain_contrastive"))
 
 
 if __name__ == "__main__":

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.pretrain.mae import MaeObjective
-from cmr2ecg.training.pretrain.run import ecg_parser, run_pretraining
+from cmr2ecg.training.pretrain.run import PretrainingJob, ecg_parser, run_pretraining
 
 
 def main(argv: Sequence[str] | None = None) -> None:
     args = ecg_parser(__doc__).parse_args(argv)
     start(args)
-    run_pretraining(MaeObjective, args, module="cmr2ecg.steps.pretrain_mae")
+    run_pretraining(MaeObjective, PretrainingJob.of(args, "cmr2ecg.steps.pretrain_mae"))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ from pathlib import Path
 from cmr2ecg.runtime.command import run, start
 from cmr2ecg.training.checkpoint import load_weights
 from cmr2ecg.training.pretrain.mmcl import MmclObjective
-from cmr2ecg.training.pretrain.run import pretrain_parser, run_pretraining
+from cmr2ecg.training.pretrain.run import PretrainingJob, pretrain_parser, run_pretraining
 
 
 def build(models: dict, settings: dict, ecg: Path | None, cmr: Path) -> MmclObjective:
@@ -29,9 +29,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     run_pretraining(
         lambda models, settings: build(models, settings, args.ecg_encoder, args.cmr_encoder),
-        args,
-        module="cmr2ecg.steps.pretrain_mmcl",
-        starts_from=tuple(path for path in (args.ecg_encoder, args.cmr_encoder) if path),
+        PretrainingJob.of(args, "cmr2ecg.steps.pretrain_mmcl"),
+        starts_from=[path for path in (args.ecg_encoder, args.cmr_encoder) if path],
     )
 
 

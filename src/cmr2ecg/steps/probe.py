@@ -6,7 +6,7 @@ once, since nothing there is drawn. Of training subsets that are drawn several t
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -16,10 +16,10 @@ import torch
 
 from cmr2ecg.models.classifier import build_encoder, is_cmr
 from cmr2ecg.runtime.command import run, start
-from cmr2ecg.steps.finetune import begin, encoder_parser, read_subjects
 from cmr2ecg.training.checkpoint import read_weights
+from cmr2ecg.training.fit.arguments import begin, encoder_parser
 from cmr2ecg.training.fit.finetune import Fold, load_start
-from cmr2ecg.training.fit.fit_folder import fold_rows, write_fit
+from cmr2ecg.training.fit.fit_folder import ByDraw, fold_rows
 from cmr2ecg.training.fit.plain_features import PLAIN, beats_of, latents_of, pixels_of
 from cmr2ecg.training.fit.probe import Embedded, embed, fit_probe
 from cmr2ecg.training.fit.runs import Run, described, draws_of, planned_runs
@@ -30,7 +30,7 @@ from cmr2ecg.training.fit.targets import Task
 MODULE = "cmr2ecg.steps.probe"
 
 
-def seed_result(task: Task, folds: dict[str, Fold], features: np.ndarray, penalties: list, seed: int) -> SeedResult:
+def seed_result(task: Task, folds: Mapping[str, Fold], features: np.ndarray, penalties: list, seed: int) -> SeedResult:
     """Return the predictions of val and test of one probe; `features` (n, d) are those of all subjects of the job."""
     embedded = {name: Embedded(features[fold.data.positions], fold.values) for name, fold in with_values(folds).items()}
     probe = fit_probe(task, embedded, penalties)
@@ -45,7 +45,7 @@ def seed_result(task: Task, folds: dict[str, Fold], features: np.ndarray, penalt
     return pd.concat(rows), history, summary
 
 
-def with_values(folds: dict[str, Fold]) -> dict[str, Fold]:
+def with_values(folds: Mapping[str, Fold]) -> Mapping[str, Fold]:
     """Return the folds, that of training without subjects that have no value left."""
     return {**folds, "train": folds["train"].with_values()}
 
@@ -63,38 +63,38 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--truth", type=Path, help="truth.parquet of simulate_cohort, for the encoder `latents`")
     args = parser.parse_args(argv)
     start(args)
-    device, precision, origin = begin(args, MODULE, started, also=[args.truth] if args.truth else [])
-    subjects, starts = read_subjects(args), [read_weights(path) for path in args.weights]
-    method, field = args.settings["method"], "cmr" if is_cmr(args.encoder) else "ecg"
-    drawn = not starts and args.encoder not in PLAIN
+    job = begin(args, MODULE, started, also=[args.truth] if args.truth else [])
+    starts = [read_weights(path) for path in args.weights]
+    method, field = job.settings["method"], "cmr" if is_cmr(job.encoder) else "ecg"
+    drawn = not starts and job.encoder not in PLAIN
     seeds = method["random_seeds"] if drawn else method["random_seeds"][:1]
 
     @cache
     def features(source: int) -> np.ndarray:
         """Return the features of a pre-training, of a seed of random weights, or of the recordings alone."""
-        if args.encoder in PLAIN:
-            return plain(args.encoder, subjects, args.settings, args.truth)
+        if job.encoder in PLAIN:
+            return plain(job.encoder, job.subjects, job.settings, args.truth)
         torch.manual_seed(source)
-        encoder = build_encoder(args.encoder, args.settings["models"])
+        encoder = build_encoder(job.encoder, job.settings["models"])
         if starts:
-            load_start(encoder, starts[source], args.encoder)
-        return embed(encoder.to(device), subjects.data, field, device, precision)
+            load_start(encoder, starts[source], job.encoder)
+        device, precision = job.machine.device, job.machine.precision
+        return embed(encoder.to(device), job.subjects.data, field, device, precision)
 
-    def probed(task: Task, folds: dict[str, Fold], run: Run) -> SeedResult:
+    def probed(task: Task, folds: Mapping[str, Fold], run: Run) -> SeedResult:
         source = run.seed if drawn else run.block % max(1, len(starts))
         return seed_result(task, folds, features(source), method["penalties"], run.seed)
 
-    for target, fraction in args.fits:
-        runs = planned_runs(seeds, args.settings, fraction)
+    for folder in job.folders():
+        runs = planned_runs(seeds, job.settings, folder.fraction)
 
-        def work(task: Task, by_draw: dict[int, dict[str, Fold]], label: str, runs=runs) -> tuple[list, dict]:
+        def work(task: Task, by_draw: ByDraw, runs: Sequence[Run] = runs) -> tuple[list[SeedResult], dict[str, object]]:
             results = [probed(task, by_draw[run.draw], run) for run in runs]
             chosen = [method["penalties"][result[2]["best_epoch"]] for result in results]
             about = {"seeds": [run.seed for run in runs], "runs": described(runs), "penalty": chosen}
             return results, {**about, "tuned_trials": 0}
 
-        where = {"directory": args.output / target / str(fraction), "origin": origin}
-        write_fit(args.encoder, subjects, target, fraction, method, work, draws=draws_of(runs), **where)
+        folder.write(method, work, draws_of(runs))
 
 
 if __name__ == "__main__":

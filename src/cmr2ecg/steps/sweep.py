@@ -10,13 +10,13 @@ from pathlib import Path
 
 from cmr2ecg.models.classifier import is_cmr
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
-from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.files import sha256, write_json
 from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.sweeps.networks import network_outcomes
-from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
-from cmr2ecg.sweeps.store import Outcome
+from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser, write_pack
+from cmr2ecg.sweeps.store import Outcome, Store
 from cmr2ecg.training.checkpoint import read_weights
-from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
+from cmr2ecg.training.device import pick_machine
 from cmr2ecg.training.fit.finetune import Setup, cut_to_learnable
 from cmr2ecg.training.fit.subjects import Subjects, Tables
 from cmr2ecg.training.fit.targets import task_of
@@ -39,14 +39,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     fixed, models = args.settings["method"], args.settings["models"]
-    device = pick_device(args.settings["device"])
-    precision = pick_precision(args.settings["precision"], device)
-    pick_attention(device, precision)
+    machine = pick_machine(args.settings)
     task, tables = task_of(args.target), Tables(args.split, args.subsets, args.labels, args.phenotypes)
     subset = [] if task.is_regression else [args.subsets / f"{args.target}_100.csv"]
     files = [args.dataset, args.split, args.phenotypes if task.is_regression else args.labels, *subset]
     files += [args.weights] if args.weights else []
-    owner = digest([fixed, models, precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]])
+    cache_key = digest([fixed, models, machine.precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]])
 
     def train(fits: Sequence[Fit], epochs: int | None) -> Iterable[Outcome]:
         field = "cmr" if is_cmr(args.encoder) else "ecg"
@@ -59,11 +57,15 @@ def main(argv: Sequence[str] | None = None) -> None:
             cut, folds, _ = cut_to_learnable(task, folds)
         except InputError as error:
             return failed(fits, error)
-        setup = Setup(args.encoder, models, start, cut, folds["train"], folds["val"], device, precision)
+        setup = Setup(args.encoder, models, start, cut, folds["train"], folds["val"], machine.device, machine.precision)
         states = args.finished.parent / "states"
-        return network_outcomes(setup, fixed, fits, epochs, states=states, owner=owner)
+        return network_outcomes(setup, fixed, fits, epochs, states=states, owner=cache_key)
 
-    run_job(args, Pack(**args.settings["sweep"]), owner, train, f"sweep {args.encoder}/{args.target}")
+    pack = Pack(**args.settings["sweep"])
+    store = Store(args.finished, pack.name, cache_key)
+    results, cost = run_job(pack, args.previous, store, train, f"sweep {args.encoder}/{args.target}")
+    write_pack(args.output, results)
+    write_json(args.cost, cost)
 
 
 if __name__ == "__main__":

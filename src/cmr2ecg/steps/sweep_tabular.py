@@ -6,11 +6,11 @@ All trials share this process and one copy of the covariates. Test subjects are 
 from collections.abc import Iterable, Sequence
 
 from cmr2ecg.runtime.command import InputError, run, start
-from cmr2ecg.runtime.files import sha256
+from cmr2ecg.runtime.files import sha256, write_json
 from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.study.sweep_grid import combinations
-from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser
-from cmr2ecg.sweeps.store import Outcome
+from cmr2ecg.sweeps.run import Fit, Pack, failed, run_job, sweep_parser, write_pack
+from cmr2ecg.sweeps.store import Outcome, Store
 from cmr2ecg.sweeps.trees import tree_outcomes
 from cmr2ecg.training.fit.tabular import Tables, problems_of, read_folds, tabular_parser
 from cmr2ecg.training.result import digest
@@ -23,7 +23,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     fixed = args.settings["method"]
     tables = Tables(args.covariates, args.split, args.values, args.subset)
-    owner = digest([fixed, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]])
+    cache_key = digest([fixed, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]])
 
     def train(fits: Sequence[Fit], _epochs: int) -> Iterable[Outcome]:
         try:
@@ -34,7 +34,10 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     trials = combinations(args.settings["grid"])
     pack = Pack(0, 0, 1, args.settings["seeds"], trials, len(trials), 0, len(trials))
-    run_job(args, pack, owner, train, f"sweep tabular/{args.target}")
+    store = Store(args.finished, pack.name, cache_key)
+    results, cost = run_job(pack, args.previous, store, train, f"sweep tabular/{args.target}")
+    write_pack(args.output, results)
+    write_json(args.cost, cost)
 
 
 if __name__ == "__main__":

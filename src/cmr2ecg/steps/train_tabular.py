@@ -22,7 +22,7 @@ from cmr2ecg.training.fit.boosting import Problem, curve, fit_boosting, predict
 from cmr2ecg.training.fit.choice import apply_choice, tuned_trials
 from cmr2ecg.training.fit.runs import described as described_runs
 from cmr2ecg.training.fit.runs import draws_of, planned_runs
-from cmr2ecg.training.fit.seeds import SeedResult, prediction_rows, run_seeds, write_outcome, write_skipped
+from cmr2ecg.training.fit.seeds import SeedResult, SeedStore, prediction_rows
 from cmr2ecg.training.fit.tabular import Fold, Tables, problems_by_draw, read_folds, tabular_parser
 from cmr2ecg.training.result import digest, provenance
 
@@ -62,6 +62,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     settings = apply_choice(args.settings["method"], args.selected, "tabular", args.target)
     runs = planned_runs(settings["seeds"], args.settings, args.fraction)
+    store = SeedStore(args.output)
     tables = Tables(args.covariates, args.split, args.values, args.subset)
     where = {"held_out": ("val", "test"), "fraction": args.fraction}
     by_draw = {draw: read_folds(tables, args.target, **where, draw=draw) for draw in draws_of(runs)}
@@ -84,7 +85,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         problems, skipped = problems_by_draw(by_draw, args.target, threads=args.threads)
     except InputError as error:
         described["provenance"] = provenance(MODULE, files, started, **machine)
-        write_skipped(args.output, described, " ".join(str(error).split()))
+        store.write_skipped(described, " ".join(str(error).split()))
         log.warning("train_tabular %s: skipped: %s", described["name"], error)
         return
 
@@ -96,12 +97,12 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     method = {key: value for key, value in settings.items() if key != "seeds"}
     given = [method, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]]
-    owners = {run.seed: digest([given, run.draw]) for run in runs}
+    cache_keys = {run.seed: digest([given, run.draw]) for run in runs}
     label = f"train_tabular {described['name']}"
-    results = run_seeds(owners, fit, directory=args.output, label=label)
+    results = store.run(cache_keys, fit, label=label)
     described |= {"outputs": list(problems[0]), "skipped_outputs": skipped}
     described["provenance"] = provenance(MODULE, files, started, **machine)
-    write_outcome(args.output, results, described)
+    store.write_outcome(results, described)
 
 
 if __name__ == "__main__":

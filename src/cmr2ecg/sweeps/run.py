@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from cmr2ecg.runtime.files import atomic, write_json
+from cmr2ecg.runtime.files import atomic
 from cmr2ecg.study.sweep_grid import Settings, trial_id
 from cmr2ecg.sweeps.cost import DEAR, seconds_since_start, startup_share
 from cmr2ecg.sweeps.ranking import Result, promoted
@@ -135,13 +135,12 @@ def sweep_parser(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
     return parser
 
 
-def run_job(args: argparse.Namespace, pack: Pack, owner: str, train: Train, label: str) -> None:
-    """Train what is missing of a pack and write its scores and what it cost.
+def run_job(pack: Pack, previous: Sequence[Path], store: Store, train: Train, label: str) -> tuple[list[Result], dict]:
+    """Train what is missing of a pack; return its scores and what it cost.
 
-    args: of `sweep_parser`. owner, train, label: as of `Store` and `run_pack`.
+    previous: all packs of the round before. store, train, label: as of `run_pack`.
     """
-    store = Store(args.finished, pack.name, owner)
-    fits = pack.fits(args.previous)
+    fits = pack.fits(previous)
     before = {key for key, outcome in store.read().items() if reached(outcome, pack.epochs)}
     startup, started = seconds_since_start(), time.monotonic()
     results = run_pack(fits, pack.epochs, store, train, label)
@@ -154,5 +153,4 @@ def run_job(args: argparse.Namespace, pack: Pack, owner: str, train: Train, labe
     share = startup_share([cost])
     if share is not None and share > DEAR:
         log.info("%s: start-up took %.0f %% of this job; more trials in a job would lower that", label, 100 * share)
-    write_pack(args.output, results)
-    write_json(args.cost, cost)
+    return results, cost

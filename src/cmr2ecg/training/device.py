@@ -1,7 +1,10 @@
 """Where a training runs and in which precision."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from timm.layers import set_fused_attn
@@ -35,6 +38,30 @@ def pick_precision(name: str, device: torch.device) -> str:
     if name == "auto":
         return "bf16" if has_bf16(device) else "fp32"
     return name
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where networks are trained: device and precision, "bf16" or "fp32"."""
+
+    device: torch.device
+    precision: str
+
+    def described(self, threads: int) -> dict[str, object]:
+        """Return what result.json says of it."""
+        return {"device": self.device.type, "precision": self.precision, "threads": threads}
+
+
+def pick_machine(settings: Mapping[str, Any]) -> Machine:
+    """Return the machine that a step's settings `device` and `precision` name, and choose timm's attention for it.
+
+    Raises:
+        InputError: if a GPU is asked for and there is none.
+    """
+    device = pick_device(settings["device"])
+    machine = Machine(device, pick_precision(settings["precision"], device))
+    pick_attention(machine.device, machine.precision)
+    return machine
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager:

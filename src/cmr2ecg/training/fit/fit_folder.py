@@ -4,6 +4,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pandas as pd
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import NotWritten
 from cmr2ecg.training.fit.finetune import Fold, cut_each_draw
-from cmr2ecg.training.fit.seeds import SeedResult, prediction_rows, write_outcome, write_skipped
+from cmr2ecg.training.fit.seeds import SeedResult, SeedStore, prediction_rows
 from cmr2ecg.training.fit.subjects import Subjects
 from cmr2ecg.training.fit.targets import Scale, Task, task_of
 from cmr2ecg.training.result import peak_memory_mb, provenance
@@ -49,52 +50,67 @@ class Origin:
         return {**about, "settings": {**self.settings, "method": method}, "provenance": {**self.whole, **spent}}
 
 
-def write_fit(
-    encoder: str,
-    subjects: Subjects,
-    target: str,
-    fraction: int,
-    settings: dict,
-    work: Callable[[Task, dict[int, dict[str, Fold]], str], tuple[list[SeedResult], dict]],
-    *,
-    draws: Sequence[int],
-    directory: Path,
-    origin: Origin,
-) -> None:
-    """Write the folder of one target and fraction; where it cannot be had, the reason in place of numbers.
+ByDraw = Mapping[int, Mapping[str, Fold]]  # draw of the training subset -> folds train, val, test
+# (task, folds) -> a result for each seed, and what to record beside
+Work = Callable[[Task, ByDraw], tuple[list[SeedResult], dict[str, object]]]
 
-    Args:
-        encoder: its name.
-        subjects: shared by all fits of the job.
-        settings: of this fit, recorded.
-        work: (task, draw -> folds train/val/test, label for the log) -> a result for each seed, and what to record
-            beside.
-        draws: numbers of the draws of the training subset; the first stands for all in what is recorded.
-        directory: the output folder.
-        origin: of the job.
-    """
-    name, task = f"{encoder}/{target}/{fraction}", task_of(target)
-    label = f"{origin.step} {name}"
-    about = {"step": origin.step, "name": name, "encoder": encoder, "target": target, "fraction": fraction}
-    try:
-        task, by_draw, left_out = cut_each_draw(task, subjects.folds(task, fraction, draws))
-        for output, reason in left_out.items():
-            log.warning("%s: %s is left out: %s", label, output, reason)
-        results, more = work(task, by_draw, label)
-    except NotWritten:
-        raise
-    except InputError as error:
-        reason = " ".join(str(error).split())
-        log.warning("%s: skipped: %s", label, reason)
-        write_skipped(directory, origin.describe(about, settings), reason)
-        return
-    folds = by_draw[draws[0]]
-    about |= {"outputs": list(task.outputs), "skipped_outputs": left_out, **more}
-    about |= {f"n_{split}": len(fold.eids) for split, fold in folds.items()}
-    if task.is_regression:
-        scale = Scale.of(folds["train"].values)
-        about["scale"] = {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
-    write_outcome(directory, results, origin.describe(about, settings))
+
+@dataclass(frozen=True)
+class FitFolder:
+    """The folder of one target and fraction of an encoder; subjects and origin are those of all fits of the job."""
+
+    encoder: str
+    target: str
+    fraction: int
+    output: Path
+    subjects: Subjects
+    origin: Origin
+
+    @property
+    def store(self) -> SeedStore:
+        """Its files."""
+        return SeedStore(self.output / self.target / str(self.fraction))
+
+    @property
+    def name(self) -> str:
+        """What results call the fit."""
+        return f"{self.encoder}/{self.target}/{self.fraction}"
+
+    @property
+    def label(self) -> str:
+        """What logs call the fit."""
+        return f"{self.origin.step} {self.name}"
+
+    def write(self, settings: dict, work: Work, draws: Sequence[int]) -> None:
+        """Write the folder; where the fit cannot be had, the reason in place of numbers.
+
+        Args:
+            settings: of this fit, recorded.
+            work: does the fits.
+            draws: numbers of the draws of the training subset; the first stands for all in what is recorded.
+        """
+        task = task_of(self.target)
+        about: dict[str, object] = {"step": self.origin.step, "name": self.name, "encoder": self.encoder}
+        about |= {"target": self.target, "fraction": self.fraction}
+        try:
+            task, by_draw, left_out = cut_each_draw(task, self.subjects.folds(task, self.fraction, draws))
+            for output, reason in left_out.items():
+                log.warning("%s: %s is left out: %s", self.label, output, reason)
+            results, more = work(task, by_draw)
+        except NotWritten:
+            raise
+        except InputError as error:
+            reason = " ".join(str(error).split())
+            log.warning("%s: skipped: %s", self.label, reason)
+            self.store.write_skipped(self.origin.describe(about, settings), reason)
+            return
+        folds = by_draw[draws[0]]
+        about |= {"outputs": list(task.outputs), "skipped_outputs": left_out, **more}
+        about |= {f"n_{split}": len(fold.eids) for split, fold in folds.items()}
+        if task.is_regression:
+            scale = Scale.of(folds["train"].values)
+            about["scale"] = {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
+        self.store.write_outcome(results, self.origin.describe(about, settings))
 
 
 def fold_rows(seed: int, task: Task, split: str, fold: Fold, scores: np.ndarray) -> pd.DataFrame:

@@ -5,7 +5,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,142 +27,148 @@ COLUMNS = {
 }
 
 
-def seed_stem(directory: Path, seed: int) -> Path:
-    """Return where a seed's files are kept: .parquet predictions, .json summary, .safetensors weights."""
-    return directory / "seeds" / str(seed)
-
-
-def run_seeds(
-    owners: Mapping[int, str], fit: Callable[[int], SeedResult], *, directory: Path, label: str
-) -> list[SeedResult]:
-    """Return fit(seed) for every seed, taking those from disk that the same owner has already finished.
+class SeedStore:
+    """One fit's folder: its seeds, each kept as it ends, and the files that are made of them.
 
     Args:
-        owners: seed -> digest of everything its result depends on, without the other seeds.
-        fit: returns predictions, the epochs' metrics and a summary.
-        directory: the output folder; finished seeds stay in `seeds/`.
-        label: for the progress lines.
+        directory: the output folder; finished seeds stay in `seeds/`, SEED.parquet (predictions), SEED.json (summary)
+            and SEED.safetensors (weights) each.
     """
-    clear_others(directory, owners)
-    results = []
-    for number, (seed, owner) in enumerate(owners.items(), start=1):
-        result = load_seed(directory, seed)
-        if result is None:
-            started = time.monotonic()
-            predictions, history, summary = fit(seed)
-            result = predictions, history, {**summary, "seconds": round(time.monotonic() - started, 2)}
-            save_seed(directory, seed, owner, result)
-        shown = ", ".join(f"{name} {value:.4g}" for name, value in result[2].items())
-        log.info("%s: seed %d of %d: %s", label, number, len(owners), shown)
-        results.append(result)
-    return results
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+
+    def weights(self, seed: int) -> Path:
+        """Return where the weights of a seed are kept."""
+        return self._file(seed, ".safetensors")
+
+    def _file(self, seed: int, ending: str) -> Path:
+        return self.directory / "seeds" / f"{seed}{ending}"
+
+    def run(
+        self, cache_keys: Mapping[int, str], fit: Callable[[int], SeedResult], *, label: str
+    ) -> list[SeedResult]:
+        """Return fit(seed) for every seed, taking from disk those that are finished under the same cache key.
+
+        Args:
+            cache_keys: seed -> digest of everything its result depends on, without the other seeds.
+            fit: returns predictions, the epochs' metrics and a summary.
+            label: for the progress lines.
+        """
+        self._clear_others(cache_keys)
+        results = []
+        for number, (seed, cache_key) in enumerate(cache_keys.items(), start=1):
+            result = self.load(seed)
+            if result is None:
+                started = time.monotonic()
+                predictions, history, summary = fit(seed)
+                result = predictions, history, {**summary, "seconds": round(time.monotonic() - started, 2)}
+                self.save(seed, cache_key, result)
+            shown = ", ".join(f"{name} {value:.4g}" for name, value in result[2].items())
+            log.info("%s: seed %d of %d: %s", label, number, len(cache_keys), shown)
+            results.append(result)
+        return results
+
+    def save(self, seed: int, cache_key: str, result: SeedResult) -> None:
+        """Write a finished seed; the summary comes last and marks it as whole."""
+        predictions, history, summary = result
+        with atomic(self._file(seed, ".parquet")) as partial:
+            predictions.to_parquet(partial, index=False)
+        write_json(self._file(seed, ".json"), {"cache_key": cache_key, "history": history, "summary": summary})
+
+    def load(self, seed: int) -> SeedResult | None:
+        """Return a finished seed, or None if there is none."""
+        summary, predictions = self._file(seed, ".json"), self._file(seed, ".parquet")
+        if not (summary.exists() and predictions.exists()):
+            return None
+        kept = json.loads(summary.read_text())
+        return pd.read_parquet(predictions), kept["history"], kept["summary"]
+
+    def lose_those_without_weights(self, seeds: Iterable[int]) -> bool:
+        """Forget those of some finished seeds whose weights are not there; return whether there were any."""
+        lost = [seed for seed in seeds if not self.weights(seed).exists()]
+        for seed in lost:
+            self._file(seed, ".json").unlink()
+        return bool(lost)
+
+    def _clear_others(self, cache_keys: Mapping[int, str]) -> None:
+        """Remove what is kept under other keys or seeds: a subject that has withdrawn since must be in no file."""
+        folder = self.directory / "seeds"
+        if not folder.is_dir():
+            return
+        own = {str(seed) for seed, key in cache_keys.items() if _cache_key(self._file(seed, ".json")) == key}
+        for path in folder.iterdir():
+            if path.name.split(".")[0] not in own:
+                path.unlink()
+
+    def keep_weights(self, scores: Mapping[int, float], keep: str) -> None:
+        """Leave the weights of the seeds that `keep` names, and model.safetensors, another name of the best seed's.
+
+        Args:
+            scores: seed -> validation metric; the first of equal ones is the best.
+            keep: "best", "all" or "none".
+        """
+        for seed in set(scores) - set(seeds_to_keep(scores, keep)):
+            self.weights(seed).unlink(missing_ok=True)
+        link = self.directory / "model.safetensors"
+        link.unlink(missing_ok=True)
+        if keep != "none":
+            kept = self.weights(best_seed(scores))
+            try:
+                os.link(kept, link)
+            except OSError:  # a file system without hard links
+                shutil.copyfile(kept, link)
+
+    def write_outcome(self, results: Sequence[SeedResult], described: Mapping[str, object]) -> None:
+        """Write predictions.parquet (all seeds), metrics.jsonl and result.json.
+
+        result.json is `described` plus, seed by seed, the validation metric and best epoch, of a network also its
+        epochs and optimiser steps and the step of the best epoch, and the number of parameters.
+        """
+        summaries = [result[2] for result in results]
+        metric = next(name.removeprefix("val_") for name in summaries[0] if name.startswith("val_"))
+        outcome = {
+            "validation": {metric: [summary[f"val_{metric}"] for summary in summaries]},
+            "best_epoch": [summary["best_epoch"] for summary in summaries],
+            **{name: [summary[name] for summary in summaries] for name in BY_STEPS if name in summaries[0]},
+            "parameters": summaries[0]["parameters"],
+        }
+        predictions = pd.concat([result[0] for result in results], ignore_index=True)
+        history = [row for result in results for row in result[1]]
+        self._write(predictions, history, {**described, **outcome})
+
+    def write_skipped(self, described: Mapping[str, object], reason: str) -> None:
+        """Write the three files of a fit that could not be had: no predictions, no metrics, and why.
+
+        Tables show a dash with `skipped` as its footnote; kept seeds are of other inputs and go.
+        """
+        shutil.rmtree(self.directory / "seeds", ignore_errors=True)
+        (self.directory / "model.safetensors").unlink(missing_ok=True)
+        predictions = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
+        nothing = {"validation": {}, "best_epoch": [], "parameters": 0}
+        self._write(predictions, [], {**described, **nothing, "skipped": reason})
+
+    def _write(self, predictions: pd.DataFrame, history: Sequence[dict], result: Mapping[str, object]) -> None:
+        with atomic(self.directory / "predictions.parquet") as partial:
+            predictions.to_parquet(partial, index=False)
+        with atomic(self.directory / "metrics.jsonl") as partial:
+            partial.write_text("".join(json.dumps(row) + "\n" for row in history))
+        write_json(self.directory / "result.json", result)
 
 
-def save_seed(directory: Path, seed: int, owner: str, result: SeedResult) -> None:
-    """Write a finished seed; the summary comes last and marks it as whole."""
-    predictions, history, summary = result
-    stem = seed_stem(directory, seed)
-    with atomic(stem.with_suffix(".parquet")) as partial:
-        predictions.to_parquet(partial, index=False)
-    write_json(stem.with_suffix(".json"), {"owner": owner, "history": history, "summary": summary})
-
-
-def load_seed(directory: Path, seed: int) -> SeedResult | None:
-    """Return a finished seed, or None if there is none."""
-    stem = seed_stem(directory, seed)
-    if not (stem.with_suffix(".json").exists() and stem.with_suffix(".parquet").exists()):
-        return None
-    kept = json.loads(stem.with_suffix(".json").read_text())
-    return pd.read_parquet(stem.with_suffix(".parquet")), kept["history"], kept["summary"]
-
-
-def clear_others(directory: Path, owners: Mapping[int, str]) -> None:
-    """Remove what is kept of other owners or seeds: a subject that has withdrawn since must be in no file."""
-    folder = directory / "seeds"
-    if not folder.is_dir():
-        return
-    own = {
-        str(seed) for seed, owner in owners.items() if _owner(seed_stem(directory, seed).with_suffix(".json")) == owner
-    }
-    for path in folder.iterdir():
-        if path.name.split(".")[0] not in own:
-            path.unlink()
-
-
-def _owner(path: Path) -> str | None:
+def _cache_key(path: Path) -> str | None:
     try:
-        return json.loads(path.read_text())["owner"]
+        return json.loads(path.read_text())["cache_key"]
     except (OSError, ValueError, LookupError, TypeError):
         return None
 
 
-def forget_seeds(directory: Path) -> None:
-    """Remove all kept seeds."""
-    shutil.rmtree(directory / "seeds", ignore_errors=True)
-    (directory / "model.safetensors").unlink(missing_ok=True)
+def seeds_to_keep(scores: Mapping[int, float], keep: str) -> list[int]:
+    """Return the seeds whose weights stay, for `keep` "best", "all" or "none"."""
+    return {"none": [], "best": [best_seed(scores)], "all": [*scores]}[keep]
 
 
-def write_outcome(directory: Path, results: Sequence[SeedResult], described: dict) -> None:
-    """Write predictions.parquet (all seeds), metrics.jsonl and result.json.
-
-    result.json is `described` plus, seed by seed, the validation metric and best epoch, of a network also its epochs
-    and optimiser steps and the step of the best epoch, and the number of parameters.
-    """
-    summaries = [result[2] for result in results]
-    metric = next(name.removeprefix("val_") for name in summaries[0] if name.startswith("val_"))
-    outcome = {
-        "validation": {metric: [summary[f"val_{metric}"] for summary in summaries]},
-        "best_epoch": [summary["best_epoch"] for summary in summaries],
-        **{name: [summary[name] for summary in summaries] for name in BY_STEPS if name in summaries[0]},
-        "parameters": summaries[0]["parameters"],
-    }
-    predictions = pd.concat([result[0] for result in results], ignore_index=True)
-    history = [row for result in results for row in result[1]]
-    _write(directory, predictions, history, {**described, **outcome})
-
-
-def write_skipped(directory: Path, described: dict, reason: str) -> None:
-    """Write the three files of a fit that could not be had: no predictions, no metrics, and why.
-
-    Tables show a dash with `skipped` as its footnote; kept seeds are of other inputs and go.
-    """
-    forget_seeds(directory)
-    predictions = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COLUMNS.items()})
-    nothing = {"validation": {}, "best_epoch": [], "parameters": 0}
-    _write(directory, predictions, [], {**described, **nothing, "skipped": reason})
-
-
-def _write(directory: Path, predictions: pd.DataFrame, history: Sequence[dict], result: dict) -> None:
-    with atomic(directory / "predictions.parquet") as partial:
-        predictions.to_parquet(partial, index=False)
-    with atomic(directory / "metrics.jsonl") as partial:
-        partial.write_text("".join(json.dumps(row) + "\n" for row in history))
-    write_json(directory / "result.json", result)
-
-
-def keep_weights(directory: Path, scores: dict[int, float], keep: str) -> None:
-    """Leave the weights of the seeds that `keep` names, and model.safetensors, another name of the best seed's.
-
-    Args:
-        directory: the output folder with seeds/SEED.safetensors.
-        scores: seed -> validation metric; the first of equal ones is the best.
-        keep: "best", "all" or "none".
-    """
-    best = best_seed(scores)
-    for seed in scores:
-        if keep == "none" or (keep == "best" and seed != best):
-            seed_stem(directory, seed).with_suffix(".safetensors").unlink(missing_ok=True)
-    link = directory / "model.safetensors"
-    link.unlink(missing_ok=True)
-    if keep != "none":
-        kept = seed_stem(directory, best).with_suffix(".safetensors")
-        try:
-            os.link(kept, link)
-        except OSError:  # a file system without hard links
-            shutil.copyfile(kept, link)
-
-
-def best_seed(scores: dict[int, float]) -> int:
+def best_seed(scores: Mapping[int, float]) -> int:
     """Return the seed with the highest validation metric, the first of equal ones."""
     return max(scores, key=lambda seed: scores[seed])
 

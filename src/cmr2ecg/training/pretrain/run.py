@@ -3,25 +3,27 @@
 import argparse
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
 import torch
-from torch import nn
 
 from cmr2ecg.loading.labels import split_eids
 from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.runtime.command import InputError, step_parser
 from cmr2ecg.runtime.files import sha256, write_json
 from cmr2ecg.runtime.fingerprint import fingerprint
-from cmr2ecg.training.device import pick_attention, pick_device, pick_precision
+from cmr2ecg.training.device import pick_machine
 from cmr2ecg.training.distributed import processes, rank, synchronise, world
 from cmr2ecg.training.optimizer import absolute_rate
 from cmr2ecg.training.pretrain.health import collapsed
 from cmr2ecg.training.pretrain.loop import LAST_GOOD, pretrain, save_networks
-from cmr2ecg.training.pretrain.training_state import Course
+from cmr2ecg.training.pretrain.training_state import TrainingState
+from cmr2ecg.training.pretrain.objective import Objective
 from cmr2ecg.training.result import digest, provenance
 
 NOT_MEASURES = ("epoch", "train_loss", "val_loss", "learning_rate", "epoch_seconds", "data_wait_share")
@@ -48,12 +50,43 @@ def ecg_parser(description: str | None) -> argparse.ArgumentParser:
     return parser
 
 
+@dataclass(frozen=True)
+class PretrainingJob:
+    """One pre-training as its step was told.
+
+    settings: {"method": ..., "models": {the networks it uses}, "device": ..., "precision": ...}. unpaired: unpaired.h5
+    where there is one and the method, by its `unpaired`, wants it; those that do not say want it.
+    """
+
+    module: str
+    dataset: Path
+    split: Path
+    output: Path
+    settings: dict[str, Any]
+    memory_mb: float
+    threads: int = 1
+    unpaired: Path | None = None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace, module: str) -> "PretrainingJob":
+        """Return the job of arguments that `pretrain_parser` has read; module: the step's."""
+        told = {name: getattr(args, name) for name in ("dataset", "split", "output", "settings", "memory_mb", "threads")}
+        wanted = args.settings["method"].get("unpaired", True)
+        return cls(module, **told, unpaired=args.unpaired if wanted else None)
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The settings of the method."""
+        return self.settings["method"]
+
+    @property
+    def step(self) -> str:
+        """The name of the step."""
+        return self.module.rsplit(".", 1)[-1]
+
+
 def run_pretraining(
-    build: Callable[[dict, dict], nn.Module],
-    args: argparse.Namespace,
-    *,
-    module: str,
-    starts_from: tuple[Path, ...] = (),
+    build: Callable[[dict, dict], Objective], job: PretrainingJob, starts_from: Sequence[Path] = ()
 ) -> None:
     """Train the objective that build(models, method settings) returns and write its folder.
 
@@ -61,71 +94,59 @@ def run_pretraining(
 
     Args:
         build: makes the objective after torch has been seeded.
-        args: parsed by pretrain_parser.
-        module: the step's module, for its name and code digest.
+        job: what the step was told.
         starts_from: weight files that `build` reads; they belong to the inputs.
     """
     started = time.monotonic()
-    settings = args.settings["method"]
-    device = pick_device(args.settings["device"])
-    precision = pick_precision(args.settings["precision"], device)
-    pick_attention(device, precision)
-    inputs = [args.dataset, args.split, *filter(None, [unpaired_file(args)]), *starts_from]
-    owner = digest([args.settings, precision, fingerprint(module), [sha256(path) for path in inputs]])
-    args.output.mkdir(parents=True, exist_ok=True)
-    with processes(device):
-        torch.manual_seed(settings["seed"])
-        objective = build(args.settings["models"], settings).to(device)
+    machine = pick_machine(job.settings)
+    inputs = [job.dataset, job.split, *filter(None, [job.unpaired]), *starts_from]
+    cache_key = digest([job.settings, machine.precision, fingerprint(job.module), [sha256(path) for path in inputs]])
+    job.output.mkdir(parents=True, exist_ok=True)
+    with processes(machine.device):
+        torch.manual_seed(job.method["seed"])
+        objective = build(job.settings["models"], job.method).to(machine.device)
         if world() > 1:
             synchronise(objective)
-        train, val = (load_split(args, name, objective.fields) for name in ("train", "val"))
-        label = module.rsplit(".", 1)[-1]
-        course = pretrain(
-            objective, train, val, settings, directory=args.output, owner=owner, precision=precision, label=label
-        )
+        train, val = (load_split(job, name, objective.fields) for name in ("train", "val"))
+        kept = {"directory": job.output, "cache_key": cache_key, "label": job.step}
+        state = pretrain(objective, train, val, job.method, precision=machine.precision, **kept)
         if rank() == 0:
-            machine = {"device": device.type, "precision": precision, "threads": args.threads, "processes": world()}
-            result = describe(label, args, objective, course, len(train), len(val))
-            if also := unpaired_file(args):
-                result["n_unpaired"] = len(unpaired_eids(also))  # of n_train
-            origin = provenance(module, inputs, started, **machine)
-            finish(args.output, objective, {**result, "provenance": origin})
+            result = describe(job, objective, state, len(train), len(val))
+            if job.unpaired:
+                result["n_unpaired"] = len(unpaired_eids(job.unpaired))  # of n_train
+            about = {**machine.described(job.threads), "processes": world()}
+            finish(job.output, objective, {**result, "provenance": provenance(job.module, inputs, started, **about)})
 
 
-def finish(directory: Path, objective: nn.Module, result: dict) -> None:
+def finish(directory: Path, objective: Objective, result: dict) -> None:
     """Write weights and result.json. The resume point stays until the whole run has ended (leftovers.py)."""
     save_networks(objective, directory)
     write_json(directory / "result.json", result)
     shutil.rmtree(directory / LAST_GOOD, ignore_errors=True)
 
 
-def load_split(args: argparse.Namespace, name: str, fields: tuple[str, ...]) -> PairedData:
+def load_split(job: PretrainingJob, name: str, fields: tuple[str, ...]) -> PairedData:
     """Return the ECGs and images of one split, each split within half of this process's share of the memory limit.
 
     For ablations the method may hold `pairs`, how many training subjects are used, and `shuffle_images`. The unpaired
     are trained on, not validated on.
     """
-    method = args.settings["method"]
-    eids = split_eids(args.split, name)
+    method = job.method
+    eids = split_eids(job.split, name)
     if name == "train" and "pairs" in method:
-        eids = some(eids, method["pairs"], method["seed"])
-    also = unpaired_file(args) if name == "train" else None
+        eids = drawn(eids, method["pairs"], method["seed"])
+    also = job.unpaired if name == "train" else None
     if also:
         eids = np.concatenate([eids, unpaired_eids(also)])
     return PairedData(
-        args.dataset,
+        job.dataset,
         eids,
         fields,
-        memory_mb=args.memory_mb / 2 / world(),
-        image_size=args.settings["models"].get("cmr_encoder", {}).get("image_size"),
-        images_of=strangers(eids, method["seed"]) if method.get("shuffle_images") else None,
+        memory_mb=job.memory_mb / 2 / world(),
+        image_size=job.settings["models"].get("cmr_encoder", {}).get("image_size"),
+        images_of=permuted(eids, method["seed"]) if method.get("shuffle_images") else None,
         also=also,
     )
-
-
-def unpaired_file(args: argparse.Namespace) -> Path | None:
-    """Return unpaired.h5 if there is one and the method, by its `unpaired`, wants it; those that do not say want it."""
-    return args.unpaired if args.settings["method"].get("unpaired", True) else None
 
 
 def unpaired_eids(path: Path) -> np.ndarray:
@@ -134,7 +155,7 @@ def unpaired_eids(path: Path) -> np.ndarray:
         return file["eid"][:]
 
 
-def some(eids: np.ndarray, count: int, seed: int) -> np.ndarray:
+def drawn(eids: np.ndarray, count: int, seed: int) -> np.ndarray:
     """Return `count` of the eids (n,), drawn at random, in their order; fewer are a part of more.
 
     Raises:
@@ -145,7 +166,7 @@ def some(eids: np.ndarray, count: int, seed: int) -> np.ndarray:
     return eids[np.sort(np.random.default_rng(seed).permutation(len(eids))[:count])]
 
 
-def strangers(eids: np.ndarray, seed: int) -> np.ndarray:
+def permuted(eids: np.ndarray, seed: int) -> np.ndarray:
     """Return the eids (n,) so mixed that nobody keeps their place: all of them along one random ring."""
     ring = np.random.default_rng(seed).permutation(len(eids))
     mixed = np.empty_like(eids)
@@ -154,22 +175,22 @@ def strangers(eids: np.ndarray, seed: int) -> np.ndarray:
 
 
 def describe(
-    step: str, args: argparse.Namespace, objective: nn.Module, course: Course, n_train: int, n_val: int
-) -> dict:
+    job: PretrainingJob, objective: Objective, state: TrainingState, n_train: int, n_val: int
+) -> dict[str, Any]:
     """Return result.json without its provenance."""
-    settings = args.settings["method"]
-    chosen = course.best_epoch if settings["select"] == "best" else len(course.history) - 1
-    row = course.history[chosen]
-    seconds = sum(line["epoch_seconds"] for line in course.history)
-    waited = sum(line["epoch_seconds"] * line["data_wait_share"] for line in course.history)
+    settings = job.method
+    chosen = state.best_epoch if settings["select"] == "best" else len(state.history) - 1
+    row = state.history[chosen]
+    seconds = sum(line["epoch_seconds"] for line in state.history)
+    waited = sum(line["epoch_seconds"] * line["data_wait_share"] for line in state.history)
     measures = {name: value for name, value in row.items() if name not in NOT_MEASURES}
     return {
-        "step": step,
-        "name": args.output.name,
-        "settings": args.settings,
+        "step": job.step,
+        "name": job.output.name,
+        "settings": job.settings,
         "seed": settings["seed"],
         "epochs": settings["epochs"],
-        "best_epoch": course.best_epoch,
+        "best_epoch": state.best_epoch,
         "selected_epoch": chosen,
         "learning_rate": absolute_rate(settings["base_lr"], settings["batch_size"], settings["lr_reference_batch"]),
         "n_train": n_train,
@@ -177,6 +198,6 @@ def describe(
         "validation": {"loss": row["val_loss"], **measures},
         "collapsed": collapsed(row),
         "parameters": sum(value.numel() for value in objective.parameters() if value.requires_grad),
-        "epoch_seconds": round(seconds / len(course.history), 3),
+        "epoch_seconds": round(seconds / len(state.history), 3),
         "data_wait_share": round(waited / seconds, 4),
     }
