@@ -18,7 +18,7 @@ from cmr2ecg.steps.probe import seed_result as probe_result
 from cmr2ecg.training.fit import fits
 from cmr2ecg.training.fit.finetune import Fit, Fold
 from cmr2ecg.training.fit.probe import embed
-from cmr2ecg.training.fit.seeds import write_outcome
+from cmr2ecg.training.fit.seeds import SeedStore
 from cmr2ecg.training.fit.targets import task_of
 
 MODELS = {
@@ -65,7 +65,7 @@ class Study:
 
     def write(self, fit, encoder, result, described):
         path = self.folder / fit / encoder / "cad/100"
-        write_outcome(path, [result], {"n_train": TRAIN[self.field], **described})
+        SeedStore(path).write_outcome([result], {"n_train": TRAIN[self.field], **described})
         return path
 
     def fit(self, rate, epochs, batch_size):

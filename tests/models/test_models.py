@@ -11,6 +11,7 @@ from cmr2ecg.models.position_embedding import sincos_2d
 from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder, feature_map
 from cmr2ecg.models.vit import EcgEncoder, patchify
+from cmr2ecg.runtime.command import InputError
 
 
 def golden_autoencoder(golden: dict[str, np.ndarray]) -> MaskedAutoencoder:
@@ -182,6 +183,12 @@ def test_feature_map_averages_to_the_embedding():
     encoder = cmr_encoder("resnet10t", 64).eval()
     images = torch.rand(2, 3, 64, 64)
     torch.testing.assert_close(feature_map(encoder, images).mean(dim=(2, 3)), encoder(images))
+
+
+def test_an_image_encoder_of_another_kind_is_refused():
+    """Its layers have other names, so that rates by layer would give all of them the stem's."""
+    with pytest.raises(InputError, match="ResNetV2"):
+        cmr_encoder("resnetv2_18", 64)
 
 
 @pytest.mark.parametrize("stride", [8, 16, 32])

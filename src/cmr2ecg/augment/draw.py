@@ -71,8 +71,8 @@ def in_pieces(x: Tensor, change: Callable[[Tensor], Tensor], generator: Generato
 
     generator: the one that `change` draws from.
     """
-    shared = isinstance(generator, SharedGenerator)
-    total = generator.total if shared else len(x)
+    shared = generator if isinstance(generator, SharedGenerator) else None
+    total = shared.total if shared else len(x)
     samples = max(1, PIECE_BYTES // max(1, x[0].numel() * 4)) if len(x) else 1
     if x.device.type != "cpu" or total <= samples:
         return change(x)
@@ -80,8 +80,8 @@ def in_pieces(x: Tensor, change: Callable[[Tensor], Tensor], generator: Generato
     for start in range(0, total, samples):
         if shared:
             size = min(samples, total - start)
-            rows = ((generator.mine >= start) & (generator.mine < start + size)).nonzero().squeeze(1)
-            change_own(x, rows, change, generator, size, generator.mine[rows] - start, result)
+            rows = ((shared.mine >= start) & (shared.mine < start + size)).nonzero().squeeze(1)
+            change_own(x, rows, change, shared, size, shared.mine[rows] - start, result)
         else:
             result[start : start + samples] = change(x[start : start + samples])
     return result

@@ -96,7 +96,8 @@ def _of_one_size(frames: list[Frame]) -> list[Frame]:
 
 def _in_order_of_time(frames: list[Frame]) -> list[Frame]:
     """Sort by TriggerTime where every frame has its own, else by InstanceNumber."""
-    for times in ([frame.trigger_ms for frame in frames], [frame.instance for frame in frames]):
-        if None not in times and len(set(times)) == len(times):
-            return [frames[index] for index in np.argsort(times)]
+    for marks in ([frame.trigger_ms for frame in frames], [frame.instance for frame in frames]):
+        known = [mark for mark in marks if mark is not None]
+        if len(set(known)) == len(frames):
+            return [frames[index] for index in np.argsort(known)]
     raise Rejection("frames without an order in time")

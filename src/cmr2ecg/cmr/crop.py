@@ -111,7 +111,7 @@ def min_max(frames: np.ndarray, clip_percentile: float | None = None) -> np.ndar
     if clip_percentile is not None:
         high = float(np.percentile(frames, clip_percentile))
         frames = np.minimum(frames, high)
-    return (frames - low) / max(high - low, np.finfo(np.float32).tiny)
+    return (frames - low) / max(high - low, float(np.finfo(np.float32).tiny))
 
 
 def heart_box(heart: Heart, spacing_mm: Spacing, box_mm: float) -> Box:

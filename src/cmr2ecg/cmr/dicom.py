@@ -204,7 +204,7 @@ def _spacing(values: dict[int, bytes]) -> tuple[float, float]:
     spacing = _finite(values, PIXEL_SPACING, 2)
     if spacing is None or not all(low <= value <= high for value in spacing):
         raise Rejection("no pixel spacing", _text(values, PIXEL_SPACING)[:40])
-    return spacing
+    return spacing[0], spacing[1]
 
 
 def _position(values: dict[int, bytes]) -> tuple[float, ...] | None:

@@ -182,7 +182,7 @@ def motion_centre(motion: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     motion, spacing_mm = _binned(motion, bins), tuple(np.multiply(spacing_mm, bins).tolist())
     still, strong = np.quantile(motion, [0.6, 0.98])
     motion = np.clip(motion - still, 0, max(strong - still, np.finfo(motion.dtype).tiny))
-    middle = [(size - 1) / 2 for size in motion.shape]
+    middle = (np.array(motion.shape) - 1) / 2
     gathered = ndimage.gaussian_filter(motion, in_pixels(MOTION_MM, spacing_mm), mode="constant", truncate=2)
     gathered *= bell(motion.shape, spacing_mm, middle, CENTRE_MM)
     centre = np.array(np.unravel_index(gathered.argmax(), gathered.shape), float)

@@ -83,7 +83,9 @@ def decode_lossless(stream: bytes, shape: tuple[int, int]) -> np.ndarray:
 
 def _headers(stream: bytes, shape: tuple[int, int]) -> Headers:
     """Read the only frame header, the tables and the scan header in front of the coded values."""
-    frame, tables, defined, interval, at = None, {}, 0, 0, 2
+    frame: tuple[int, int] | None = None
+    tables: dict[int, HuffmanTable] = {}
+    defined, interval, at = 0, 0, 2
     while stream.startswith(b"\xff\xd8") and at + 10 <= len(stream) and stream[at] == 0xFF:
         marker = stream[at + 1]
         if marker == 0xFF:  # fill byte

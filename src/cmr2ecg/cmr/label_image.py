@@ -8,12 +8,14 @@ import math
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import BinaryIO, NamedTuple
+from io import BufferedIOBase
+from typing import NamedTuple
 
 import nibabel
 import numpy as np
 from nibabel.spatialimages import HeaderDataError
 from nibabel.wrapstruct import WrapStructError
+from numpy.typing import NDArray
 
 from cmr2ecg.cmr.dicom import Header
 from cmr2ecg.raw.plain_file import check_plain
@@ -55,7 +57,7 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
         affine = header.get_best_affine()
         if not np.allclose(np.linalg.norm(affine[:3, :3], axis=0), header.get_zooms()[:3], rtol=SAME_SIZE):
             raise Rejection("damaged segmentation", "affine and voxel size differ")
-        voxels = _voxels(affine, place, shape, spacing_mm)
+        voxels = _voxels(affine, place.position, place.orientation, shape, spacing_mm)
         inside = ((voxels >= 0) & (voxels < np.reshape(size[:3], (3, 1, 1)))).all(axis=0)
         if not inside.any():
             raise Rejection("segmentation lies elsewhere")
@@ -70,7 +72,7 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
 
 
 @contextmanager
-def _opened(path: str) -> Iterator[BinaryIO]:
+def _opened(path: str) -> Iterator[BufferedIOBase]:
     """Open a file that may be gzip; whatever is wrong with it becomes a Rejection."""
     try:
         check_plain(path, MAX_BYTES)
@@ -101,22 +103,28 @@ def _layout(header: nibabel.Nifti1Header) -> tuple[tuple[int, int, int, int], np
     return (x, y, z, t), kind, offset
 
 
-def _exactly(stream: BinaryIO, length: int) -> bytes:
+def _exactly(stream: BufferedIOBase, length: int) -> bytes:
     content = stream.read(length)
     if len(content) < length:
         raise Rejection("damaged segmentation", "ends early")
     return content
 
 
-def _voxels(affine: np.ndarray, place: Header, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> np.ndarray:
-    """Return the voxel (3, rows, columns) nearest to each pixel of the slice.
+def _voxels(
+    affine: np.ndarray,
+    position: tuple[float, ...],
+    orientation: tuple[float, ...],
+    shape: tuple[int, int],
+    spacing_mm: tuple[float, float],
+) -> NDArray[np.int64]:
+    """Return the voxel (3, rows, columns) nearest to each pixel of the slice; position, orientation: as of `Header`.
 
     DICOM counts millimetres to the left, back and up, NIfTI to the right, front and up.
     """
     if not (np.isfinite(affine).all() and abs(np.linalg.det(affine[:3, :3])) > 1e-6):
         raise Rejection("damaged segmentation", "affine")
     turn = np.array([-1.0, -1.0, 1.0])
-    corner, across, down = (turn * part for part in (place.position, place.orientation[:3], place.orientation[3:]))
+    corner, across, down = (turn * part for part in (position, orientation[:3], orientation[3:]))
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     points = (
         corner[:, None, None]

@@ -15,8 +15,8 @@ PLAUSIBLE = 1.5  # times the number of files: InstanceNumbers that span more do 
 def expected_frames(frames: Sequence[Frame], failed: int) -> int:
     """Return the length of a beat whose files do not state it: what InstanceNumber spans, at least their own number."""
     files = len(frames) + failed
-    numbers = [frame.instance for frame in frames]
-    if None in numbers or len(set(numbers)) < len(numbers):
+    numbers = [frame.instance for frame in frames if frame.instance is not None]
+    if len(set(numbers)) < len(frames):
         return files
     first = 1 if min(numbers) >= 1 and max(numbers) <= PLAUSIBLE * files else min(numbers)
     span = max(numbers) - first + 1
@@ -60,17 +60,18 @@ def whole_beat(pixels: np.ndarray, places: np.ndarray, expected: int) -> tuple[n
 
 def _by_number(frames: Sequence[Frame], expected: int) -> np.ndarray | None:
     """Return places by InstanceNumber, which counts from 1, in a mixed series from a multiple of the beat on."""
-    if any(frame.instance is None for frame in frames):
+    numbers = [frame.instance for frame in frames if frame.instance is not None]
+    if len(numbers) < len(frames):
         return None
-    blocks, places = np.divmod(np.array([frame.instance for frame in frames]) - 1, expected)
+    blocks, places = np.divmod(np.array(numbers) - 1, expected)
     sound = (blocks == blocks[0]).all() and (np.diff(places) > 0).all()
     return places if sound else None
 
 
 def _by_time(frames: Sequence[Frame]) -> tuple[np.ndarray | None, float]:
     """Return steps from the first frame on by TriggerTime, None if it is not regular; and the first one's, in steps."""
-    times = [frame.trigger_ms for frame in frames]
-    if None in times or len(times) < 3:
+    times = [frame.trigger_ms for frame in frames if frame.trigger_ms is not None]
+    if len(times) < max(len(frames), 3):
         return None, 0.0
     distances = np.diff(times)
     usual = np.median(distances)

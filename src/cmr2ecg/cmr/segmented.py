@@ -4,7 +4,8 @@ Labels: 1 left ventricular cavity, 2 myocardium, 3 right ventricular cavity. The
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import ndimage
@@ -14,6 +15,9 @@ from cmr2ecg.cmr.short_axis import Cine
 from cmr2ecg.cmr.ventricle import POOL_MM2, pool_area
 from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.raw.segmentation import CINES, ENDINGS, PHASES
+
+if TYPE_CHECKING:
+    from cmr2ecg.cmr.label_image import Plane
 
 VENTRICLE, BOTH = 1, (1, 2, 3)
 SAME_IMAGE = 0.02  # mean difference of one frame from its copy in NIfTI, as a share of its spread
@@ -37,7 +41,7 @@ def segmented_heart(folder: str, cine: Cine) -> Heart:
     labels = {phase: plane for phase in PHASES if (plane := _phase_labels(folder, phase, cine)) is not None}
     if not labels:
         raise Rejection("no segmentation in the folder")
-    pool = _checked(labels.get("ed", labels.get("es")) == VENTRICLE, cine)
+    pool = _checked(labels["ed" if "ed" in labels else "es"] == VENTRICLE, cine)
     both = np.any([np.isin(plane, BOTH) for plane in labels.values()], axis=0)
     area = pool_area(cine.pixels.astype(np.float32), pool, cine.spacing_mm)
     systole, diastole = (_frame_of(folder, phase, cine) for phase in ("es", "ed"))
@@ -81,7 +85,7 @@ def _frame_of(folder: str, phase: str, cine: Cine) -> int | None:
     return best if different[best] <= SAME_IMAGE * max(float(image.std()), 1e-6) else None
 
 
-def _planes(path: str, cine: Cine):
+def _planes(path: str, cine: Cine) -> Iterator["Plane"]:
     from cmr2ecg.cmr.label_image import planes  # nibabel takes long to import, and few have segmentations
 
     return planes(path, cine.place, cine.pixels.shape[1:], cine.spacing_mm)

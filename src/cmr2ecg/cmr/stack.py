@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmr2ecg.cmr.dicom import Header
 
@@ -61,30 +62,30 @@ def order_slices(slices: Sequence[Slice]) -> Stack:
 
 def depth_along(header: Header) -> float | None:
     """Return how far a frame lies along its own normal from base to apex, mm; None without a position."""
-    if header.position is None or header.orientation is None:
+    plane = _plane(header)
+    if plane is None:
         return None
-    normal = _normal(header)
-    if normal is None:
-        return None
-    return float(np.dot(header.position, normal * _sign(normal)))
+    position, normal = plane
+    return float(np.dot(position, normal * _sign(normal)))
 
 
 def _depths(slices: Sequence[Slice]) -> tuple[list[float], list[str]]:
     """Return a depth for each slice that grows from base to apex, and notes."""
-    headers = [part.header for part in slices]
-    normals = [None if header is None else _normal(header) for header in headers]
-    if any(normal is None for normal in normals):
-        return [float(part.number or 0) * 10 for part in slices], ["slice positions unknown"]
-    cosines = [abs(float(normal @ normals[0])) for normal in normals]
-    if min(cosines) < PARALLEL and all(part.number is not None for part in slices):
-        return [float(part.number) * 10 for part in slices], ["slices not parallel"]
-    depths = np.array([np.dot(header.position, normals[0]) for header in headers])
-    if not _apart(depths) and all(part.number is not None for part in slices):
-        return [float(part.number) * 10 for part in slices], ["slice positions do not fit"]
-    sign = _sign(normals[0])
-    if abs(normals[0] @ TOWARDS_APEX) < LEAST_DIRECTION and all(part.number is not None for part in slices):
-        numbers = np.array([part.number for part in slices], float)
-        sign = -1.0 if np.sum((numbers - numbers.mean()) * depths) < 0 else 1.0
+    numbers = [part.number for part in slices if part.number is not None]
+    numbered, by_number = len(numbers) == len(slices), [float(part.number or 0) * 10 for part in slices]
+    planes = [plane for part in slices if part.header and (plane := _plane(part.header))]
+    if len(planes) < len(slices):
+        return by_number, ["slice positions unknown"]
+    normal = planes[0][1]
+    if numbered and min(abs(float(other @ normal)) for _, other in planes) < PARALLEL:
+        return by_number, ["slices not parallel"]
+    depths = np.array([np.dot(position, normal) for position, _ in planes])
+    if numbered and not _apart(depths):
+        return by_number, ["slice positions do not fit"]
+    sign = _sign(normal)
+    if numbered and abs(normal @ TOWARDS_APEX) < LEAST_DIRECTION:
+        order = np.array(numbers, float)
+        sign = -1.0 if np.sum((order - order.mean()) * depths) < 0 else 1.0
     return (sign * depths).tolist(), []
 
 
@@ -99,13 +100,13 @@ def _apart(depths: np.ndarray) -> bool:
     return not crowded and float(apart.sum() / np.median(apart)) < MOST_PLACES
 
 
-def _normal(header: Header) -> np.ndarray | None:
-    """Return the unit normal (3,) of a frame, None if its directions or its position are unusable."""
+def _plane(header: Header) -> tuple[tuple[float, ...], NDArray[np.float64]] | None:
+    """Return a frame's position (3,) in mm and unit normal (3,), None if one of them is unusable."""
     if header.position is None or header.orientation is None:
         return None
     normal = np.cross(header.orientation[:3], header.orientation[3:])
     length = float(np.linalg.norm(normal))
-    return normal / length if 0.9 < length < 1.1 else None
+    return (header.position, normal / length) if 0.9 < length < 1.1 else None
 
 
 def _sign(normal: np.ndarray) -> float:

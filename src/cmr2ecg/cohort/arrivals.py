@@ -71,8 +71,8 @@ class Ledger:
     def without(self, eids: Iterable[int]) -> "Ledger":
         """Return the ledger without some subjects: one that has withdrawn must be in no file."""
         gone = set(eids)
-        kept = ({eid: value for eid, value in part.items() if eid not in gone} for part in (self.places, self.files))
-        return Ledger(self.shards, next(kept), self.complete, next(kept))
+        places = {eid: place for eid, place in self.places.items() if eid not in gone}
+        return replace(self, places=places, files={eid: kinds for eid, kinds in self.files.items() if eid not in gone})
 
     def in_shard(self, shard: int) -> "Ledger":
         """Return the ledger of the subjects of one shard."""

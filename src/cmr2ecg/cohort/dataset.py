@@ -32,8 +32,8 @@ def with_unpaired(
 
 def ecg_alone(ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame) -> np.ndarray:
     """Return the eids (n,), sorted, whose ECG passed its QC and whose CMR did not."""
-    passed = (table.loc[table["status"] == "accepted", "eid"].to_numpy(np.int64) for table in (ecg_qc, cmr_qc))
-    return np.setdiff1d(*passed)
+    ecg, cmr = (table.loc[table["status"] == "accepted", "eid"].to_numpy(np.int64) for table in (ecg_qc, cmr_qc))
+    return np.setdiff1d(ecg, cmr)
 
 
 def pair(

@@ -5,7 +5,7 @@ sketches are near are read again and compared sample by sample.
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -121,7 +121,7 @@ def _correlation(read: Read, one: int, two: int) -> float:
     return float(low.astype(np.float64) @ high)
 
 
-def _root(parent: Sequence[int], row: int) -> int:
+def _root(parent: list[int], row: int) -> int:
     while parent[row] != row:
         parent[row] = parent[parent[row]]
         row = parent[row]

@@ -36,14 +36,13 @@ def index_shard(
     """
     if not with_cmr:
         return _ecg_alone(ecg, withdrawn, instances, excluded)
-    with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
-    both = with_ecg & with_cmr
+    have_ecg, have_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     pairs = earliest_pairs(ecg, cmr, instances)
-    flow = Flow(len(with_ecg | with_cmr))
+    flow = Flow(len(have_ecg | have_cmr))
     flow.exclude(STEP, "with an ECG or a CMR file", 0)
-    flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
-    flow.exclude(STEP, "no CMR file", len(with_ecg - with_cmr))
-    flow.exclude(STEP, "no visit with both", len(both) - len(pairs))
+    flow.exclude(STEP, "no ECG file", len(have_cmr - have_ecg))
+    flow.exclude(STEP, "no CMR file", len(have_ecg - have_cmr))
+    flow.exclude(STEP, "no visit with both", len(have_ecg & have_cmr) - len(pairs))
     return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg, cmr, segmented), flow
 
 
@@ -60,26 +59,26 @@ def index_with_unpaired(
     An unpaired subject has no visit with both files; the earliest ECG of `instances` counts. It stays in the flow here
     and leaves the pairs in assemble_dataset, once it is known whether its ECG can be used.
     """
-    with_ecg, with_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
+    have_ecg, have_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     pairs = earliest_pairs(ecg, cmr, instances)
     visits = earliest_pairs(ecg, ecg, instances) | pairs
-    flow = Flow(len(with_ecg | with_cmr))
+    flow = Flow(len(have_ecg | have_cmr))
     flow.exclude(STEP, "with an ECG or a CMR file", 0)
-    flow.exclude(STEP, "no ECG file", len(with_cmr - with_ecg))
-    flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(visits))
+    flow.exclude(STEP, "no ECG file", len(have_cmr - have_ecg))
+    flow.exclude(STEP, "no visit asked for", len(have_ecg) - len(visits))
     kept = _without_listed(visits, withdrawn, excluded, flow)
-    paired, alone = ({eid: kept[eid] for eid in kept if (eid in pairs) == wanted} for wanted in (True, False))
-    return _table(paired, ecg, cmr, segmented), _table(alone, ecg), flow
+    paired, unpaired = ({eid: kept[eid] for eid in kept if (eid in pairs) == wanted} for wanted in (True, False))
+    return _table(paired, ecg, cmr, segmented), _table(unpaired, ecg), flow
 
 
 def _ecg_alone(
     ecg: Files, withdrawn: set[int], instances: Sequence[int], excluded: Collection[int]
 ) -> tuple[pd.DataFrame, Flow]:
-    with_ecg = {eid for eid, _ in ecg}
+    have_ecg = {eid for eid, _ in ecg}
     pairs = earliest_pairs(ecg, ecg, instances)
-    flow = Flow(len(with_ecg))
+    flow = Flow(len(have_ecg))
     flow.exclude(STEP, "with an ECG file", 0)
-    flow.exclude(STEP, "no visit asked for", len(with_ecg) - len(pairs))
+    flow.exclude(STEP, "no visit asked for", len(have_ecg) - len(pairs))
     return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg), flow
 
 

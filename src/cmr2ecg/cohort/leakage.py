@@ -26,7 +26,9 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
     Raises:
         InputError: counts the subjects; names no eid.
     """
-    tables = {"split": split["eid"], "labels": labels["eid"], "visits": visits["eid"]}
+    tables = {
+        name: table["eid"].to_numpy() for name, table in (("split", split), ("labels", labels), ("visits", visits))
+    }
     for name, found in {"data set": eids, **tables}.items():
         repeated = len(found) - len(np.unique(found))
         if repeated:

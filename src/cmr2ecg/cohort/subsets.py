@@ -1,5 +1,7 @@
 """Training subsets: positives and as many fixed negatives (paper §IV-B, §V-D), or subjects with phenotypes."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 
@@ -15,10 +17,10 @@ def balanced_subsets(
 
     The whole set has one draw. Arguments and errors are those of `balanced_subset`.
     """
-    size = {"fraction": fraction, "minimum_pairs": minimum_pairs, "seed": seed}
+    drawn = partial(balanced_subset, labels, target, fraction=fraction, minimum_pairs=minimum_pairs, seed=seed)
     if draws == 1 or fraction == WHOLE:
-        return balanced_subset(labels, target, **size)
-    tables = [balanced_subset(labels, target, **size, draw=draw).assign(draw=draw) for draw in range(draws)]
+        return drawn()
+    tables = [drawn(draw=draw).assign(draw=draw) for draw in range(draws)]
     return pd.concat(tables, ignore_index=True)
 
 

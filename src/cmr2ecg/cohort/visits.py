@@ -39,7 +39,8 @@ def located(visits: pd.DataFrame, column: str, raw: Path | None) -> list[str]:
     wanted = list(zip(visits["eid"].tolist(), visits["instance"].tolist(), visits[column].tolist(), strict=True))
     if not any(name for _, _, name in wanted):
         return [""] * len(wanted)
-    found = list_bulk(folders, FIELDS[kind]) if kind in FIELDS else list_segmentations(folders)
+    listed = list_bulk(folders, FIELDS[kind]).items() if kind in FIELDS else list_segmentations(folders).items()
+    found: dict[tuple[int, int | None], str] = {visit: path for visit, path in listed}
     paths = [
         (found.get((eid, instance)) or found.get((eid, None)) or f"{NOWHERE}{name}") if name else ""
         for eid, instance, name in wanted

@@ -99,7 +99,7 @@ def _signal(line: str) -> Signal:
     lead = lead_key(fields[8]) if len(fields) > 8 else ""
     found = FORMAT.fullmatch(fields[1])
     form, per_frame, skew, offset = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
-    if form not in FORMATS or (found[2] and not per_frame) or (lead in LEAD_KEYS and per_frame > 1):
+    if not found or form not in FORMATS or (found[2] and not per_frame) or (lead in LEAD_KEYS and per_frame > 1):
         raise Rejection("unknown WFDB format", fields[1][:20] if len(fields[1]) < 6 else "")
     scale = _scale(fields[2:8]) if lead in LEAD_KEYS else None
     return Signal(fields[0], form, per_frame or 1, skew, offset, lead, scale)

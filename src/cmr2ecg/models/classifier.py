@@ -1,7 +1,8 @@
 """Encoders with a head for fine-tuning: the ECG encoder with attention pooling, convolutional ones with their own."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
+from timm.models.resnet import ResNet
 from torch import Tensor, nn
 
 from cmr2ecg.models.attention_pooling import POOLINGS
@@ -28,7 +29,7 @@ class EcgPredictor(nn.Module):
         super().__init__()
         self.encoder, self.pooling = encoder, pooling
         dim, (leads, times) = encoder.embed_dim, encoder.grid
-        self.attention_pool = POOLINGS[pooling](dim, leads * times, encoder.blocks[0].attn.num_heads)
+        self.attention_pool = POOLINGS[pooling](dim, leads * times, encoder.heads)
         self.head = linear_head(dim, outputs)
         if pooling == "authors":
             encoder.norm.requires_grad_(False)  # theirs comes after the pooling, so this one is not used
@@ -54,7 +55,7 @@ class CmrPredictor(nn.Module):
 
     field, batch_norm = "cmr", True
 
-    def __init__(self, encoder: nn.Module, outputs: int) -> None:
+    def __init__(self, encoder: ResNet, outputs: int) -> None:
         super().__init__()
         self.encoder = encoder
         self.head = linear_head(encoder.num_features, outputs)
@@ -89,14 +90,15 @@ class EcgCnnPredictor(nn.Module):
         return 0
 
 
+Encoder = EcgEncoder | EcgCnn | ResNet
 Predictor = EcgPredictor | EcgCnnPredictor | CmrPredictor
 
 
-def build_predictor(encoder: nn.Module, outputs: int, pooling: str = "clip") -> Predictor:
+def build_predictor(encoder: Encoder, outputs: int, pooling: str = "clip") -> Predictor:
     """Return an encoder with pooling and a head of random weights; `pooling` is that of the transformer."""
     if isinstance(encoder, EcgEncoder):
         return EcgPredictor(encoder, outputs, pooling)
-    return (EcgCnnPredictor if isinstance(encoder, EcgCnn) else CmrPredictor)(encoder, outputs)
+    return EcgCnnPredictor(encoder, outputs) if isinstance(encoder, EcgCnn) else CmrPredictor(encoder, outputs)
 
 
 def is_cmr(encoder: str) -> bool:
@@ -104,10 +106,10 @@ def is_cmr(encoder: str) -> bool:
     return encoder.startswith("cmr_")
 
 
-def build_encoder(encoder: str, models: Mapping[str, dict], drop_path: float = 0.0) -> nn.Module:
+def build_encoder(encoder: str, models: Mapping[str, dict], drop_path: float = 0.0) -> Encoder:
     """Return the random network of an encoder's name; models: sizes of the networks, at least of this one."""
     network = network_of(encoder)
     return NETWORKS[network](**models[network], drop_path=drop_path)
 
 
-NETWORKS = {"ecg_encoder": EcgEncoder, "ecg_cnn": EcgCnn, "cmr_encoder": cmr_encoder}
+NETWORKS: dict[str, Callable[..., Encoder]] = {"ecg_encoder": EcgEncoder, "ecg_cnn": EcgCnn, "cmr_encoder": cmr_encoder}

@@ -50,8 +50,6 @@ class EcgCnn(nn.Module):
         self.blocks = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
         self.apply(initialise)
-        for block in layers:  # each block starts as its shortcut (He et al. 2019)
-            nn.init.zeros_(block.branch[-1].weight)
 
     def forward(self, ecg: Tensor) -> Tensor:
         """Return embeddings (batch, num_features) of ECGs (batch, leads, samples)."""
@@ -65,9 +63,10 @@ class Block(nn.Module):
     def __init__(self, channels: int, out: int, kernel: int, stride: int, drop_path: float) -> None:
         super().__init__()
         first, second = convolution(channels, out, kernel, stride), convolution(out, out, kernel)
+        nn.init.zeros_(second[1].weight)  # each block starts as its shortcut (He et al. 2019)
         self.branch = nn.Sequential(*first, nn.ReLU(inplace=True), *second)
         pooled = [nn.AvgPool1d(2, ceil_mode=True)] if stride == 2 else []
-        self.shortcut = nn.Sequential(*pooled, *(convolution(channels, out, 1) if channels != out else []))
+        self.shortcut = nn.Sequential(*pooled, *(convolution(channels, out, 1) if channels != out else ()))
         self.drop_path = DropPath(drop_path)
 
     def forward(self, features: Tensor) -> Tensor:
@@ -84,9 +83,9 @@ def stem(leads: int, width: int, kernel: int) -> nn.Sequential:
     return nn.Sequential(*layers, nn.MaxPool1d(3, stride=2, padding=1))
 
 
-def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> list[nn.Module]:
+def convolution(channels: int, out: int, kernel: int, stride: int = 1) -> tuple[nn.Conv1d, nn.BatchNorm1d]:
     """Return a convolution that keeps the length, or halves it, and its batch norm."""
-    return [nn.Conv1d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm1d(out)]
+    return nn.Conv1d(channels, out, kernel, stride, padding=kernel // 2, bias=False), nn.BatchNorm1d(out)
 
 
 def initialise(layer: nn.Module) -> None:

@@ -1,5 +1,7 @@
 """The masked autoencoder ("MDM" in the paper, §III-A): encode the visible patches, reconstruct them all."""
 
+from functools import partial
+
 import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
@@ -19,8 +21,8 @@ class MaskedAutoencoder(nn.Module):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, dim))
         self.decoder_pos_embed = nn.Parameter(sincos_2d(dim, *encoder.grid)[None], requires_grad=False)
         norm = type(encoder.norm)
-        kind = {"qkv_bias": True, "norm_layer": norm, "attn_layer": PiecewiseAttention}
-        self.decoder_blocks = nn.Sequential(*[Block(dim, heads, **kind) for _ in range(depth)])
+        block = partial(Block, dim, heads, qkv_bias=True, norm_layer=norm, attn_layer=PiecewiseAttention)
+        self.decoder_blocks = nn.Sequential(*[block() for _ in range(depth)])
         self.decoder_norm = norm(dim)
         self.decoder_pred = nn.Linear(dim, encoder.patch)
         nn.init.normal_(self.mask_token, std=0.02)

@@ -1,12 +1,15 @@
 """The CMR encoder: a timm ResNet over three cardiac phases as channels (paper §IV-C.1: ResNet50, 2048 features)."""
 
 import timm
-from torch import Tensor, nn
+from timm.models.resnet import ResNet
+from torch import Tensor
+
+from cmr2ecg.runtime.command import InputError
 
 
 def cmr_encoder(
     name: str = "resnet50", image_size: int = 210, drop_path: float = 0.0, output_stride: int = 32
-) -> nn.Module:
+) -> ResNet:
     """Return a randomly initialised ResNet that maps (batch, 3, size, size) to (batch, num_features).
 
     Args:
@@ -16,6 +19,10 @@ def cmr_encoder(
         drop_path: stochastic depth.
         output_stride: pixels of the image to a place of the last feature map: 32, or 16 or 8, where the last stages
             have dilated kernels in place of strides (Yu et al. 2017). Shapes of weights do not depend on it.
+
+    Raises:
+        InputError: if timm builds another kind of network under this name, such as resnetv2_50, whose layers have other
+            names: rates by layer (`CmrPredictor.layer_of`) and published weights would miss them.
     """
     encoder = timm.create_model(
         name,
@@ -25,10 +32,12 @@ def cmr_encoder(
         drop_path_rate=drop_path,
         output_stride=output_stride,
     )
-    encoder.image_size = image_size
+    if not isinstance(encoder, ResNet):
+        raise InputError(f"models.cmr_encoder.name: {name} is timm's {type(encoder).__name__}; name a ResNet")
+    encoder.image_size = image_size  # type: ignore[assignment]  # nn.Module's hint has tensors and modules only
     return encoder
 
 
-def feature_map(encoder: nn.Module, images: Tensor) -> Tensor:
+def feature_map(encoder: ResNet, images: Tensor) -> Tensor:
     """Return the local features (batch, num_features, height, width) behind the global average pooling."""
     return encoder.forward_features(images)

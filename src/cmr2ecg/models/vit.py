@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from timm.models.vision_transformer import VisionTransformer
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import linear
 
 from cmr2ecg.models.attention import PiecewiseAttention
@@ -18,6 +18,9 @@ class EcgEncoder(VisionTransformer):
     Parameter names are timm's and those of the authors' published weights. At the paper's size (384-d, 3 blocks,
     6 heads, 12 x 2500 samples, patch 100): 300 patch tokens and 5.36 M parameters without the position embedding.
     """
+
+    cls_token: nn.Parameter  # timm has networks without these two
+    pos_embed: nn.Parameter
 
     def __init__(
         self,
@@ -44,7 +47,7 @@ class EcgEncoder(VisionTransformer):
             drop_path_rate=drop_path,
             attn_layer=PiecewiseAttention,
         )
-        self.leads, self.samples, self.patch = leads, samples, patch
+        self.leads, self.samples, self.patch, self.heads = leads, samples, patch, heads
         self.grid = (leads, samples // patch)
         self.set_position_embedding(**position_embedding)
 
@@ -72,7 +75,7 @@ class EcgEncoder(VisionTransformer):
         """Return encoded patch tokens (batch, leads*times, dim), without the class token, not normalised."""
         return self.encode_tokens(self.embed_patches(ecg))[:, 1:]
 
-    def forward(self, ecg: Tensor) -> Tensor:
+    def forward(self, ecg: Tensor) -> Tensor:  # type: ignore[override]  # timm's masks of attention are for other uses
         """Return embeddings (batch, dim) of ECGs (batch, leads, samples): the normalised mean patch token."""
         return self.norm(self.forward_patches(ecg).mean(dim=1))
 

@@ -38,8 +38,8 @@ class Made:
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
-        if hasattr(self.network, "after_step"):
-            self.network.after_step(0.5)
+        if after_step := getattr(self.network, "after_step", None):
+            after_step(0.5)
 
     def with_batch(self, size: int) -> "Made":
         """Return the same with so many subjects."""

@@ -131,7 +131,8 @@ def _by_columns(lines: Lines, names: list[str], line: str, mark: str, rate_hz: f
         raise Rejection("not one column for each lead", f"{len(names)} names, {width} cells in line {lines.number}")
     if len({lead.key for lead in found.values()}) < len(found):
         raise Rejection("not one column for each lead", "a lead is named twice")
-    numbers, pick, times = Numbers(), itemgetter(*(place + shift for place in found)), []
+    numbers, pick = Numbers(), itemgetter(*(place + shift for place in found))
+    times: list[str] = []
     time = next((place + shift for place, name in enumerate(names) if TIME.fullmatch(name.strip())), None)
     for cells in rows(lines.data(numbers, mark, line), mark):
         if len(cells) != width:

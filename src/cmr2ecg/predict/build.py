@@ -39,6 +39,8 @@ def describe_target(fit: Path, prevalence: float | None, coverage: float, codes:
     predictions = pd.read_parquet(fit / "predictions.parquet")
     known = {name: validation(predictions, name) for name in about["outputs"]}
     if not is_regression(target):
+        if prevalence is None:
+            raise ValueError(f"{target}: a disease is calibrated at its prevalence, and none is given")
         risk = {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
         return about | risk | ({"codes": list(codes)} if codes else {})
     units = phenotype_table().set_index("bai_name")["units"]
@@ -64,7 +66,7 @@ def collect_weights(fit: Path, about: Mapping[str, Any]) -> dict[str, Tensor]:
     Raises:
         InputError: if a seed's weights are not there.
     """
-    found = {}
+    found: dict[str, Tensor] = {}
     for seed in about["seeds"]:
         path = SeedStore(fit).weights(seed)
         if not path.exists():

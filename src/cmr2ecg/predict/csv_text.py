@@ -120,7 +120,7 @@ class Numbers:
         Raises:
             Rejection: none is there, or a comma could mean thousands as well.
         """
-        if not self.values:
+        if not self.values or self.width is None:
             raise Rejection("not an array of numbers", "no line of numbers")
         if self.commas and (self.dots or not self.surely):
             raise Rejection("not an array of numbers", "a comma may mark decimals or thousands; write decimal points")

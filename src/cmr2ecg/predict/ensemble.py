@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from functools import reduce
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.failures import one_line
 from cmr2ecg.study.targets import is_regression
 
+Network = TypeVar("Network", bound=nn.Module)
+
 
 class Fits(nn.Module):
     """All seeds of one target: the probability of a disease, or phenotypes in their units.
@@ -25,22 +28,25 @@ class Fits(nn.Module):
         scale: mean and standard deviation (outputs,) of phenotypes, None for a disease.
     """
 
+    mean: Tensor | None
+    std: Tensor | None
+
     def __init__(self, networks: list[EcgPredictor], crops: int, scale: Mapping[str, list[float]] | None) -> None:
         super().__init__()
-        self.networks, self.crops = nn.ModuleList(networks), crops
+        self.networks, self.crops, self.samples = nn.ModuleList(networks), crops, networks[0].encoder.samples
         for name in ("mean", "std"):
             self.register_buffer(name, torch.tensor(scale[name]) if scale else None)
 
     def forward(self, ecg: Tensor) -> Tensor:
         """Return (seeds, batch, outputs) of ECGs (batch, 12, recorded samples)."""
-        samples = self.networks[0].encoder.samples
-        starts = np.linspace(0, int(ecg.shape[2]) - samples, self.crops).round().astype(int).tolist()
-        views = [ecg[..., start : start + samples] for start in starts]
-        return torch.stack([sum(self.readout(net(view)) for view in views) / self.crops for net in self.networks])
+        starts = np.linspace(0, int(ecg.shape[2]) - self.samples, self.crops).round().astype(int).tolist()
+        views = [ecg[..., start : start + self.samples] for start in starts]
+        totals = [reduce(torch.add, [self.readout(net(view)) for view in views]) for net in self.networks]
+        return torch.stack([total / self.crops for total in totals])
 
     def readout(self, outputs: Tensor) -> Tensor:
         """Return probabilities (batch, 1), or phenotypes (batch, outputs) in their units."""
-        if self.mean is None:
+        if self.mean is None or self.std is None:
             return outputs.softmax(dim=1)[:, 1:]
         return outputs * self.std + self.mean
 
@@ -50,6 +56,7 @@ class Ensemble(nn.Module):
 
     def __init__(self, fits: Mapping[str, Fits]) -> None:
         super().__init__()
+        self.by_target = dict(fits)
         self.fits = nn.ModuleDict(fits)
 
     @property
@@ -107,7 +114,7 @@ def as_input_error(what: str) -> Iterator[None]:
         raise InputError(f"config.json: there is no such network ({what}): {one_line(error)[:100]}") from error
 
 
-def _load(network: nn.Module, state: Mapping[str, Tensor], what: str) -> nn.Module:
+def _load(network: Network, state: Mapping[str, Tensor], what: str) -> Network:
     """Return the network, made on the meta device, with these weights in place of none."""
     try:
         network.load_state_dict(state, assign=True)

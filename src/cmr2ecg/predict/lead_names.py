@@ -40,7 +40,8 @@ def lead_of(name: str) -> Lead | None:
     if len(name) > LONGEST:
         return None
     plain, inverted = MINUS.subn(" ", name.strip())
-    label, bracket, tail = LABEL.fullmatch(plain).groups()
+    match = LABEL.fullmatch(plain)
+    label, bracket, tail = match.groups() if match else ("", None, None)
     key, unit = lead_key(label), (bracket or tail or "").strip().lower()
     if key not in LEAD_KEYS or label.lstrip().startswith(("-", "−")):
         return None
@@ -59,14 +60,14 @@ def in_mv(leads: Sequence[Lead], unit: str | None) -> list[float]:
     Raises:
         Rejection: they differ, or only some leads state a unit.
     """
-    stated = {lead.unit for lead in leads}
-    if stated == {None}:
+    stated = [lead.unit for lead in leads if lead.unit is not None]
+    if not stated:
         return [lead.sign * MV[(unit or "mV").lower()] for lead in leads]
-    if None in stated:
+    if len(stated) < len(leads):
         raise Rejection("unit not understood", "only some leads state one")
-    if unit is not None and stated != {MV[unit.lower()]}:
+    if unit is not None and set(stated) != {MV[unit.lower()]}:
         raise Rejection("unit not understood", f"the file states another than --unit {unit}")
-    return [lead.sign * lead.unit for lead in leads]
+    return [lead.sign * own for lead, own in zip(leads, stated, strict=True)]
 
 
 def check_comment(text: str, line: int, rate_hz: float, unit: str | None) -> None:

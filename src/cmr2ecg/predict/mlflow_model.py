@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.predict.reading import record_of_array
-from cmr2ecg.predict.records import Record, Source
+from cmr2ecg.predict.records import Record, Source, cleaned_of, usable
 from cmr2ecg.predict.release import read_config
 from cmr2ecg.predict.results import columns, describe, entry_of, values_of
 from cmr2ecg.predict.run import BATCH, load_networks
@@ -58,8 +58,8 @@ class ReleaseModel:
         return columns(self.config["targets"])[1:]
 
     def _rows(self, records: list[Record]) -> list[dict[str, Any]]:
-        good = [record.cleaned for record in records if not record.reason]
-        said = iter(describe(self.config["targets"], self.networks(np.stack(good)), {}) if good else ())
+        good = usable(records)
+        said = iter(describe(self.config["targets"], self.networks(cleaned_of(good)), {}) if good else ())
         return [values_of(entry_of(record, None if record.reason else next(said))) for record in records]
 
 
@@ -84,7 +84,7 @@ def signature(config: Mapping[str, Any]) -> "ModelSignature":
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 
-    outputs = [
+    outputs: list[ColSpec | TensorSpec] = [
         ColSpec("string", name) if name in TEXTS else ColSpec("double", name, required=False)
         for name in columns(config["targets"])[1:]
     ]

@@ -11,7 +11,7 @@ from timm.layers import set_fused_attn
 from torch import Tensor, nn
 
 from cmr2ecg.models.vit import EcgEncoder
-from cmr2ecg.predict.ensemble import Ensemble, build_encoder, build_ensemble, embed, predict
+from cmr2ecg.predict.ensemble import Ensemble, Network, build_encoder, build_ensemble, embed, predict
 from cmr2ecg.predict.onnx_session import open_onnx
 from cmr2ecg.predict.release import EMBEDDING, Release
 from cmr2ecg.runtime.command import InputError
@@ -79,7 +79,7 @@ def export_encoder(release: Release, ecg: np.ndarray, path: Path) -> float:
     return _checked(path, max(float(np.abs(a - b).max()) for a, b in zip(ours, theirs, strict=True)) / scale)
 
 
-def _unfused(build: Callable[[Release], nn.Module], release: Release) -> nn.Module:
+def _unfused(build: Callable[[Release], Network], release: Release) -> Network:
     """Return networks whose attention the tracer knows."""
     set_fused_attn(False)
     try:
@@ -103,7 +103,7 @@ def parity(ensemble: Ensemble, path: Path, ecg: np.ndarray) -> float:
     """
     ours, theirs = predict(ensemble, ecg), open_onnx(path)(ecg)
     worst = 0.0
-    for name, fits in ensemble.fits.items():
+    for name, fits in ensemble.by_target.items():
         scale = 1.0 if fits.std is None else fits.std.numpy()
         worst = max(worst, float(np.max(np.abs(ours[name] - theirs[name]) / scale)))
     return _checked(path, worst)

@@ -45,9 +45,9 @@ class Predictions:
     def add(self, record: Record, said: Mapping[str, Any] | None, pool: Processes, most: int) -> None:
         """Take what is said of a file (None if it could not be used) and draw its page; `most` pages wait."""
         entry, page = entry_of(record, said), None
-        if said is not None and self.kinds:
-            work = (pool, record.signal, entry, self.config, self._stem(record.path), self.kinds)
-            page = pool.threads.submit(draw, *work)
+        if said is not None and self.kinds and record.signal is not None:
+            stem = self._stem(record.path)
+            page = pool.threads.submit(draw, pool, record.signal, entry, self.config, stem, self.kinds)
         self._drawing.append((page, record.path, written(entry, self.columns), said is None))
         self.note(most)
 

@@ -35,8 +35,10 @@ FINE, COARSE, INK = "#f6d5d0", "#e9a59c", "#1a1a1a"
 BAR, TICK = "#0072B2", "#D55E00"
 # Angle of a segment's first edge and its width, in degrees from the lateral wall against the clock (Cerqueira 2002).
 RINGS = ((1, 6, 60.0, 60.0, 1.0), (7, 6, 60.0, 60.0, 2 / 3), (13, 4, 45.0, 90.0, 1 / 3))
-SUMMARY = ("LVEDV", "LVESV", "LVSV", "LVEF", "LVCO", "LVM", "RVEDV", "RVESV", "RVSV", "RVEF", "WT_Global", "Ecc_Global")
-SUMMARY += ("Err_Global",)
+SUMMARY = (
+    *("LVEDV", "LVESV", "LVSV", "LVEF", "LVCO", "LVM", "RVEDV", "RVESV", "RVSV", "RVEF"),
+    *("WT_Global", "Ecc_Global", "Err_Global"),
+)
 DPI = 110
 LONGEST_TITLE = 80  # characters
 
@@ -201,16 +203,16 @@ def draw_bullseye(sheet: Axes, phenotypes: Mapping[str, Any], middle: tuple[floa
     for first, count, start, width, outer in RINGS:
         for k in range(count):
             value, angle = values.get(first + k), start + width * k
-            ring = {"width": radius / 3, "edgecolor": "white", "linewidth": 1.2}
             shade = "0.9" if value is None else colors(norm(value))
+            ring: dict[str, Any] = {"width": radius / 3, "edgecolor": "white", "linewidth": 1.2}
             sheet.add_patch(Wedge(middle, radius * outer, angle, angle + width, facecolor=shade, **ring))
             at = np.deg2rad(angle + width / 2), radius * (outer - 1 / 6)
             dark = value is not None and norm(value) > 0.55
             text = "–" if value is None else f"{value:.1f}"
-            place = {"ha": "center", "va": "center", "color": "white" if dark else INK}
+            place: dict[str, Any] = {"ha": "center", "va": "center", "color": "white" if dark else INK}
             sheet.text(x + at[1] * np.cos(at[0]), y + at[1] * np.sin(at[0]), text, fontsize=6.5, **place)
     for angle, name in ((90, "anterior"), (270, "inferior"), (180, "septal"), (0, "lateral")):
         at = np.deg2rad(angle)
         turn = {180: 90, 0: 270}.get(angle, 0)
-        style = {"ha": "center", "va": "center", "fontsize": 6.5, "color": "0.35", "rotation": turn}
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 6.5, "color": "0.35", "rotation": turn}
         sheet.text(x + (radius + 2.5) * np.cos(at), y + (radius + 2.5) * np.sin(at), name, **style)

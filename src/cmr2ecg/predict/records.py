@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cmr2ecg.runtime.command import InputError
 
@@ -44,6 +45,16 @@ class Record:
     heart_rate_bpm: str = ""
     repairs: str = ""
     reason: str = ""
+
+
+def usable(batch: Sequence[Record]) -> list[Record]:
+    """Return the records that could be read."""
+    return [record for record in batch if not record.reason]
+
+
+def cleaned_of(records: Sequence[Record]) -> NDArray[np.float32]:
+    """Return the cleaned ECGs (n, 12, samples) of records that could be read."""
+    return np.stack([record.cleaned for record in records if record.cleaned is not None])
 
 
 def find_files(named: Sequence[Path]) -> list[Path]:

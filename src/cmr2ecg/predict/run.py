@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, load, start_pool
-from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, in_one_line
+from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, cleaned_of, in_one_line, usable
 from cmr2ecg.predict.release import EMBEDDING, SUMS, check_sums, read_config, read_release
 from cmr2ecg.predict.unfinished import make_folder, open_unfinished, remove_partials
 from cmr2ecg.runtime.command import InputError
@@ -233,11 +233,6 @@ def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield batch
 
 
-def usable(batch: Sequence[Record]) -> list[Record]:
-    """Return the records that could be read."""
-    return [record for record in batch if not record.reason]
-
-
 def answered(found: Iterable[list[Record]], networks: Networks, lanes: Executor, clock: Clock) -> Iterator[Answer]:
     """Yield each batch with what the networks say of it, in order; every lane works on a batch of its own."""
     work = ((networks, batch) for batch in found)
@@ -251,5 +246,5 @@ def answer(networks: Networks, batch: list[Record]) -> tuple[list[Record], Any, 
     """Return the batch, what the networks say of its usable records, and the processor time they took."""
     good = usable(batch)
     start = time.thread_time()
-    said = networks(np.stack([record.cleaned for record in good])) if good else None
+    said = networks(cleaned_of(good)) if good else None
     return batch, said, time.thread_time() - start

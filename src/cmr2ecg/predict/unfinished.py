@@ -34,7 +34,8 @@ class Unfinished:
     """
 
     def __init__(self, file: BinaryIO, about: Mapping[str, Any]) -> None:
-        self._file, self._places, self._written, self._took = file, {}, time.monotonic(), 0.0
+        self._file, self._written, self._took = file, time.monotonic(), 0.0
+        self._places: dict[str, int] = {}
         head = json.dumps(about, sort_keys=True).encode() + b"\n"
         self._end = len(head)
         if file.readline() == head:

@@ -7,7 +7,7 @@ Only the standard library is used, since the workflow imports this module while 
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -74,7 +74,7 @@ def list_files(folders: Sequence[str], field: int) -> dict[tuple[int, int], List
 
 
 def earliest_pairs(
-    ecg: dict[tuple[int, int], str], cmr: dict[tuple[int, int], str], instances: Sequence[int]
+    ecg: Mapping[tuple[int, int], str], cmr: Mapping[tuple[int, int], str], instances: Sequence[int]
 ) -> dict[int, int]:
     """Return for each eid with both files at one visit the earliest such instance among `instances`."""
     pairs: dict[int, int] = {}

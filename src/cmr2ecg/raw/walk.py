@@ -26,7 +26,9 @@ def files_below(folder: str, setting: str) -> Iterator[str]:
         InputError: if a folder cannot be listed; names the setting and the folder.
     """
     seen: set[tuple[int, int]] = set()
-    pending, links, broken = [folder], [], []
+    pending = [folder]
+    links: list[str] = []
+    broken: list[str] = []
     while pending or links:
         if not pending:
             links.sort(reverse=True)

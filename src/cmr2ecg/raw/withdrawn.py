@@ -193,7 +193,7 @@ def _column(body: Sequence[Sequence[str]], header: Sequence[str] | None, where: 
 
 def _consecutive(numbers: Sequence[str]) -> bool:
     """Return whether these are row numbers: 0, 1, 2, ... or 1, 2, 3, ..."""
-    return numbers in ([str(n + start) for n in range(len(numbers))] for start in (0, 1))
+    return any(list(numbers) == [str(n + start) for n in range(len(numbers))] for start in (0, 1))
 
 
 def _bare(cell: str) -> str:

@@ -38,8 +38,9 @@ def explain(error: BaseException) -> str | None:
     """Return "file: what is wrong; what to do" of an error or of one that led to it, or None if that is not known."""
     place = where(error)
     for cause in causes(error):
-        if isinstance(cause, ModuleNotFoundError) and not (cause.name or "cmr2ecg").startswith("cmr2ecg"):
-            return missing_package(cause.name.partition(".")[0], "'cmr2ecg[train]'")
+        package = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
+        if package and not package.startswith("cmr2ecg"):
+            return missing_package(package, "'cmr2ecg[train]'")
         number = cause.errno if isinstance(cause, OSError) else None
         said = f"{cause} {os.strerror(number) if number else ''}"
         for words, advice in WORDS.items():

@@ -223,12 +223,12 @@ def _speaks(node: object) -> bool:
     value = node.value if isinstance(node, ast.Expr) else None
     if isinstance(value, ast.Constant):
         return isinstance(value.value, str)
-    method = value.func if isinstance(value, ast.Call) else None
     return (
-        isinstance(method, ast.Attribute)
-        and method.attr in LOG_METHODS
-        and isinstance(method.value, ast.Name)
-        and method.value.id == "log"
+        isinstance(value, ast.Call)
+        and isinstance(value.func, ast.Attribute)
+        and value.func.attr in LOG_METHODS
+        and isinstance(value.func.value, ast.Name)
+        and value.func.value.id == "log"
         and not any(_acts(argument) for argument in (*value.args, *value.keywords))
     )
 

@@ -122,7 +122,7 @@ def calibrate(cad: float, af: float, dm: float, ecg_only: float = 0.0, infarct: 
     of_heart = heart_log_odds(heart)
     factors = np.sqrt(1 - share), np.sqrt(share) * of_heart.std(0)
     odds = body_log_odds(heart) + factors[0] * of_heart + factors[1] * electrical_log_odds(electrical)
-    intercepts = tuple(_solve(odds[:, k], wanted) for k, wanted in enumerate((cad, af, dm)))
+    intercepts = _solve(odds[:, 0], cad), _solve(odds[:, 1], af), _solve(odds[:, 2], dm)
     return Calibration(threshold, damaged, intercepts, *(tuple(factor.tolist()) for factor in factors))
 
 
@@ -144,7 +144,8 @@ def draw_record(rng: np.random.Generator, has: np.ndarray, visit: date) -> Recor
     wanted = [str(rng.choice(CODES[name])) for name, ill in zip(DISEASES, has, strict=True) if ill]
     decoys = [str(code) for code in rng.choice(DECOYS, size=min(rng.poisson(1.5), 7), replace=False)]
     dead = rng.random() < (0.15 if wanted else 0.01)
-    cause, contributory = "", ()
+    cause = ""
+    contributory: tuple[str, ...] = ()
     if dead and wanted and rng.random() < 0.55:
         hidden = wanted.pop(int(rng.integers(len(wanted))))
         cause, contributory = (hidden, ("J189",)) if rng.random() < 0.5 else ("C349", ("J189", hidden))

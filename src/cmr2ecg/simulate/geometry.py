@@ -58,7 +58,8 @@ def move(heart: Heart, slices: int, frames: int, rng: np.random.Generator) -> Mo
     ring = (inner_ed + wall) ** 2 - inner_ed**2
     outer = np.sqrt(inner**2 + ring[:, None] * stretch[None, :, None])
     rv = _right_ventricle(outer, coverage, activation, heart)
-    return Motion(*(_place(x, first, slices) for x in (inner, outer, rv, coverage)), first, count, es_frame, activation)
+    inner, outer, rv, coverage = (_place(x, first, slices) for x in (inner, outer, rv, coverage))
+    return Motion(inner, outer, rv, coverage, first, count, es_frame, activation)
 
 
 def chamber_volumes(motion: Motion) -> tuple[np.ndarray, np.ndarray]:
@@ -83,7 +84,7 @@ def segment_values(motion: Motion) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     for level, segments in enumerate(_RINGS):
         rows = motion.first + np.flatnonzero(_levels(motion.count) == level)
         for segment in range(segments):
-            pick = np.ix_(rows, [0, motion.es_frame], np.flatnonzero(_sector(level) == segment))
+            pick = np.ix_(rows, np.array([0, motion.es_frame]), np.flatnonzero(_sector(level) == segment))
             inner, outer = motion.inner[pick], motion.outer[pick]
             wall, middle = (outer - inner).mean((0, 2)), (outer + inner).mean((0, 2)) / 2
             thickness.append(wall[0])

@@ -28,21 +28,21 @@ def measure(motion: Motion, rate: float, rng: np.random.Generator, error: float 
         error: scale of the errors; 0 returns the geometry's own numbers.
     """
 
-    def jitter(spread: float, size: int | None = None) -> np.ndarray:
-        return np.exp(error * spread * rng.standard_normal(size))
+    def jitter(spread: float) -> float:
+        return float(np.exp(error * spread * rng.standard_normal()))
 
     left, right = chamber_volumes(motion)
-    values = {
+    values: dict[str, float] = {
         **_ventricle("LV", left[0] * jitter(0.02), left.min() * jitter(0.03)),
         **_ventricle("RV", right[0] * jitter(0.025), right.min() * jitter(0.035)),
         "LVM": myocardial_mass(motion) * jitter(0.03),
     }
     values["LVCO"] = values["LVSV"] * rate * jitter(0.01) / 1000
     for name, spread, segments in zip(("WT", "Ecc", "Err"), (0.02, 0.08, 0.12), segment_values(motion), strict=True):
-        measured = segments * jitter(spread, 16)
-        values |= {f"{name}_AHA_{k + 1}": value for k, value in enumerate(measured)}
-        values[f"{name}_Global"] = measured.mean()
-    return {name: float(values[name]) for name in FIELDS}
+        measured = segments * np.exp(error * spread * rng.standard_normal(16))
+        values |= {f"{name}_AHA_{k + 1}": float(value) for k, value in enumerate(measured)}
+        values[f"{name}_Global"] = float(measured.mean())
+    return {name: values[name] for name in FIELDS}
 
 
 def _ventricle(name: str, edv: float, esv: float) -> dict[str, float]:

@@ -55,6 +55,8 @@ def _recording(counts: np.ndarray, broken: str) -> tuple[np.ndarray, Sequence[st
 
 def write_cmr(subject: Subject, visit: int, raw: Path, broken: str = "") -> str:
     """Write the zip of field 20209 and return its path relative to `raw`; `broken` is one of BROKEN_CMR or empty."""
+    if subject.cine is None:
+        raise ValueError("a subject who was never imaged has no zip")
     person, volume = subject.person, subject.cine.volume
     if broken == "cmr_six_slices":
         volume = volume[:6]

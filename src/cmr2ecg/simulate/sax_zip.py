@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.filewriter import dcmwrite
-from pydicom.uid import ExplicitVRLittleEndian
+from pydicom.uid import UID, ExplicitVRLittleEndian
 
 VISIT = datetime(2015, 8, 30, 11, 20, 5, tzinfo=UTC)
 UID_ROOT = "1.3.12.2.1107.5.2.18.99999"  # Siemens form with a scanner number that is not in use
-MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
+MR_IMAGE = UID("1.2.840.10008.5.1.4.1.1.4")
 # Direction of rows, and the way from base to apex in the patient (LPS): left, anterior and down.
 ROW = np.array([0.7507, 0.6606, 0.0080])
 APEX = np.array([0.5240, -0.5880, -0.6160])
 COLUMN = np.cross(ROW, APEX)
-_UID = f"{UID_ROOT}.{'9' * 24}"  # replaced in every frame
+_UID = UID(f"{UID_ROOT}.{'9' * 24}")  # replaced in every frame
 _NUMBER, _TIME = "+77777", "+8888888.8"  # a sign cannot occur in an identifier
 _COLUMNS = "filename,patientid,studyid,seriesid,series discription,study discription,date,aet,host"
 
@@ -176,7 +176,7 @@ def _encode_header(
     dataset.file_meta.MediaStorageSOPInstanceUID = _UID
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset.SOPClassUID, dataset.SOPInstanceUID = MR_IMAGE, _UID
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = study_uid, series_uid
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = UID(study_uid), UID(series_uid)
     _describe_scan(dataset, series, when, patient_id)
     _describe_beat(dataset, series, geometry)
     _describe_space(dataset, series, geometry)

@@ -26,8 +26,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     job = begin(args, MODULE, started, also=args.selected)
-    inputs = {number: job.origin.depends_on(args.dataset, path) for number, path in enumerate(args.weights)}
-    inputs = {None: job.origin.depends_on(args.dataset), **inputs}
+    inputs: dict[int | None, object] = {None: job.origin.depends_on(args.dataset)}
+    inputs |= {number: job.origin.depends_on(args.dataset, path) for number, path in enumerate(args.weights)}
     starts = [read_weights(path) for path in args.weights]
     encoder = Encoder(job.encoder, job.settings["models"], starts, inputs, job.machine)
     selected = {path.stem.removeprefix(f"{job.encoder}_"): path for path in args.selected}

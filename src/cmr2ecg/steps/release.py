@@ -45,7 +45,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError(
             f"release {args.name}: none of its fits could be had: {next(iter(described.values()))['skipped']}"
         )
-    weights = {f"{EMBEDDING}.{name}": value for name, value in (read_weights(args.weights) or {}).items()}
+    own = read_weights(args.weights) if args.weights else {}
+    weights = {f"{EMBEDDING}.{name}": value for name, value in own.items()}
     for fit in args.fits:
         if fit.parent.name in targets:
             weights |= collect_weights(fit, targets[fit.parent.name])

@@ -44,14 +44,16 @@ def main(argv: Sequence[str] | None = None) -> None:
     subset = [] if task.is_regression else [args.subsets / f"{args.target}_100.csv"]
     files = [args.dataset, args.split, args.phenotypes if task.is_regression else args.labels, *subset]
     files += [args.weights] if args.weights else []
-    cache_key = digest([fixed, models, machine.precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]])
+    cache_key = digest(
+        [fixed, models, machine.precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]]
+    )
 
     def train(fits: Sequence[Fit], epochs: int | None) -> Iterable[Outcome]:
         field = "cmr" if is_cmr(args.encoder) else "ecg"
         size = models.get("cmr_encoder", {}).get("image_size")
         read = {"splits": ("val",), "memory_mb": args.memory_mb, "image_size": size}
         subjects = Subjects(args.dataset, tables, [(args.target, 100)], field, **read)
-        start = read_weights(args.weights)
+        start = read_weights(args.weights) if args.weights else None
         try:
             folds = {name: subjects.fold(task, name, 100) for name in ("train", "val")}
             cut, folds, _ = cut_to_learnable(task, folds)

@@ -56,15 +56,14 @@ def _place(entry: Ranked) -> tuple:
 def _ranked(trial: str, group: Sequence[Result], rung: int) -> Ranked:
     outcomes = sorted((result.outcome for result in group), key=lambda outcome: outcome.seed)
     best = {outcome.seed: best_of([] if outcome.failure else outcome.scores) for outcome in outcomes}
-    scores = [score for score, _ in best.values()]
-    whole = None not in scores
+    scores = [score for score, _ in best.values() if score is not None]
     failures = [outcome.failure or "no epoch has a score" for outcome in outcomes if best[outcome.seed][0] is None]
     return Ranked(
         trial,
         group[0].settings,
         rung,
         max(len(outcome.scores) for outcome in outcomes),
-        math.fsum(scores) / len(scores) if whole else None,
+        math.fsum(scores) / len(scores) if len(scores) == len(best) else None,
         {seed: score for seed, (score, _) in best.items()},
         {seed: epoch for seed, (_, epoch) in best.items()},
         next(iter(failures), ""),

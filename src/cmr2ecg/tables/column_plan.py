@@ -68,7 +68,8 @@ def make_plan(
         for name, source in used.items()
         if source["codes"] in by_field
     ]
-    return Plan(path, eid, numbers, _by_visit(by_field.get(visit_date, []), instances), sources, frozenset(by_field))
+    dates = [] if visit_date is None else by_field.get(visit_date, [])
+    return Plan(path, eid, numbers, _by_visit(dates, instances), sources, frozenset(by_field))
 
 
 def _subjects(path: Path, header: Sequence[str]) -> str:

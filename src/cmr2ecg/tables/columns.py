@@ -28,8 +28,8 @@ def parse_column(name: str) -> Column | None:
     for form in _FORMS:
         match = form.fullmatch(bare)
         if match:
-            field, instance, array = (int(part) if part else None for part in match.groups())
-            return Column(name, field, instance, array)
+            instance, array = (int(part) if part else None for part in match.groups()[1:])
+            return Column(name, int(match[1]), instance, array)
     return None
 
 

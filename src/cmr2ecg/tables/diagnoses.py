@@ -70,6 +70,7 @@ def _plain(code: str) -> str:
 log = logging.getLogger(__name__)
 
 ONE_DATE = (40000,)  # date of death: one for all its causes; every other field has a date for each code
+NO_RECORDS = pd.DataFrame({"row": np.empty(0, int), "disease": np.empty(0, str), "date": np.empty(0, "datetime64[s]")})
 Diseases = Mapping[str, Sequence[str]]
 
 
@@ -118,10 +119,12 @@ def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> tupl
             places, odd = _in_column(pd.Categorical(cells.to_pandas()), column, source, diseases)
             found.append(places)
             strange, filled = strange + odd, filled + len(cells) - cells.null_count
-    places = pd.concat(found, ignore_index=True) if found else _in_column(pd.Categorical([]), None, source, diseases)[0]
+    if not found:
+        return NO_RECORDS, 0, 0
+    places = pd.concat(found, ignore_index=True)
     dates = np.full(len(places), np.datetime64("NaT", "s"), "datetime64[s]")
-    for column, rows in places.groupby("date_column").indices.items():
-        dates[rows] = to_dates(piece[column])[places["row"].to_numpy()[rows]]
+    for name, rows in places.groupby("date_column").indices.items():
+        dates[rows] = to_dates(piece[name])[places["row"].to_numpy()[rows]]
     return places[["row", "disease"]].assign(date=dates), strange, filled
 
 
@@ -139,9 +142,7 @@ def check_codes(strange: int, filled: int, field: int) -> None:
     log.warning("field %d: %d of %d cells (%.2g %%) hold text that is no ICD-10 code, passed over", field, *counts)
 
 
-def _in_column(
-    cells: pd.Categorical, column: Column | None, source: Source, diseases: Diseases
-) -> tuple[pd.DataFrame, int]:
+def _in_column(cells: pd.Categorical, column: Column, source: Source, diseases: Diseases) -> tuple[pd.DataFrame, int]:
     """Return row, disease and date_column of each wanted code in one column, and how many cells hold no codes."""
     hits, strange = [], np.zeros(len(cells.categories) + 1, bool)  # the last stands for empty cells
     for kind, cell in enumerate(cells.categories):

@@ -11,7 +11,7 @@ import pyarrow as pa
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.tables.cells import to_dates, to_eids, to_numbers
 from cmr2ecg.tables.column_plan import Diagnoses, Plan, check_fields, make_plan, warn_of_visits
-from cmr2ecg.tables.diagnoses import Diseases, check_codes, disease_records
+from cmr2ecg.tables.diagnoses import NO_RECORDS, Diseases, check_codes, disease_records
 from cmr2ecg.tables.phenotypes import phenotype_fields, phenotype_ranges
 from cmr2ecg.tables.ranges import Ranges, check_range, within
 from cmr2ecg.tables.wide_table import read_columns
@@ -170,15 +170,11 @@ def _read_piece(
         values["visit_date"][here] = to_dates(piece[column].take(pa.array(here)))
     index = pd.Index(eids, name="eid")
     found = [disease_records(piece, source, diseases) for source in plan.sources]
-    strange = {s.codes[0].field: counts for s, (_, *counts) in zip(plan.sources, found, strict=True)}
-    records = [table for table, *_ in found]
-    records = pd.concat([NO_RECORDS, *(table for table in records if len(table))])
+    strange = {s.codes[0].field: (odd, filled) for s, (_, odd, filled) in zip(plan.sources, found, strict=True)}
+    records = pd.concat([NO_RECORDS, *(table for table, _, _ in found if len(table))])
     seen = pd.DataFrame({source.name: True for source in plan.sources}, index=index)
     records = records.assign(eid=eids[records["row"].to_numpy(int)])
     return Part(pd.DataFrame(values, index=index), records, seen, outside, strange)
-
-
-NO_RECORDS = pd.DataFrame({"row": np.empty(0, int), "disease": np.empty(0, str), "date": np.empty(0, "datetime64[s]")})
 
 
 def _join(
@@ -190,7 +186,7 @@ def _join(
     diseases: Sequence[str],
 ) -> Tabular:
     """Join files on eid: the first value that is there counts, a disease in any file, the earliest date of all."""
-    complete = seen.reindex(columns=sources).notna().groupby(level="eid").any().all(axis=1)
+    complete = seen.reindex(columns=list(sources)).notna().groupby(level="eid").any().all(axis=1)
     eids = complete.index[complete]
     values = numbers.groupby(level="eid").first().reindex(eids)
     labels = pd.DataFrame(index=eids)
@@ -199,5 +195,5 @@ def _join(
         first = records[records["disease"] == disease].groupby("eid")["date"].min()
         labels[disease] = eids.isin(first.index).astype("int8")
         dates[f"{disease}_date"] = first.reindex(eids).astype("datetime64[s]")
-    tables = values.reindex(columns=fields), labels, dates, values.reindex(columns=list(phenotype_fields()))
+    tables = values.reindex(columns=list(fields)), labels, dates, values.reindex(columns=list(phenotype_fields()))
     return Tabular(*(table.rename_axis(index="eid").reset_index() for table in tables))

@@ -144,7 +144,8 @@ class Tracker:
         return experiment_id
 
     def _runs(self, experiment_id: str) -> list["Run"]:
-        runs, token = [], None
+        runs: list[Run] = []
+        token = None
         while True:
             page = self._client.search_runs([experiment_id], max_results=1000, page_token=token)
             runs += page

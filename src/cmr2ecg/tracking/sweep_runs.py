@@ -69,6 +69,7 @@ def _curves(path: Path, metric: str) -> dict[str, list[tuple[str, int, float]]]:
     """Return each trial's validation score by epoch, averaged over the seeds that reached it."""
     table = pd.read_csv(path, dtype={"trial": str})
     points: dict[str, list[tuple[str, int, float]]] = defaultdict(list)
-    for (trial, epoch), value in table.groupby(["trial", "epoch"])["score"].mean().items():
+    means = table.groupby(["trial", "epoch"], as_index=False)["score"].mean()
+    for trial, epoch, value in means[["trial", "epoch", "score"]].itertuples(index=False):
         points[trial].append((f"val_{metric}", int(epoch), float(value)))
     return points

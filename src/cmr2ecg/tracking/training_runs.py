@@ -97,12 +97,13 @@ def read_curves(path: Path) -> Iterator[tuple[str, int, float]]:
         yield name, epoch, float(np.mean(list(values.values())))
     for (epoch, name), values in points:
         if name != SHARED:
-            yield from ((f"{name}/seed_{seed}", epoch, values[seed]) for seed in sorted(values.keys() - {None}))
+            seeds = sorted(seed for seed in values if seed is not None)
+            yield from ((f"{name}/seed_{seed}", epoch, values[seed]) for seed in seeds)
 
 
 def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
     """Return nested settings as {"augment.noise": "0.2"}; lists are written as JSON."""
-    flat = {}
+    flat: dict[str, str] = {}
     for key, value in settings.items():
         if isinstance(value, dict):
             flat |= flatten(value, f"{prefix}{key}.")
@@ -113,7 +114,7 @@ def flatten(settings: dict[str, Any], prefix: str = "") -> dict[str, str]:
 
 def _weights(folder: Path) -> dict[str, str]:
     """Return the path and SHA-256 of every weights file of a training, as tags; MLflow gets no copy of them."""
-    tags = {}
+    tags: dict[str, str] = {}
     for path in sorted(folder.glob("*.safetensors")):
         tags |= {f"weights.{path.stem}": str(path), f"weights.{path.stem}.sha256": file_sha256(path)}
     return tags
@@ -121,8 +122,8 @@ def _weights(folder: Path) -> dict[str, str]:
 
 def _parameters(result: dict[str, Any]) -> dict[str, str]:
     """Return settings and what the run chose or was given: encoder, target, seeds, best epochs, device."""
-    own = {key: result[key] for key in ("encoder", "target", "fraction", "n_train", "seed", "seeds") if key in result}
-    own |= {key: result[key] for key in ("best_epoch", "learning_rate") if key in result}
+    known = ("encoder", "target", "fraction", "n_train", "seed", "seeds", "best_epoch", "learning_rate")
+    own: dict[str, Any] = {key: result[key] for key in known if key in result}
     run_on = {key: result["provenance"].get(key) for key in ("device", "precision", "threads")}
     return flatten(result["settings"]) | flatten(own) | flatten({"run_on": run_on})
 

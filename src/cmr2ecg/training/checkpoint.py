@@ -52,14 +52,14 @@ def load_weights(path: Path, network: nn.Module) -> None:
         raise InputError(f"{path}: weights of another network; check config models: {first}") from error
 
 
-def read_weights(weights: Path | None) -> dict[str, Tensor] | None:
+def read_weights(weights: Path) -> dict[str, Tensor]:
     """Return the pre-trained weights, read once for all fits.
 
     Raises:
         InputError: if the file is damaged.
     """
     try:
-        return load_file(weights) if weights else None
+        return load_file(weights)
     except (SafetensorError, OSError) as error:
         raise InputError(f"{weights}: not a readable safetensors file ({error}); delete it and run again") from error
 

@@ -9,8 +9,9 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import torch
 import torch.distributed as dist
 from timm.layers import DropPath
@@ -22,6 +23,7 @@ from cmr2ecg.runtime.command import InputError
 PATIENCE = timedelta(minutes=30)  # the others wait while the first validates and writes; torchrun ends them at once
 # where one dies
 
+Batch = TypeVar("Batch", np.ndarray, Tensor, range)
 _alone = False
 _total, _mine = 0, range(0)  # of the present batch: subjects over all processes, and which are here
 
@@ -69,7 +71,7 @@ def alone() -> Iterator[None]:
         _alone = before
 
 
-def slice_of(batch: Sequence, here: int, count: int) -> Sequence:
+def slice_of(batch: Batch, here: int, count: int) -> Batch:
     """Return the part of a global batch that process `here` of `count` takes, in rank order, equal to one subject."""
     return batch[len(batch) * here // count : len(batch) * (here + 1) // count]
 
@@ -78,14 +80,14 @@ class _Gather(torch.autograd.Function):
     """Concatenate over the processes; backward sums what every process says about this process's rows."""
 
     @staticmethod
-    def forward(context, z: Tensor) -> Tensor:
+    def forward(context: Any, z: Tensor) -> Tensor:
         context.rows = len(z)
         parts = [torch.empty_like(z) for _ in range(dist.get_world_size())]
         dist.all_gather(parts, z.contiguous())
         return torch.cat(parts)
 
     @staticmethod
-    def backward(context, gradient: Tensor) -> Tensor:
+    def backward(context: Any, gradient: Tensor) -> Tensor:
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
         start = dist.get_rank() * context.rows
@@ -105,13 +107,13 @@ class _Sum(torch.autograd.Function):
     """Add over the processes, forwards and backwards."""
 
     @staticmethod
-    def forward(_context, value: Tensor) -> Tensor:
+    def forward(_context: Any, value: Tensor) -> Tensor:
         total = value.contiguous().clone()
         dist.all_reduce(total)
         return total
 
     @staticmethod
-    def backward(_context, gradient: Tensor) -> Tensor:
+    def backward(_context: Any, gradient: Tensor) -> Tensor:
         total = gradient.contiguous().clone()
         dist.all_reduce(total)
         return total
@@ -174,12 +176,13 @@ class SyncedBatchNorm(_BatchNorm):
         return normal.to(input.dtype)
 
     def _update(self, mean: Tensor, variance: Tensor) -> None:
-        if not self.track_running_stats:
+        if not self.track_running_stats or self.num_batches_tracked is None:
             return
         self.num_batches_tracked.add_(1)
         share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
-        self.running_mean.lerp_(mean, share)
-        self.running_var.lerp_(variance, share)
+        for running, here in ((self.running_mean, mean), (self.running_var, variance)):
+            if running is not None:
+                running.lerp_(here, share)
 
 
 class SharedDropPath(DropPath):

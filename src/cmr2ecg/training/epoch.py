@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from cmr2ecg.augment.draw import Generator, SharedGenerator
-from cmr2ecg.loading.paired_data import PairedData
+from cmr2ecg.loading.paired_data import PairedData, View
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.distributed import average, average_gradients, rank, slice_of, take_rows, world
 from cmr2ecg.training.optimizer import absolute_rate, set_rate, warmup_cosine
@@ -63,7 +63,7 @@ def shared(generator: torch.Generator, total: int) -> Generator:
 
 
 def train_epoch(
-    data: PairedData,
+    data: PairedData | View,
     loss_of: Callable[[dict[str, Tensor], np.ndarray, Generator], Tensor],
     optimizer: torch.optim.Optimizer,
     settings: dict,

@@ -68,7 +68,8 @@ def parameter_groups(
 
 def adamw(groups: list[dict], rate: float, betas: Sequence[float]) -> torch.optim.AdamW:
     """Return AdamW over `groups`; its fused form updates all tensors in one call on CPU and GPU."""
-    return torch.optim.AdamW(groups, lr=rate, betas=tuple(betas), fused=True)
+    first, second = betas
+    return torch.optim.AdamW(groups, lr=rate, betas=(first, second), fused=True)
 
 
 def pretraining_optimizer(model: nn.Module, settings: dict) -> torch.optim.Optimizer:

@@ -3,14 +3,7 @@
 import pandas as pd
 import pytest
 
-from cmr2ecg.training.fit.seeds import (
-    keep_weights,
-    prediction_rows,
-    run_seeds,
-    seed_stem,
-    write_outcome,
-    write_skipped,
-)
+from cmr2ecg.training.fit.seeds import SeedStore, prediction_rows
 
 
 @pytest.fixture
@@ -26,7 +19,7 @@ def run(tmp_path, trained):
 
     def start(seeds, owner="a", **owners):
         of_all = dict.fromkeys(seeds, owner) | {int(seed[1:]): own for seed, own in owners.items()}
-        return run_seeds(of_all, fit, directory=tmp_path, label="x")
+        return SeedStore(tmp_path).run(of_all, fit, label="x")
 
     return start
 
@@ -40,10 +33,10 @@ def test_a_killed_job_goes_on_with_the_next_seed(tmp_path, trained, run):
 
 def test_deleting_one_seed_retrains_that_seed_only(tmp_path, trained, run):
     first = run([1, 2, 3])
-    write_outcome(
-        tmp_path, [(table, rows, {**summary, "best_epoch": 0, "parameters": 1}) for table, rows, summary in first], {}
+    SeedStore(tmp_path).write_outcome(
+        [(table, rows, {**summary, "best_epoch": 0, "parameters": 1}) for table, rows, summary in first], {}
     )
-    seed_stem(tmp_path, 2).with_suffix(".parquet").unlink()
+    (tmp_path / f"seeds/{2}.parquet").unlink()
     run([1, 2, 3])
     assert trained == [1, 2, 3, 2]
 
@@ -70,7 +63,7 @@ def test_other_inputs_leave_no_file_of_the_old_ones(tmp_path, trained, run):
 
 def test_a_damaged_summary_is_trained_again(tmp_path, trained, run):
     run([1])
-    seed_stem(tmp_path, 1).with_suffix(".json").write_text("{")
+    (tmp_path / f"seeds/{1}.json").write_text("{")
     run([1])
     assert trained == [1, 1]
 
@@ -79,8 +72,8 @@ def test_a_damaged_summary_is_trained_again(tmp_path, trained, run):
 def test_weights_that_are_kept(tmp_path, keep, left):
     (tmp_path / "seeds").mkdir()
     for seed in (1, 2):
-        seed_stem(tmp_path, seed).with_suffix(".safetensors").write_text(f"weights {seed}")
-    keep_weights(tmp_path, {1: 0.6, 2: 0.7}, keep)
+        (tmp_path / f"seeds/{seed}.safetensors").write_text(f"weights {seed}")
+    SeedStore(tmp_path).keep_weights({1: 0.6, 2: 0.7}, keep)
     assert {path.stem for path in (tmp_path / "seeds").iterdir()} == left
     model = tmp_path / "model.safetensors"
     assert model.exists() == bool(left) and (not left or model.read_text() == "weights 2")
@@ -88,7 +81,7 @@ def test_weights_that_are_kept(tmp_path, keep, left):
 
 def test_a_skipped_fit_has_no_prediction_and_says_why(tmp_path, run):
     run([1])
-    write_skipped(tmp_path, {"name": "x"}, "too few")
+    SeedStore(tmp_path).write_skipped({"name": "x"}, "too few")
     table = pd.read_parquet(tmp_path / "predictions.parquet")
     assert list(table.columns) == ["seed", "eid", "split", "output", "y_true", "y_score"] and table.empty
     assert '"skipped": "too few"' in (tmp_path / "result.json").read_text()

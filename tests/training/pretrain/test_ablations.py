@@ -1,7 +1,5 @@
 """Fewer pairs and images of strangers: what an ablation changes in the training data."""
 
-import argparse
-
 import numpy as np
 import pytest
 import torch
@@ -14,30 +12,30 @@ from cmr2ecg.loading.labels import split_eids
 from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.pretrain.mmcl import MmclObjective
-from cmr2ecg.training.pretrain.run import load_split, some, strangers
+from cmr2ecg.training.pretrain.run import PretrainingJob, drawn, load_split, permuted
 
 EIDS = 9000001 + np.arange(200)
 
 
 @given(st.integers(2, 200), st.integers(0, 2**32 - 1))
 def test_strangers_are_everyone_and_nobody_keeps_their_place(count, seed):
-    mixed = strangers(EIDS[:count], seed)
+    mixed = permuted(EIDS[:count], seed)
     assert set(mixed) == set(EIDS[:count])
     assert (mixed != EIDS[:count]).all()
-    assert np.array_equal(mixed, strangers(EIDS[:count], seed))
+    assert np.array_equal(mixed, permuted(EIDS[:count], seed))
 
 
 @given(st.integers(1, 200), st.integers(1, 200), st.integers(0, 2**32 - 1))
 def test_fewer_pairs_are_a_part_of_more(fewer, more, seed):
     fewer, more = sorted((fewer, more))
-    few, many = some(EIDS, fewer, seed), some(EIDS, more, seed)
+    few, many = drawn(EIDS, fewer, seed), drawn(EIDS, more, seed)
     assert (len(few), len(many)) == (fewer, more)
     assert set(few) <= set(many) <= set(EIDS) and (np.diff(many) > 0).all()
 
 
 def test_more_pairs_than_there_are_is_one_line():
     with pytest.raises(InputError, match="ablations: 201 pairs are asked for, yet the train split has 200"):
-        some(EIDS, 201, 0)
+        drawn(EIDS, 201, 0)
 
 
 @pytest.mark.parametrize("memory_mb", [1000.0, 0.0])
@@ -55,20 +53,16 @@ def test_images_of_others_stand_beside_a_subject_s_own_ecg(small_dataset, memory
 
 def test_an_ablation_s_method_chooses_its_pairs(small_dataset, small_models):
     method = {"seed": 3, "pairs": 10, "shuffle_images": "once"}
-    args = argparse.Namespace(
-        unpaired=None,
-        dataset=small_dataset / "dataset.h5",
-        split=small_dataset / "split.csv",
-        memory_mb=1000,
-        settings={"method": method, "models": small_models},
-    )
-    train, val = (load_split(args, name, ("ecg", "cmr")) for name in ("train", "val"))
+    settings = {"method": method, "models": small_models}
+    files = (small_dataset / name for name in ("dataset.h5", "split.csv", "out"))
+    job = PretrainingJob("cmr2ecg.steps.pretrain_mmcl", *files, settings, memory_mb=1000)
+    train, val = (load_split(job, name, ("ecg", "cmr")) for name in ("train", "val"))
     assert (len(train), len(val)) == (10, 12)  # validation is not thinned out
     assert set(train.image_rows) == set(train.rows) and (train.image_rows != train.rows).all()
     assert (val.image_rows != val.rows).all()
-    args.settings["method"] = {"seed": 3}
-    whole = load_split(args, "train", ("ecg", "cmr"))
-    assert len(whole) == len(split_eids(args.split, "train")) and np.array_equal(whole.rows, whole.image_rows)
+    job.settings["method"] = {"seed": 3}
+    whole = load_split(job, "train", ("ecg", "cmr"))
+    assert len(whole) == len(split_eids(job.split, "train")) and np.array_equal(whole.rows, whole.image_rows)
 
 
 def prepared(small_models, shuffle_images, *, augment, seed=0):

@@ -1,8 +1,13 @@
 """One look for all figures: colours told apart by colour-blind readers, markers and lines told apart in grey."""
 
+from typing import TYPE_CHECKING, Any
+
 from matplotlib.axes import Axes
 
-RC = {
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+RC: dict["RcKeyType", Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so that a figure looks the same on every machine
     "font.size": 9,
     "axes.titlesize": 9.5,

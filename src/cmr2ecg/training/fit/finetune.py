@@ -27,10 +27,11 @@ import torch
 from torch import Tensor, nn
 
 from cmr2ecg.augment.cmr import augment_cmr
+from cmr2ecg.augment.draw import Generator
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.loading.paired_data import View, in_turn
 from cmr2ecg.models import classifier
-from cmr2ecg.models.classifier import Predictor, build_encoder
+from cmr2ecg.models.classifier import CmrPredictor, Predictor, build_encoder
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.device import autocast
@@ -242,7 +243,7 @@ def train_epoch(fit: Fit, epoch: int) -> float:
     """Run one epoch and return the mean loss."""
     setup, settings, model = fit.setup, fit.settings, fit.model
 
-    def loss(batch: dict[str, Tensor], positions: np.ndarray, generator: torch.Generator) -> Tensor:
+    def loss(batch: dict[str, Tensor], positions: np.ndarray, generator: Generator) -> Tensor:
         inputs = training_view(batch, model, settings, generator)
         with autocast(setup.device, setup.precision):
             outputs = model(inputs)
@@ -250,13 +251,14 @@ def train_epoch(fit: Fit, epoch: int) -> float:
         return loss_of(setup.task, outputs, targets, settings["label_smoothing"])
 
     model.train()
-    run = {"seed": fit.seed, "epoch": epoch, "full_batches": fit.full_batches}
-    return epochs.train_epoch(fit.train.data, loss, fit.optimizer, settings, **run)
+    return epochs.train_epoch(
+        fit.train.data, loss, fit.optimizer, settings, seed=fit.seed, epoch=epoch, full_batches=fit.full_batches
+    )
 
 
-def training_view(batch: dict[str, Tensor], model: Predictor, settings: dict, generator: torch.Generator) -> Tensor:
+def training_view(batch: dict[str, Tensor], model: Predictor, settings: dict, generator: Generator) -> Tensor:
     """Return augmented images, or ECGs (batch, 12, samples) cut at random (authors) or at the start (paper)."""
-    if model.field == "cmr":
+    if isinstance(model, CmrPredictor):
         return augment_cmr(batch["cmr"], settings["cmr_augment"], generator)
     ecg, samples = batch["ecg"], model.encoder.samples
     crop = random_crop(ecg, samples, generator) if settings["random_crop"] else ecg[..., :samples]
@@ -265,7 +267,7 @@ def training_view(batch: dict[str, Tensor], model: Predictor, settings: dict, ge
 
 def evaluation_views(batch: dict[str, Tensor], model: Predictor, crops: int) -> list[Tensor]:
     """Return what is predicted from: the image, or `crops` pieces of each ECG, evenly spaced from the first sample."""
-    if model.field == "cmr":
+    if isinstance(model, CmrPredictor):
         return [batch["cmr"].float()]
     ecg, samples = batch["ecg"], model.encoder.samples
     starts = np.linspace(0, ecg.shape[2] - samples, crops).round().astype(int)

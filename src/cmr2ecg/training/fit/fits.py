@@ -10,8 +10,8 @@ from pathlib import Path
 import pandas as pd
 from torch import Tensor
 
-from cmr2ecg.training.device import Machine
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
+from cmr2ecg.training.device import Machine
 from cmr2ecg.training.fit.finetune import Fit, Fold, Setup
 from cmr2ecg.training.fit.fit_folder import ByDraw, FitFolder, digest_of, fold_rows
 from cmr2ecg.training.fit.runs import Run, described, draws_of
@@ -66,9 +66,7 @@ def fit_target(encoder: Encoder, folder: FitFolder, settings: dict, runs: Sequen
 
     def work(task: Task, by_draw: ByDraw) -> tuple[list[SeedResult], dict[str, object]]:
         digests = {draw: digest_of(drawn) for draw, drawn in by_draw.items()}
-        keys = {
-            run.seed: digest([counted, encoder.inputs[encoder.start_of(run)], digests[run.draw]]) for run in runs
-        }
+        keys = {run.seed: digest([counted, encoder.inputs[encoder.start_of(run)], digests[run.draw]]) for run in runs}
         results = fit_runs(encoder, task, by_draw, settings, runs, keys, store=folder.store, label=folder.label)
         about = {"seeds": [run.seed for run in runs], "runs": described(runs), "learning_rate": rate}
         return results, {**about, **more}

@@ -64,7 +64,7 @@ def latents_of(truth: Path, eids: np.ndarray) -> np.ndarray:
         InputError: if a subject is not in the table.
     """
     table = rows_for(truth, eids)
-    planted = table[[name for name in table if name.startswith(PLANTED)]].astype(float)
+    planted = table[[name for name in table if str(name).startswith(PLANTED)]].astype(float)
     angle = planted.pop("ecg_territory").to_numpy()
     # a damaged wall shows where it lies, as far as it is damaged
     damage = planted["ecg_ischaemia"].to_numpy()

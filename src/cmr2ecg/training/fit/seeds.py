@@ -45,9 +45,7 @@ class SeedStore:
     def _file(self, seed: int, ending: str) -> Path:
         return self.directory / "seeds" / f"{seed}{ending}"
 
-    def run(
-        self, cache_keys: Mapping[int, str], fit: Callable[[int], SeedResult], *, label: str
-    ) -> list[SeedResult]:
+    def run(self, cache_keys: Mapping[int, str], fit: Callable[[int], SeedResult], *, label: str) -> list[SeedResult]:
         """Return fit(seed) for every seed, taking from disk those that are finished under the same cache key.
 
         Args:

@@ -117,8 +117,8 @@ def problems_of(folds: dict[str, Fold], target: str, *, threads: int) -> tuple[d
             log.warning("%s: %s is left out: %s", target, name, reason)
             skipped[name] = reason
             continue
-        kind = {"regression": is_regression(target), "threads": threads}
-        problems[name] = Problem.of(train.covariates, values, val.covariates, val_values, **kind)
+        columns = train.covariates, values, val.covariates, val_values
+        problems[name] = Problem.of(*columns, regression=is_regression(target), threads=threads)
     if not problems:
         name, reason = next(iter(skipped.items()))
         raise InputError(f"{target}: no output can be learnt from covariates; {name} has {reason}")

@@ -7,9 +7,10 @@ from cmr2ecg.augment.draw import Generator
 from cmr2ecg.augment.ecg import random_crop
 from cmr2ecg.augment.ecg_views import augment_view
 from cmr2ecg.models.vit import EcgEncoder
+from cmr2ecg.training.pretrain.objective import Objective
 
 
-class EcgViewsObjective(nn.Module):
+class EcgViewsObjective(Objective):
     """An ECG encoder that is trained on two augmented random crops of each record.
 
     settings: drop_path, augment (of `augment_view`) and second_view_probability, the share of records whose second view
@@ -18,7 +19,7 @@ class EcgViewsObjective(nn.Module):
 
     fields = ("ecg",)
     needs_full_batches = True
-    pair = ("view_1", "view_2")
+    pair: tuple[str, str] = ("view_1", "view_2")
 
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()

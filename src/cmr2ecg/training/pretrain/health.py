@@ -65,7 +65,7 @@ def measure(features: Mapping[str, Tensor], pair: tuple[str, str] | None) -> dic
     features: name -> (n, d) fp32 on the CPU. pair: the two that hold positive pairs; the rest are encoders' outputs.
     Fewer than two rows say nothing, and give nothing.
     """
-    values = {}
+    values: dict[str, float] = {}
     for name, z in features.items():
         if len(z) > 1 and name not in (pair or ()):
             values |= {f"{name}_spread": spread(z), f"{name}_effective_rank": effective_rank(z)}

@@ -1,19 +1,5 @@
 """The pre-training loop: epochs over all training subjects, validation, a resume point after each epoch.
 
-An objective is a module with
-- `fields`: what it reads, "ecg", "cmr" or both; `needs_full_batches`: contrastive losses do;
-- `prepare(batch, generator, *, augment)`: the inputs of one step, augmented in fp32;
-- `loss(*prepared)`: networks and loss, under autocast; contrastive losses `gather` (training/distributed.py) first;
-- `networks()`: what is saved, by file name;
-and, each where it makes sense,
-- `embeddings(*prepared)`: features by name, each (batch, d), row i from subject i, under autocast, without gradient in
-  validation. Those named in `pair` = (a, b) are the projections of positive pairs, which alignment, uniformity and
-  retrieval are measured on. Every other one is an encoder's output, named as its file, which is judged for collapse.
-  Not gathered.
-- `loss_from(embeddings)`: where `loss(*prepared)` is `loss_from(embeddings(*prepared))`; validation then needs one
-  pass, and its measures cover all validation subjects. Without it they cover the first HEALTH_SUBJECTS or a few more.
-- `after_step(progress)`: called after each update with the share of the whole training that is done, in (0, 1].
-
 Settings read here: seed, epochs, batch_size (over all processes), base_lr, lr_reference_batch, warmup_fraction,
 weight_decay, betas, select, and `optimizer`: adamw (also when absent) or adam_l2.
 """
@@ -24,7 +10,8 @@ import time
 from pathlib import Path
 
 import numpy as np
-from torch import Tensor, nn
+from torch import Tensor
+from torch.optim import Optimizer
 
 from cmr2ecg.augment.draw import Generator
 from cmr2ecg.loading.paired_data import PairedData
@@ -36,6 +23,7 @@ from cmr2ecg.training.distributed import alone, from_first, rank
 from cmr2ecg.training.epoch import NotFinite
 from cmr2ecg.training.optimizer import pretraining_optimizer
 from cmr2ecg.training.pretrain.health import collapsed
+from cmr2ecg.training.pretrain.objective import Objective
 from cmr2ecg.training.pretrain.training_state import Course, keep, resume, write_history
 from cmr2ecg.training.pretrain.validation import validate
 
@@ -43,7 +31,9 @@ log = logging.getLogger(__name__)
 LAST_GOOD = "last_good"
 
 
-def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dict, epoch: int, precision: str) -> float:
+def train_epoch(
+    objective: Objective, data: PairedData, optimizer: Optimizer, settings: dict, epoch: int, precision: str
+) -> float:
     """Run one epoch of an objective and return the mean training loss."""
     device = next(objective.parameters()).device
 
@@ -53,14 +43,20 @@ def train_epoch(objective: nn.Module, data: PairedData, optimizer, settings: dic
             return objective.loss(*prepared)
 
     objective.train()
-    run = {"seed": settings["seed"], "epoch": epoch, "full_batches": objective.needs_full_batches}
     return epochs.train_epoch(
-        data, loss_of, optimizer, settings, **run, after_step=getattr(objective, "after_step", None)
+        data,
+        loss_of,
+        optimizer,
+        settings,
+        seed=settings["seed"],
+        epoch=epoch,
+        full_batches=objective.needs_full_batches,
+        after_step=objective.after_step,
     )
 
 
 def pretrain(
-    objective: nn.Module,
+    objective: Objective,
     train: PairedData,
     val: PairedData,
     settings: dict,
@@ -101,7 +97,13 @@ def pretrain(
 
 
 def one_epoch(
-    objective: nn.Module, train: PairedData, val: PairedData, optimizer, settings: dict, epoch: int, precision: str
+    objective: Objective,
+    train: PairedData,
+    val: PairedData,
+    optimizer: Optimizer,
+    settings: dict,
+    epoch: int,
+    precision: str,
 ) -> dict[str, float]:
     """Train and validate once and return the epoch's line of metrics.jsonl.
 
@@ -137,7 +139,7 @@ def warn_of_collapse(row: dict[str, float]) -> None:
         )
 
 
-def last_good(objective: nn.Module, directory: Path, owner: str) -> str:
+def last_good(objective: Objective, directory: Path, owner: str) -> str:
     """Write the weights of the last finished epoch beside the resume point and say where they are."""
     course = resume(directory / "resume.pt", owner, objective)
     if not course.history:
@@ -148,7 +150,7 @@ def last_good(objective: nn.Module, directory: Path, owner: str) -> str:
     return f"the weights after epoch {course.history[-1]['epoch']} are in {folder}, its resume point beside it"
 
 
-def save_networks(objective: nn.Module, directory: Path) -> None:
+def save_networks(objective: Objective, directory: Path) -> None:
     """Write every network of the objective as <name>.safetensors."""
     for name, network in objective.networks().items():
         save_weights(directory / f"{name}.safetensors", network)

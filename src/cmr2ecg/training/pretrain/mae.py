@@ -8,9 +8,10 @@ from cmr2ecg.losses.masked_reconstruction import reconstruction_loss
 from cmr2ecg.models.mae import MaskedAutoencoder
 from cmr2ecg.models.position_embedding import SINCOS
 from cmr2ecg.models.vit import EcgEncoder, patchify
+from cmr2ecg.training.pretrain.objective import Objective
 
 
-class MaeObjective(nn.Module):
+class MaeObjective(Objective):
     """Reconstruct augmented ECG crops of which a random share of patches is hidden."""
 
     fields = ("ecg",)

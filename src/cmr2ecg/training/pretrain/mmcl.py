@@ -11,14 +11,15 @@ from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.training.distributed import gather
+from cmr2ecg.training.pretrain.objective import Objective
 
 
-class MmclObjective(nn.Module):
+class MmclObjective(Objective):
     """Bring the projections of an ECG and a CMR image of the same subject together."""
 
     fields = ("ecg", "cmr")
     needs_full_batches = True
-    pair = ("ecg", "cmr")
+    pair: tuple[str, str] = ("ecg", "cmr")
 
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()

@@ -22,8 +22,8 @@ from cmr2ecg.training.distributed import processes, rank, synchronise, world
 from cmr2ecg.training.optimizer import absolute_rate
 from cmr2ecg.training.pretrain.health import collapsed
 from cmr2ecg.training.pretrain.loop import LAST_GOOD, pretrain, save_networks
-from cmr2ecg.training.pretrain.training_state import TrainingState
 from cmr2ecg.training.pretrain.objective import Objective
+from cmr2ecg.training.pretrain.training_state import Course
 from cmr2ecg.training.result import digest, provenance
 
 NOT_MEASURES = ("epoch", "train_loss", "val_loss", "learning_rate", "epoch_seconds", "data_wait_share")
@@ -70,9 +70,9 @@ class PretrainingJob:
     @classmethod
     def of(cls, args: argparse.Namespace, module: str) -> "PretrainingJob":
         """Return the job of arguments that `pretrain_parser` has read; module: the step's."""
-        told = {name: getattr(args, name) for name in ("dataset", "split", "output", "settings", "memory_mb", "threads")}
-        wanted = args.settings["method"].get("unpaired", True)
-        return cls(module, **told, unpaired=args.unpaired if wanted else None)
+        unpaired = args.unpaired if args.settings["method"].get("unpaired", True) else None
+        told = (args.dataset, args.split, args.output, args.settings, args.memory_mb, args.threads)
+        return cls(module, *told, unpaired)
 
     @property
     def method(self) -> dict[str, Any]:
@@ -108,8 +108,16 @@ def run_pretraining(
         if world() > 1:
             synchronise(objective)
         train, val = (load_split(job, name, objective.fields) for name in ("train", "val"))
-        kept = {"directory": job.output, "cache_key": cache_key, "label": job.step}
-        state = pretrain(objective, train, val, job.method, precision=machine.precision, **kept)
+        state = pretrain(
+            objective,
+            train,
+            val,
+            job.method,
+            directory=job.output,
+            owner=cache_key,
+            precision=machine.precision,
+            label=job.step,
+        )
         if rank() == 0:
             result = describe(job, objective, state, len(train), len(val))
             if job.unpaired:
@@ -174,9 +182,7 @@ def permuted(eids: np.ndarray, seed: int) -> np.ndarray:
     return mixed
 
 
-def describe(
-    job: PretrainingJob, objective: Objective, state: TrainingState, n_train: int, n_val: int
-) -> dict[str, Any]:
+def describe(job: PretrainingJob, objective: Objective, state: Course, n_train: int, n_val: int) -> dict[str, Any]:
     """Return result.json without its provenance."""
     settings = job.method
     chosen = state.best_epoch if settings["select"] == "best" else len(state.history) - 1

@@ -9,14 +9,15 @@ from cmr2ecg.losses.nt_xent import nt_xent_loss
 from cmr2ecg.models.projector import projector
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.training.distributed import gather
+from cmr2ecg.training.pretrain.objective import Objective
 
 
-class CmrSimclrObjective(nn.Module):
+class CmrSimclrObjective(Objective):
     """Pull two augmented views of the same CMR image together and push other images away."""
 
     fields = ("cmr",)
     needs_full_batches = True
-    pair = ("first_view", "second_view")
+    pair: tuple[str, str] = ("first_view", "second_view")
 
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import normalize
 
 from cmr2ecg.loading.paired_data import PairedData, in_turn
@@ -12,13 +12,14 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.epoch import seed_epoch, to_device
 from cmr2ecg.training.pretrain.health import measure
+from cmr2ecg.training.pretrain.objective import Objective
 
 HEALTH_SUBJECTS = 1024  # enough for the measures where embeddings cost a pass of their own
 VIEWS = 2**31  # in the place of an epoch's number: masks and views of validation
 
 
 @torch.no_grad()
-def validate(objective: nn.Module, data: PairedData, settings: dict, precision: str) -> dict[str, float]:
+def validate(objective: Objective, data: PairedData, settings: dict, precision: str) -> dict[str, float]:
     """Return val_loss over all subjects and the `embedding_measures`; every epoch has the same masks and views.
 
     One process does it all: call it under `distributed.alone` where there are several.
@@ -29,7 +30,9 @@ def validate(objective: nn.Module, data: PairedData, settings: dict, precision: 
     device = next(objective.parameters()).device
     generator = seed_epoch(settings["seed"], VIEWS, device)
     objective.eval()
-    losses, sizes, features = [], [], []
+    losses: list[float] = []
+    sizes: list[int] = []
+    features: list[dict[str, Tensor]] = []
     for batch in data.batches(in_turn(len(data), settings["batch_size"])):
         size = len(next(iter(batch.values())))
         if size == 1 and objective.needs_full_batches:
@@ -45,13 +48,15 @@ def validate(objective: nn.Module, data: PairedData, settings: dict, precision: 
     return {"val_loss": float(np.average(losses, weights=sizes)), **embedding_measures(objective, joined(features))}
 
 
-def judge(objective: nn.Module, prepared: tuple, *, want_embeddings: bool) -> tuple[Tensor, dict[str, Tensor]]:
+def judge(
+    objective: Objective, prepared: tuple[Tensor, ...], *, want_embeddings: bool
+) -> tuple[Tensor, dict[str, Tensor]]:
     """Return the loss and the embeddings by name; one pass gives both where the objective has `loss_from`."""
-    if hasattr(objective, "loss_from"):
+    if objective.loss_from and objective.embeddings:
         embeddings = objective.embeddings(*prepared)
         return objective.loss_from(embeddings), embeddings
     loss = objective.loss(*prepared)
-    return loss, objective.embeddings(*prepared) if want_embeddings and hasattr(objective, "embeddings") else {}
+    return loss, objective.embeddings(*prepared) if want_embeddings and objective.embeddings else {}
 
 
 def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
@@ -60,18 +65,17 @@ def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
     return {name: torch.cat([part[name] for part in parts if name in part]) for name in names}
 
 
-def embedding_measures(objective: nn.Module, features: Mapping[str, Tensor]) -> dict[str, float]:
+def embedding_measures(objective: Objective, features: Mapping[str, Tensor]) -> dict[str, float]:
     """Return the measures of health.py and, where the objective has a `pair`, of retrieval.py with chance beside them.
 
     Empty if an embedding is not finite: then the loss is not either, and says so.
     """
     if not features or not all(z.isfinite().all() for z in features.values()):
         return {}
-    pair = getattr(objective, "pair", None)
-    values = measure(features, pair)
-    if pair:
-        a, b = (features[name] for name in pair)
-        values |= retrieval(a, b, pair)
+    values = measure(features, objective.pair)
+    if objective.pair:
+        a, b = (features[name] for name in objective.pair)
+        values |= retrieval(a, b, objective.pair)
         values |= {f"chance_{name}": value for name, value in chance(len(a)).items()}
     return values
 
@@ -101,7 +105,7 @@ def retrieval(a: Tensor, b: Tensor, names: tuple[str, str]) -> dict[str, float]:
 
     a, b: (n, d) embeddings of positive pairs; names: of a and b, for the keys <a>_to_<b>_r1 ... _median_rank.
     """
-    values = {}
+    values: dict[str, float] = {}
     for queries, candidates, way in ((a, b, "{0}_to_{1}"), (b, a, "{1}_to_{0}")):
         ranks = partner_ranks(queries, candidates)
         way = way.format(*names)
