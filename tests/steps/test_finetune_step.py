@@ -101,7 +101,7 @@ def test_other_labels_train_again_and_nothing_of_the_old_is_left(start, trained,
     labels.to_parquet(tmp_path / "labels.parquet")
     start(finetune, ["cad/100"], labels=tmp_path / "labels.parquet")
     assert len(trained) == 4
-    assert len({json.loads(path.read_text())["owner"] for path in (folder / "cad/100/seeds").glob("*.json")}) == 1
+    assert len({json.loads(path.read_text())["cache_key"] for path in (folder / "cad/100/seeds").glob("*.json")}) == 1
 
 
 def test_a_fit_that_cannot_be_had_says_why_and_the_others_go_on(start, small_dataset, tmp_path, capsys):

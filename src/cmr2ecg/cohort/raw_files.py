@@ -18,7 +18,7 @@ from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
 from cmr2ecg.study.files import UNPAIRED
 
 LOST = "Nothing was changed; if they are to be left out, set accept_lost_files: true for one run."
-Visit = tuple[int, int]  # eid, instance
+Visit = tuple[int, int | None]  # eid, instance; None: any
 
 
 class RawFiles:
@@ -54,11 +54,13 @@ class RawFiles:
             return found
         written = set(names.read_text().split()) if self.simulated else set()
         for kind, field in (("ecg", ECG_FIELD), ("cmr", CMR_FIELD))[: 1 + self.with_cmr]:
-            for visit, file in list_files(self.places[kind], field).items():
-                if f"{kind}/{os.path.basename(file.path)}" not in written:
-                    found[kind][visit] = file
-        for visit, folder in list_segmentations(self.places["segmentations"]).items():
-            found["segmentations"][visit] = Listed(folder)
+            found[kind] |= {
+                visit: file
+                for visit, file in list_files(self.places[kind], field).items()
+                if f"{kind}/{os.path.basename(file.path)}" not in written
+            }
+        segmented = list_segmentations(self.places["segmentations"])
+        found["segmentations"] = {visit: Listed(folder) for visit, folder in segmented.items()}
         return found
 
     @cached_property

@@ -50,7 +50,7 @@ def with_values(folds: Mapping[str, Fold]) -> Mapping[str, Fold]:
     return {**folds, "train": folds["train"].with_values()}
 
 
-def plain(name: str, subjects: Subjects, settings: dict, truth: Path | None) -> np.ndarray:
+def plain(name: str, subjects: Subjects, settings: dict, truth: Path) -> np.ndarray:
     """Return the features (n, d) of all subjects of the job, which no encoder makes."""
     if name == "latents":
         return latents_of(truth, subjects.eids)

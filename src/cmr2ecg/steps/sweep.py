@@ -44,9 +44,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     subset = [] if task.is_regression else [args.subsets / f"{args.target}_100.csv"]
     files = [args.dataset, args.split, args.phenotypes if task.is_regression else args.labels, *subset]
     files += [args.weights] if args.weights else []
-    cache_key = digest(
-        [fixed, models, machine.precision, args.encoder, fingerprint(MODULE), [sha256(path) for path in files]]
-    )
+    contents = [sha256(path) for path in files]
+    cache_key = digest([fixed, models, machine.precision, args.encoder, fingerprint(MODULE), contents])
 
     def train(fits: Sequence[Fit], epochs: int | None) -> Iterable[Outcome]:
         field = "cmr" if is_cmr(args.encoder) else "ecg"

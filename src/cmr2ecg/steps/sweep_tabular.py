@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     tables = Tables(args.covariates, args.split, args.values, args.subset)
     cache_key = digest([fixed, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]])
 
-    def train(fits: Sequence[Fit], _epochs: int) -> Iterable[Outcome]:
+    def train(fits: Sequence[Fit], _epochs: int | None) -> Iterable[Outcome]:
         try:
             problems, _ = problems_of(read_folds(tables, args.target, ("val",)), args.target, threads=args.threads)
         except InputError as error:
