@@ -27,7 +27,7 @@ LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemak
 LOCK := pyproject.toml --universal --python-version 3.11 --no-header --no-emit-index-url --annotation-style=line
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run unlock study results plan config test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config settings test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
 
 help:  ## say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -122,6 +122,9 @@ readme: env  ## put the finished demo's tables and figure into README.md
 
 results: env  ## put the finished study's numbers and figures into docs/results.md
 	python docs/update_results.py
+
+settings: env  ## write config/paper.yaml, its README and its schema from src/cmr2ecg/study/settings
+	python -m cmr2ecg.study.settings.write
 
 lock: env  ## compile pyproject.toml to the pinned files in envs
 	uv pip compile -q $(LOCK) --extra train --group dev --generate-hashes -o envs/requirements.txt

@@ -7,6 +7,7 @@ from cmr2ecg.runtime.imports import SOURCE, imported_names, module_file
 # From the bottom up; rooms of one line do not know each other.
 FLOORS = (
     "runtime",
+    "study.settings",
     "study",
     "raw",
     "ecg cmr tables",

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = ("backup", "plan", "tables.field_list", "steps.read_tabular", "steps.make_figure", "verify")
-INSTALLED = ("numpy", "scipy", "pandas", "torch", "yaml", "jsonschema", "defusedxml", "h5py", "snakemake", "matplotlib")
+INSTALLED = ("numpy", "scipy", "pandas", "torch", "yaml", "pydantic", "defusedxml", "h5py", "snakemake", "matplotlib")
 NAMES = {*sys.stdlib_module_names, *INSTALLED, "sitecustomize", "usercustomize"} - {*sys.builtin_module_names}
 
 

@@ -69,7 +69,7 @@ RESULTS = f"results/{config['cohort']}"
 try:
     for path in workflow.overwrite_configfiles:
         read_config(path)
-    check(config, os.path.join(CLONE, "workflow/schemas/config.schema.yaml"))
+    SETTINGS = check(config)
     check_raw_paths(config["raw"])
     check_files("init", config["init"])
     RAW_FILES = RawFiles(config, RESULTS, main=workflow.is_main_process)

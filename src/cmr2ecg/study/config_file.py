@@ -27,7 +27,7 @@ INTEGER = "tag:yaml.org,2002:int"
 def main(argv: Sequence[str] | None = None) -> None:
     """Check the files that are named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", type=Path, nargs="+", help="config files")
+    parser.add_argument("files", type=Path, nargs="*", help="config files")
     for path in parser.parse_args(argv).files:
         read_config(path)
 
@@ -37,7 +37,7 @@ def check_named(command_line: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--configfile", "--configfiles", type=Path, nargs="+", action="extend", default=[])
     files = parser.parse_known_args(command_line[1:])[0].configfile
-    run(lambda _: [read_config(path) for path in files])
+    run(lambda _: main(["--", *map(str, files)]))
 
 
 def read_config(path: Path | str) -> dict[str, Any]:
