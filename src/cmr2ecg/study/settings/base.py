@@ -5,7 +5,7 @@ config/paper.yaml; config/README.md and the schema have the whole (write.py). Sn
 """
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, overload
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar, overload
 
 from pydantic import (
     AfterValidator,
@@ -115,12 +115,12 @@ def incomplete(value: Any, place: str = "") -> Iterator[tuple[str, bool]]:
 def _as_written(value: Any, check: Any) -> Any:
     """Keep 45 where a number may be 45.0: a step whose settings are the same text as before does not rerun."""
     check(value)
-    return value
+    return _in_64_bits(value, "float_type") if isinstance(value, int) else value
 
 
-def _in_64_bits(value: int) -> int:
+def _in_64_bits(value: int, kind: Literal["int_type", "float_type"] = "int_type") -> int:
     if abs(value) >= 2**63:
-        raise PydanticCustomError("int_type", "beyond 64 bits")
+        raise PydanticCustomError(kind, "beyond 64 bits")
     return value
 
 
@@ -135,7 +135,7 @@ def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
 
 
 AS_WRITTEN = (WrapValidator(_as_written), PlainSerializer(lambda value: value))
-FITS = AfterValidator(_in_64_bits)
+FITS = AfterValidator(lambda value: _in_64_bits(value))
 LIST = BeforeValidator(_tuple)
 DISTINCT = (AfterValidator(_distinct), Field(json_schema_extra={"uniqueItems": True}))
 
@@ -153,7 +153,6 @@ Percent = Annotated[int, Field(ge=1, le=100)]
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Path = Annotated[str, Field(min_length=1)]
 
-Row = Annotated[tuple[T, ...], LIST]
 Pair = Annotated[tuple[T, ...], Field(min_length=2, max_length=2), LIST]
 Values = Annotated[tuple[T, ...], LIST, *DISTINCT]
 Some = Annotated[tuple[T, ...], Field(min_length=1), LIST, *DISTINCT]

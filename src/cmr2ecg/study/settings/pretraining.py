@@ -158,7 +158,7 @@ class Cmr(Section):
     seed: TrainingSeed = 2022
     epochs: Epochs = setting(500, "passes over the training set; authors")
     batch_size: PairBatch = setting(256, "images a step")
-    temperature: Temperature = 0.1
+    temperature: Temperature = setting(0.1, "tau of the NT-Xent loss")
     base_lr: Rate = setting(1e-4, "authors; lr = base_lr x batch_size / lr_reference_batch")
     lr_reference_batch: Reference = 256
     warmup_fraction: Warmup = 0.1

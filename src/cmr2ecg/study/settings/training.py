@@ -39,8 +39,8 @@ Betas = Annotated[
 Optimizer = Annotated[
     Literal["adamw", "adam_l2"],
     Field(
-        description="adamw, or adam_l2, Adam with the weight decay in the gradient (authors). Of every parameter; so "
-        "are the authors' contrastive trainings"
+        description="adamw, or adam_l2, Adam with the weight decay in the gradient (authors). Of every "
+        "parameter, as in their contrastive trainings"
     ),
 ]
 DropPath = Annotated[BelowOne, Field(description="probability that a block of the ECG encoder is skipped")]

@@ -3,7 +3,7 @@
 import difflib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
@@ -57,7 +57,7 @@ def validated(kind: type[S], given: Any, name: str = "settings") -> S:
     try:
         section = kind.model_validate(given)
     except ValidationError as error:
-        complaint = _explain(min(error.errors(include_url=False), key=_order))
+        complaint = _explain(min(error.errors(include_url=False), key=_order), kind)
         raise InputError(f"{name}: {' '.join(complaint.split())}") from None
     for absent in incomplete(section):
         raise InputError(f"{name}: {_explain_absent(*absent)}")
@@ -70,7 +70,7 @@ def _order(error: ErrorDetails) -> tuple[bool, bool, str]:
     return known, error["type"] == "too_short", _dotted(error["loc"])
 
 
-def _explain(error: ErrorDetails) -> str:
+def _explain(error: ErrorDetails, section: type[Section]) -> str:
     path, kind, given = _dotted(error["loc"]), error["type"], error.get("ctx", {})
     if kind == "unknown_key":
         return _unknown_key(path, given["key"], given["known"])
@@ -78,8 +78,8 @@ def _explain(error: ErrorDetails) -> str:
         known = _choices(given) if kind == "literal_error" else []
         return _unknown_key(_dotted(error["loc"][:-2]), str(error["loc"][-2]), known)
     if kind in KINDS:
-        return _explain_type(path, error["input"], KINDS[kind])
-    return f"{_is(path, error['input'])}; {_wanted(kind, given)}"
+        return _explain_type(path, error["input"], KINDS[kind], " or null" * _takes_null(section, error["loc"]))
+    return f"{_is(path, error['input'])}; {_wanted(kind, given) or error['msg']}"
 
 
 def _wanted(kind: str, given: Mapping[str, Any]) -> str:
@@ -89,15 +89,11 @@ def _wanted(kind: str, given: Mapping[str, Any]) -> str:
         choices = _choices(given)
         return f"{'one of ' * (len(choices) > 1)}{', '.join(choices)} is wanted"
     if kind == "string_pattern_mismatch":
-        return "wanted: " + next(text for start, text in MEANINGS.items() if given["pattern"].startswith(start))
-    if kind == "too_short":
-        shape = (
-            "at least {min_length} key(s)" if given["field_type"] == "Dictionary" else "a list of at least {min_length}"
-        )
-    else:
-        shape = BOUNDS[kind]
-    plain = {name: int(value) if value in (0, 1) else value for name, value in given.items()}
-    return f"{shape.format(**plain)} is wanted"
+        return "".join(f"wanted: {text}" for start, text in MEANINGS.items() if given["pattern"].startswith(start))
+    few_keys = kind == "too_short" and given["field_type"] == "Dictionary"
+    shape = "at least {min_length} key(s)" if few_keys else BOUNDS.get(kind)
+    plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in given.items()}
+    return f"{shape.format(**plain)} is wanted" if shape else ""
 
 
 def _choices(given: Mapping[str, Any]) -> list[str]:
@@ -123,10 +119,19 @@ def _is(path: str, value: Any) -> str:
     return f"{path or 'the whole configuration'} is {shown}"
 
 
-def _explain_type(path: str, value: Any, wanted: str) -> str:
+def _takes_null(kind: Any, path: Sequence[str | int]) -> bool:
+    """Return whether null may stand at a place below sections."""
+    for part in path:
+        if not (isinstance(kind, type) and issubclass(kind, Section)):
+            return False
+        kind = kind.model_fields[kind.keys()[str(part)]].annotation
+    return type(None) in get_args(kind)
+
+
+def _explain_type(path: str, value: Any, wanted: str, or_null: str) -> str:
     kinds = {str: "text", bool: "true or false", type(None): "nothing", dict: "a map", list: "a list"}
     kind = kinds.get(type(value), type(value).__name__)
-    return f"{_is(path, value)} ({kind}), {wanted} is wanted{_type_hint(value, wanted)}"
+    return f"{_is(path, value)} ({kind}), {wanted}{or_null} is wanted{_type_hint(value, wanted)}"
 
 
 def _type_hint(value: Any, wanted: str) -> str:
