@@ -8,7 +8,7 @@ import pytest
 
 from cmr2ecg.cohort.dataset import ecg_alone, pair, with_unpaired, write_dataset
 from cmr2ecg.cohort.flow import Flow
-from cmr2ecg.loading.shard_reader import Rows
+from cmr2ecg.loading.shard_reader import ShardReader
 from cmr2ecg.runtime.command import InputError
 
 EIDS = 9_000_001 + np.random.default_rng(0).choice(500, 200, replace=False)
@@ -93,7 +93,7 @@ def test_no_unpaired_ecg_is_a_file_without_rows(tmp_path):
     write_dataset(tmp_path / "x.h5", tmp_path / "x.h5", np.array([], np.int64), {"ecg": shards})
     with h5py.File(tmp_path / "x.h5") as file:
         assert file["ecg"].shape == (0, 4) and file["eid"].dtype == np.int64
-        assert len(Rows(file, "ecg").row) == 0
+        assert len(ShardReader(file, "ecg").row) == 0
 
 
 def test_nobody_left_is_an_error_that_says_why():

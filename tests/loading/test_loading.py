@@ -10,7 +10,7 @@ import torch
 
 from cmr2ecg.cohort.dataset import write_dataset
 from cmr2ecg.loading.paired_data import PairedData, in_turn, read_ahead
-from cmr2ecg.loading.shard_reader import Rows
+from cmr2ecg.loading.shard_reader import ShardReader
 from cmr2ecg.runtime.command import InputError
 
 EIDS = 9000001 + np.arange(0, 60, 2)
@@ -34,7 +34,7 @@ def test_rows_read_from_shards_equal_the_virtual_dataset(sharded):
     order = np.random.default_rng(0).permutation(len(EIDS))
     with h5py.File(sharded) as file:
         for name in ("ecg", "cmr"):
-            assert np.array_equal(Rows(file, name).read(order), file[name][:][order])
+            assert np.array_equal(ShardReader(file, name).read(order), file[name][:][order])
 
 
 @pytest.mark.parametrize("memory_mb", [0, 100])

@@ -226,7 +226,7 @@ def test_every_encoder_starts_from_the_same_fixed_position_embedding_unless_told
     assert learnt.pos_embed.equal(fixed.pos_embed) and learnt.pos_embed.requires_grad
     random = EcgEncoder(**small, position_embedding={"init": "random", "trainable": True})
     assert random.pos_embed.std().item() == pytest.approx(0.02, rel=0.15)
-    with pytest.raises(ValueError, match="sincos or random is wanted"):
+    with pytest.raises(ValueError, match="expected sincos or random"):
         EcgEncoder(**small, position_embedding={"init": "learned", "trainable": True})
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cmr2ecg.predict.pool import WorkerDied, ahead, start_pool
+from cmr2ecg.predict.pool import WorkerDied, prefetch, start_pool
 from cmr2ecg.predict.records import Record, Source
 from cmr2ecg.predict.run import read_in
 from cmr2ecg.runtime.imports import SOURCE
@@ -80,7 +80,7 @@ def test_results_come_in_order_and_few_are_under_way():
     for at_once in (True, False):
         started.clear()
         with ThreadPoolExecutor(2) as pool:
-            for number, result in enumerate(ahead(pool, work, ((n,) for n in range(50)), 4, at_once)):
+            for number, result in enumerate(prefetch(pool, work, ((n,) for n in range(50)), 4, at_once)):
                 assert result == number and max(started) <= number + 4
 
 

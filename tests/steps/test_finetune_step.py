@@ -41,9 +41,9 @@ def trained(monkeypatch):
     """Return a list that names each training of a seed."""
     names, whole = [], module.train_resumably
 
-    def counted(fit, path, owner):
+    def counted(fit, path, cache_key):
         names.append((fit.setup.task.target, len(fit.train.eids), fit.seed))
-        return whole(fit, path, owner)
+        return whole(fit, path, cache_key)
 
     monkeypatch.setattr(module, "train_resumably", counted)
     return names

@@ -174,8 +174,8 @@ def test_other_labels_make_every_trial_anew(study):
     split[:-1].to_csv(each.hidden / "split.csv", index=False)
     each.job(TRIALS[:2])
     assert each.trained() == {"rung_0pack_0.cost.json": 2}
-    owners = {json.loads(line)["owner"] for line in (each.folder / "sweep/finished/rung_0_pack_0.jsonl").open()}
-    assert len(owners) == 1
+    cache_keys = {json.loads(line)["cache_key"] for line in (each.folder / "sweep/finished/rung_0_pack_0.jsonl").open()}
+    assert len(cache_keys) == 1
 
 
 def test_halving_over_two_rounds_of_jobs(study):

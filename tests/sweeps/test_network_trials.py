@@ -20,9 +20,9 @@ def setup(small_dataset, small_models):
 
 @pytest.fixture
 def outcomes(setup, tmp_path):
-    def run(stop, folder="states", owner="now", axes=AXES, **changed):
+    def run(stop, folder="states", cache_key="now", axes=AXES, **changed):
         fits = fits_of(combinations(axes), [0])
-        kept = {"states": tmp_path / folder, "owner": owner}
+        kept = {"states": tmp_path / folder, "cache_key": cache_key}
         return {o.trial: o for o in network_outcomes(setup, {**FIXED, **changed}, fits, stop, **kept)}
 
     return run
@@ -39,7 +39,7 @@ def test_a_trial_that_goes_on_equals_one_that_never_stopped(outcomes, tmp_path):
 
 
 def test_a_resume_point_of_other_data_or_code_is_not_taken_up(outcomes):
-    outcomes(2, owner="before")
+    outcomes(2, cache_key="before")
     assert outcomes(4)[trial_id({"base_lr": 3e-3, "batch_size": 8})].scores == (
         outcomes(4, "fresh")[trial_id({"base_lr": 3e-3, "batch_size": 8})].scores
     )

@@ -33,8 +33,8 @@ def value(settings, seed, epoch):
     return settings["batch_size"] / 100 + settings["base_lr"] * (1 - 0.5**epoch) + seed / 1000
 
 
-def store(folder, own="rung_0_pack_0", owner="data, weights, code"):
-    return Store(folder / "finished", own, owner)
+def store(folder, own="rung_0_pack_0", cache_key="data, weights, code"):
+    return Store(folder / "finished", own, cache_key)
 
 
 def test_only_what_is_missing_is_trained(tmp_path):
@@ -67,24 +67,24 @@ def test_a_killed_job_goes_on_after_its_last_finished_trial(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run_pack(fits, 4, store(tmp_path), Counter(dies_at=4))
     path = tmp_path / "finished/rung_0_pack_0.jsonl"
-    path.write_text(path.read_text() + '{"owner": "data, weights, code", "tri')  # the line that was being written
+    path.write_text(path.read_text() + '{"cache_key": "data, weights, code", "tri')  # the line that was being written
     rest = Counter()
     resumed = run_pack(fits, 4, store(tmp_path), rest)
     assert len(rest.trained) == 2
     assert resumed == run_pack(fits, 4, store(tmp_path / "whole"), Counter())
 
 
-@pytest.mark.parametrize("owner", ["other data", "other code"])
-def test_trials_of_other_data_or_code_are_dropped(tmp_path, owner):
+@pytest.mark.parametrize("cache_key", ["other data", "other code"])
+def test_trials_of_other_data_or_code_are_dropped(tmp_path, cache_key):
     fits = fits_of(TRIALS, [0])
     run_pack(fits, 4, store(tmp_path), Counter())
     again = Counter()
-    run_pack(fits, 4, store(tmp_path, owner=owner), again)
+    run_pack(fits, 4, store(tmp_path, cache_key=cache_key), again)
     assert len(again.trained) == 6
-    owners = {
-        json.loads(line)["owner"] for line in (tmp_path / "finished/rung_0_pack_0.jsonl").read_text().splitlines()
+    cache_keys = {
+        json.loads(line)["cache_key"] for line in (tmp_path / "finished/rung_0_pack_0.jsonl").read_text().splitlines()
     }
-    assert owners == {owner}
+    assert cache_keys == {cache_key}
 
 
 def test_more_epochs_go_on_and_fewer_are_cut_from_what_is_there(tmp_path):
@@ -152,8 +152,8 @@ def test_what_a_finished_sweep_no_longer_needs_goes(tmp_path):
     (tmp_path / "rung_0").mkdir()
     for name in ("pack_0.json", "pack_0.cost.json", "pack_7.json", "pack_7.cost.json"):
         (tmp_path / "rung_0" / name).write_text("[]")
-    for own, owner in (("rung_0_pack_0", "now"), ("rung_0_pack_7", "now"), ("rung_0_pack_9", "before")):
-        store(tmp_path, own, owner).add(Outcome("a", 0, [0.5], 1.0, True))
+    for own, cache_key in (("rung_0_pack_0", "now"), ("rung_0_pack_7", "now"), ("rung_0_pack_9", "before")):
+        store(tmp_path, own, cache_key).add(Outcome("a", 0, [0.5], 1.0, True))
     clean_store(tmp_path, {"rung_0_pack_0"})
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     assert left >= {"rung_0/pack_0.json", "rung_0/pack_0.cost.json", "finished/rung_0_pack_7.jsonl"}

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from training.pretrain.small_objectives import OBJECTIVES, small_objective
 
 from cmr2ecg.training.distributed import (
-    alone,
     average,
     average_gradients,
     processes,
     rank,
+    single_process,
     slice_of,
     synchronise,
     take_rows,
@@ -46,13 +46,13 @@ def compare(objective: nn.Module, settings: dict) -> dict[str, float]:
         "ecg": torch.randn(BATCH, 12, 5000, generator=generator),
         "cmr": torch.rand(BATCH, 3, 32, 32, generator=generator),
     }
-    with alone():
+    with single_process():
         prepared = objective.prepare(batch, shared(generator.manual_seed(2), BATCH), augment=True)
     own = {name: slice_of(value, rank(), world()) for name, value in batch.items()}
     mine = objective.prepare(own, shared(generator.manual_seed(2), BATCH), augment=True)
     wanted = [own_part(value) for value in prepared]
     together, separate = copy.deepcopy(objective), copy.deepcopy(objective)
-    with alone():
+    with single_process():
         whole_loss = step(objective, prepared)
         separate_loss = step(separate, wanted)
     synchronise(together)

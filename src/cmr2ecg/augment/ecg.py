@@ -68,7 +68,7 @@ def add_noise(x: Tensor, sigma: float, kind: str, generator: Generator) -> Tenso
         return noise.mul_(sigma).add_(x)
     if kind == "multiplicative":
         return noise.mul_(MULTIPLICATIVE_SHARE * sigma).add_(1).mul_(x)
-    raise ValueError(f"noise_kind is {kind!r}; additive or multiplicative is wanted")
+    raise ValueError(f"noise_kind is {kind!r}; expected additive or multiplicative")
 
 
 def rescale(x: Tensor, sigma: float, generator: Generator) -> Tensor:

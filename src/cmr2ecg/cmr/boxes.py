@@ -11,7 +11,7 @@ from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import InputError
 
 COLUMNS = ("eid", "row0", "column0", "height", "width")
-LARGEST = 10_000  # pixels
+MAX_PIXELS = 10_000  # pixels
 MAX_BYTES = 20_000_000  # 500,000 boxes
 MAX_LINE = 10_000
 MAX_EID = 10**9
@@ -73,5 +73,5 @@ def _box(cells: Sequence[str]) -> tuple[int, Box] | None:
         return None
     box = row, column, height, width
     sound = math.isfinite(eid) and eid % 1 == 0 and 0 < eid < MAX_EID and not any("_" in cell for cell in cells)
-    sound = sound and all(abs(number) < LARGEST for number in box) and height >= 1 and width >= 1
+    sound = sound and all(abs(number) < MAX_PIXELS for number in box) and height >= 1 and width >= 1
     return (int(eid), box) if sound else None

@@ -12,7 +12,7 @@ from cmr2ecg.raw.rejection import Rejection
 
 Box = tuple[float, float, float, float]  # row0, column0, height, width in pixels of the raw frame, edges
 
-SMALLEST_BOX = 8  # pixels of a box by hand that lie in the frame
+MIN_BOX_PIXELS = 8  # pixels of a box by hand that lie in the frame
 ROOM_MM = 25.0  # from the left ventricular blood pool to the edge of the box: its wall, and at least 10 mm more
 
 
@@ -94,7 +94,7 @@ def _find(values: np.ndarray, spacing_mm: tuple[float, float], within: Box | Non
     first = [max(0, int(start)) for start in within[:2]]
     last = [max(0, int(np.ceil(start + length))) for start, length in zip(within[:2], within[2:], strict=True)]
     part = values[:, first[0] : last[0], first[1] : last[1]]
-    if min(part.shape) < SMALLEST_BOX:
+    if min(part.shape) < MIN_BOX_PIXELS:
         raise Rejection("box by hand outside the frame", f"{part.shape[1]} x {part.shape[2]} pixels within it")
     heart = find_heart(np.ascontiguousarray(part), spacing_mm)
     centre, middle = (tuple(np.add(place, first).tolist()) for place in (heart.centre, heart.middle))

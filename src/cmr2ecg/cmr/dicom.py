@@ -13,7 +13,7 @@ from cmr2ecg.raw.rejection import Rejection
 SIDE_PIXELS = (16, 1024)
 SPACING_MM = (0.2, 20.0)
 OVERLAYS = 4  # different upper parts: two overlays make four
-FARTHEST_MM = 5_000.0  # from the scanner's centre
+MAX_POSITION_MM = 5_000.0  # from the scanner's centre
 NATIVE = (IMPLICIT_LITTLE, "1.2.840.10008.1.2.1", EXPLICIT_BIG)
 JPEG_LOSSLESS = ("1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70")
 # Tags by their names in DICOM PS3.6.
@@ -209,7 +209,7 @@ def _spacing(values: dict[int, bytes]) -> tuple[float, float]:
 
 def _position(values: dict[int, bytes]) -> tuple[float, ...] | None:
     found = _finite(values, POSITION, 3)
-    return found if found and 0 < max(map(abs, found)) < FARTHEST_MM else None
+    return found if found and 0 < max(map(abs, found)) < MAX_POSITION_MM else None
 
 
 def _text(values: dict[int, bytes], tag: int) -> str:

@@ -17,7 +17,7 @@ from cmr2ecg.cmr.ventricle import REACH_MM, Spacing, bell, in_pixels, left_ventr
 from cmr2ecg.raw.rejection import Rejection
 
 SMOOTH_BEAT = 0.02  # standard deviation of the smoothing over time, as a share of the beat
-MOST_OFF = 0.1  # share of the beat by which the frame of a phase may be off where frames are missing
+MAX_PHASE_ERROR = 0.1  # share of the beat by which the frame of a phase may be off where frames are missing
 PHASES = ("es", "ed", "mid")
 NAMES = {"es": "end-systole", "ed": "end-diastole", "mid": "mid-phase"}
 
@@ -63,12 +63,12 @@ def phases_that_may_be_missing(chosen: Sequence[int], channels: Sequence[str], t
         taken: where each frame of the beat was taken, see `Cine`; () if none is missing.
 
     Raises:
-        Rejection: the middle of the hole is farther than MOST_OFF of the beat from any frame.
+        Rejection: the middle of the hole is farther than MAX_PHASE_ERROR of the beat from any frame.
     """
     notes = []
     for phase, frame in zip(channels, chosen, strict=True):
         hole = _hole(frame, taken, beside=phase != "mid") if taken else 0
-        if (hole + 1) / 2 > MOST_OFF * len(taken) and hole > 1:
+        if (hole + 1) / 2 > MAX_PHASE_ERROR * len(taken) and hole > 1:
             raise Rejection(f"no {NAMES[phase]} in the cine", f"{hole} frames are missing there")
         if hole:
             notes.append(f"{NAMES[phase]} may be missing")

@@ -20,13 +20,13 @@ LOSSLESS_FRAME, HUFFMAN, SCAN, RESTART_INTERVAL = 0xC3, 0xC4, 0xDA, 0xDD
 # Other kinds of frames and hierarchical images: what follows them could be larger than what was checked.
 OTHER_FRAMES = frozenset({*range(0xC0, 0xD0)} - {LOSSLESS_FRAME, HUFFMAN, 0xC8, 0xCC}) | {0xDC, 0xDE, 0xDF}
 FIRST_RESTART, STUFFED = 0xD0, 0x00
-MOST_BYTES = 8  # of a pixel: 16 bits of code and 16 of difference, and as much again where each byte is stuffed
-MOST_TABLES = 64
+MAX_PIXEL_BYTES = 8  # of a pixel: 16 bits of code and 16 of difference, and as much again where each byte is stuffed
+MAX_TABLES = 64
 
 
 @dataclass(frozen=True)
 class Headers:
-    """What stands in front of the pixels of an image.
+    """What is in front of the pixels of an image.
 
     precision: bits of a value; shape: rows, columns; table: Huffman code; selection: kind of prediction, 1 to 7.
     rows: between restarts; start: where the coded values begin in the stream.
@@ -71,7 +71,7 @@ def decode_lossless(stream: bytes, shape: tuple[int, int]) -> np.ndarray:
         raise Rejection("undecodable DICOM", "JPEG markers") from error
     rows, step = shape[0], headers.rows
     coded, count = stream[headers.start : -len(IMAGE_END)], -(-rows // step)
-    if len(coded) > MOST_BYTES * rows * shape[1] + 3 * count:  # before anything is unpacked
+    if len(coded) > MAX_PIXEL_BYTES * rows * shape[1] + 3 * count:  # before anything is unpacked
         raise Rejection("undecodable DICOM", "JPEG longer than its pixels")
     pieces = _between_restarts(coded, count)
     pixels = np.empty(shape, np.uint8 if headers.precision <= 8 else np.uint16)
@@ -110,7 +110,7 @@ def _headers(stream: bytes, shape: tuple[int, int]) -> Headers:
             frame = _frame(body, shape)
         elif marker == HUFFMAN:
             defined += 1
-            if defined > MOST_TABLES:
+            if defined > MAX_TABLES:
                 break
             tables |= _tables(body)
         elif marker == RESTART_INTERVAL:
@@ -157,7 +157,7 @@ def _between_restarts(coded: bytes, count: int) -> list[np.ndarray]:
     """Return the `count` pieces of bytes (uint8) between restarts, without those stuffed in behind 0xFF.
 
     Raises:
-        Rejection: if there are more or fewer, or another marker stands there.
+        Rejection: if there are more or fewer, or another marker is there.
     """
     values = np.frombuffer(coded, np.uint8)
     marks = np.flatnonzero(values[:-1] == 0xFF) + 1

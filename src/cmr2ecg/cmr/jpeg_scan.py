@@ -12,8 +12,8 @@ import numpy as np
 
 from cmr2ecg.raw.rejection import Rejection
 
-LONGEST, MOST_BITS = 16, 16  # bits of a code, and of a difference
-FARTHEST = LONGEST + MOST_BITS  # bits from one code to the next
+MAX_CODE_BITS, MAX_DIFFERENCE_BITS = 16, 16  # bits of a code, and of a difference
+MAX_STEP_BITS = MAX_CODE_BITS + MAX_DIFFERENCE_BITS  # bits from one code to the next
 
 
 @dataclass(frozen=True)
@@ -30,12 +30,12 @@ def huffman_table(counts: bytes, sizes: bytes) -> HuffmanTable:
     Raises:
         Rejection: if these are no code.
     """
-    length, size = np.zeros(1 << LONGEST, np.uint8), np.zeros(1 << LONGEST, np.uint8)
+    length, size = np.zeros(1 << MAX_CODE_BITS, np.uint8), np.zeros(1 << MAX_CODE_BITS, np.uint8)
     place, meanings = 0, iter(sizes)
     for bits, count in enumerate(counts, 1):
         for meaning in [next(meanings) for _ in range(count)]:
-            end = place + (1 << LONGEST - bits)
-            if end > 1 << LONGEST or meaning > MOST_BITS:
+            end = place + (1 << MAX_CODE_BITS - bits)
+            if end > 1 << MAX_CODE_BITS or meaning > MAX_DIFFERENCE_BITS:
                 raise Rejection("undecodable DICOM", "JPEG Huffman table")
             length[place:end], size[place:end] = bits, meaning
             place = end
@@ -51,7 +51,7 @@ def decode_rows(
         Rejection: if the bytes hold other than that many codes, or values of more bits than `precision`.
     """
     found = predicted(differences(coded, shape[0] * shape[1], table).reshape(shape), selection, precision)
-    if precision < MOST_BITS and (found >> precision).any():
+    if precision < MAX_DIFFERENCE_BITS and (found >> precision).any():
         raise Rejection("undecodable DICOM", "JPEG of damaged values")
     return found
 
@@ -62,11 +62,11 @@ def differences(coded: np.ndarray, count: int, table: HuffmanTable) -> np.ndarra
     Raises:
         Rejection: if they do not.
     """
-    wide = np.concatenate([coded, np.zeros(FARTHEST // 8 + 4, np.uint8)]).astype(np.uint32)
+    wide = np.concatenate([coded, np.zeros(MAX_STEP_BITS // 8 + 4, np.uint8)]).astype(np.uint32)
     three = wide[:-2] << 16 | wide[1:-1] << 8 | wide[2:]
     window = (three[:, None] >> np.arange(8, 0, -1, dtype=np.uint32)).astype(np.uint16).ravel()  # 16 bits from each bit
     length, size = table.length[window], table.size[window]
-    step = np.where(length > 0, length + size * (size < MOST_BITS), 0).astype(np.uint8)
+    step = np.where(length > 0, length + size * (size < MAX_DIFFERENCE_BITS), 0).astype(np.uint8)
     step[8 * len(coded) :] = 0  # nothing begins behind the end
     steps, place, places = step.tobytes(), 0, []
     for _ in range(count):
@@ -76,9 +76,9 @@ def differences(coded: np.ndarray, count: int, table: HuffmanTable) -> np.ndarra
     if not step[at].all() or not 0 <= 8 * len(coded) - place < 8:
         raise Rejection("undecodable DICOM", "JPEG of damaged codes")
     size = size[at].astype(np.int64)
-    bits = window[at + length[at]].astype(np.int64) >> (MOST_BITS - size)
+    bits = window[at + length[at]].astype(np.int64) >> (MAX_DIFFERENCE_BITS - size)
     negative = bits < 1 << np.maximum(size - 1, 0)
-    return np.where(size == MOST_BITS, 1 << 15, np.where(negative, bits - (1 << size) + 1, bits))
+    return np.where(size == MAX_DIFFERENCE_BITS, 1 << 15, np.where(negative, bits - (1 << size) + 1, bits))
 
 
 def predicted(difference: np.ndarray, selection: int, precision: int) -> np.ndarray:

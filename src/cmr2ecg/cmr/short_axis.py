@@ -35,7 +35,7 @@ class Cine:
     slice_index: 0-based from the base in the stack; slices: size of the stack.
     missing: frames of the beat that were absent, undecodable or did not fit.
     place: where the slice lies in the patient, None if unknown.
-    notes: what was unusual and how it was mended.
+    notes: what was unusual and how it was fixed.
     taken: index at which each frame was taken, another one for a copy; () if there are no copies.
     """
 

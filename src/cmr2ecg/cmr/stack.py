@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from cmr2ecg.cmr.dicom import Header
 
 TOWARDS_APEX = np.array([1.0, -1.0, -1.0]) / np.sqrt(3)  # left, front, down in DICOM's axes (left, back, up)
-LEAST_DIRECTION = 0.2  # cosine below which the stack's direction says nothing about base and apex
+MIN_DIRECTION = 0.2  # cosine below which the stack's direction says nothing about base and apex
 PARALLEL = 0.996  # cosine of 5 degrees
 SAME_MM = 1.0  # slices closer than this are the same place
 GAP = 1.5  # times the usual distance
-MOST_PLACES = 50  # from base to apex in the usual distance; a stack has 8 to 13
+MAX_PLACES = 50  # from base to apex in the usual distance; a stack has 8 to 13
 
 
 @dataclass(frozen=True)
@@ -83,21 +83,21 @@ def _depths(slices: Sequence[Slice]) -> tuple[list[float], list[str]]:
     if numbered and not _apart(depths):
         return by_number, ["slice positions do not fit"]
     sign = _sign(normal)
-    if numbered and abs(normal @ TOWARDS_APEX) < LEAST_DIRECTION:
+    if numbered and abs(normal @ TOWARDS_APEX) < MIN_DIRECTION:
         order = np.array(numbers, float)
         sign = -1.0 if np.sum((order - order.mean()) * depths) < 0 else 1.0
     return (sign * depths).tolist(), []
 
 
 def _apart(depths: np.ndarray) -> bool:
-    """Return whether slices lie like those of one stack: no three at one place, none beyond MOST_PLACES."""
+    """Return whether slices lie like those of one stack: no three at one place, none beyond MAX_PLACES."""
     depths = np.sort(depths)
     if len(depths) == 1:
         return True
     steps = np.diff(depths)
     apart = steps[steps >= SAME_MM]
     crowded = not apart.size or (depths[2:] - depths[:-2] < SAME_MM).any()
-    return not crowded and float(apart.sum() / np.median(apart)) < MOST_PLACES
+    return not crowded and float(apart.sum() / np.median(apart)) < MAX_PLACES
 
 
 def _plane(header: Header) -> tuple[tuple[float, ...], NDArray[np.float64]] | None:

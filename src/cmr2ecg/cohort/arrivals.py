@@ -16,7 +16,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import atomic
 
 LATER_SUBJECTS = 1000  # of a shard that later subjects fill; about those of the paper's 40 shards
-MOST_LOST = 0.1  # of the known subjects may lose their files of a kind without a question
+MAX_LOST_SHARE = 0.1  # of the known subjects may lose their files of a kind without a question
 HEADER = "eid,shard,files"
 NOTE = "# shards: {}, every subject: {}"
 
@@ -79,10 +79,10 @@ class Ledger:
         return self.without(eid for eid, place in self.places.items() if place != shard)
 
 
-def check_files_remain(known: Ledger, kind: str, found: Container[int], mend: str) -> None:
+def check_files_remain(known: Ledger, kind: str, found: Container[int], advice: str) -> None:
     """Stop if many of the known subjects had raw files of a kind and have none any more, as on a disk that is missing.
 
-    found: the eids that have some now. mend: what else to do about it.
+    found: the eids that have some now. advice: what else to do about it.
 
     Raises:
         InputError: names raw.ecg or raw.cmr, with counts; nothing has been changed by then.
@@ -92,13 +92,13 @@ def check_files_remain(known: Ledger, kind: str, found: Container[int], mend: st
     if many_lost(gone, len(had)):
         raise InputError(
             f"raw.{kind}: {gone:,} of {len(had):,} known subjects have no file there any more; is a disk not "
-            f"mounted, or the path another? {mend}"
+            f"mounted, or the path another? {advice}"
         )
 
 
 def many_lost(gone: int, of: int) -> bool:
     """Say whether so many of the known subjects lost their files that the folder itself must be wrong."""
-    return gone > 1 and gone > MOST_LOST * of
+    return gone > 1 and gone > MAX_LOST_SHARE * of
 
 
 def first_ledger(eids: Iterable[int], shards: int, *, complete: bool = True) -> Ledger:

@@ -15,7 +15,7 @@ Groups = Sequence[tuple[str, Sequence[int]]]  # kind, rows
 
 
 def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, visits: pd.DataFrame) -> None:
-    """Stop unless each subject of the data set stands once, with one visit, one row of labels and one split.
+    """Stop unless each subject of the data set is there once, with one visit, one row of labels and one split.
 
     Args:
         eids: (n,) of the data set.
@@ -49,7 +49,7 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
 
 
 def check_unpaired(eids: np.ndarray, unpaired: np.ndarray) -> None:
-    """Stop unless each unpaired subject stands once and is not in the data set.
+    """Stop unless each unpaired subject is there once and is not in the data set.
 
     eids: (n,) of the data set. unpaired: (m,) of unpaired.h5.
 

@@ -5,7 +5,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.loading.labels import FEWEST_VALUES
+from cmr2ecg.loading.labels import MIN_VALUES
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.targets import WHOLE, is_regression
 
@@ -28,13 +28,13 @@ def random_subsets(eids: np.ndarray, *, fraction: float, minimum_pairs: int, see
     """Return eid of `fraction` percent of some subjects, in order; of several draws one below the other, with `draw`.
 
     Each draw shuffles the subjects once, by `seed` and its number, and takes the first, so that within a draw a smaller
-    fraction lies within every larger one. No subset is smaller than a phenotype needs (FEWEST_VALUES) or than the
+    fraction lies within every larger one. No subset is smaller than a phenotype needs (MIN_VALUES) or than the
     smallest of a disease, twice `minimum_pairs`.
 
     eids: (n,) of those who have a value.
     """
     eids = np.sort(eids)
-    size = subset_size(len(eids), fraction, max(FEWEST_VALUES, 2 * minimum_pairs))
+    size = subset_size(len(eids), fraction, max(MIN_VALUES, 2 * minimum_pairs))
     drawn = [np.sort(np.random.default_rng([seed, draw]).permutation(eids)[:size]) for draw in range(draws)]
     if draws == 1:
         return pd.DataFrame({"eid": drawn[0]})

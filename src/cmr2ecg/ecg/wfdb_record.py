@@ -1,7 +1,7 @@
 """Read a 12-lead ECG from a WFDB record: a text header (.hea) and the signal files it names, both beside each other.
 
 Only records of one segment in the plain (not compressed) formats are read. The header that is read is the file that
-was asked for, whatever name stands in it.
+was asked for, whatever name it holds.
 """
 
 import os
@@ -23,7 +23,7 @@ MAX_SIGNAL_BYTES = 50_000_000  # of 10 s 120 kB, of half an hour 11 MB
 def read_wfdb(path: Path | str) -> Ecg:
     """Read the twelve leads of the record whose header is `path`, in any order and case.
 
-    Rate, unit and gain must stand in the header, and each lead's checksum must be right. The number of samples may be
+    Rate, unit and gain must be in the header, and each lead's checksum must be right. The number of samples may be
     missing; the files then tell. Signals that are none of the leads may have any unit and rate.
 
     Raises:

@@ -58,7 +58,7 @@ def require_both_classes(labels: np.ndarray, what: str) -> None:
         )
 
 
-FEWEST_VALUES = 10  # of a phenotype in the training set
+MIN_VALUES = 10  # of a phenotype in the training set
 
 
 def output_names(target: str) -> list[str]:
@@ -88,7 +88,7 @@ def unusable(target: str, train: np.ndarray, val: np.ndarray) -> str:
 
     train, val: (n,) values, NaN where absent.
     """
-    for where, values, fewest in (("training", train, FEWEST_VALUES if is_regression(target) else 2), ("val", val, 2)):
+    for where, values, fewest in (("training", train, MIN_VALUES if is_regression(target) else 2), ("val", val, 2)):
         present = values[~np.isnan(values)]
         if len(present) < fewest:
             return f"{len(present)} values in the {where} set, fewer than {fewest}"

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from cmr2ecg.loading.shard_reader import Rows
+from cmr2ecg.loading.shard_reader import ShardReader
 from cmr2ecg.runtime.command import InputError
 
 Item = TypeVar("Item")
@@ -29,7 +29,7 @@ class PairedData:
         fields: "ecg", "cmr" or both.
         memory_mb: read everything at once if it takes no more than this, else leave it on disk.
         image_size: images are resized to this many pixels a side, with antialiasing; None keeps them.
-        images_of: eids (n,) of the subjects whose images stand beside these ECGs; None: each subject's own.
+        images_of: eids (n,) of the subjects whose images are paired with these ECGs; None: each subject's own.
         also: a further file of other subjects with `eid` and the fields; None: there is none.
 
     `waited` counts the seconds that whoever iterates over `batches` spent waiting for them.
@@ -51,10 +51,10 @@ class PairedData:
         there = np.concatenate([file["eid"][:] for file in files])
         self.rows = rows_of(there, eids, dataset)
         self.image_rows = self.rows if images_of is None else rows_of(there, images_of, dataset)
-        self.source = {field: Rows(files[0], field) for field in self.fields}
+        self.source = {field: ShardReader(files[0], field) for field in self.fields}
         for file in files[1:]:
             for field, source in self.source.items():
-                source.append(Rows(file, field))
+                source.append(ShardReader(file, field))
         size_mb = len(self.rows) * sum(self._bytes_per_row(field) for field in self.fields) / 1e6
         self.memory: dict[str, Tensor] | None = None
         if size_mb <= memory_mb:

@@ -14,7 +14,7 @@ import pandas as pd
 from cmr2ecg.runtime.command import InputError
 
 
-class Rows:
+class ShardReader:
     """The rows of one dataset of an open dataset.h5, virtual over shards with `eid` of their own, or plain."""
 
     def __init__(self, file: h5py.File, name: str) -> None:
@@ -47,7 +47,7 @@ class Rows:
         if (self.part < 0).any():
             raise InputError(f"{int((self.part < 0).sum())} subjects of the data set are in none of its shards")
 
-    def append(self, other: "Rows") -> None:
+    def append(self, other: "ShardReader") -> None:
         """Put the rows of another file, of the same shape and type, behind these."""
         self.part = np.concatenate([self.part, other.part + len(self.parts)])
         self.row = np.concatenate([self.row, other.row])

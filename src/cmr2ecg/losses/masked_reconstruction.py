@@ -49,7 +49,7 @@ def _mean_squared_error(prediction: Tensor, target: Tensor, mask: Tensor, patche
         return per_patch.mean()
     if patches == "masked_patches":
         return (per_patch * mask).sum() / mask.sum()
-    raise ValueError(f"patches is {patches!r}; all_patches or masked_patches is wanted")
+    raise ValueError(f"patches is {patches!r}; expected all_patches or masked_patches")
 
 
 def _as_leads(patches: Tensor, signal_shape: tuple[int, int]) -> Tensor:

@@ -21,7 +21,7 @@ def initialise(init: str, dim: int, leads: int, times: int) -> Tensor:
         return sincos_2d(dim, leads, times)[None]
     if init == "random":
         return nn.init.trunc_normal_(torch.empty(1, 1 + leads * times, dim), std=0.02)
-    raise ValueError(f"position_embedding.init is {init!r}; sincos or random is wanted")
+    raise ValueError(f"position_embedding.init is {init!r}; expected sincos or random")
 
 
 def sincos_1d(dim: int, positions: Tensor) -> Tensor:

@@ -30,7 +30,7 @@ CHILDREN = {"0": "conv1", "1": "bn1", "4": "layer1", "5": "layer2", "6": "layer3
 NOT_IMAGE = re.compile(r"(fc\.|head\.|projector|9\.)")
 MAY_BE_MISSING = re.compile(r"norm\.|.*num_batches_tracked$")  # a norm that starts as none; a counter
 INSIDE = re.compile(r"(blocks|layer\d+)\.(\d+)\.")  # parts whose number and kind make the network what it is
-MOST_TOKENS = 120_000
+MAX_TOKENS = 120_000
 SHOWN = 8  # names in a message
 
 
@@ -133,10 +133,10 @@ def stretch(embedding: Tensor, encoder: EcgEncoder, source: str) -> tuple[Tensor
     (leads, times), dim = encoder.grid, encoder.embed_dim
     tokens = embedding.shape[1] - 1
     fits = embedding.shape[0] == 1 and embedding.shape[2] == dim and tokens >= leads and tokens % leads == 0
-    if not fits or tokens > MOST_TOKENS:
+    if not fits or tokens > MAX_TOKENS:
         wanted = tuple(encoder.pos_embed.shape)
         raise InputError(
-            f"{source}: pos_embed is {tuple(embedding.shape)}, {wanted} is wanted; check models.ecg_encoder"
+            f"{source}: pos_embed is {tuple(embedding.shape)}, expected {wanted}; check models.ecg_encoder"
         )
     grid = embedding[0, 1:].float().unflatten(0, (leads, tokens // leads)).transpose(1, 2)
     grid = interpolate(grid, size=times, mode="linear", align_corners=False)
@@ -185,7 +185,7 @@ def check_plain(named: Mapping[str, Tensor], encoder: nn.Module, source: str) ->
         }
         odd = next((kind for kind, found in kinds.items() if found), None)
         if odd:
-            raise InputError(f"{source}: {key} is {odd}; plain numbers as {wanted.dtype} are wanted")
+            raise InputError(f"{source}: {key} is {odd}; expected plain numbers as {wanted.dtype}")
 
 
 def _match(
@@ -213,7 +213,7 @@ def _match(
         )
     for key, value in wanted.items():
         if key in named and named[key].shape != value.shape:
-            sizes = f"{tuple(named[key].shape)}, {tuple(value.shape)} is wanted"
+            sizes = f"{tuple(named[key].shape)}, expected {tuple(value.shape)}"
             raise InputError(f"{source}: {key} is {sizes}; check the sizes in config models")
     state = {key: named.get(key, value).detach().to(value.dtype).clone() for key, value in wanted.items()}
     broken = [key for key, value in state.items() if not torch.isfinite(value).all()]

@@ -9,7 +9,7 @@ import numpy as np
 from cmr2ecg.ecg.recording import LEADS, MAX_SAMPLES, stack_leads
 from cmr2ecg.predict.csv_text import (
     COMMENT,
-    MOST_EMPTY,
+    MAX_EMPTY_LINES,
     SHOWN,
     Lines,
     Numbers,
@@ -22,8 +22,8 @@ from cmr2ecg.predict.csv_text import (
 from cmr2ecg.predict.lead_names import MV, TIME, Lead, check_comment, check_time, counts, in_mv, lead_of, runs_evenly
 from cmr2ecg.raw.rejection import Rejection
 
-MOST_COLUMNS = 100  # with a name
-MOST_COMMENT = 1000  # characters of a comment that are looked at
+MAX_COLUMNS = 100  # with a name
+MAX_COMMENT = 1000  # characters of a comment that are looked at
 Found = tuple[np.ndarray, tuple[str, ...]]  # (12, n) in mV and the names of missing limb leads
 
 
@@ -73,7 +73,7 @@ def from_csv(content: bytes, rate_hz: float, unit: str | None) -> Found:
     lines.check(first, mark)
     cells = cells_of(first, mark)
     if not all(map(is_number, cells[1:])):
-        if sum(lead_of(cell) is not None for cell in cells[: 2 * MOST_COLUMNS]) < 2:
+        if sum(lead_of(cell) is not None for cell in cells[: 2 * MAX_COLUMNS]) < 2:
             raise _not_understood(lines, first)
         return _by_columns(lines, cells, lines.next_filled(), mark, rate_hz, unit)
     if _only_counts(cells):
@@ -88,16 +88,16 @@ def from_csv(content: bytes, rate_hz: float, unit: str | None) -> Found:
 
 
 def _skip_comments(lines: Lines, rate_hz: float, unit: str | None) -> tuple[str, str]:
-    """Return the names of columns that stand in a comment, or "", and the first line that is no comment."""
+    """Return the names of columns in a comment, or "", and the first line that is no comment."""
     said = ""
     while (line := lines.next_filled()).lstrip().startswith(COMMENT):
-        text = line.lstrip().lstrip("".join(COMMENT)).strip()[:MOST_COMMENT]
+        text = line.lstrip().lstrip("".join(COMMENT)).strip()[:MAX_COMMENT]
         cells = cells_of(text, separator(text))
         if sum(lead_of(cell) is not None for cell in cells) > 1:
             said = text
         else:
             check_comment(text, lines.number, rate_hz, unit)
-        if lines.number > MOST_EMPTY:
+        if lines.number > MAX_EMPTY_LINES:
             raise _not_understood(lines, line)
     return said, line
 

@@ -125,6 +125,6 @@ def check_prevalences(wanted: Sequence[str], diseases: Sequence[str]) -> dict[st
         if name in found:
             raise InputError(f"--prevalence {text}: {name} is given twice")
         if not 0 < value < 1:
-            raise InputError(f"--prevalence {text}: a share between 0 and 1 is wanted, as in {name}=0.07")
+            raise InputError(f"--prevalence {text}: expected a share between 0 and 1, as in {name}=0.07")
         found[name] = value
     return found

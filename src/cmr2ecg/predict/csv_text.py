@@ -21,10 +21,10 @@ COMMENT = ("#", "%")
 BLANK = ("", "na", "n/a", "nan", "null", "none")
 COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-MOST_CELLS = MAX_SAMPLES + 2  # of a line
-MOST_WIDTH = 14  # numbers of a line, where there are as many lines: 12 leads, an index, a blank
-MOST_EMPTY = 1000  # lines, or comments, in a row
-LONGEST_CELL = 1000  # characters; a number has some 20, of a few hundred digits at worst
+MAX_CELLS = MAX_SAMPLES + 2  # of a line
+MAX_WIDTH = 14  # numbers of a line, where there are as many lines: 12 leads, an index, a blank
+MAX_EMPTY_LINES = 1000  # lines, or comments, in a row
+MAX_CELL = 1000  # characters; a number has some 20, of a few hundred digits at worst
 SHOWN = 40  # characters of a cell in a message
 
 
@@ -35,7 +35,7 @@ def open_text(content: bytes) -> io.TextIOWrapper:
 
 
 def separator(line: str) -> str:
-    """Return what stands between the cells of a line, a blank for any white space."""
+    """Return what is between the cells of a line, a blank for any white space."""
     return next((mark for mark in SEPARATORS if mark in line), " ")
 
 
@@ -93,7 +93,7 @@ class Numbers:
         except ValueError:
             found = [self.one(cell, line) for cell in cells]
         self.values.extend(found)
-        if len(self.values) > MOST_CELLS * min(self.width, MOST_WIDTH):
+        if len(self.values) > MAX_CELLS * min(self.width, MAX_WIDTH):
             raise Rejection("record too long", f"{len(self.values) // self.width} lines of {self.width} numbers")
 
     def one(self, cell: str, line: int) -> float:
@@ -102,7 +102,7 @@ class Numbers:
         Raises:
             Rejection: it is none.
         """
-        text = cell.strip() if len(cell) < LONGEST_CELL else cell[:LONGEST_CELL] + "…"
+        text = cell.strip() if len(cell) < MAX_CELL else cell[:MAX_CELL] + "…"
         if text.lower() in BLANK:
             return np.nan
         if COMMA.fullmatch(text):
@@ -146,15 +146,15 @@ class Lines:
         Raises:
             Rejection: there is none.
         """
-        for line in islice(self, MOST_EMPTY):
+        for line in islice(self, MAX_EMPTY_LINES):
             if line.strip():
                 return line
         raise Rejection("empty file" if self.number < 2 else "not an array of numbers", "no line of numbers")
 
     def check(self, line: str, mark: str) -> None:
         """Raise Rejection if the last line has more cells than any record."""
-        if line.count(mark) > MOST_CELLS:
-            raise Rejection("record too long", f"line {self.number} has more than {MOST_CELLS} cells")
+        if line.count(mark) > MAX_CELLS:
+            raise Rejection("record too long", f"line {self.number} has more than {MAX_CELLS} cells")
 
     def data(self, numbers: Numbers, mark: str, first: str) -> Iterator[str]:
         """Yield `first` and the lines after it, all of numbers; nothing may follow an empty one.
@@ -164,7 +164,7 @@ class Lines:
         """
         empty = 0
         for line in chain([first], self):
-            if not line.strip() and (not empty or self.number < empty + MOST_EMPTY):
+            if not line.strip() and (not empty or self.number < empty + MAX_EMPTY_LINES):
                 empty = empty or self.number
                 continue
             if empty:

@@ -18,7 +18,7 @@ STATED_UNIT = re.compile(r"\b(mV|uV|nV|millivolts?|microvolts?)\b|([µμ]V|\\xb5
 STATED_RATE = re.compile(r"(?:rate|fs|sampling|frequency)\D{0,20}?(\d+(?:\.\d+)?)", re.IGNORECASE)
 TIME = re.compile(r"(?:time|timestamp|t|seconds|sec|ms)\b.*", re.IGNORECASE)
 PER_SECOND = {"s": 1.0, "sec": 1.0, "seconds": 1.0, "ms": 1e3, "us": 1e6}
-LONGEST = 60  # characters of a name
+MAX_NAME = 60  # characters of a name
 CLOSE = 0.01  # of a rate
 
 
@@ -37,7 +37,7 @@ def lead_of(name: str) -> Lead | None:
     Raises:
         Rejection: a lead in a unit that is none.
     """
-    if len(name) > LONGEST:
+    if len(name) > MAX_NAME:
         return None
     plain, inverted = MINUS.subn(" ", name.strip())
     match = LABEL.fullmatch(plain)

@@ -45,7 +45,7 @@ class ReleaseModel:
         rate = (params or {}).get(RATE)
         rate = float(self.config["clean_ecg"]["sampling_rate_hz"] if rate is None else rate)
         if not 0 < rate < math.inf:
-            raise ValueError(f"{RATE} {rate:g}: samples a second are wanted, such as 500")
+            raise ValueError(f"{RATE} {rate:g}: expected samples a second, such as 500")
         source = Source(self.config["clean_ecg"], rate, "mV", keep_signal=False)
         records = [record_of_array(ecg, source) for ecg in ecgs_of(model_input)]
         rows = [row for k in range(0, len(records), BATCH) for row in self._rows(records[k : k + BATCH])]
@@ -69,7 +69,7 @@ def ecgs_of(model_input: Any) -> np.ndarray:
     Raises:
         ValueError: if it is something else.
     """
-    wanted = "ECGs (n, 12, samples) in mV are wanted, one as (1, 12, samples)"
+    wanted = "expected ECGs (n, 12, samples) in mV, one as (1, 12, samples)"
     try:
         ecgs = np.ma.filled(np.ma.asarray(model_input).astype(np.float64), np.nan)
     except (TypeError, ValueError) as error:

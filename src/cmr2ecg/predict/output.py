@@ -18,7 +18,7 @@ from cmr2ecg.predict.results import columns, entry_of, open_predictions, written
 from cmr2ecg.predict.unfinished import Unfinished, key_of
 
 log = logging.getLogger(__name__)
-LONGEST_STEM = 200  # bytes; a file system takes 255, with what is added while the page is written
+MAX_STEM_BYTES = 200  # bytes; a file system takes 255, with what is added while the page is written
 
 
 class Predictions:
@@ -123,7 +123,7 @@ def page_names(files: Sequence[Path]) -> dict[Path, str]:
     taken: set[str] = set()  # in lower case: some file systems see no difference
     next_number: dict[str, int] = {}
     for path in files:
-        name = stem = in_one_line(path.stem).encode()[:LONGEST_STEM].decode(errors="ignore")
+        name = stem = in_one_line(path.stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
         while name.lower() in taken:
             number = next_number.get(stem.lower(), 2)
             next_number[stem.lower()] = number + 1

@@ -40,7 +40,7 @@ SUMMARY = (
     *("WT_Global", "Ecc_Global", "Err_Global"),
 )
 DPI = 110
-LONGEST_TITLE = 80  # characters
+MAX_TITLE = 80  # characters
 
 
 def write_page(
@@ -85,7 +85,7 @@ def draw_head(sheet: Axes, entry: Mapping[str, Any], release: Mapping[str, Any])
     rate = entry["heart_rate_bpm"]
     about = [f"{float(rate):.0f} beats/min" if rate else "heart rate not found", entry["repairs"] or "as recorded"]
     sheet.text(
-        PAPER[0], 202, in_one_line(Path(entry["file"]).name)[:LONGEST_TITLE], fontsize=11, weight="bold", va="center"
+        PAPER[0], 202, in_one_line(Path(entry["file"]).name)[:MAX_TITLE], fontsize=11, weight="bold", va="center"
     )
     sheet.text(PAPER[0], 196, " · ".join(about), fontsize=8, color="0.3", va="center")
     right = PAPER[0] + PAPER[2]

@@ -22,7 +22,7 @@ START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from cmr2ecg.p
 START += "serve(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 TRIES = 2
-MOST_RESTARTS = 5
+MAX_RESTARTS = 5
 
 
 class WorkerDied(RuntimeError):
@@ -114,7 +114,7 @@ class Processes:
         except OSError:  # the process that forks was ended
             self._control.close()
             self._restarts += 1
-            if self._restarts > MOST_RESTARTS:
+            if self._restarts > MAX_RESTARTS:
                 raise RuntimeError("the processes that read files end as soon as they start") from None
             self._parent.wait()
             self._parent = self._start_parent()
@@ -131,7 +131,7 @@ def start_pool(workers: int, preload: str) -> Iterator[Processes]:
         pool.close()
 
 
-def ahead(
+def prefetch(
     pool: Executor, work: Callable[..., Any], items: Iterable[tuple], limit: int, at_once: bool = True
 ) -> Iterator[Any]:
     """Return work(*item) of each item in order, at most `limit` of them under way: memory stays flat.

@@ -92,7 +92,7 @@ def below(folder: Path) -> list[Path]:
 
 
 def stop(error: OSError) -> None:
-    """Raise what a user can mend of a folder that cannot be listed."""
+    """Raise what a user can fix of a folder that cannot be listed."""
     raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable") from error
 
 
@@ -123,7 +123,7 @@ def check_rate_given(files: Sequence[Path], rate_hz: float | None) -> None:
         InputError: names the first such file, or the rate.
     """
     if rate_hz is not None and not 0 < rate_hz < math.inf:
-        raise InputError(f"--rate {rate_hz:g}: samples a second are wanted, as in --rate 500")
+        raise InputError(f"--rate {rate_hz:g}: expected samples a second, as in --rate 500")
     bare = next((path for path in files if path.suffix.lower() in BARE), None)
     if bare and rate_hz is None:
         raise InputError(f"{in_one_line(bare)}: a {bare.suffix} file does not state its sampling rate; give --rate HZ")

@@ -29,7 +29,7 @@ FORMAT = 2  # 2: calibration rests on outputs freed of the label smoothing, whic
 READABLE = (1, 2)
 EMBEDDING = "embedding"
 SUMS = "SHA256SUMS"
-MOST_BYTES = 20_000_000  # of config.json or SHA256SUMS
+MAX_BYTES = 20_000_000  # of config.json or SHA256SUMS
 KEYS = ("format", "name", "models", "clean_ecg", "targets")
 
 
@@ -65,7 +65,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.exists():
         raise InputError(f"{folder} is no release: it has no config.json; name a folder release/<name>")
     try:
-        config = json.loads(read_plain(path.resolve(), MOST_BYTES).decode())
+        config = json.loads(read_plain(path.resolve(), MAX_BYTES).decode())
     except (OSError, ValueError, Rejection, RecursionError) as error:
         raise InputError(f"{path}: not a readable JSON file; fetch the release again") from error
     absent = [key for key in KEYS if not isinstance(config, dict) or key not in config]
@@ -108,7 +108,7 @@ def check_sums(folder: Path, names: Sequence[str] = ("config.json", "model.safet
         InputError: if one differs or is not listed.
     """
     try:
-        lines = read_plain((folder / SUMS).resolve(), MOST_BYTES).decode().splitlines()
+        lines = read_plain((folder / SUMS).resolve(), MAX_BYTES).decode().splitlines()
     except (OSError, ValueError, Rejection) as error:
         raise InputError(f"{folder} is no release: it has no readable {SUMS}") from error
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}

@@ -8,7 +8,7 @@ from typing import Any
 from cmr2ecg.runtime.command import InputError
 
 Check = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
-MOST_VALUES = 1e8  # of a position embedding
+MAX_VALUES = 1e8  # of a position embedding
 
 
 def whole(low: int, high: int) -> Check:
@@ -77,7 +77,7 @@ def check_config(config: Mapping[str, Any], source: str) -> None:
     for place, check in SETTINGS.items():
         hold(config, place.split("."), check, source)
     sizes = config["models"]["ecg_encoder"]
-    if 12 * sizes["samples"] / sizes["patch"] * sizes["dim"] > MOST_VALUES or sizes["samples"] % sizes["patch"]:
+    if 12 * sizes["samples"] / sizes["patch"] * sizes["dim"] > MAX_VALUES or sizes["samples"] % sizes["patch"]:
         raise InputError(f"{source}: models.ecg_encoder: patches of {sizes['patch']} in {sizes['samples']} samples")
     if sizes["samples"] > config["clean_ecg"]["samples"]:
         raise InputError(f"{source}: models.ecg_encoder.samples is more than clean_ecg.samples")
@@ -126,4 +126,4 @@ def hold(config: Any, places: list[str], check: Check, source: str) -> None:
             raise InputError(f"{source}: {name} is missing; is this the config.json of a release?")
         value = value[place]
     if not check[1](value):
-        raise InputError(f"{source}: {name} is {repr(value)[:60]}; {check[0]} is wanted")
+        raise InputError(f"{source}: {name} is {repr(value)[:60]}; expected {check[0]}")

@@ -93,7 +93,7 @@ def open_predictions(folder: Path, release: Mapping[str, Any]) -> Iterator[Calla
 
 
 def written(entry: Mapping[str, Any], names: Sequence[str]) -> tuple[str, list[str]]:
-    """Return an entry as it stands in predictions.json, and its cells of predictions.csv in the columns `names`."""
+    """Return an entry as it is in predictions.json, and its cells of predictions.csv in the columns `names`."""
     row = row_of(entry)
     text = json.dumps(entry, indent=2, allow_nan=False).replace("\n", "\n    ")
     return text, [row.get(name, "") for name in names]

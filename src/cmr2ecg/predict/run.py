@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cmr2ecg.predict.pool import Processes, WorkerDied, ahead, load, start_pool
+from cmr2ecg.predict.pool import Processes, WorkerDied, load, prefetch, start_pool
 from cmr2ecg.predict.records import PAGES, RESULTS, Record, Source, cleaned_of, in_one_line, usable
 from cmr2ecg.predict.release import EMBEDDING, SUMS, check_sums, read_config, read_release
 from cmr2ecg.predict.unfinished import make_folder, open_unfinished, remove_partials
@@ -25,7 +25,7 @@ READING = "cmr2ecg.predict.reading"
 Networks = Callable[[np.ndarray], Any]  # cleaned ECGs to each target's (seeds, n, outputs), or to embeddings (n, dim)
 Answer = tuple[list[Record], Any]  # a batch and what the networks say of its usable records, in their order
 BATCH = 16  # ECGs; more gain nothing on a CPU
-AHEAD = 64  # files read ahead of the networks, for each process
+PREFETCH = 64  # files read ahead of the networks, for each process
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Clock:
     `forward` is the processor time of the networks for `ecgs` ECGs, which the reading beside them does not prolong.
     """
 
-    lanes: int
+    workers: int
     started: float = field(default_factory=time.monotonic)
     ready: float = 0.0  # when the first file was handed out
     files: int = 0  # handed out
@@ -49,7 +49,7 @@ class Clock:
         text = f"{named} in {now - self.started:.1f} s: {files / (now - self.started):.1f} a second, start and reading"
         text += f" included; {files / (now - self.ready):.1f} once started"
         if self.forward:
-            text += f"; the networks alone: {self.lanes * self.ecgs / self.forward:.1f} a second"
+            text += f"; the networks alone: {self.workers * self.ecgs / self.forward:.1f} a second"
         return text
 
 
@@ -80,8 +80,8 @@ def predict_files(
     kinds = {"none": (), "both": ("pdf", "png")}.get(pages, (pages,))
     make_folder(out, out, *((out / PAGES,) if kinds else ()))
     clock = Clock(threads)
-    with start_pool(threads, READING) as pool, ThreadPoolExecutor(threads) as lanes:
-        networks = lanes.submit(load_networks, folder)
+    with start_pool(threads, READING) as pool, ThreadPoolExecutor(threads) as workers:
+        networks = workers.submit(load_networks, folder)
         from cmr2ecg.predict import calibrate, output, results  # while processes and networks start
 
         config = read_config(folder)
@@ -94,7 +94,7 @@ def predict_files(
             kept = output.Predictions(out, config, files, kinds, finished)
             records = handed_out(kept.rest, replace(source, keep_signal=bool(kinds)), pool, clock)
             with output.written_at_the_end(kept.write, finished):
-                for batch, outputs in answered(records, networks.result(), lanes, clock):
+                for batch, outputs in answered(records, networks.result(), workers, clock):
                     said = iter(results.describe(targets, outputs, wanted) if usable(batch) else ())
                     for record in batch:
                         kept.add(record, None if record.reason else next(said), pool, 8 * threads)
@@ -107,8 +107,8 @@ def embed_files(files: Sequence[Path], folder: Path, out: Path, source: Source, 
     """Write the embeddings of all readable files to `out` (.parquet or .h5); return their number and the time."""
     make_folder(out, out.parent)
     clock = Clock(threads)
-    with start_pool(threads, READING) as pool, ThreadPoolExecutor(threads) as lanes:
-        encoder = lanes.submit(load_encoder, folder)
+    with start_pool(threads, READING) as pool, ThreadPoolExecutor(threads) as workers:
+        encoder = workers.submit(load_encoder, folder)
         from cmr2ecg.predict import output
 
         with open_unfinished(out.with_name(f".{out.name}.unfinished"), about_command(folder, source)) as finished:
@@ -116,7 +116,7 @@ def embed_files(files: Sequence[Path], folder: Path, out: Path, source: Source, 
             kept = output.Embeddings(out, files, finished)
             records = handed_out(kept.rest, replace(source, keep_signal=False), pool, clock)
             with output.written_at_the_end(kept.write, finished):
-                for batch, values in answered(records, encoder.result(), lanes, clock):
+                for batch, values in answered(records, encoder.result(), workers, clock):
                     for record, row in zip(usable(batch), values if usable(batch) else (), strict=True):
                         kept.add(record, row)
                     finished.renew(kept.write)
@@ -196,7 +196,7 @@ def load_encoder(folder: Path) -> Networks:
 
 def handed_out(files: Sequence[Path], source: Source, pool: Processes, clock: Clock) -> Iterator[list[Record]]:
     """Start reading the files in the pool and return them as batches, in order."""
-    records = ahead(pool.threads, read_in, ((pool, path, source) for path in files), AHEAD * clock.lanes)
+    records = prefetch(pool.threads, read_in, ((pool, path, source) for path in files), PREFETCH * clock.workers)
     clock.ready, clock.files = time.monotonic(), len(files)
     return batches(watched(records, len(files)))
 
@@ -233,10 +233,10 @@ def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
         yield batch
 
 
-def answered(found: Iterable[list[Record]], networks: Networks, lanes: Executor, clock: Clock) -> Iterator[Answer]:
-    """Yield each batch with what the networks say of it, in order; every lane works on a batch of its own."""
+def answered(found: Iterable[list[Record]], networks: Networks, workers: Executor, clock: Clock) -> Iterator[Answer]:
+    """Yield each batch with what the networks say of it, in order; every worker has a batch of its own."""
     work = ((networks, batch) for batch in found)
-    for batch, said, seconds in ahead(lanes, answer, work, 2 * clock.lanes, at_once=False):
+    for batch, said, seconds in prefetch(workers, answer, work, 2 * clock.workers, at_once=False):
         clock.forward += seconds
         clock.ecgs += len(usable(batch))
         yield batch, said

@@ -18,9 +18,9 @@ from cmr2ecg.predict.records import RESULTS
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.failures import naming
 
-SHARE = 20  # results are written anew when that took less than a twentieth of the time since
-AT_LEAST_S = 1.0
-LONGEST_NAME = 230  # bytes; a file system takes 255, with what is added while a file is written
+REWRITE_RATIO = 20  # results are written anew when that took less than a twentieth of the time since
+MIN_REWRITE_S = 1.0
+MAX_NAME_BYTES = 230  # bytes; a file system takes 255, with what is added while a file is written
 BESIDE = (".dat", ".mat")  # signals of a WFDB header
 PARTIAL = re.compile(r"\..+\.\d+\.partial")  # as cmr2ecg.runtime.files.atomic names them
 
@@ -80,7 +80,7 @@ class Unfinished:
     def renew(self, write: Callable[[], None]) -> None:
         """Call `write`, which writes the results so far, where it is time for it."""
         start = time.monotonic()
-        if start - self._written >= max(AT_LEAST_S, SHARE * self._took):
+        if start - self._written >= max(MIN_REWRITE_S, REWRITE_RATIO * self._took):
             write()
             self._written = time.monotonic()
             self._took = self._written - start
@@ -157,7 +157,7 @@ def make_folder(out: Path, *folders: Path) -> None:
     Raises:
         InputError: they cannot be had.
     """
-    if len(os.fsencode(out.name)) > LONGEST_NAME:
+    if len(os.fsencode(out.name)) > MAX_NAME_BYTES:
         raise InputError(f"--out: the name {out.name[:20]}... is too long; give another --out")
     try:
         for folder in folders:
@@ -165,7 +165,7 @@ def make_folder(out: Path, *folders: Path) -> None:
     except (FileExistsError, NotADirectoryError) as error:
         raise InputError(f"--out {out}: {error.filename} is or lies below a file; give another --out") from error
     except OSError as error:
-        raise InputError(f"--out {str(out)[:LONGEST_NAME]}: {error.strerror}; give another --out") from error
+        raise InputError(f"--out {str(out)[:MAX_NAME_BYTES]}: {error.strerror}; give another --out") from error
     for file in (out, *(out / f"{RESULTS}.{kind}" for kind in ("json", "csv"))):
         if file.is_dir() and file not in folders:
             raise InputError(f"--out {out}: {file} is a folder; give another --out")

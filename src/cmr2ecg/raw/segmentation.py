@@ -1,4 +1,4 @@
-"""Find segmented short axes: a folder a subject with NIfTI label images, as ukbb_cardiac (Bai et al. 2018) writes them.
+"""Find segmented short-axis stacks: a folder a subject of NIfTI label images, as ukbb_cardiac (Bai et al. 2018) has it.
 
 Only the standard library is used at import, since the workflow imports this module while it is read.
 """

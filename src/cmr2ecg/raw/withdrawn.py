@@ -16,7 +16,7 @@ from pathlib import Path
 from cmr2ecg.runtime.command import InputError
 
 DELIMITERS = ("\t", ";", "|", ",", " ")
-LONGEST = 64_000_000  # bytes; half a million eids need 5
+MAX_BYTES = 64_000_000  # bytes; half a million eids need 5
 GROUP = "[ ,.'\u2019\u00a0\u202f]"
 PLAIN = re.compile(r"([0-9]{7,16})(?:[.,]0*)?")
 GROUPED = re.compile(rf"[0-9]{{1,3}}(?:({GROUP})[0-9]{{3}})(?:\1[0-9]{{3}})+")
@@ -85,7 +85,7 @@ def read_list(file: Path | str, setting: str = "raw.withdrawn") -> SubjectList:
 
 
 def list_notes(lists: Iterable[SubjectList], cohort: Iterable[int], setting: str = "raw.withdrawn") -> list[str]:
-    """Say which lists have nobody of the cohort, or text around their eids; no eid stands in it."""
+    """Say which lists have nobody of the cohort, or text around their eids; no eid is in it."""
     cohort, found = frozenset(cohort), []
     for place, listed in enumerate(lists, start=1):
         name = f"{setting}: list {place} ({len(listed.eids)} subjects)"
@@ -102,7 +102,7 @@ def _text(file: Path | str, setting: str) -> str:
         raise InputError(f"{setting}: there is no file {file}; correct the path in the config file")
     try:
         with open(path, "rb") as handle:
-            content = handle.read(LONGEST + 1)
+            content = handle.read(MAX_BYTES + 1)
     except OSError as error:
         raise InputError(f"{setting}: {file} cannot be read ({error.strerror})") from None
     wide = content.startswith((b"\xff\xfe", b"\xfe\xff"))
@@ -110,7 +110,7 @@ def _text(file: Path | str, setting: str) -> str:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         text = "\0" if wide else content.decode("latin-1")  # a spreadsheet's own code page; digits are the same in all
-    if len(content) > LONGEST or content.startswith(NO_TEXT) or CONTROL.search(text):
+    if len(content) > MAX_BYTES or content.startswith(NO_TEXT) or CONTROL.search(text):
         raise InputError(f"{setting}: {file} is no text file with one eid a line; save it as csv")
     return text
 
@@ -167,10 +167,10 @@ def _is_prose(line: str) -> bool:
 def _column(body: Sequence[Sequence[str]], header: Sequence[str] | None, where: str) -> tuple[int, set[int]]:
     """Return the place of the eids, and the places whose numbers cannot be any.
 
-    The header's word for it counts, else it is the one column with an eid throughout; row numbers may stand before it.
+    The header's word for it counts, else it is the one column with an eid throughout; row numbers may be before it.
 
     Raises:
-        InputError: if several columns may be it, or numbers stand before it that are no row numbers.
+        InputError: if several columns may be it, or numbers are before it that are no row numbers.
     """
     width = Counter(map(len, body)).most_common(1)[0][0]
     shift = width - len(header) if header and width == len(header) + 1 else 0  # R leaves the row names nameless
@@ -206,5 +206,5 @@ def _unclear(where: str, number: int, line: str) -> str:
     elif re.search(r"\d[eE]\+?\d", line):
         why = "a number that was rounded; format the column as whole numbers and save it again"
     else:
-        why = "no certain eid (a whole number of seven digits or more); one a line is wanted"
+        why = "no certain eid (a whole number of seven digits or more); expected one a line"
     return f"{where}, line {number}: {why}"

@@ -13,7 +13,7 @@ from cmr2ecg.runtime.orphan import VARIABLE, end_with
 
 
 class InputError(ValueError):
-    """The user's input cannot be used; the message names the file or setting and how to mend it."""
+    """The user's input cannot be used; the message names the file or setting and how to fix it."""
 
 
 class LogFile(logging.FileHandler):
@@ -62,7 +62,7 @@ def start(args: argparse.Namespace) -> None:
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Run a step's main; what a user can mend (input, a full disk, a lack of permission) ends it with one line."""
+    """Run a step's main; what a user can fix (input, a full disk, a lack of permission) ends it with one line."""
     try:
         main(None)
     except (InputError, FileNotFoundError) as error:

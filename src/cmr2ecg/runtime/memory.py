@@ -11,7 +11,7 @@ def available_cores() -> int:
 
 M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3  # of malloc.h
 KEPT = 64_000_000  # bytes of free memory at the heap's end before any is given back
-LARGEST = 16_000_000  # bytes; larger arrays still get pages of their own, and give them back
+MAX_HEAP_BYTES = 16_000_000  # bytes; larger arrays still get pages of their own, and give them back
 
 
 def keep_freed_memory() -> None:
@@ -24,6 +24,6 @@ def keep_freed_memory() -> None:
         mallopt = ctypes.CDLL(None).mallopt
     except (OSError, AttributeError):
         return
-    mallopt(M_MMAP_THRESHOLD, LARGEST)
+    mallopt(M_MMAP_THRESHOLD, MAX_HEAP_BYTES)
     mallopt(M_TRIM_THRESHOLD, KEPT)
-    mallopt(M_TOP_PAD, LARGEST)
+    mallopt(M_TOP_PAD, MAX_HEAP_BYTES)

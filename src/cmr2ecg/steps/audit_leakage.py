@@ -27,7 +27,7 @@ from cmr2ecg.cohort.leakage import (
     duplicate_table,
 )
 from cmr2ecg.cohort.split import SPLITS
-from cmr2ecg.loading.shard_reader import Rows
+from cmr2ecg.loading.shard_reader import ShardReader
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
 
@@ -55,9 +55,9 @@ def main(argv: Sequence[str] | None = None) -> None:
         eids, alone = file["eid"][:], unpaired["eid"][:] if unpaired else np.array([], np.int64)
         check_subjects(eids, split, labels, visits)
         check_unpaired(eids, alone)
-        recordings = {name: Rows(file, name) for name in RECORDINGS if name in file}
+        recordings = {name: ShardReader(file, name) for name in RECORDINGS if name in file}
         if unpaired:
-            recordings["ecg"].append(Rows(unpaired, "ecg"))
+            recordings["ecg"].append(ShardReader(unpaired, "ecg"))
         groups = {name: shared(rows, name, args.settings["duplicate_correlation"]) for name, rows in recordings.items()}
     places = [*split.set_index("eid")["split"].loc[eids], *[UNPAIRED] * len(alone)]
     table = duplicate_table(groups, np.concatenate([eids, alone]), np.array(places, object))
@@ -71,7 +71,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         write_json(args.unpaired_output, unpaired_summary(len(alone), table))
 
 
-def shared(rows: Rows, name: str, correlation: float) -> list[tuple[str, list[int]]]:
+def shared(rows: ShardReader, name: str, correlation: float) -> list[tuple[str, list[int]]]:
     """Return the groups of rows that share a recording."""
     scan = scan_recordings(rows.read, len(rows.row), f"audit_leakage {name}")
     return duplicate_groups(scan, rows.read, correlation)

@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> None:
             return failed(fits, error)
         setup = Setup(args.encoder, models, start, cut, folds["train"], folds["val"], machine.device, machine.precision)
         states = args.finished.parent / "states"
-        return network_outcomes(setup, fixed, fits, epochs, states=states, owner=cache_key)
+        return network_outcomes(setup, fixed, fits, epochs, states=states, cache_key=cache_key)
 
     pack = Pack(**args.settings["sweep"])
     store = Store(args.finished, pack.name, cache_key)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-# Settings whose effect figure `ablations` shows, as they stand in an ablation
+# Settings whose effect figure `ablations` shows, as they are in an ablation
 VARIED = (("pairs",), ("mae", "mask_ratio"), ("mmcl", "temperature"), ("mmcl", "image_weight"))
 
 

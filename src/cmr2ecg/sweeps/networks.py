@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 
 
 def network_outcomes(
-    setup: Setup, fixed: dict, wanted: Sequence[Wanted], epochs: int | None, *, states: Path, owner: str
+    setup: Setup, fixed: dict, wanted: Sequence[Wanted], epochs: int | None, *, states: Path, cache_key: str
 ) -> Iterable[Outcome]:
     """Yield the outcome of each training, which stops after `epochs` or by itself.
 
@@ -27,21 +27,23 @@ def network_outcomes(
         wanted: trials and seeds.
         epochs: where this round ends; None: at the end of each training.
         states: folder where trials that may go on in a later round leave a resume point.
-        owner: of those resume points.
+        cache_key: of those resume points.
     """
     fixed = {**fixed, "validation_interval": 1}  # a round may end at any epoch, and is judged by what it reached
     for fit in wanted:
-        yield train_one(setup, {**fixed, **fit.settings}, fit, epochs, states=states, owner=owner)
+        yield train_one(setup, {**fixed, **fit.settings}, fit, epochs, states=states, cache_key=cache_key)
 
 
-def train_one(setup: Setup, settings: dict, wanted: Wanted, epochs: int | None, *, states: Path, owner: str) -> Outcome:
+def train_one(
+    setup: Setup, settings: dict, wanted: Wanted, epochs: int | None, *, states: Path, cache_key: str
+) -> Outcome:
     """Return one training's validation scores, going on from its resume point if there is one.
 
     A training that cannot be had or diverges is an outcome too, with the reason and without a score.
     """
     started, before = time.monotonic(), 0.0
     path = states / f"{wanted.trial}_{wanted.seed}.pt"
-    own = digest([owner, wanted.trial, wanted.seed])
+    own = digest([cache_key, wanted.trial, wanted.seed])
     try:
         fit = Fit(setup, settings, wanted.seed)
         state = load_resume(path, own, setup.device)

@@ -25,20 +25,20 @@ class Outcome:
 
 
 class Store:
-    """The finished trials of one sweep that have the same owner: data, weights, code and fixed settings.
+    """The finished trials of one sweep that have the same cache key: data, weights, code and fixed settings.
 
     Every job appends to its own file and reads all of them, so jobs may run side by side and be packed anew. A line
     holds scores and names of trials, never a subject.
     """
 
-    def __init__(self, folder: Path, own: str, owner: str) -> None:
-        self.folder, self.path, self.owner = folder, folder / f"{own}.jsonl", owner
+    def __init__(self, folder: Path, own: str, cache_key: str) -> None:
+        self.folder, self.path, self.cache_key = folder, folder / f"{own}.jsonl", cache_key
         self._forget_others()
 
     def _forget_others(self) -> None:
-        """Drop what this job kept for another owner, and a last line that was cut off."""
+        """Drop what this job kept under another cache key, and a last line that was cut off."""
         if self.path.exists():
-            kept = [row for row in read_lines(self.path) if row.get("owner") == self.owner]
+            kept = [row for row in read_lines(self.path) if row.get("cache_key") == self.cache_key]
             write_lines(self.path, kept)
 
     def read(self) -> dict[tuple[str, int], Outcome]:
@@ -46,7 +46,7 @@ class Store:
         found: dict[tuple[str, int], Outcome] = {}
         for path in sorted(self.folder.glob("*.jsonl")):
             for row in read_lines(path):
-                if row.pop("owner") != self.owner:
+                if row.pop("cache_key") != self.cache_key:
                     continue
                 outcome = Outcome(**row)
                 known = found.get((outcome.trial, outcome.seed))
@@ -58,7 +58,7 @@ class Store:
         """Keep one outcome at once."""
         self.folder.mkdir(parents=True, exist_ok=True)
         with open(self.path, "a", encoding="utf-8") as handle:
-            handle.write(json.dumps({"owner": self.owner, **asdict(outcome)}) + "\n")
+            handle.write(json.dumps({"cache_key": self.cache_key, **asdict(outcome)}) + "\n")
 
 
 def read_lines(path: Path) -> Iterable[dict]:
@@ -68,14 +68,14 @@ def read_lines(path: Path) -> Iterable[dict]:
             row = json.loads(line)
         except json.JSONDecodeError:
             continue
-        if isinstance(row, dict) and "owner" in row:
+        if isinstance(row, dict) and "cache_key" in row:
             yield row
 
 
 def clean_store(folder: Path, jobs: set[str]) -> None:
     """Remove what a finished sweep no longer needs: resume points, scores of jobs that are no longer planned.
 
-    Finished trials stay, for a wider grid takes them up again, unless they are of an owner that no planned job has.
+    Finished trials stay, for a wider grid takes them up again, unless no planned job has their cache key.
 
     folder: sweep/ENCODER/TARGET. jobs: names of the planned jobs, "rung_R_pack_P".
     """
@@ -88,9 +88,9 @@ def clean_store(folder: Path, jobs: set[str]) -> None:
         if not any(path.iterdir()):
             path.rmdir()
     kept = {path: list(read_lines(path)) for path in folder.glob("finished/*.jsonl")}
-    owners = {row["owner"] for path, rows in kept.items() if path.stem in jobs for row in rows}
+    cache_keys = {row["cache_key"] for path, rows in kept.items() if path.stem in jobs for row in rows}
     for path, rows in kept.items():
-        current = [row for row in rows if row["owner"] in owners]
+        current = [row for row in rows if row["cache_key"] in cache_keys]
         if len(current) < len(rows):
             write_lines(path, current)
 

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from cmr2ecg.runtime.command import InputError
 
 MISSING = ["", "NA", "NaN", "nan", "NULL"]
-LARGEST_EID = 2**53  # whole numbers are exact up to here
+MAX_EID = 2**53  # whole numbers are exact up to here
 SCIENTIFIC = re.compile(r"[+-]?\d[.](\d+)[eE]\+?(\d+)")
 SEX = {"Female": "0", "Male": "1"}  # coding 9
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
@@ -33,11 +33,11 @@ def to_eids(column: pa.ChunkedArray) -> np.ndarray:
         numbers = pc.fill_null(text.cast(pa.float64()), 0).to_numpy()
     except pa.ArrowInvalid:
         numbers = np.array([np.nan])
-    if not ((np.abs(numbers) <= LARGEST_EID).all() and (numbers == np.rint(numbers)).all()):
+    if not ((np.abs(numbers) <= MAX_EID).all() and (numbers == np.rint(numbers)).all()):
         raise InputError("the column eid holds something that is no whole number")
     for number in text.filter(pc.fill_null(pc.match_substring(text, "e", ignore_case=True), False)).to_pylist():
         match = SCIENTIFIC.fullmatch(number)
-        if not match or len(match[1]) < int(match[2]):  # not every digit stands there
+        if not match or len(match[1]) < int(match[2]):  # not every digit is there
             raise InputError("the column eid holds rounded numbers such as 9.00E+06; save it as whole numbers")
     return numbers.astype(np.int64)
 

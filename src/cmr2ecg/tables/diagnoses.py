@@ -33,7 +33,7 @@ def codes_in(cell: str) -> list[str]:
 
     A cell is one code (`I251`), a decoded label (`I25.1 Atherosclerotic ...`), several of either with `|`, `;`, a
     comma, a line break, or blanks between them, or a list of them as JSON, Python, numpy or R writes it. What is no
-    code stands in the result as it is, in upper case, so that it can be counted (`CODE` matches only codes).
+    code is in the result as it is, in upper case, so that it can be counted (`CODE` matches only codes).
     """
     cell = cell.strip()
     if cell.startswith("[") != cell.endswith("]") or "..." in cell:  # cut short, or numpy left some out

@@ -18,7 +18,7 @@ from cmr2ecg.tables.cells import MISSING
 
 GZIP = b"\x1f\x8b"
 BLOCK_BYTES = 8_000_000  # of csv text held at a time; a row of 3,000 columns has some 20,000
-LONGEST_HEADER = 4_000_000  # bytes; all fields of UK Biobank together need 400,000
+MAX_HEADER_BYTES = 4_000_000  # bytes; all fields of UK Biobank together need 400,000
 END = "end of the table"  # stands in a last row that is read with the table's own
 
 
@@ -50,7 +50,7 @@ def read_header(path: Path) -> list[str]:
 
 
 def check_once(path: Path, header: Sequence[str], wanted: Iterable[str]) -> None:
-    """Stop if a column that is wanted stands in a table twice.
+    """Stop if an expected column is in a table twice.
 
     Raises:
         InputError: names the file and the column.
@@ -102,7 +102,7 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
     """Return the names in the first line, and the delimiter: a tab if there is one in it, else a comma."""
     opener = gzip.open if _is_gzip(path) else open
     with opener(path, "rt", encoding="utf-8-sig", newline="") as handle:
-        line = handle.readline(LONGEST_HEADER)
+        line = handle.readline(MAX_HEADER_BYTES)
     delimiter = "\t" if "\t" in line else ","
     return next(text_csv.reader([line], delimiter=delimiter)), delimiter
 

@@ -90,7 +90,7 @@ def all_runs(database: Path, experiment: str) -> int:
 
 
 def check_page(browser: Browser, url: str, names: Sequence[str], screenshot: Path, least: int) -> int:
-    """Return how many of the names stand on the page, and picture it; raises InputError if fewer than `least` do."""
+    """Return how many of the names are on the page, and picture it; raises InputError if fewer than `least` do."""
     wanted = min(len(names), least)
     seen = 0
     browser.open(url)

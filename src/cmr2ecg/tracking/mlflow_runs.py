@@ -58,7 +58,7 @@ class Tracker:
     def add_training(self, run: TrainingRun, parent: str | None = None) -> None:
         """Store a training with its parameters, curves by epoch, numbers and tags.
 
-        parent: id of the run it stands below; a run whose parent was replaced is replaced too.
+        parent: id of the run it is below; a run whose parent was replaced is replaced too.
         """
         from mlflow.entities import Metric, Param, RunTag
 

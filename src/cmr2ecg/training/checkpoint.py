@@ -22,7 +22,7 @@ DIGITS = 64  # of a SHA-256, at the head of a resume point
 
 
 class NotWritten(InputError):
-    """A file could not be written; the message names it and says how to go on."""
+    """A file could not be written; the message names it and says how to continue."""
 
 
 def save_weights(path: Path, network: nn.Module) -> None:
@@ -64,21 +64,21 @@ def read_weights(weights: Path) -> dict[str, Tensor]:
         raise InputError(f"{weights}: not a readable safetensors file ({error}); delete it and run again") from error
 
 
-def save_resume(path: Path, owner: str, state: dict) -> None:
-    """Write a resume point that carries its owner's digest and a checksum, or leave the older one as it is.
+def save_resume(path: Path, cache_key: str, state: dict) -> None:
+    """Write a resume point that carries its cache key and a checksum, or leave the older one as it is.
 
     Raises:
         InputError: if the disk is full or the file cannot be written.
     """
     buffer = io.BytesIO()
-    torch.save({"owner": owner, **state}, buffer)
+    torch.save({"cache_key": cache_key, **state}, buffer)
     with _written(path) as partial, open(partial, "wb") as handle:
         handle.write(hashlib.sha256(buffer.getbuffer()).hexdigest().encode())
         handle.write(buffer.getbuffer())
 
 
-def load_resume(path: Path, owner: str, device: torch.device) -> dict | None:
-    """Return the state saved under the same owner, or None; a damaged or foreign file is refused with a line.
+def load_resume(path: Path, cache_key: str, device: torch.device) -> dict | None:
+    """Return the state saved under the same cache key, or None; a damaged or foreign file is refused with a line.
 
     The checksum comes first, since torch reads a file with a flipped bit without a word; only then is anything
     decoded, and only tensors and plain values (weights_only).
@@ -92,11 +92,11 @@ def load_resume(path: Path, owner: str, device: torch.device) -> dict | None:
         return None
     try:
         state = torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
-        found = state["owner"]
+        found = state["cache_key"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:
         log.warning("%s: not a resume point (%s); starting from the first epoch", path.name, type(error).__name__)
         return None
-    if found != owner:
+    if found != cache_key:
         log.warning("%s: belongs to other settings or inputs; starting from the first epoch", path.name)
         return None
     return state
@@ -110,4 +110,4 @@ def _written(path: Path) -> Iterator[Path]:
             yield partial
     except (OSError, SafetensorError) as error:
         said = explain(error) or f"{path}: could not be written ({one_line(error)}); look at the disk and run again"
-        raise NotWritten(f"{said}: it goes on after the last finished epoch") from error
+        raise NotWritten(f"{said}: it resumes from the last finished epoch") from error

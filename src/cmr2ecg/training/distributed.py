@@ -24,18 +24,18 @@ PATIENCE = timedelta(minutes=30)  # the others wait while the first validates an
 # where one dies
 
 Batch = TypeVar("Batch", np.ndarray, Tensor, range)
-_alone = False
+_single = False
 _total, _mine = 0, range(0)  # of the present batch: subjects over all processes, and which are here
 
 
 def world() -> int:
     """Return the number of processes that train together."""
-    return dist.get_world_size() if dist.is_initialized() and not _alone else 1
+    return dist.get_world_size() if dist.is_initialized() and not _single else 1
 
 
 def rank() -> int:
     """Return this process's number among them, from 0."""
-    return dist.get_rank() if dist.is_initialized() and not _alone else 0
+    return dist.get_rank() if dist.is_initialized() and not _single else 0
 
 
 @contextmanager
@@ -61,14 +61,14 @@ def check_gpus(found: int, wanted: int) -> None:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
+def single_process() -> Iterator[None]:
     """Make this process one of one within the block, so that nothing in it talks to the others."""
-    global _alone
-    before, _alone = _alone, True
+    global _single
+    before, _single = _single, True
     try:
         yield
     finally:
-        _alone = before
+        _single = before
 
 
 def slice_of(batch: Batch, here: int, count: int) -> Batch:

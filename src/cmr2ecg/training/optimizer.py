@@ -82,7 +82,7 @@ def pretraining_optimizer(model: nn.Module, settings: dict) -> torch.optim.Optim
     if kind == "adamw":
         return adamw(parameter_groups(model, settings["weight_decay"]), 0.0, settings["betas"])
     if kind != "adam_l2":
-        raise ValueError(f"optimizer is {kind!r}; adamw or adam_l2 is wanted")
+        raise ValueError(f"optimizer is {kind!r}; expected adamw or adam_l2")
     parameters = [value for value in model.parameters() if value.requires_grad]
     group = {"params": parameters, "weight_decay": settings["weight_decay"], "lr_scale": 1.0}
     return torch.optim.Adam([group], lr=0.0, betas=tuple(settings["betas"]), fused=True)

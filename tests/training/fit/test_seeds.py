@@ -56,7 +56,7 @@ def test_a_seed_whose_own_inputs_changed_is_trained_again_alone(tmp_path, traine
 def test_other_inputs_leave_no_file_of_the_old_ones(tmp_path, trained, run):
     run([1, 2])
     (tmp_path / "seeds/2.safetensors").write_text("weights")
-    run([1], owner="other settings")
+    run([1], cache_key="other settings")
     assert trained == [1, 2, 1]
     assert {path.name for path in (tmp_path / "seeds").iterdir()} == {"1.json", "1.parquet"}
 

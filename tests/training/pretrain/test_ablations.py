@@ -1,4 +1,4 @@
-"""Fewer pairs and images of strangers: what an ablation changes in the training data."""
+"""Fewer pairs and permuted images: what an ablation changes in the training data."""
 
 import numpy as np
 import pytest

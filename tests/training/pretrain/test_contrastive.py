@@ -64,9 +64,11 @@ def test_a_whole_training_is_finite_and_measured(name, changes, small_models, sm
     objective, settings = build(name, small_models, **changes)
     path, split = small_dataset / "dataset.h5", small_dataset / "split.csv"
     train, val = (PairedData(path, split_eids(split, fold), ("ecg",), memory_mb=1e3) for fold in ("train", "val"))
-    course = pretrain(objective, train, val, settings, directory=tmp_path, owner="me", precision="fp32", label="test")
+    state = pretrain(
+        objective, train, val, settings, directory=tmp_path, cache_key="me", precision="fp32", label="test"
+    )
     measured = {"train_loss", "val_loss", "encoder_spread", "encoder_effective_rank", "alignment", "uniformity"}
-    for row in course.history:
+    for row in state.history:
         assert measured <= set(row) and all(math.isfinite(row[key]) for key in measured)
 
 
@@ -148,7 +150,7 @@ def test_the_target_follows_during_a_training(small_models, small_dataset, tmp_p
     objective, settings = build("byol", small_models, epochs=3, tau=0.0)
     data = PairedData(small_dataset / "dataset.h5", 9000001 + torch.arange(24).numpy(), ("ecg",), memory_mb=1e3)
     start = objective.target["encoder"].norm.weight.clone()
-    pretrain(objective, data, data, settings, directory=tmp_path, owner="me", precision="fp32", label="test")
+    pretrain(objective, data, data, settings, directory=tmp_path, cache_key="me", precision="fp32", label="test")
     assert not objective.target["encoder"].norm.weight.equal(start)
 
 

@@ -36,24 +36,24 @@ def folds(small_dataset):
     return read
 
 
-def run(objective, settings, folds, tmp_path, owner="me"):
+def run(objective, settings, folds, tmp_path, cache_key="me"):
     train, val = folds(objective.fields)
     return loop.pretrain(
-        objective, train, val, settings, directory=tmp_path, owner=owner, precision="fp32", label="test"
+        objective, train, val, settings, directory=tmp_path, cache_key=cache_key, precision="fp32", label="test"
     )
 
 
 @pytest.mark.parametrize("name", ["mae", "cmr", "mmcl"])
 def test_the_loss_falls(name, methods, folds, tmp_path):
     objective, settings = methods(name, epochs=6)
-    course = run(objective, settings, folds, tmp_path)
-    first, *later = course.history
+    state = run(objective, settings, folds, tmp_path)
+    first, *later = state.history
     assert min(row["train_loss"] for row in later) < first["train_loss"]
     if name != "mmcl":  # 12 validation pairs of two kinds are too few to tell pairs apart
         assert min(row["val_loss"] for row in later) < first["val_loss"]
-    assert [row["epoch"] for row in course.history] == list(range(6))
+    assert [row["epoch"] for row in state.history] == list(range(6))
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    assert lines == course.history
+    assert lines == state.history
 
 
 @pytest.mark.parametrize("name", ["mae", "mmcl", "byol"])
@@ -74,8 +74,8 @@ def test_resuming_gives_the_same_weights_bit_for_bit(name, methods, folds, tmp_p
         run(cut, settings, folds, tmp_path / "cut")
     monkeypatch.setattr(loop, "train_epoch", real)
     again, _ = methods(name, epochs=4)
-    course = run(again, settings, folds, tmp_path / "cut")
-    assert len(course.history) == 4
+    state = run(again, settings, folds, tmp_path / "cut")
+    assert len(state.history) == 4
     for key, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[key]), key
 
@@ -95,8 +95,8 @@ def test_a_damaged_or_foreign_resume_point_is_refused(damage, methods, folds, tm
         path.write_bytes(content)
     if damage == "empty":
         path.write_bytes(b"")
-    owner = "other" if damage == "foreign" else "me"
-    assert load_resume(path, owner, torch.device("cpu")) is None
+    cache_key = "other" if damage == "foreign" else "me"
+    assert load_resume(path, cache_key, torch.device("cpu")) is None
     assert "starting from the first epoch" in caplog.text
 
 
@@ -107,7 +107,7 @@ def test_a_resume_point_cannot_run_code(tmp_path):
         def __reduce__(self):
             return os.system, (f"touch {tmp_path}/owned",)
 
-    torch.save({"owner": "me", "x": Evil()}, tmp_path / "resume.pt")
+    torch.save({"cache_key": "me", "x": Evil()}, tmp_path / "resume.pt")
     assert load_resume(tmp_path / "resume.pt", "me", torch.device("cpu")) is None
     assert not (tmp_path / "owned").exists()
 
@@ -122,8 +122,8 @@ def test_best_epoch_is_restored(methods, folds, tmp_path, monkeypatch):
         return {"val_loss": next(values)}
 
     monkeypatch.setattr(loop, "validate", fake)
-    course = run(objective, settings, folds, tmp_path)
-    assert course.best_epoch == 1
+    state = run(objective, settings, folds, tmp_path)
+    assert state.best_epoch == 1
     for key, value in objective.state_dict().items():
         assert torch.equal(value, states[1][key]), key
 
@@ -210,8 +210,8 @@ def test_an_encoder_that_ignores_its_input_is_reported_as_collapsed(methods, fol
     objective.encoder = torch.nn.Sequential(objective.encoder, torch.nn.Linear(512, 512))
     torch.nn.init.zeros_(objective.encoder[1].weight)
     settings["base_lr"] = 0.0
-    course = run(objective, settings, folds, tmp_path)
-    assert collapsed(course.history[0]) == ["encoder"]
+    state = run(objective, settings, folds, tmp_path)
+    assert collapsed(state.history[0]) == ["encoder"]
     assert "epoch 0: encoder has collapsed" in caplog.text
 
 

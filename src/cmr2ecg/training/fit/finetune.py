@@ -107,7 +107,7 @@ class Setup:
 
 
 class Fit:
-    """One training of one seed, that can stop after any epoch and go on.
+    """One training of one seed, that can stop after any epoch and resume.
 
     Raises:
         InputError: if the start is of another network.
@@ -187,7 +187,7 @@ class Fit:
         return predict(model or self.best_model(), fold, self.scale, setup, self.settings)
 
     def state(self) -> dict:
-        """Return all that another process needs to go on: tensors and plain values."""
+        """Return all that another process needs to resume: tensors and plain values."""
         return {
             "model": self.model.state_dict(),
             "optimizer": self.optimizer.state_dict(),

@@ -17,7 +17,7 @@ from cmr2ecg.training.epoch import to_device
 from cmr2ecg.training.fit.targets import Task, score
 
 EMBEDDING_BATCH = 256
-MOST_ITERATIONS = 2000
+MAX_ITERATIONS = 2000
 
 
 def embed(encoder: nn.Module, data: PairedData, field: str, device: torch.device, precision: str) -> np.ndarray:
@@ -91,7 +91,7 @@ def predict(task: Task, folds: dict[str, Embedded], penalty: float) -> dict[str,
     others = {name: fold.features for name, fold in folds.items() if name != "train"}
     if not task.is_regression:
         # scikit-learn minimises |w|^2 / 2 + C x the sum of the losses.
-        model = LogisticRegression(C=1 / (penalty * len(train.values)), max_iter=MOST_ITERATIONS, tol=1e-6)
+        model = LogisticRegression(C=1 / (penalty * len(train.values)), max_iter=MAX_ITERATIONS, tol=1e-6)
         model.fit(train.features, train.values[:, 0].astype(int))
         return {name: model.predict_proba(features)[:, 1:] for name, features in others.items()}
     results = {name: np.empty((len(features), len(task.outputs))) for name, features in others.items()}

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-SMALLEST_SPREAD = 0.02  # features behind a ReLU share a large mean: a sound ResNet had 0.08 after two epochs
-SMALLEST_RANK = 2.0
+MIN_SPREAD = 0.02  # features behind a ReLU share a large mean: a sound ResNet had 0.08 after two epochs
+MIN_RANK = 2.0
 BLOCK = 1024  # rows of the similarity matrix held at a time
 
 
@@ -81,5 +81,5 @@ def collapsed(measures: Mapping[str, float]) -> list[str]:
     return [
         name
         for name in names
-        if measures[f"{name}_spread"] < SMALLEST_SPREAD or measures[f"{name}_effective_rank"] < SMALLEST_RANK
+        if measures[f"{name}_spread"] < MIN_SPREAD or measures[f"{name}_effective_rank"] < MIN_RANK
     ]

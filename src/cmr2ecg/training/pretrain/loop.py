@@ -19,12 +19,12 @@ from cmr2ecg.runtime.progress import Progress
 from cmr2ecg.training import epoch as epochs
 from cmr2ecg.training.checkpoint import save_weights
 from cmr2ecg.training.device import autocast
-from cmr2ecg.training.distributed import alone, from_first, rank
+from cmr2ecg.training.distributed import from_first, rank, single_process
 from cmr2ecg.training.epoch import NotFinite
 from cmr2ecg.training.optimizer import pretraining_optimizer
 from cmr2ecg.training.pretrain.health import collapsed
 from cmr2ecg.training.pretrain.objective import Objective
-from cmr2ecg.training.pretrain.training_state import Course, keep, resume, write_history
+from cmr2ecg.training.pretrain.training_state import TrainingState, keep, resume, write_history
 from cmr2ecg.training.pretrain.validation import validate
 
 log = logging.getLogger(__name__)
@@ -62,11 +62,11 @@ def pretrain(
     settings: dict,
     *,
     directory: Path,
-    owner: str,
+    cache_key: str,
     precision: str,
     label: str,
-) -> Course:
-    """Train `objective` for settings["epochs"], resuming from directory/resume.pt where that is `owner`'s.
+) -> TrainingState:
+    """Train `objective` for settings["epochs"], resuming from directory/resume.pt where that has this `cache_key`.
 
     Afterwards the objective holds the last epoch's weights, or in the first process the best by validation loss
     (settings["select"]). Of several processes only the first validates and writes.
@@ -75,25 +75,25 @@ def pretrain(
         NotFinite: names epoch, step and the folder with the last good weights.
     """
     optimizer = pretraining_optimizer(objective, settings)
-    course = resume(directory / "resume.pt", owner, objective, optimizer)
-    if rank() == 0 and course.history:  # Snakemake deletes a failed job's metrics.jsonl, also after the last epoch
-        write_history(directory / "metrics.jsonl", course.history)
-    progress = Progress(label, settings["epochs"], done=len(course.history))
-    for epoch in range(len(course.history), settings["epochs"]):
+    state = resume(directory / "resume.pt", cache_key, objective, optimizer)
+    if rank() == 0 and state.history:  # Snakemake deletes a failed job's metrics.jsonl, also after the last epoch
+        write_history(directory / "metrics.jsonl", state.history)
+    progress = Progress(label, settings["epochs"], done=len(state.history))
+    for epoch in range(len(state.history), settings["epochs"]):
         try:
             row = one_epoch(objective, train, val, optimizer, settings, epoch, precision)
         except NotFinite as error:
-            raise NotFinite(f"{error}; {last_good(objective, directory, owner)}") from error
-        course.add(row, objective, keep_best=settings["select"] == "best")
+            raise NotFinite(f"{error}; {last_good(objective, directory, cache_key)}") from error
+        state.add(row, objective, keep_best=settings["select"] == "best")
         if rank() == 0:
-            write_history(directory / "metrics.jsonl", course.history)
-            keep(directory / "resume.pt", owner, objective, optimizer, course)
+            write_history(directory / "metrics.jsonl", state.history)
+            keep(directory / "resume.pt", cache_key, objective, optimizer, state)
             warn_of_collapse(row)
             progress.step(train_loss=row["train_loss"], val_loss=row["val_loss"])
     progress.close()
-    if course.best_state is not None:
-        objective.load_state_dict(course.best_state)
-    return course
+    if state.best_state is not None:
+        objective.load_state_dict(state.best_state)
+    return state
 
 
 def one_epoch(
@@ -115,7 +115,7 @@ def one_epoch(
     seconds = time.perf_counter() - began
     measures = {}
     if rank() == 0:
-        with alone():
+        with single_process():
             measures = validate(objective, val, settings, precision)
     measures = from_first(measures)
     if not math.isfinite(measures["val_loss"]):
@@ -139,15 +139,15 @@ def warn_of_collapse(row: dict[str, float]) -> None:
         )
 
 
-def last_good(objective: Objective, directory: Path, owner: str) -> str:
+def last_good(objective: Objective, directory: Path, cache_key: str) -> str:
     """Write the weights of the last finished epoch beside the resume point and say where they are."""
-    course = resume(directory / "resume.pt", owner, objective)
-    if not course.history:
+    state = resume(directory / "resume.pt", cache_key, objective)
+    if not state.history:
         return "no epoch was finished"
     folder = directory / LAST_GOOD
     if rank() == 0:
         save_networks(objective, folder)
-    return f"the weights after epoch {course.history[-1]['epoch']} are in {folder}, its resume point beside it"
+    return f"the weights after epoch {state.history[-1]['epoch']} are in {folder}, its resume point beside it"
 
 
 def save_networks(objective: Objective, directory: Path) -> None:

@@ -33,7 +33,7 @@ class MmclObjective(Objective):
         """Return ECG crops (batch, 12, samples) and images (batch, 3, size, size).
 
         For a negative control settings["shuffle_images"] may be "every_batch": in training any image of the batch
-        stands beside an ECG, each as likely as another, so that there is no pair to learn, nor to learn by heart.
+        is paired with an ECG, each as likely as another, so that there is no pair to learn, nor to memorise.
         """
         samples, images = self.ecg_encoder.samples, batch["cmr"].float()
         if augment:

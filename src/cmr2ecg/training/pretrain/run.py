@@ -23,7 +23,7 @@ from cmr2ecg.training.optimizer import absolute_rate
 from cmr2ecg.training.pretrain.health import collapsed
 from cmr2ecg.training.pretrain.loop import LAST_GOOD, pretrain, save_networks
 from cmr2ecg.training.pretrain.objective import Objective
-from cmr2ecg.training.pretrain.training_state import Course
+from cmr2ecg.training.pretrain.training_state import TrainingState
 from cmr2ecg.training.result import digest, provenance
 
 NOT_MEASURES = ("epoch", "train_loss", "val_loss", "learning_rate", "epoch_seconds", "data_wait_share")
@@ -114,7 +114,7 @@ def run_pretraining(
             val,
             job.method,
             directory=job.output,
-            owner=cache_key,
+            cache_key=cache_key,
             precision=machine.precision,
             label=job.step,
         )
@@ -182,7 +182,9 @@ def permuted(eids: np.ndarray, seed: int) -> np.ndarray:
     return mixed
 
 
-def describe(job: PretrainingJob, objective: Objective, state: Course, n_train: int, n_val: int) -> dict[str, Any]:
+def describe(
+    job: PretrainingJob, objective: Objective, state: TrainingState, n_train: int, n_val: int
+) -> dict[str, Any]:
     """Return result.json without its provenance."""
     settings = job.method
     chosen = state.best_epoch if settings["select"] == "best" else len(state.history) - 1

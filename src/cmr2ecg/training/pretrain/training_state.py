@@ -1,4 +1,4 @@
-"""How far a training has come, kept on disk after each epoch and taken up again."""
+"""How far a training has come, kept on disk after each epoch and resumed from."""
 
 import copy
 import json
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass
-class Course:
+class TrainingState:
     """The finished epochs' metrics and the best of them by validation loss; its weights only where they are wanted."""
 
     history: list[dict] = field(default_factory=list)
@@ -40,36 +40,40 @@ def snapshot(objective: nn.Module) -> dict[str, Tensor]:
     return {name: value.detach().clone() for name, value in objective.state_dict().items()}
 
 
-def keep(path: Path, owner: str, objective: nn.Module, optimizer: torch.optim.Optimizer, course: Course) -> None:
-    """Write all that a later process needs to go on after the last finished epoch."""
-    state = {
+def keep(
+    path: Path, cache_key: str, objective: nn.Module, optimizer: torch.optim.Optimizer, state: TrainingState
+) -> None:
+    """Write all that a later process needs to resume from the last finished epoch."""
+    saved = {
         "objective": objective.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "history": copy.deepcopy(course.history),
-        "best_epoch": course.best_epoch,
-        "best_loss": course.best_loss,
-        "best_state": course.best_state,
+        "history": copy.deepcopy(state.history),
+        "best_epoch": state.best_epoch,
+        "best_loss": state.best_loss,
+        "best_state": state.best_state,
     }
-    save_resume(path, owner, state)
+    save_resume(path, cache_key, saved)
 
 
-def resume(path: Path, owner: str, objective: nn.Module, optimizer: torch.optim.Optimizer | None = None) -> Course:
-    """Load a resume point into objective and optimizer and return its course, or a fresh one.
+def resume(
+    path: Path, cache_key: str, objective: nn.Module, optimizer: torch.optim.Optimizer | None = None
+) -> TrainingState:
+    """Load a resume point into objective and optimizer and return its state, or a fresh one.
 
     Raises:
         InputError: if the processes of one training read different resume points.
     """
-    state = load_resume(path, owner, next(objective.parameters()).device)
-    course = Course()
-    if state is not None:
-        objective.load_state_dict(state["objective"])
-        course = Course(state["history"], state["best_epoch"], state["best_loss"], state["best_state"])
-    if state is not None and optimizer is not None:
-        optimizer.load_state_dict(state["optimizer"])
-        log.info("resuming after epoch %d", len(course.history))
-    if from_first(len(course.history)) != len(course.history):
+    saved = load_resume(path, cache_key, next(objective.parameters()).device)
+    state = TrainingState()
+    if saved is not None:
+        objective.load_state_dict(saved["objective"])
+        state = TrainingState(saved["history"], saved["best_epoch"], saved["best_loss"], saved["best_state"])
+    if saved is not None and optimizer is not None:
+        optimizer.load_state_dict(saved["optimizer"])
+        log.info("resuming after epoch %d", len(state.history))
+    if from_first(len(state.history)) != len(state.history):
         raise InputError(f"{path}: the processes read different resume points; is the folder shared by all of them?")
-    return course
+    return state
 
 
 def write_history(path: Path, history: list[dict]) -> None:

@@ -22,7 +22,7 @@ VIEWS = 2**31  # in the place of an epoch's number: masks and views of validatio
 def validate(objective: Objective, data: PairedData, settings: dict, precision: str) -> dict[str, float]:
     """Return val_loss over all subjects and the `embedding_measures`; every epoch has the same masks and views.
 
-    One process does it all: call it under `distributed.alone` where there are several.
+    One process does it all: call it under `distributed.single_process` where there are several.
 
     Raises:
         InputError: if there are too few subjects for a loss.
