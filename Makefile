@@ -92,14 +92,14 @@ format: env  ## put the style right
 	ruff format .
 	snakefmt Snakefile workflow
 
-bench: env  ## print speed and memory as ratios, write results/bench.json
-	python -m cmr2ecg.benchmarks.all --output results/bench.json
+bench: env  ## print speed and memory as ratios, write results/bench.json; ONLY="data fits" measures these again
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)/tests" python -m bench.all --output results/bench.json $(if $(ONLY),--only $(ONLY))
 
 bench-scale: env  ## run the steps that see the whole cohort on 40,044 made-up subjects: time and memory
-	python -m cmr2ecg.benchmarks.scale --output results/bench_scale.json
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)/tests" python -m bench.scale --output results/bench_scale.json
 
 bench-docs: env  ## put the numbers of both into docs/benchmarks.md
-	python docs/update_benchmarks.py
+	PYTHONPATH="$(PYTHONPATH):$(CURDIR)/tests" python docs/update_benchmarks.py
 
 ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)

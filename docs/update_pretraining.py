@@ -14,9 +14,9 @@ from pathlib import Path
 
 import matplotlib
 import torch
+import yaml
 from torch import nn
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.training.device import autocast, pick_attention, pick_precision
 from cmr2ecg.training.optimizer import pretraining_optimizer
 from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
@@ -49,7 +49,7 @@ FOLDERS = {
 
 def builders() -> dict[str, tuple[Callable[[], nn.Module], dict]]:
     """Return what makes each objective at the paper's size, with its settings."""
-    paper = paper_settings()
+    paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models, pretrain = paper["models"], paper["pretrain"]
     classes = {"MAE": (MaeObjective, pretrain["mae"])}
     titles = {"simclr": "SimCLR", "byol": "BYOL", "barlow_twins": "Barlow Twins", "clocs": "CLOCS"}

@@ -7,11 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+from paper_settings import paper_settings
 from skips import skip_line
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.tables.phenotypes import phenotype_fields
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -46,7 +46,7 @@ def test_every_training_part_is_in_methods():
 def test_readme_and_contributing_name_the_folders_of_the_library():
     folders = {path.parent.name for path in (ROOT / "src" / "cmr2ecg").glob("*/__init__.py")}
     (named,) = re.findall(r"`src/cmr2ecg/\{(.+)\}`", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert set(named.split(",")) | {"steps", "benchmarks"} == folders
+    assert set(named.split(",")) | {"steps"} == folders
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     assert [name for name in sorted(folders) if f"`{name}`" not in text and f"src/cmr2ecg/{name}`" not in text] == []
 

@@ -25,7 +25,7 @@ FLOORS = (
     "predict",
     "tracking simulate",
     "steps",
-    "verify plan backup cli benchmarks",
+    "verify plan backup cli",
 )
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms.split()}
 FILES = [path for path in (SOURCE / "cmr2ecg").rglob("*.py") if path.parent != SOURCE / "cmr2ecg"]

@@ -6,11 +6,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paper_settings import paper_settings
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms.v2 import functional as tv
 
 from cmr2ecg.augment.cmr import affine, apply_affine, apply_jitter, augment_cmr, draw_affine, draw_crop
-from cmr2ecg.benchmarks.settings import paper_settings
 
 SETTINGS = paper_settings()["pretrain"]["mmcl"]["cmr_augment"]
 OFF = dict.fromkeys(SETTINGS, 0.0) | {"crop_scale": 1.0}

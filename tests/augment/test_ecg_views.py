@@ -5,10 +5,10 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paper_settings import paper_settings
 
 from cmr2ecg.augment.draw import uniform
 from cmr2ecg.augment.ecg_views import augment_view, mask_spectrogram, sign_flip, time_flip
-from cmr2ecg.benchmarks.settings import paper_settings
 
 SETTINGS = paper_settings()["pretrain"]["contrastive"]["simclr"]["augment"]
 OFF = SETTINGS | dict.fromkeys(("surrogate", "noise", "rescale", "time_flip", "sign_flip", "spectrogram_mask"), 0.0)

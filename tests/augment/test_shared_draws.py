@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from paper_settings import paper_settings
 
 from cmr2ecg.augment.cmr import augment_cmr
 from cmr2ecg.augment.draw import SharedGenerator, in_pieces, normal, on_share, uniform
 from cmr2ecg.augment.ecg import augment_ecg, random_crop
 from cmr2ecg.augment.ecg_views import augment_view
-from cmr2ecg.benchmarks.settings import paper_settings
 
 PAPER = paper_settings()["pretrain"]
 SLICES = [range(0, 1), range(1, 10), range(10, 12)]

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
+from heart_accuracy import FAT, _cines
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.heart_accuracy import FAT, _cines
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.cmr.beat import fitting
 
 

@@ -1,8 +1,7 @@
 """The heart in synthetic cines of full size whose truth is known; the report in docs/raw_data.md has other subjects."""
 
 import numpy as np
-
-from cmr2ecg.benchmarks.heart_accuracy import SEED, measure, shares
+from heart_accuracy import SEED, measure, shares
 
 SUBJECTS, OTHER_SEED = 12, 77
 
@@ -34,7 +33,8 @@ def test_the_widest_right_ventricle_in_a_bright_rim_of_fat_is_looked_for_beyond_
 
 
 def test_a_heart_that_is_not_found_passes_no_target(monkeypatch):
-    from cmr2ecg.benchmarks import heart_accuracy
+    import heart_accuracy
+
     from cmr2ecg.raw.rejection import Rejection
 
     def never(*_, **__):

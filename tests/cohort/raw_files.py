@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip

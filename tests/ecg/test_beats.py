@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.ecg.beats import find_beats, heart_rate
 from cmr2ecg.simulate.ecg import beat_times, draw_ecg
 from cmr2ecg.simulate.subject import draw_subject

@@ -1,6 +1,7 @@
 """A study, a cohort and measured rates, made up for the tests of the plan."""
 
-from cmr2ecg.benchmarks.settings import paper_settings
+from paper_settings import paper_settings
+
 from cmr2ecg.plan.cohort import Cohort
 from cmr2ecg.plan.cost import Estimate, Gpu
 from cmr2ecg.plan.jobs import Job

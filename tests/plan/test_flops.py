@@ -2,10 +2,10 @@
 
 import pytest
 import torch
+from paper_settings import paper_settings
 from timm.layers import set_fused_attn, use_fused_attn
 from torch.utils.flop_counter import FlopCounterMode
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder

@@ -3,9 +3,9 @@ import json
 
 import pandas as pd
 import pytest
+from paper_settings import paper_settings
 from plan_setups import COHORT, estimate, fit_job, mae_job, rates
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.plan.check import check, recorded_jobs, recorded_seconds, stage_of
 from cmr2ecg.plan.cohort import cohort_of
 from cmr2ecg.plan.cost import Cost, Gpu

@@ -11,8 +11,8 @@ import pandas as pd
 import pydicom
 import pytest
 from defusedxml import ElementTree
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.cohort import plan, simulate, write_subject

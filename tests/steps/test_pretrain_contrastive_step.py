@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 import torch
+from paper_settings import paper_settings
 from safetensors.torch import load_file
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.steps import pretrain_mae

@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Mapping
 
 import pytest
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.plan.jobs import Job, Study, study_of
 from cmr2ecg.runtime.imports import SOURCE, reached_files
 

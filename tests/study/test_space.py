@@ -6,8 +6,8 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.study.sweep_grid import (
     Rung,
     axes_of,

@@ -4,8 +4,8 @@ import io
 import sys
 
 import pytest
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.tables import field_list
 from cmr2ecg.tables.columns import parse_column

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from planned_study import Place, made_up_eids
 
-from cmr2ecg.benchmarks.dag import Place, made_up_eids
 from cmr2ecg.cohort.arrivals import read_ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]

@@ -4,8 +4,8 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.cmr.dicom import Header
 from cmr2ecg.cmr.short_axis import Cine
 from cmr2ecg.raw.rejection import Rejection

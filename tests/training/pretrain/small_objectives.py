@@ -3,9 +3,9 @@
 from typing import Any
 
 import torch
+from paper_settings import paper_settings
 from torch import nn
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.training.pretrain.contrastive import OBJECTIVES as BASELINES
 from cmr2ecg.training.pretrain.mae import MaeObjective
 from cmr2ecg.training.pretrain.mmcl import MmclObjective

@@ -4,8 +4,8 @@ import math
 
 import pytest
 import torch
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.loading.labels import split_eids
 from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.training.optimizer import pretraining_optimizer, set_rate
