@@ -33,7 +33,7 @@ from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.study.targets import is_regression
 
 TARGETS = ("cad", "af", "dm", "lv", "rv", "wt", "ecc", "err")
-DEMO, PAPER, THREADS = 1000, 128, 2  # files, and threads of the command
+DEMO, PAPER, THREADS = 1000, 128, 2  # files, 0 for none, and threads of the command
 RELEASE = ECGS = ""
 
 
@@ -41,23 +41,28 @@ def run() -> Iterator[dict]:
     """Yield predict_demo and predict_paper_size (ECGs/s), or predict_release; `ours` has start, reading, cleaning."""
     settings = paper_settings()
     demo = yaml.safe_load((SOURCE.parent / "config/demo.yaml").read_text())
-    small, seeds = {"predict_demo": demo["models"]["ecg_encoder"]}, {"predict_demo": demo["finetune"]["seeds"]}
-    counts = {"predict_release": DEMO} if RELEASE else {"predict_demo": DEMO, "predict_paper_size": PAPER}
-    for name, count in counts.items():
+    encoder = settings["models"]["ecg_encoder"]
+    sizes = {
+        "predict_demo": (DEMO, {**encoder, **demo["models"]["ecg_encoder"]}, demo["finetune"]["seeds"]),
+        "predict_paper_size": (PAPER, encoder, settings["finetune"]["seeds"]),
+    }
+    if RELEASE:
         with tempfile.TemporaryDirectory() as scratch:
-            folder, own = Path(scratch), seeds.get(name, settings["finetune"]["seeds"])
-            model, about = Path(RELEASE), f"release {RELEASE}"
-            if not RELEASE:
-                model, about = folder / "model", f"{len(TARGETS)} targets x {len(own)} seeds"
-                encoder = {**settings["models"]["ecg_encoder"], **small.get(name, {})}
-                write_release(model, encoder, settings["clean_ecg"], own)
-            yield measure(name, write_ecgs(folder / "ecgs", count), model, folder / "out", about)
+            yield measure("predict_release", DEMO, Path(RELEASE), Path(scratch), f"release {RELEASE}")
+        return
+    for name, (count, network, seeds) in sizes.items():
+        if count:
+            with tempfile.TemporaryDirectory() as scratch:
+                folder, about = Path(scratch), f"{len(TARGETS)} targets x {len(seeds)} seeds"
+                write_release(folder / "model", network, settings["clean_ecg"], seeds)
+                yield measure(name, count, folder / "model", folder, about)
 
 
-def measure(name: str, files: list[Path], model: Path, out: Path, about: str) -> dict:
+def measure(name: str, count: int, model: Path, scratch: Path, about: str) -> dict:
     """Return one row: the whole command, the start of Python included, against the networks alone."""
-    options = ["--model", model, "--out", out, "--no-pages", "--threads", THREADS]
-    done = spent("-m", "cmr2ecg", "predict", files[0].parent, *options)
+    files = write_ecgs(scratch / "ecgs", count)
+    options = ["--model", model, "--out", scratch / "out", "--no-pages", "--threads", THREADS]
+    done = spent("-m", "cmr2ecg", "predict", scratch / "ecgs", *options)
     started = float(re.search(r"([\d.]+) once started", done.printed)[1])
     note = f"whole command, {started:.1f} once started, against the networks alone; {len(files)} XML files in one call"
     note += f", {about}, {THREADS} threads, no pages, fp32"

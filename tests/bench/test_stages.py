@@ -8,11 +8,12 @@ import torch
 
 from bench import all as bench
 from bench import cores, rows, stage
+from bench.test_dag import SMALL
 
 SIZES = {
     "augment": {"BATCH": 4, "ROUNDS": 1},
     "cores": {"CORES": 2, "ECGS": 2, "CMRS": 1, "MAE_BATCH": 1, "MMCL_BATCH": 1, "ROUNDS": 1},
-    "dag": {"SUBJECTS": 40, "ARRIVALS": 10, "OVERLAY": {"sweep": {"encoders": []}}},
+    "dag": {"SUBJECTS": 40, "ARRIVALS": 10, "OVERLAY": SMALL | {"sweep": {"encoders": []}}},
     "data": {"ITERATIONS": 2, "SLICES": 9, "FRAMES": 12, "SIDE": 96, "RECORDINGS": 60, "SAMPLES": 1000},
     "finetune": {"BATCH": 2, "SEED_BATCH": 1, "SEEDS": [0, 1], "ROUNDS": 1},
     "fits": {"TRAIN": 60, "HELD_OUT": 40, "FEATURES": 20, "CAD_TRAIN": 60, "CAD_VAL": 40}
@@ -21,7 +22,7 @@ SIZES = {
     | {"NETWORK": {"patch": 500, "dim": 48, "depth": 1}},
     "loading": {"SUBJECTS": 8, "BATCH": 4, "ROUNDS": 1},
     "memory": {"SIZES": (2, 4)},
-    "predict": {"DEMO": 4, "PAPER": 2},
+    "predict": {"DEMO": 4, "PAPER": 0},
     "tables": {"ROWS": 1000},
     "training": {"MAE_BATCH": 2, "MMCL_BATCH": 2, "ECG_BATCH": 2, "CMR_BATCH": 2, "ROUNDS": 1, "SIDE": 64}
     | {"CONTRASTIVE": ["simclr"], "CONTRASTIVE_ROUNDS": 1},
@@ -36,7 +37,7 @@ NAMES = {  # that others rely on: docs, the cost of a reproduction
     "jobs": ["seeds_in_one_job", "sweep_startup_share"],
     "loading": ["stream_vs_virtual_dataset", "mae_epoch_vs_waiting"],
     "memory": ["memory_clean_ecg", "memory_audit_withdrawn"],
-    "predict": ["predict_demo", "predict_paper_size"],
+    "predict": ["predict_demo"],
     "tables": ["read_tabular_vs_pandas", "read_tabular_memory_vs_pandas"],
     "training": ["mae_step_vs_plain", "mae_step_vs_plain_twice", "mmcl_step_vs_plain", "cmr_step_vs_plain"],
 }

@@ -4,7 +4,7 @@ A step is all of it: crop, augmentation, forward, backward, update. Plain is fp3
 that goes tensor by tensor, and images in the usual memory layout; the best alternative is plain in our precision.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
 from statistics import median
 
@@ -48,7 +48,15 @@ def run() -> Iterator[dict]:
     yield from rows_of("cmr", CmrSimclrObjective, pretrain["cmr"], CMR_BATCH)
 
 
-def rows_of(name, objective, settings, batch, notes=(), rounds=None, twice=None) -> Iterator[dict]:
+def rows_of(
+    name: str,
+    objective: type[nn.Module],
+    settings: dict,
+    batch: int,
+    notes: Sequence[str] = (),
+    rounds: int = 0,
+    twice: type[nn.Module] | None = None,
+) -> Iterator[dict]:
     """Yield the rows of one objective; those with `rounds` of their own have the plain step's share of the peak too."""
     precision = pick_precision("auto", pick_device("auto"))
     make = partial(build, settings=settings, batch=batch)
