@@ -14,11 +14,10 @@ from pathlib import Path
 import pytest
 
 from cmr2ecg.backup import __main__ as command
-from cmr2ecg.backup import save as saving
+from cmr2ecg.backup import contents
 from cmr2ecg.backup.contents import INCOMPLETE, METADATA, incomplete_of, record_of, records_of, results_of, target_of
-from cmr2ecg.backup.restore import restore
-from cmr2ecg.backup.save import save
-from cmr2ecg.backup.stores import DxStore, FolderStore
+from cmr2ecg.backup.places import Place
+from cmr2ecg.backup.save import restore, save
 from cmr2ecg.runtime.command import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -31,13 +30,15 @@ def folder(tmp_path: Path) -> Path:
     return repository(tmp_path / "first", "ukb", "demo")
 
 
-@pytest.fixture(params=["folder", "dx", "dx_of_a_project"])
+@pytest.fixture(params=["folder", "url", "dx", "dx_of_a_project"])
 def store(request, tmp_path: Path, monkeypatch):
-    """Each kind of place; `dx` is the stand-in."""
+    """Each kind of place; `dx` is the stand-in, the URL's files lie in memory."""
     if request.param == "folder":
-        return FolderStore(tmp_path / "place")
+        return Place(str(tmp_path / "place"))
+    if request.param == "url":
+        return Place(f"memory:/{tmp_path}/place/")
     stand_in(tmp_path, monkeypatch)
-    return DxStore("/backup" if request.param == "dx" else f"{PROJECT}:/backup")
+    return Place("dx:/backup" if request.param == "dx" else f"dx:{PROJECT}:/backup")
 
 
 def stand_in(tmp_path: Path, monkeypatch) -> Path:
@@ -101,7 +102,7 @@ def test_only_what_changed_is_written_and_what_went_stays_away(folder, store, tm
 
 def test_stale_archives_are_deleted_and_the_rest_of_mostly_stale_ones_is_saved_again(folder, tmp_path):
     """Half-trained weights that are saved every quarter of an hour must not fill the project."""
-    store = FolderStore(tmp_path / "place")
+    store = Place(str(tmp_path / "place"))
     for epoch in range(8):
         write(folder, "results/ukb/pretrain_mae/mae/resume.pt", f"{epoch}" * 100_000)
         save(folder, "ukb", store)
@@ -134,19 +135,53 @@ def test_unfinished_files_links_and_the_noise_of_sqlite_are_left_out(folder, tmp
         open_one.commit()
         open_one.execute("insert into run values (1)")  # a transaction that is not committed
         write(folder, "results/ukb/.0.h5.77.partial", "half")
-        (folder / "results/ukb/link").symlink_to("/etc/hostname")
-        save(folder, "ukb", FolderStore(tmp_path / "place"))
+        (folder / "results/ukb/link").symlink_to(write(tmp_path, "outside", "x" * 1000))
+        save(folder, "ukb", Place(str(tmp_path / "place")))
     second = repository(tmp_path / "second")
-    restore(second, "ukb", FolderStore(tmp_path / "place"))
+    restore(second, "ukb", Place(str(tmp_path / "place")))
     names = [path.rpartition("/")[2] for path in results_of(second, "ukb")]
     assert sorted(names) == ["0.h5", "encoder.safetensors", "mlflow.db", "track.log"]
     with closing(sqlite3.connect(second / "results/ukb/mlflow.db")) as copy:
         assert copy.execute("select count(*) from run").fetchall() == [(0,)]
 
 
+def test_a_database_in_wal_mode_is_saved_with_what_is_committed(folder, tmp_path):
+    with closing(sqlite3.connect(folder / "results/ukb/mlflow.db")) as open_one:
+        open_one.execute("pragma journal_mode = wal")
+        open_one.execute("create table run (id integer)")
+        open_one.execute("insert into run values (1)")
+        open_one.commit()
+        save(folder, "ukb", Place(str(tmp_path / "place")))
+    second = repository(tmp_path / "second")
+    restore(second, "ukb", Place(str(tmp_path / "place")))
+    with closing(sqlite3.connect(second / "results/ukb/mlflow.db")) as copy:
+        assert copy.execute("select count(*) from run").fetchall() == [(1,)]
+
+
+def test_a_file_that_shrinks_or_goes_while_it_is_copied_is_left_to_the_next_save(folder, tmp_path, monkeypatch):
+    store = Place(str(tmp_path / "place"))
+    shrinks = write(folder, "results/ukb/a.csv", "x" * 100_000)
+    goes = write(folder, "results/ukb/b.csv", "x")
+
+    def results_then_change(folder: Path, cohort: str):
+        found = results_of(folder, cohort)
+        shrinks.write_text("short")
+        goes.unlink()
+        return found
+
+    monkeypatch.setattr(contents, "results_of", results_then_change)
+    assert save(folder, "ukb", store).files == 6
+    monkeypatch.undo()
+    restore(second := repository(tmp_path / "second"), "ukb", store)
+    assert state(second).keys() == state(folder).keys() - {"results/ukb/a.csv"}
+    assert save(folder, "ukb", store).files == 7
+    restore(third := repository(tmp_path / "third"), "ukb", store)
+    assert state(third) == state(folder)
+
+
 def test_a_job_that_ends_while_its_files_are_copied_is_saved_as_incomplete(folder, tmp_path, monkeypatch):
     """Its old file was copied and its new record: without the mark Snakemake would take the old file for the new."""
-    store = FolderStore(tmp_path / "place")
+    store = Place(str(tmp_path / "place"))
     target = "results/ukb/clean_ecg/0.h5"
 
     def results_then_a_job_ends(folder: Path, cohort: str):
@@ -154,15 +189,16 @@ def test_a_job_that_ends_while_its_files_are_copied_is_saved_as_incomplete(folde
         write(folder, record_of(target, METADATA), '{"rule": "x", "params": "new"}')
         return found
 
-    monkeypatch.setattr(saving, "results_of", results_then_a_job_ends)
+    monkeypatch.setattr(contents, "results_of", results_then_a_job_ends)
     save(folder, "ukb", store)
+    monkeypatch.undo()
     second = repository(tmp_path / "second")
     restore(second, "ukb", store)
     assert incomplete_of(second, "ukb") == {target}
 
 
 def test_running_jobs_are_saved_as_incomplete_until_they_have_ended(folder, tmp_path):
-    store, target = FolderStore(tmp_path / "place"), "results/ukb/pretrain_mae/mae/encoder.safetensors"
+    store, target = Place(str(tmp_path / "place")), "results/ukb/pretrain_mae/mae/encoder.safetensors"
     mark = write(folder, record_of(target, INCOMPLETE), '{"external_jobid": null}')
     save(folder, "ukb", store)
     mark.unlink()
@@ -178,8 +214,8 @@ def test_records_have_the_names_snakemake_gives_them():
     target = "results/ukb/" + "long/" * 60 + "file.h5"
     name = base64.urlsafe_b64encode(target.encode()).decode()
     assert record_of(target, METADATA) == f"{METADATA}/@{name[:254]}/{name[254:]}"
-    assert target_of(record_of(target, METADATA), METADATA) == target
-    assert target_of(f"{METADATA}/no base64!", METADATA) == ""
+    assert target_of(record_of(target, METADATA)) == target
+    assert target_of(f"{METADATA}/no base64!") == ""
 
 
 def test_a_fresh_folder_does_not_bury_the_saves_of_another(folder, store, tmp_path):
@@ -196,7 +232,7 @@ def test_a_fresh_folder_does_not_bury_the_saves_of_another(folder, store, tmp_pa
 
 
 def test_nothing_is_restored_over_other_results(folder, tmp_path):
-    store = FolderStore(tmp_path / "place")
+    store = Place(str(tmp_path / "place"))
     save(folder, "ukb", store)
     second = repository(tmp_path / "second")
     write(second, "results/ukb/clean_ecg/0.h5", "other")
@@ -214,12 +250,12 @@ def test_saves_wait_for_each_other_and_leave_nothing_of_a_killed_one(folder, tmp
     said = [process.communicate(timeout=60)[1] for process in running]
     assert [process.returncode for process in running] == [0, 0, 0], said
     second = repository(tmp_path / "second")
-    restore(second, "ukb", FolderStore(place))
+    restore(second, "ukb", Place(str(place)))
     assert state(second) == state(folder) and not left.parent.exists()
 
 
 def test_a_restore_that_was_cut_off_goes_on(folder, tmp_path):
-    store = FolderStore(tmp_path / "place")
+    store = Place(str(tmp_path / "place"))
     save(folder, "ukb", store)
     second = repository(tmp_path / "second")
     restore(second, "ukb", store)
@@ -242,11 +278,11 @@ def test_a_restore_that_was_cut_off_goes_on(folder, tmp_path):
 )
 def test_damaged_saves_are_refused_in_one_line(folder, tmp_path, harm, said):
     place = tmp_path / "place"
-    save(folder, "ukb", FolderStore(place))
+    save(folder, "ukb", Place(str(place)))
     harm(place)
     second = repository(tmp_path / "second")
     with pytest.raises(InputError, match=said):
-        restore(second, "ukb", FolderStore(place))
+        restore(second, "ukb", Place(str(place)))
     assert not (tmp_path / "out").exists()
 
 
@@ -266,7 +302,7 @@ def relist(place: Path, name: str) -> None:
 
 
 def test_an_upload_that_was_cut_off_does_not_count(folder, tmp_path, monkeypatch):
-    project, store = stand_in(tmp_path, monkeypatch), DxStore("/backup")
+    project, store = stand_in(tmp_path, monkeypatch), Place("dx:/backup")
     save(folder, "ukb", store)
     write(folder, "results/ukb/new.csv", "x")
     save(folder, "ukb", store)
@@ -275,21 +311,62 @@ def test_an_upload_that_was_cut_off_does_not_count(folder, tmp_path, monkeypatch
         file["state"] = "open" if file["name"] == "ukb_000002.json" else "closed"
     (project / "objects.json").write_text(json.dumps(objects))
     second = repository(tmp_path / "second")
-    assert restore(second, "ukb", DxStore("/backup")) == 1
-    assert save(folder, "ukb", DxStore("/backup")).number == 2
-    assert restore(repository(tmp_path / "third"), "ukb", DxStore("/backup")) == 2
+    assert restore(second, "ukb", Place("dx:/backup")) == 1
+    assert save(folder, "ukb", Place("dx:/backup")).number == 2
+    assert restore(repository(tmp_path / "third"), "ukb", Place("dx:/backup")) == 2
+    names = [file["name"] for file in json.loads((project / "objects.json").read_text())["files"]]
+    assert names.count("ukb_000002.tar") == 1, "the archive of the save that was cut off is still there"
+
+
+def test_a_list_that_was_cut_off_in_a_folder_does_not_count(folder, tmp_path, monkeypatch):
+    """A list is written beside its place, and a half-written archive without a list is written over."""
+    store = Place(str(tmp_path / "place"))
+    save(folder, "ukb", store)
+    write(folder, "results/ukb/new.csv", "x")
+    monkeypatch.setattr(store.files, "mv", cut_off)
+    with pytest.raises(OSError, match="cut off"):
+        save(folder, "ukb", store)
+    monkeypatch.undo()
+    assert {"ukb_000002.tar", "ukb_000002.json.partial"} < set(store.names())
+    write(tmp_path, "place/ukb_000002.tar", "half of an archive")
+    assert restore(repository(tmp_path / "second"), "ukb", store) == 1
+    assert save(folder, "ukb", store).number == 2
+    third = repository(tmp_path / "third")
+    assert restore(third, "ukb", store) == 2 and state(third) == state(folder)
+    assert not any("partial" in name for name in store.names())
+
+
+def cut_off(*_: str) -> None:
+    """Fail as a network does."""
+    raise OSError("cut off")
+
+
+def test_what_another_filesystems_library_complains_of_is_one_line(folder, monkeypatch):
+    class NoCredentialsError(Exception):
+        """Of botocore, which is no OSError."""
+
+    def refuse(*_):
+        raise NoCredentialsError("Unable to locate credentials")
+
+    store = Place("memory://bucket/backup")
+    monkeypatch.setattr(store.files, "put_file", refuse)
+    said = "memory://bucket/backup: put_file failed: NoCredentialsError: Unable to locate credentials"
+    with pytest.raises(InputError, match=said):
+        save(folder, "ukb", store)
+    with pytest.raises(InputError, match="nosuch://bucket: Protocol not known"):
+        Place("nosuch://bucket")
 
 
 def test_without_dx_the_message_says_how_to_get_it(folder, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(InputError, match="the command dx is not there"):
-        save(folder, "ukb", DxStore("/backup"))
+        save(folder, "ukb", Place("dx:/backup"))
 
 
 def test_what_dx_complains_of_is_shown(folder, tmp_path, monkeypatch):
     stand_in(tmp_path, monkeypatch)
     with pytest.raises(InputError, match="dx mkdir -p failed: Could not find a project"):
-        save(folder, "ukb", DxStore("project-other:/backup"))
+        save(folder, "ukb", Place("dx:project-other:/backup"))
 
 
 def call(folder: Path, *words: str) -> subprocess.Popen:
@@ -301,7 +378,7 @@ def call(folder: Path, *words: str) -> subprocess.Popen:
 
 def test_a_run_restores_saves_meanwhile_and_hands_on_signals_and_the_exit_code(folder, tmp_path):
     place, second = tmp_path / "place", repository(tmp_path / "second")
-    save(folder, "ukb", FolderStore(place))
+    save(folder, "ukb", Place(str(place)))
     script = (
         "trap 'echo told > results/ukb/told; exit 5' TERM; echo x > results/ukb/begun; while :; do sleep 0.05; done"
     )
@@ -314,7 +391,7 @@ def test_a_run_restores_saves_meanwhile_and_hands_on_signals_and_the_exit_code(f
     said = running.communicate(timeout=30)[1]
     assert running.returncode == 5, said
     third = repository(tmp_path / "third")
-    restore(third, "ukb", FolderStore(place))
+    restore(third, "ukb", Place(str(place)))
     assert (third / "results/ukb/told").exists() and set(state(folder)) < set(state(third))
     assert "save 1 of ukb is restored" in said and "save 2: 1 of" in said
 

@@ -9,14 +9,15 @@ A restored folder is one in which the next `snakemake` reruns only what is stale
 
 import argparse
 import logging
+import signal
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.backup.restore import restore
-from cmr2ecg.backup.run import run_and_save
-from cmr2ecg.backup.save import Saved, save
-from cmr2ecg.backup.stores import open_store
+from cmr2ecg.backup.places import Place
+from cmr2ecg.backup.save import restore, save
+from cmr2ecg.backup.session import session
 from cmr2ecg.runtime.command import InputError, run
 
 log = logging.getLogger(__name__)
@@ -32,15 +33,15 @@ def main(argv: Sequence[str] | None = None) -> None:
         raise InputError("a command behind -- belongs to `run`, and only to it")
     if args.afresh and args.work != "save":
         raise InputError("--afresh belongs to `save`")
-    folder, store = Path.cwd(), open_store(args.at)
+    folder, place = Path.cwd(), Place(args.at)
     if not (folder / "Snakefile").is_file():
         raise InputError("there is no Snakefile here: go to the folder of the repository first")
     if args.work == "save":
-        report(save(folder, args.cohort, store, args.afresh))
+        save(folder, args.cohort, place, args.afresh)
     elif args.work == "restore":
-        log.info("save %d of %s is restored", restore(folder, args.cohort, store), args.cohort)
+        restore(folder, args.cohort, place)
     else:
-        sys.exit(run_and_save(folder, args.cohort, store, args.every * 60, command, report))
+        sys.exit(run_and_save(folder, args.cohort, place, args.every * 60, command))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -50,15 +51,36 @@ def parser() -> argparse.ArgumentParser:
     )
     whole.add_argument("work", choices=["save", "restore", "run"], help="run: restore, run the command, save meanwhile")
     whole.add_argument("cohort", help="the config's `cohort`, the folder below results/")
-    whole.add_argument("--at", required=True, metavar="PLACE", help="a folder, or dx:[PROJECT:]/FOLDER of DNAnexus")
+    whole.add_argument("--at", required=True, metavar="PLACE", help="a folder, a URL of fsspec, dx:[PROJECT:]/FOLDER")
     whole.add_argument("--every", type=float, default=15, metavar="MINUTES", help="`run` saves so often (default: 15)")
     whole.add_argument("--afresh", action="store_true", help="`save` writes everything anew and deletes earlier saves")
     return whole
 
 
-def report(saved: Saved) -> None:
-    """Say what a save did."""
-    log.info("save %d: %d of %d files written, %.1f MB", saved.number, saved.written, saved.files, saved.size / 1e6)
+def run_and_save(folder: Path, cohort: str, place: Place, every: float, command: Sequence[str]) -> int:
+    """Restore the newest save unless this folder is at it, run a command, save meanwhile, and return its exit code.
+
+    A save that fails, say for want of a network, is told and tried again `every` seconds later; only the last one's
+    failure is an error. SIGTERM and SIGINT are handed to the command, whose end is waited for.
+    """
+    with session(folder, cohort, place) as now:
+        behind = not now.may_follow()
+    if behind:
+        restore(folder, cohort, place)
+    process = subprocess.Popen(command, cwd=folder)
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda number, _: process.send_signal(number))
+    while True:
+        try:
+            code = process.wait(every)
+            break
+        except subprocess.TimeoutExpired:
+            try:
+                save(folder, cohort, place)
+            except (InputError, OSError) as error:
+                log.warning("this save failed and is tried again: %s", error)
+    save(folder, cohort, place)
+    return code
 
 
 if __name__ == "__main__":

@@ -4,78 +4,78 @@ import contextlib
 import hashlib
 import io
 import os
+import shutil
 import sqlite3
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO
 
-from cmr2ecg.backup.contents import Found
-from cmr2ecg.backup.manifest import Entry
-from cmr2ecg.runtime.command import InputError
-from cmr2ecg.runtime.files import atomic
+from pydantic import BaseModel
 
-BLOCK = 1 << 20
+from cmr2ecg.backup.contents import Found
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.runtime.files import atomic, sha256
+
+
+class Entry(BaseModel):
+    """A saved file: bytes, time of last change in ns, SHA-256, and the archive it lies in."""
+
+    size: int
+    mtime_ns: int
+    sha256: str
+    archive: str
+
+    def is_as(self, found: Found | None) -> bool:
+        """Return whether a file looks as it did when it was saved; only changed files are read again."""
+        return (self.size, self.mtime_ns) == found
 
 
 class Counted:
-    """Reads exactly `size` bytes, zeros where the file has become shorter, and takes their digest."""
+    """Reads a file, zeros where it has become shorter than what is asked for, and takes the digest."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self.file, self.left, self.short, self.sha256 = file, size, False, hashlib.sha256()
+    def __init__(self, file: BinaryIO) -> None:
+        self.file, self.short, self.sha256 = file, False, hashlib.sha256()
 
-    def read(self, count: int) -> bytes:
+    def read(self, count: int = 0, /) -> bytes:
         """Return the next bytes."""
-        count = min(count, self.left)
         block = self.file.read(count)
-        if len(block) < count:
-            self.short = True
-            block += bytes(count - len(block))
-        self.left -= len(block)
+        self.short |= len(block) < count
+        block = block.ljust(count, b"\0")
         self.sha256.update(block)
         return block
 
 
 def add_file(tar: tarfile.TarFile, folder: Path, path: str, found: Found) -> Entry | None:
-    """Add a file as it was found and return its entry; None if it is gone or has become shorter meanwhile."""
+    """Add a file as it was found and return its entry; None if it is gone or has become shorter meanwhile.
+
+    Of an SQLite database a copy without half a transaction is added.
+    """
     try:
-        with _opened(folder / path) as (file, size):
-            return _add(tar, path, file, Found(found.size if size is None else size, found.mtime_ns))
+        if path.endswith(".db"):
+            os.stat(folder / path)  # sqlite3 would create a missing one
+            with contextlib.closing(sqlite3.connect(folder / path)) as database:
+                return add_bytes(tar, path, database.serialize(), found.mtime_ns)
+        with open(folder / path, "rb") as file:
+            return _add(tar, path, file, found)
     except FileNotFoundError:
         return None
 
 
-def add_bytes(tar: tarfile.TarFile, path: str, content: bytes, mtime_ns: int) -> Entry:
+def add_bytes(tar: tarfile.TarFile, path: str, content: bytes, mtime_ns: int) -> Entry | None:
     """Add `content` under a path."""
-    entry = _add(tar, path, io.BytesIO(content), Found(len(content), mtime_ns))
-    assert entry is not None
-    return entry
+    return _add(tar, path, io.BytesIO(content), Found(len(content), mtime_ns))
 
 
 def _add(tar: tarfile.TarFile, path: str, file: BinaryIO, found: Found) -> Entry | None:
-    info = tarfile.TarInfo(path)
+    info, counted = tarfile.TarInfo(path), Counted(file)
     info.size, info.mtime = found.size, found.mtime_ns // 10**9
-    counted = Counted(file, found.size)
-    tar.addfile(info, counted)
-    if counted.short:
-        return None
-    return Entry(found.size, found.mtime_ns, counted.sha256.hexdigest(), Path(os.fsdecode(tar.name)).name)
+    tar.addfile(info, counted)  # reads info.size bytes
+    archive = Path(str(tar.name)).name
+    return None if counted.short else Entry(**found._asdict(), sha256=counted.sha256.hexdigest(), archive=archive)
 
 
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[tuple[BinaryIO, int | None]]:
-    """Yield a file to read; of an SQLite database a copy without half a transaction, with its size."""
-    if path.suffix != ".db":
-        with open(path, "rb") as file:
-            yield file, None
-        return
-    path.stat()  # sqlite3 would create a missing one
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        content = database.serialize()
-    yield io.BytesIO(content), len(content)
-
-
-def extract(archive: Path, wanted: dict[str, Entry], folder: Path) -> None:
+def extract(archive: Path, wanted: Mapping[str, Entry], folder: Path) -> None:
     """Write the wanted files of an archive below `folder`, with their times.
 
     Raises:
@@ -83,10 +83,9 @@ def extract(archive: Path, wanted: dict[str, Entry], folder: Path) -> None:
     """
     left = dict(wanted)
     try:
-        with tarfile.open(archive) as tar:
+        with tarfile.open(archive, "r:") as tar:
             for member in tar:
-                entry = left.pop(member.name, None)
-                if entry is not None:
+                if entry := left.pop(member.name, None):
                     _write(tar, member, entry, folder / member.name)
     except tarfile.TarError as error:
         raise InputError(f"{archive.name} of the backup is damaged: {error}") from None
@@ -95,15 +94,12 @@ def extract(archive: Path, wanted: dict[str, Entry], folder: Path) -> None:
 
 
 def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, entry: Entry, path: Path) -> None:
-    source = tar.extractfile(member)
+    source = tar.extractfile(member) if member.isreg() else None
     if source is None or member.size != entry.size:
         raise InputError(f"{entry.archive} of the backup holds something else as {member.name}")
-    digest = hashlib.sha256()
     with atomic(path) as partial:
         with open(partial, "wb") as file:
-            for block in iter(lambda: source.read(BLOCK), b""):
-                digest.update(block)
-                file.write(block)
-        if digest.hexdigest() != entry.sha256:
+            shutil.copyfileobj(source, file)
+        if sha256(partial) != entry.sha256:
             raise InputError(f"{entry.archive} of the backup is damaged: {member.name} has another digest")
         os.utime(partial, ns=(entry.mtime_ns, entry.mtime_ns))

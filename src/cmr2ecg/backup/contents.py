@@ -10,17 +10,16 @@ import binascii
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 METADATA, INCOMPLETE = ".snakemake/metadata", ".snakemake/incomplete"
+MARKER = b'{"external_jobid": null}'  # what Snakemake writes into INCOMPLETE for a job that runs
 LEFT_OUT = (".partial", "-journal", "-wal", "-shm")  # unfinished files, and SQLite's own beside a database
-MARKER = b'{"external_jobid": null}'  # what Snakemake writes for a job that runs
-LONGEST_NAME = 254  # of a record; the rest goes into a folder below "@..."
+MAX_NAME = 254  # characters of a record's name; the rest goes into a folder below "@..."
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """A file as it was when it was looked at: bytes, and time of last change in ns."""
 
     size: int
@@ -32,26 +31,27 @@ def results_of(folder: Path, cohort: str) -> dict[str, Found]:
     return dict(_plain_files(folder, f"results/{cohort}"))
 
 
-def records_of(folder: Path, cohort: str) -> dict[str, Found]:
-    """Return Snakemake's records of the cohort's outputs by their path below `folder`."""
-    files = _plain_files(folder, METADATA)
-    return {path: found for path, found in files if is_of(target_of(path, METADATA), cohort)}
+def records_of(folder: Path, cohort: str, kind: str = METADATA) -> dict[str, Found]:
+    """Return Snakemake's records of one kind of the cohort's outputs by their path below `folder`."""
+    return {path: found for path, found in _plain_files(folder, kind) if belongs(path, cohort)}
 
 
 def incomplete_of(folder: Path, cohort: str) -> set[str]:
     """Return the cohort's outputs whose jobs run or were killed."""
-    targets = (target_of(path, INCOMPLETE) for path, _ in _plain_files(folder, INCOMPLETE))
-    return {target for target in targets if is_of(target, cohort)}
+    return {target_of(path) for path in records_of(folder, cohort, INCOMPLETE)}
 
 
-def is_of(target: str, cohort: str) -> bool:
-    """Return whether an output belongs to the cohort."""
-    return target.startswith(f"results/{cohort}/")
+def belongs(path: str, cohort: str) -> bool:
+    """Return whether a path is one of the cohort's results or records, without ways out of these folders."""
+    if not {"", ".", ".."}.isdisjoint(path.split("/")):
+        return False
+    output = target_of(path) if path.startswith((f"{METADATA}/", f"{INCOMPLETE}/")) else path
+    return output.startswith(f"results/{cohort}/")
 
 
-def target_of(record: str, kind: str) -> str:
-    """Return the output a record of METADATA or INCOMPLETE is about, "" if its name is none of Snakemake's."""
-    name = "".join(part.removeprefix("@") for part in record.removeprefix(f"{kind}/").split("/"))
+def target_of(record: str) -> str:
+    """Return the output that a record of either kind is about, "" if its name is none of Snakemake's."""
+    name = "".join(part.removeprefix("@") for part in record.split("/")[2:])
     try:
         return base64.urlsafe_b64decode(name).decode()
     except (binascii.Error, UnicodeDecodeError):
@@ -61,18 +61,15 @@ def target_of(record: str, kind: str) -> str:
 def record_of(target: str, kind: str) -> str:
     """Return the path of an output's record."""
     name = base64.urlsafe_b64encode(target.encode()).decode()
-    parts = [name[start : start + LONGEST_NAME] for start in range(0, len(name), LONGEST_NAME)]
+    parts = [name[start : start + MAX_NAME] for start in range(0, len(name), MAX_NAME)]
     return "/".join([kind, *(f"@{part}" for part in parts[:-1]), parts[-1]])
 
 
 def _plain_files(folder: Path, below: str) -> Iterator[tuple[str, Found]]:
-    """Yield path and state of each plain file, in order of the path; what vanishes meanwhile is passed over."""
+    """Yield path and state of each plain file; what vanishes meanwhile is passed over."""
     for parent, folders, names in os.walk(folder / below):
         folders.sort()
-        for name in sorted(names):
-            if name.endswith(LEFT_OUT):
-                continue
-            path = Path(parent, name)
+        for path in (Path(parent, name) for name in sorted(names) if not name.endswith(LEFT_OUT)):
             try:
                 status = path.lstat()
             except FileNotFoundError:
