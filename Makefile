@@ -105,10 +105,10 @@ ui: env  ## follow the runs in MLflow at http://127.0.0.1:5000
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false mlflow ui --backend-store-uri sqlite:///results/$(COHORT)/mlflow.db --host 127.0.0.1 --port $(PORT)
 
 check-report: report  ## write the report, open it in headless Chromium, keep screenshots
-	python -m cmr2ecg.report.check_report --report results/$(COHORT)/report.html --results results/$(COHORT) --pictures results/$(COHORT)/report_pictures
+	PYTHONPATH="$$PYTHONPATH:$(CURDIR)/tests" python -m browser.check_report --report results/$(COHORT)/report.html --results results/$(COHORT) --pictures results/$(COHORT)/report_pictures
 
 check-ui: env  ## open the MLflow UI in headless Chromium and keep a screenshot
-	python -m cmr2ecg.tracking.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
+	PYTHONPATH="$$PYTHONPATH:$(CURDIR)/tests" python -m browser.check_ui --database results/$(COHORT)/mlflow.db --screenshot results/$(COHORT)/mlflow.png
 
 report: env  ## write Snakemake's HTML report of a finished run
 	@python -m cmr2ecg.study.config_file $(CONFIG)

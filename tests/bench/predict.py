@@ -23,7 +23,7 @@ from cmr2ecg.loading.labels import output_names
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict.onnx_file import example, export_checked
-from cmr2ecg.predict.pool import ahead
+from cmr2ecg.predict.pool import prefetch
 from cmr2ecg.predict.reading import read
 from cmr2ecg.predict.records import Source
 from cmr2ecg.predict.release import FORMAT, Release, key_of, read_config, write_sums
@@ -119,6 +119,6 @@ def forward_rate(files: list[Path], model: Path) -> float:
     with ThreadPoolExecutor(THREADS) as lanes:
         list(lanes.map(networks, [batch[:2]] * THREADS))
         started = time.monotonic()
-        for _ in ahead(lanes, networks, [(batch,)] * rounds, 2 * THREADS):
+        for _ in prefetch(lanes, networks, [(batch,)] * rounds, 2 * THREADS):
             pass
         return rounds * len(batch) / (time.monotonic() - started)

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from browser import check_ui
+from browser.chromium import missing_program
 from report.report_cohort import provenance, write_sides, write_study
 
-from cmr2ecg.report.browser import missing_program
 from cmr2ecg.report.maps.heatmap import COLUMNS
 from cmr2ecg.report.tables.supplements import SUPPLEMENTS
 from cmr2ecg.report.tables.table_layouts import LAYOUTS
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import describe_run, evaluate, make_figure, make_table, track
-from cmr2ecg.tracking import check_ui
 from cmr2ecg.tracking.mlflow_runs import Tracker
 from cmr2ecg.tracking.sweep_runs import read_sweep
 

@@ -1,6 +1,6 @@
 """Open Snakemake's report in a headless browser: is every table and figure there, and does the page work?
 
-    python -m cmr2ecg.report.check_report --report report.html --results results/demo --pictures shots
+    python -m browser.check_report --report report.html --results results/demo --pictures shots
 
 Expected are all tables and figures below the results; every picture must decode, every page must hold a table, every
 item must have a caption, and the console must hold no error. `pictures` takes a view of the start page and of each
@@ -9,20 +9,23 @@ category.
 
 import argparse
 import logging
+import re
 import signal
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.report.browser import Browser, open_browser
+from browser.chromium import open_page
+from playwright.sync_api import Page, TimeoutError
+
 from cmr2ecg.runtime.command import InputError, run
 
 LOAD_SECONDS = 60.0
-ITEMS = """
+UP = "typeof results === 'object' && document.querySelector('#app').children.length > 0"
+ITEMS = """async () => {
 const found = {};
 for (const [path, entry] of Object.entries(results)) {
-    found[path] = {kind: entry.mime_type, caption: entry.caption || "", good: false, category: ""};
+    found[path] = {caption: entry.caption || "", good: false};
     if (entry.mime_type === "image/png") {
         const image = new Image();
         image.src = entry.data_uri;
@@ -34,7 +37,7 @@ for (const [path, entry] of Object.entries(results)) {
     }
 }
 return found;
-"""
+}"""
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -48,12 +51,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if not args.report.is_file():
         raise InputError(f"{args.report} does not exist; run make report first")
     wanted = expected(args.results)
-    with open_browser() as browser:
-        browser.open(args.report.resolve().as_uri())
-        found = items(browser)
-        check(found, wanted, browser.errors(), args.report)
-        take_pictures(browser, args.report, args.pictures)
-        check(found, wanted, browser.errors(), args.report)
+    with open_page() as (page, errors):
+        load(page, args.report)
+        found = page.evaluate(ITEMS)
+        check(found, wanted, errors, args.report)
+        take_pictures(page, args.report, args.pictures)
+        check(found, wanted, errors, args.report)
     logging.info("%d tables and figures in %s, no error in the console", len(found), args.report)
 
 
@@ -66,18 +69,17 @@ def expected(results: Path) -> list[str]:
     return names
 
 
-def items(browser: Browser) -> dict[str, dict]:
-    """Return {path: kind, caption, good} of all that the report shows, once its scripts have run."""
-    deadline = time.monotonic() + LOAD_SECONDS
-    while not browser.ask("return typeof results === 'object' && document.querySelector('#app').children.length > 0"):
-        if time.monotonic() > deadline:
-            raise InputError("the report does not come up; open it in a browser and look at its console")
-        time.sleep(0.3)
-    return browser.ask(f"return (async () => {{{ITEMS}}})();")
+def load(page: Page, report: Path) -> None:
+    """Open the report anew and return when its scripts have run."""
+    page.goto(report.resolve().as_uri())
+    try:
+        page.wait_for_function(UP, timeout=1000 * LOAD_SECONDS)
+    except TimeoutError as error:
+        raise InputError("the report does not come up; open it in a browser and look at its console") from error
 
 
 def check(found: dict[str, dict], wanted: Sequence[str], errors: Sequence[str], report: Path) -> None:
-    """Raise InputError with the first thing that is wrong."""
+    """Raise InputError with the first thing that is wrong; `found` is {path: caption, good} of all the report shows."""
     names = {Path(path).name: entry for path, entry in found.items()}
     absent = [name for name in wanted if name not in names]
     broken = [name for name in wanted if name in names and not names[name]["good"]]
@@ -89,20 +91,17 @@ def check(found: dict[str, dict], wanted: Sequence[str], errors: Sequence[str], 
         raise InputError(f"{report} has errors in the console, first: {errors[0]}")
 
 
-def take_pictures(browser: Browser, report: Path, folder: Path) -> None:
+def take_pictures(page: Page, report: Path, folder: Path) -> None:
     """Keep a view of the start page and of each category."""
-    browser.picture(folder / "start.png")
-    for number, name in enumerate(sorted(browser.ask("return Object.keys(categories)")), start=1):
-        browser.open(report.resolve().as_uri())
-        items(browser)  # the page has come up
-        clicked = browser.ask(
-            "const link = [...document.querySelectorAll('a, button, li')]"
-            f".filter(item => item.textContent.trim() === {name!r}).pop(); if (link) link.click(); return !!link"
-        )
-        if not clicked:
+    page.screenshot(path=folder / "start.png")
+    for number, name in enumerate(sorted(page.evaluate("Object.keys(categories)")), start=1):
+        load(page, report)
+        link = page.locator("a, button, li").filter(has_text=re.compile(rf"^\s*{re.escape(name)}\s*$"))
+        if not link.count():
             raise InputError(f"the report's menu lacks {name}")
-        time.sleep(0.5)
-        browser.picture(folder / f"category_{number}.png")
+        link.last.click()
+        page.wait_for_timeout(500)
+        page.screenshot(path=folder / f"category_{number}.png")
 
 
 if __name__ == "__main__":

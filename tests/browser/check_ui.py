@@ -1,6 +1,6 @@
 """Open MLflow's web page in a headless browser and see whether the tracked runs are listed; keep a picture of it.
 
-    python -m cmr2ecg.tracking.check_ui --database results/demo/mlflow.db --screenshot mlflow.png
+    python -m browser.check_ui --database results/demo/mlflow.db --screenshot mlflow.png
 
 The server listens on this machine only, on a free port, and is ended with the check.
 """
@@ -8,19 +8,26 @@ The server listens on this machine only, on a free port, and is ended with the c
 import argparse
 import html
 import logging
+import os
 import signal
+import socket
 import sqlite3
+import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from cmr2ecg.report.browser import Browser, background, free_port, open_browser
+from browser.chromium import open_page
+from playwright.sync_api import Page
+
 from cmr2ecg.runtime.command import InputError, run
 
 LISTED = 8  # the page builds only the rows in view, so this many names of a long list must be there
+START_SECONDS = 120.0
 PAGE_SECONDS = 60.0
 BELOW = "run_uuid IN (SELECT run_uuid FROM tags WHERE key = 'mlflow.parentRunId')"
 QUIET = {
@@ -39,12 +46,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s", force=True)
 
     experiments = active_runs(args.database)
-    with mlflow_server(args.database) as address, open_browser() as browser:
+    with mlflow_server(args.database) as address, open_page() as (page, _):
         for identifier, names in sorted(experiments.items(), key=lambda item: len(item[1])):
             url = f"{address}/#/experiments/{identifier}/runs"
             folded = all_runs(args.database, identifier) > len(names)  # and the page loads 100 at first, the folded too
             wanted = 1 if folded else LISTED
-            seen = check_page(browser, url, names, args.screenshot, wanted)
+            seen = check_page(page, url, names, args.screenshot, wanted)
             logging.info("experiment %s: %d runs, %d names in view", identifier, len(names), seen)
 
 
@@ -71,15 +78,37 @@ def mlflow_server(database: Path) -> Iterator[str]:
 
     MLflow answers requests to local addresses without further options, and refuses other hosts.
     """
-    port = free_port()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
     address = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     command += ["--workers", "1", "--backend-store-uri", f"sqlite:///{database.resolve()}"]
-    with (
-        tempfile.TemporaryDirectory() as scratch,  # takes what the server leaves behind
-        background(command, Path(scratch), QUIET, f"{address}/health"),
-    ):
-        yield address
+    # The folder takes what the server leaves behind; in a session of its own, its processes end with it.
+    with tempfile.TemporaryDirectory() as scratch, open(Path(scratch, "server.log"), "w+") as log:
+        server = subprocess.Popen(
+            command, cwd=scratch, env=os.environ | QUIET, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            if not answers(server, f"{address}/health"):
+                log.seek(0)
+                raise InputError(f"mlflow server did not start: {(log.read().splitlines() or ['no message'])[-1]}")
+            yield address
+        finally:
+            for sign in (signal.SIGTERM, signal.SIGKILL):
+                with suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                    os.killpg(server.pid, sign)
+                    server.wait(timeout=10)
+
+
+def answers(server: subprocess.Popen, url: str) -> bool:
+    """Wait for a server's first answer; return False if it ends by itself or takes longer than START_SECONDS."""
+    deadline = time.monotonic() + START_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        with suppress(OSError), urllib.request.urlopen(url, timeout=5):
+            return True
+        time.sleep(0.2)
+    return False
 
 
 def all_runs(database: Path, experiment: str) -> int:
@@ -89,17 +118,17 @@ def all_runs(database: Path, experiment: str) -> int:
         return connection.execute(query, (experiment,)).fetchone()[0]
 
 
-def check_page(browser: Browser, url: str, names: Sequence[str], screenshot: Path, least: int) -> int:
+def check_page(page: Page, url: str, names: Sequence[str], screenshot: Path, least: int) -> int:
     """Return how many of the names are on the page, and picture it; raises InputError if fewer than `least` do."""
-    wanted = min(len(names), least)
-    seen = 0
-    browser.open(url)
+    wanted, seen = min(len(names), least), 0
+    page.goto("about:blank")  # without it a change after the # of an address is no new page
+    page.goto(url)
     deadline = time.monotonic() + PAGE_SECONDS
     while seen < wanted and time.monotonic() < deadline:
-        time.sleep(0.3)
-        page = browser.source()
-        seen = sum(f">{html.escape(name)}<" in page for name in names)
-    browser.picture(screenshot)
+        page.wait_for_timeout(300)
+        source = page.content()
+        seen = sum(f">{html.escape(name)}<" in source for name in names)
+    page.screenshot(path=screenshot)
     if seen < wanted:
         raise InputError(f"{url}: {seen} of {wanted} run names are on the page; look at {screenshot}")
     return seen
