@@ -8,8 +8,9 @@ python docs/update_pretraining.py --measure   also the cost of an epoch at the p
 import argparse
 import json
 import os
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import matplotlib
@@ -25,26 +26,25 @@ from cmr2ecg.training.pretrain.mmcl import MmclObjective
 from cmr2ecg.training.pretrain.simclr_cmr import CmrSimclrObjective
 
 matplotlib.use("Agg")
+sys.path.append(str(Path(__file__).parent))
 import matplotlib.pyplot as plt
+from pages import ROOT, rewrite
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/pretraining.md"
 CURVES = ROOT / "docs/images/pretraining_curves.png"
 DEMO = ROOT / "results/demo"
 SUBJECTS = 28_030  # of the paper's training set
 BATCH, STEPS = 32, 3
 CPU = torch.device("cpu")
-
+CONTRASTIVE = {"SimCLR": "simclr", "BYOL": "byol", "Barlow Twins": "barlow_twins", "CLOCS": "clocs"}
 FOLDERS = {
     "MAE": "pretrain_mae/mae",
-    "SimCLR": "pretrain_contrastive/simclr",
-    "BYOL": "pretrain_contrastive/byol",
-    "Barlow Twins": "pretrain_contrastive/barlow_twins",
-    "CLOCS": "pretrain_contrastive/clocs",
+    **{name: f"pretrain_contrastive/{key}" for name, key in CONTRASTIVE.items()},
     "SimCLR (CMR)": "pretrain_cmr/simclr",
     "MMCL": "pretrain_mmcl/mmcl",
     "MMCL without MDM": "pretrain_mmcl/mmcl_without_mdm",
 }
+Run = tuple[dict, list[dict]]  # result.json and the lines of metrics.jsonl
 
 
 def builders() -> dict[str, tuple[Callable[[], nn.Module], dict]]:
@@ -52,8 +52,7 @@ def builders() -> dict[str, tuple[Callable[[], nn.Module], dict]]:
     paper = yaml.safe_load((ROOT / "config/paper.yaml").read_text())
     models, pretrain = paper["models"], paper["pretrain"]
     classes = {"MAE": (MaeObjective, pretrain["mae"])}
-    titles = {"simclr": "SimCLR", "byol": "BYOL", "barlow_twins": "Barlow Twins", "clocs": "CLOCS"}
-    classes |= {titles[name]: (OBJECTIVES[name], pretrain["contrastive"][name]) for name in titles}
+    classes |= {name: (OBJECTIVES[key], pretrain["contrastive"][key]) for name, key in CONTRASTIVE.items()}
     classes |= {"SimCLR (CMR)": (CmrSimclrObjective, pretrain["cmr"]), "MMCL": (MmclObjective, pretrain["mmcl"])}
     return {name: (lambda kind=kind, own=own: kind(models, own), own) for name, (kind, own) in classes.items()}
 
@@ -63,35 +62,22 @@ def count(network: nn.Module) -> float:
     return sum(value.numel() for value in network.parameters() if value.requires_grad) / 1e6
 
 
-def parameters() -> str:
-    """Return the table of parameters, counted without giving the networks memory."""
-    lines = ["| method | trained, millions | of these in the encoder(s) that are kept |", "|---|---|---|"]
+def parameters() -> Iterator[tuple[str, float, list[float]]]:
+    """Yield each method, its parameters and those of the encoders that are kept, on networks without memory."""
     for name, (build, _) in builders().items():
         with torch.device("meta"):
             objective = build()
         kept = [network for key, network in objective.networks().items() if key in ("encoder", "image_encoder")]
-        parts = " + ".join(f"{count(network):.2f}" for network in kept)
-        lines.append(f"| {name} | {count(objective):.2f} | {parts} |")
-    return "\n".join(lines)
+        yield name, count(objective), [count(network) for network in kept]
 
 
-def measured() -> str:
-    """Return the table of the cost of an epoch at the paper's size on this machine."""
+def measured(precision: str) -> Iterator[tuple[str, float]]:
+    """Yield each method and the seconds a subject of its training steps at the paper's size on this machine."""
     torch.set_num_threads(os.cpu_count() or 1)
-    precision = pick_precision("auto", CPU)
     pick_attention(CPU, precision)
     batch = {"ecg": torch.randn(BATCH, 12, 5000), "cmr": torch.rand(BATCH, 3, 210, 210)}
-    lines = [
-        f"Median of {STEPS} steps of {BATCH} subjects (augmentation, forward, backward, update) on {os.cpu_count()} "
-        f"cores in {precision}, times {SUBJECTS:,} subjects; the paper's GPU is far faster.",
-        "",
-        "| method | ms a subject | hours an epoch |",
-        "|---|---|---|",
-    ]
     for name, (build, settings) in builders().items():
-        seconds = seconds_a_step(build().train(), batch, settings, precision)
-        lines.append(f"| {name} | {1000 * seconds / BATCH:.0f} | {seconds / BATCH * SUBJECTS / 3600:.2f} |")
-    return "\n".join(lines)
+        yield name, seconds_a_step(build().train(), batch, settings, precision) / BATCH
 
 
 def seconds_a_step(objective: nn.Module, batch: dict, settings: dict, precision: str) -> float:
@@ -110,37 +96,25 @@ def seconds_a_step(objective: nn.Module, batch: dict, settings: dict, precision:
     return sorted(times[1:])[STEPS // 2]
 
 
-def finished() -> dict[str, tuple[dict, list[dict]]]:
-    """Return result.json and the lines of metrics.jsonl of the demo's finished pre-trainings."""
-    runs = {}
-    for name, folder in FOLDERS.items():
-        path = DEMO / folder
-        if (path / "result.json").exists():
-            rows = [json.loads(line) for line in (path / "metrics.jsonl").read_text().splitlines()]
-            runs[name] = json.loads((path / "result.json").read_text()), rows
-    return runs
-
-
-def demo(runs: dict[str, tuple[dict, list[dict]]]) -> str:
-    """Return the demo's table and the link to its curves."""
-    lines = ["| method | ECGs or pairs | epochs | learning rate | seconds an epoch | validation loss | collapsed |"]
-    lines.append("|---|---|---|---|---|---|---|")
-    for name, (result, _) in runs.items():
-        loss = result["validation"]["loss"]
-        lines.append(
-            f"| {name} | {result['n_train']} | {result['epochs']} | {result['learning_rate']:.2g} | "
-            f"{result['epoch_seconds']:.2f} | {loss:.3f} | {'yes' if result['collapsed'] else 'no'} |"
+def finished() -> dict[str, Run]:
+    """Return the demo's finished pre-trainings."""
+    results = {name: DEMO / folder / "result.json" for name, folder in FOLDERS.items()}
+    return {
+        name: (
+            json.loads(path.read_text()),
+            [json.loads(line) for line in path.with_name("metrics.jsonl").read_text().splitlines()],
         )
-    return "\n".join([*lines, "", "![training and validation loss by epoch](images/pretraining_curves.png)"])
+        for name, path in results.items()
+        if path.exists()
+    }
 
 
-def draw(runs: dict[str, tuple[dict, list[dict]]]) -> None:
+def draw(runs: dict[str, Run]) -> None:
     """Draw the curves of the demo's pre-trainings, each in a panel of its own since their losses differ in kind."""
     figure, axes = plt.subplots(2, 4, figsize=(10, 4.6), layout="constrained")
-    for axis in axes.flat:
+    for axis in axes.flat[len(runs) :]:
         axis.set_visible(False)
     for axis, (name, (_, rows)) in zip(axes.flat, runs.items(), strict=False):
-        axis.set_visible(True)
         epochs = [row["epoch"] + 1 for row in rows]
         axis.plot(epochs, [row["train_loss"] for row in rows], color="#222222", label="training")
         axis.plot(epochs, [row["val_loss"] for row in rows], color="#b3202a", label="validation")
@@ -154,26 +128,21 @@ def draw(runs: dict[str, tuple[dict, list[dict]]]) -> None:
     plt.close(figure)
 
 
-def replaced(text: str, block: str, content: str) -> str:
-    """Return the page's text with a block between its two comments replaced."""
-    start, end = f"<!-- {block}: written by docs/update_pretraining.py -->", f"<!-- end of {block} -->"
-    before, rest = text.split(start)
-    return f"{before}{start}\n\n{content}\n\n{end}{rest.split(end)[1]}"
-
-
 def main() -> None:
     """Rewrite the blocks of docs/pretraining.md."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--measure", action="store_true", help="measure the cost of an epoch, some minutes")
-    args = parser.parse_args()
-    text = replaced(PAGE.read_text(encoding="utf-8"), "parameters", parameters())
-    if args.measure:
-        text = replaced(text, "cost", measured())
-    runs = finished()
+    measure, runs = parser.parse_args().measure, finished()
     if runs:
         draw(runs)
-        text = replaced(text, "demo", demo(runs))
-    PAGE.write_text(text, encoding="utf-8")
+    rewrite(PAGE, values(runs), keep=["cost"] * (not measure) + ["demo"] * (not runs))
+
+
+def values(runs: dict[str, Run]) -> dict[str, object]:
+    """Return what the template can name."""
+    size = {"steps": STEPS, "batch": BATCH, "subjects": SUBJECTS, "cores": os.cpu_count()}
+    precision = pick_precision("auto", CPU)
+    return {"parameters": parameters, "measured": measured, "precision": precision, "runs": runs, **size}
 
 
 if __name__ == "__main__":

@@ -10,12 +10,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-TUTORIAL = ROOT / "docs/tutorial.md"
+TUTORIAL = Path(__file__).resolve().parent / "tutorial.md"
 BLOCK = re.compile(r"(?<=```console\n).*?(?=```)", re.DOTALL)
 AS_MODULE = 'cmr2ecg() { python -m cmr2ecg "$@"; }\n'  # in an environment without the command of `make env`
 COLLAPSED = " has collapsed: "  # a warning of the first run alone: networks this small may
-RUN_IN = {"PYTHONPATH": "src", "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true"}
 
 
 def commands(block: str) -> list[str]:
@@ -24,38 +22,25 @@ def commands(block: str) -> list[str]:
 
 
 def output_of(command: str, folder: Path) -> str:
-    """Return what a command prints, both streams in order.
-
-    Raises:
-        RuntimeError: if it fails.
-    """
+    """Return what a command prints, both streams in order; raises RuntimeError if it fails."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, **RUN_IN, "PATH": path}
-    environment["PYTHONPATH"] = str(folder / "src")
-    given = {"cwd": folder, "env": environment, "text": True, "timeout": 800}
-    command = command if shutil.which("cmr2ecg", path=path) else AS_MODULE + command
-    done = subprocess.run(
-        ["bash", "-c", command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, **given
-    )
+    own = {"PYTHONPATH": str(folder / "src"), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true", "PATH": path}
+    line = command if shutil.which("cmr2ecg", path=path) else AS_MODULE + command
+    streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+    done = subprocess.run(["bash", "-c", line], cwd=folder, env=os.environ | own, text=True, timeout=800, **streams)
     if done.returncode:
-        raise RuntimeError(f"$ {command}\n{done.stdout[-3000:]}")
-    lines = done.stdout.rstrip("\n").splitlines()
-    return "\n".join(line for line in lines if COLLAPSED not in line)
+        raise RuntimeError(f"$ {line}\n{done.stdout[-3000:]}")
+    return "\n".join(line for line in done.stdout.rstrip("\n").splitlines() if COLLAPSED not in line)
 
 
 def told(text: str, folder: Path) -> str:
     """Return the tutorial with the output of every command."""
 
     def run_block(match: re.Match) -> str:
-        parts = [f"$ {command}\n{output}".rstrip("\n") for command, output in run(commands(match[0]), folder)]
+        parts = [f"$ {command}\n{output_of(command, folder)}".rstrip("\n") for command in commands(match[0])]
         return "\n".join(parts) + "\n"
 
     return BLOCK.sub(run_block, text)
-
-
-def run(lines: list[str], folder: Path) -> list[tuple[str, str]]:
-    """Return the commands and their outputs."""
-    return [(command, output_of(command, folder)) for command in lines]
 
 
 if __name__ == "__main__":
