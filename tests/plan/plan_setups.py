@@ -15,7 +15,8 @@ COHORT = Cohort(
     with_phenotypes=0.5,
     source="made up",
 )
-LINE = Line(per_step=0.1, per_subject=0.01, spread=0.0, saved_bytes=1e6, parameters=1_000_000)
+LINE = Line(per_step=0.1, per_subject=0.01, spread=0.0, saved_bytes=1e6, parameters=1_000_000, operations=1e9)
+MAE_MODELS = {name: CONFIG["models"][name] for name in ("ecg_encoder", "mae_decoder")}
 
 
 def rates(threads=2, line=LINE):
@@ -28,6 +29,7 @@ def rates(threads=2, line=LINE):
         side_by_side=1,
         precision="fp32",
         trainings=dict.fromkeys(kinds, line),
+        kinds={"mae": (MAE_MODELS, CONFIG["pretrain"]["mae"])},
         subject_seconds={"simulate_cohort": 1.0, "clean_ecg": 0.2, "crop_cmr": 0.1},
         raw_bytes={"ecg": 1e6, "cmr": 9e6},
         start_seconds={"torch": 5.0, "light": 1.0},
@@ -48,12 +50,11 @@ def fit_job(target="cad", fraction=100, **method):
     """Return a fine-tuning of one target."""
     settings = {"method": {**CONFIG["finetune"], **method}, "models": {"ecg_encoder": CONFIG["models"]["ecg_encoder"]}}
     settings |= {"blocks": 1, "draws": 1}
-    params = {"encoder": "mmcl", "fits": [f"{target}/{fraction}"], "keep": ""}
-    return Job("finetune_mmcl", {"target": target, "fraction": str(fraction)}, 2, settings, params)
+    options = {"encoder": ["mmcl"], "fits": [f"{target}/{fraction}"]}
+    return Job("finetune_mmcl", {"target": target, "fraction": str(fraction)}, 2, settings, options)
 
 
 def mae_job(threads=2, **method):
     """Return the pre-training of the masked autoencoder."""
-    models = {name: CONFIG["models"][name] for name in ("ecg_encoder", "mae_decoder")}
-    settings = {"method": {**CONFIG["pretrain"]["mae"], **method}, "models": models}
+    settings = {"method": {**CONFIG["pretrain"]["mae"], **method}, "models": MAE_MODELS}
     return Job("pretrain_mae", {}, threads, settings, {})

@@ -2,12 +2,11 @@ import dataclasses
 import math
 
 import pytest
-from plan_setups import COHORT, CONFIG, LINE, estimate, fit_job, mae_job
+from plan_setups import COHORT, CONFIG, LINE, MAE_MODELS, estimate, fit_job, mae_job
 
-from cmr2ecg.plan import flops
-from cmr2ecg.plan.cost import kind_of, likely_epochs
+from cmr2ecg.plan.cost import Span, kind_of, likely_epochs
 from cmr2ecg.plan.jobs import Job
-from cmr2ecg.plan.span import Span
+from cmr2ecg.plan.steps import operations_of
 
 
 def test_sums_add_their_ends():
@@ -31,7 +30,7 @@ def test_twice_the_epochs_cost_twice_the_operations():
 
 def test_a_larger_mask_costs_as_many_operations_less():
     """An ablation's settings are not measured; their operations scale what was."""
-    measured = flops.step_flops("mae", CONFIG["models"], CONFIG["pretrain"]["mae"])
+    measured = operations_of("mae", MAE_MODELS, CONFIG["pretrain"]["mae"])
     line = dataclasses.replace(LINE, operations=measured)
     assert line.scaled_to(measured / 2).per_subject == pytest.approx(LINE.per_subject / 2)
     most, least = (estimate(line=line).of(mae_job(mask_ratio=ratio)).seconds.likely for ratio in (0.2, 0.9))
@@ -47,8 +46,7 @@ def test_a_gpu_takes_the_counted_operations():
     cost = estimate().of(mae_job(epochs=10))
     start, reading = 5, 850 * 12 * 5000 * 4 / 500e6
     assert cost.gpu_seconds.likely == pytest.approx(start + reading + cost.operations.likely / 1e12)
-    per_subject = flops.step_flops("mae", CONFIG["models"], CONFIG["pretrain"]["mae"])
-    assert cost.operations.likely == pytest.approx(10 * per_subject * (700 + 150 / 3))
+    assert cost.operations.likely == pytest.approx(10 * LINE.operations * (700 + 150 / 3))
 
 
 def test_more_cores_than_were_measured_widen_the_range():
@@ -115,20 +113,20 @@ def test_unpaired_ecgs_cost_their_cleaning_and_the_pre_trainings_that_see_them()
 
 
 @pytest.mark.parametrize(
-    ("rule", "wildcards", "params", "kind"),
+    ("rule", "wildcards", "options", "kind"),
     [
         ("pretrain_contrastive", {"baseline": "byol"}, {}, "byol"),
         ("pretrain_mmcl", {"name": "mmcl", "rate": "0.001"}, {}, "mmcl"),
-        ("finetune_cmr_mmcl", {}, {"encoder": "cmr_mmcl"}, "finetune_cmr"),
-        ("finetune_supervised_cnn", {}, {"encoder": "supervised_cnn"}, "finetune_cnn"),
-        ("probe_random", {}, {"encoder": "random"}, "finetune_ecg"),
-        ("probe_cmr_random", {}, {"encoder": "cmr_random"}, "finetune_cmr"),
+        ("finetune_cmr_mmcl", {}, {"encoder": ["cmr_mmcl"]}, "finetune_cmr"),
+        ("finetune_supervised_cnn", {}, {"encoder": ["supervised_cnn"]}, "finetune_cnn"),
+        ("probe_random", {}, {"encoder": ["random"]}, "finetune_ecg"),
+        ("probe_cmr_random", {}, {"encoder": ["cmr_random"]}, "finetune_cmr"),
         ("sweep", {"encoder": "mae"}, {}, "finetune_ecg"),
         ("clean_ecg", {"shard": "0"}, {}, ""),
     ],
 )
-def test_the_training_a_job_does(rule, wildcards, params, kind):
-    assert kind_of(Job(rule, wildcards, 1, {}, params)) == kind
+def test_the_training_a_job_does(rule, wildcards, options, kind):
+    assert kind_of(Job(rule, wildcards, 1, {}, options)) == kind
 
 
 def test_memory_holds_the_recordings_unless_they_are_streamed():

@@ -8,10 +8,9 @@ from plan_setups import COHORT, estimate, fit_job, mae_job, rates
 
 from cmr2ecg.plan.check import check, recorded_jobs, recorded_seconds, stage_of
 from cmr2ecg.plan.cohort import cohort_of
-from cmr2ecg.plan.cost import Cost, Gpu
+from cmr2ecg.plan.cost import Cost, Gpu, Span
 from cmr2ecg.plan.jobs import Job
-from cmr2ecg.plan.measure import line_of
-from cmr2ecg.plan.span import Span
+from cmr2ecg.plan.steps import line_of
 from cmr2ecg.plan.table import rows_of, short, summary, write_csv, write_markdown, written
 from cmr2ecg.simulate.subject import FIRST_EID
 
@@ -135,14 +134,18 @@ class Steps:
     def saved_bytes(self):
         return 5.0
 
+    def operations(self):
+        self.step()
+        return 3.0
+
 
 def test_a_line_through_two_batch_sizes(monkeypatch):
     clock = [0.0]
-    monkeypatch.setattr("cmr2ecg.plan.measure.timed", lambda work, threads: -clock[0] + (work(), clock[0])[1])
-    monkeypatch.setattr("cmr2ecg.plan.measure.KIND_SECONDS", 0.0)
+    monkeypatch.setattr("cmr2ecg.plan.steps.timed", lambda work, threads: -clock[0] + (work(), clock[0])[1])
+    monkeypatch.setattr("cmr2ecg.plan.steps.KIND_SECONDS", 0.0)
     line = line_of(lambda size: Steps(size, clock), {"batch_size": 64})
     assert line.per_step == pytest.approx(0.010) and line.per_subject == pytest.approx(0.001)
-    assert (line.saved_bytes, line.parameters) == (5.0, 7)
+    assert (line.saved_bytes, line.parameters, line.operations) == (5.0, 7, 3.0)
 
 
 def test_a_busy_machine_is_told_of():

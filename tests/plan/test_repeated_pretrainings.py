@@ -22,6 +22,15 @@ def seeds_of(jobs, step):
     return {job.wildcards["name"]: job.settings["method"]["seed"] for job in jobs if job.step == step}
 
 
+def starts_of(jobs):
+    """Return {name: weights that its ECG encoder starts from, or ""} of the multimodal pre-trainings."""
+    return {
+        job.wildcards["name"]: "".join(job.options.get("ecg-encoder", ()))
+        for job in jobs
+        if job.step == "pretrain_mmcl"
+    }
+
+
 def test_every_pre_training_is_made_once_with_each_seed(jobs):
     assert seeds_of(jobs, "pretrain_cmr") == {"simclr": 1, "simclr_seed_2": 2, "simclr_seed_3": 3}
     masked, multimodal = (seeds_of(jobs, step) for step in ("pretrain_mae", "pretrain_mmcl"))
@@ -30,7 +39,7 @@ def test_every_pre_training_is_made_once_with_each_seed(jobs):
 
 
 def test_a_repeat_starts_from_the_autoencoder_of_its_own_seed(jobs):
-    starts = {job.wildcards["name"]: job.params["start"] for job in jobs if job.step == "pretrain_mmcl"}
+    starts = starts_of(jobs)
     assert starts["mmcl_seed_2"].endswith("pretrain_mae/mae_seed_2/encoder.safetensors")
     assert starts["mmcl"].endswith("pretrain_mae/mae/encoder.safetensors") and not starts["mmcl_without_mdm_seed_2"]
 
@@ -42,9 +51,7 @@ def test_an_ablation_has_the_first_seed_alone(jobs):
 
 def test_fits_know_of_the_repeats_and_the_whole_subset_is_drawn_once(jobs):
     weights = {
-        job.encoder: job.params["weights"].split()[1:]
-        for job in jobs
-        if job.step == "probe" and job.encoder != "latents"
+        job.encoder: job.options.get("weights", ()) for job in jobs if job.step == "probe" and job.encoder != "latents"
     }
     assert len(weights["mmcl"]) == len(weights["mae"]) == 3 and len(weights["mmcl_shuffled"]) == 1
     assert {(job.settings["blocks"], job.settings["draws"]) for job in jobs if job.step == "finetune"} == {(3, 10)}
@@ -55,16 +62,14 @@ def test_fits_know_of_the_repeats_and_the_whole_subset_is_drawn_once(jobs):
 def test_an_ablation_may_train_its_own_autoencoder_on_more_ecgs(jobs):
     wanted = {job.wildcards["name"]: job.settings["method"]["unpaired"] for job in jobs if job.step == "pretrain_mae"}
     assert wanted == {"mae": False, "mae_seed_2": False, "mae_seed_3": False, "mmcl_more_ecgs": True}
-    starts = {job.wildcards["name"]: job.params["start"] for job in jobs if job.step == "pretrain_mmcl"}
+    starts = starts_of(jobs)
     own = "pretrain_mae/mmcl_more_ecgs/encoder.safetensors"
     assert starts["mmcl_more_ecgs"].endswith(own)
-    probed = {job.encoder: job.params["weights"] for job in jobs if job.step == "probe" and job.encoder != "latents"}
-    assert probed["mae_more_ecgs"].endswith(own)
+    (probed,) = (job.options["weights"] for job in jobs if job.step == "probe" and job.encoder == "mae_more_ecgs")
+    assert probed[-1].endswith(own)
 
 
 def test_the_map_is_drawn_of_every_encoder_that_is_probed(jobs):
     (figure,) = (job for job in jobs if job.wildcards.get("figure") == "figure_6")
-    drawn = {
-        name for name, _, path in (item.partition("=") for item in figure.params["inputs"].split()) if "mmcl/" in path
-    }
+    drawn = {name for name, _, path in (item.partition("=") for item in figure.options["inputs"]) if "mmcl/" in path}
     assert drawn == {"mmcl", "mmcl_without_mdm"}  # the latter is not fine-tuned there

@@ -19,8 +19,6 @@ from cmr2ecg.plan.measure import measure
 from cmr2ecg.plan.table import rows_of, summary, write_csv, write_markdown, written
 from cmr2ecg.runtime.command import run
 
-SWEPT_KEYS = ("batch_size", "layer_decay", "drop_path", "label_smoothing", "weight_decay", "base_lr")
-
 
 def main(argv: Sequence[str] | None = None) -> None:
     """Print the plan, and write it where that is asked for."""
@@ -57,20 +55,22 @@ def busy_note(load: float, cores: int, threads: int) -> str:
 def kinds_of(study: Study) -> dict[str, tuple[dict, dict]]:
     """Return the trainings to measure: kind -> (sizes of the networks, settings of the method)."""
     found: dict[str, tuple[dict, dict]] = {}
-    for job in study.jobs:
-        kind = kind_of(job)
-        if kind and job.step != "probe" and kind not in found:
-            found[kind] = job.settings["models"], method_of(job, study)
-    for job in study.jobs:
-        if job.step == "probe" and kind_of(job) not in found:
-            found[kind_of(job)] = job.settings["models"], method_of(job, study)
+    for kind, job in sorted(((kind_of(job), job) for job in study.jobs), key=_measured_last):
+        if kind:
+            found.setdefault(kind, (job.settings["models"], method_of(job, study)))
     return found
+
+
+def _measured_last(training: tuple[str, Job]) -> tuple[bool, bool]:
+    """Return what puts ablations and repeats behind the pre-training itself, and probes, which train little, last."""
+    kind, job = training
+    return job.step == "probe", job.wildcards.get("name", kind) != kind
 
 
 def method_of(job: Job, study: Study) -> dict:
     """Return the settings of a job's training; a sweep or a probe takes those of fine-tuning that it does not set."""
-    own = job.settings["method"]
-    return {**study.config["finetune"], **own} if job.step in ("sweep", "probe") else dict(own)
+    fixed = study.config["finetune"] if job.step in ("sweep", "probe") else {}
+    return {**fixed, **job.settings["method"]}
 
 
 def _parser() -> argparse.ArgumentParser:

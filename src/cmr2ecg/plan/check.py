@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from cmr2ecg.plan.cost import Cost
+from cmr2ecg.plan.cost import NOTHING, Cost, Span
 from cmr2ecg.plan.jobs import ONCE_AN_ENCODER, Job
 
 STAGES = {
@@ -67,22 +67,21 @@ def recorded_jobs(folder: Path, results: str = "") -> dict[tuple[str, str], floa
 
 def check(costs: Iterable[tuple[Job, Cost]], recorded: Mapping[str, float]) -> str:
     """Return a table: job-seconds of each stage as estimated and as recorded, and their ratio."""
-    found: dict[str, list[float]] = {}
+    estimated: dict[str, Span] = {}
     for job, cost in costs:
         if job.step in recorded:
-            values = (cost.seconds.low, cost.seconds.likely, cost.seconds.high)
-            for key in (job.step, stage_of(job.step), "total"):
-                kept = found.setdefault(key, [0.0, 0.0, 0.0, 0.0])
-                kept[:3] = [a + b for a, b in zip(kept, values, strict=False)]
+            for name in (job.step, stage_of(job.step), "total"):
+                estimated[name] = estimated.get(name, NOTHING) + cost.seconds
+    took = dict.fromkeys(estimated, 0.0)
     for step, seconds in recorded.items():
-        for key in (step, stage_of(step), "total"):
-            if key in found:
-                found[key][3] += seconds
+        for name in {step, stage_of(step), "total"} & took.keys():
+            took[name] += seconds
     lines = [f"{'stage':22} {'estimated s':>12} {'range':>17} {'recorded s':>11} {'ratio':>6}"]
     for stage, steps in (*STAGES.items(), ("total", ())):
-        for name in (stage, *(f"  {step}" for step in steps)):
-            if name.strip() in found:
-                low, likely, high, took = found[name.strip()]
-                span = f"{low:.0f} to {high:.0f}"
-                lines.append(f"{name:22} {likely:12.1f} {span:>17} {took:11.1f} {likely / took:6.2f}")
+        for label in (stage, *(f"  {step}" for step in steps)):
+            if (name := label.strip()) in took:
+                span = estimated[name]
+                ends = f"{span.low:.0f} to {span.high:.0f}"
+                ratio = span.likely / took[name]
+                lines.append(f"{label:22} {span.likely:12.1f} {ends:>17} {took[name]:11.1f} {ratio:6.2f}")
     return "\n".join(lines) + "\n"

@@ -8,19 +8,18 @@ Where the ranges come from:
 - a GPU: a factor of ROUGH both ways about the assumed share of its peak.
 """
 
+import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from cmr2ecg.plan import flops
 from cmr2ecg.plan.cohort import Cohort, outputs_of
 from cmr2ecg.plan.jobs import Job
 from cmr2ecg.plan.measure import Line, Rates
-from cmr2ecg.plan.sizes import FLOAT, RESUMED_COPIES, disk_bytes, held_bytes, memory_bytes
-from cmr2ecg.plan.span import Span
+from cmr2ecg.plan.sizes import FLOAT, RESUMED_COPIES, Sizes, features_of, fields_of
 from cmr2ecg.runtime.imports import reached_files
 from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.targets import fractions_of, is_regression
@@ -32,7 +31,39 @@ SEED_SECONDS = 0.15  # of a fit's seed beside its epochs: building, predicting, 
 READ_BYTES_SECOND = 500e6  # of recordings, on an ordinary disk
 USES_TORCH = re.compile(r"^\s*(import|from) (torch|timm)\b", re.MULTILINE)
 FITTED = {"ecg_encoder": "finetune_ecg", "ecg_cnn": "finetune_cnn", "cmr_encoder": "finetune_cmr"}
-TRAININGS = ("pretrain_mae", "pretrain_contrastive", "pretrain_cmr", "pretrain_mmcl", "finetune", "sweep", "probe")
+COUNTED = ("mask_ratio", "projector", "contrast", "leads")  # a method's settings that change a step's operations
+
+
+@dataclass(frozen=True)
+class Span:
+    """A number that is not known exactly; sums add the ends, as if all errors had the same sign: the careful way."""
+
+    low: float = 0.0
+    likely: float = 0.0
+    high: float = 0.0
+
+    @classmethod
+    def exactly(cls, value: float) -> "Span":
+        """Return a number without a range."""
+        return cls(value, value, value)
+
+    @classmethod
+    def within(cls, value: float, factor: float) -> "Span":
+        """Return a number that is right up to a factor both ways."""
+        return cls(value / factor, value, value * factor)
+
+    def __add__(self, other: "Span") -> "Span":
+        return Span(self.low + other.low, self.likely + other.likely, self.high + other.high)
+
+    def __mul__(self, other: "Span | float") -> "Span":
+        if not isinstance(other, Span):
+            other = Span.exactly(other)
+        return Span(self.low * other.low, self.likely * other.likely, self.high * other.high)
+
+    __rmul__ = __mul__
+
+
+NOTHING = Span()
 
 
 @dataclass(frozen=True)
@@ -49,17 +80,17 @@ class Gpu:
 
 @dataclass(frozen=True)
 class Cost:
-    """Of one job: seconds on its cores, the same with a training on a GPU, operations, bytes on disk and in memory."""
+    """Seconds on the cores, the same with a training on a GPU, operations, bytes on disk and in memory at once."""
 
-    seconds: Span
-    gpu_seconds: Span
-    operations: Span
-    disk: float
-    memory: float
+    seconds: Span = NOTHING
+    gpu_seconds: Span = NOTHING
+    operations: Span = NOTHING
+    disk: float = 0.0
+    memory: float = 0.0
 
 
 def kind_of(job: Job) -> str:
-    """Return the kind of training a job does (flops.step_flops names them), or ""."""
+    """Return the kind of training a job does (a key of steps.OBJECTIVE_OF or steps.FITTED), or ""."""
     if job.step == "pretrain_contrastive":
         return job.wildcards["baseline"]
     if job.step in ("pretrain_mae", "pretrain_cmr", "pretrain_mmcl"):
@@ -87,18 +118,15 @@ class Estimate:
     def of(self, job: Job) -> Cost:
         """Return the cost of one job."""
         kind, with_torch = kind_of(job), uses_torch(job.step)
+        sizes = Sizes(self.config, self.cohort, self.rates)
         start = Span.within(self.rates.start_seconds["torch" if with_torch else "light"], SCATTER)
-        if job.step in TRAININGS:
-            work, operations = self._training(job, kind)
-            reading = Span.within(self._reading(job, kind), ROUGH)
-            on_gpu = start + reading + Span.within(self.gpu.seconds(1.0), ROUGH) * operations
-            seconds = start + reading + work * self.threads_loss(job.threads)
-        else:
-            seconds = start + self._other(job)
-            on_gpu, operations = Span(), Span()
-        disk = disk_bytes(job, kind if job.step != "probe" else "", self.cohort, self.config, self.rates)
-        held = memory_bytes(job, kind, self.cohort, self.config, self.rates, with_torch)
-        return Cost(seconds, on_gpu, operations, disk, held)
+        disk, memory = sizes.disk(job, kind), sizes.memory(job, kind, with_torch)
+        if not kind:
+            return Cost(start + self._other(job), disk=disk, memory=memory)
+        work, operations = self._training(job, kind)
+        start += Span.within(sizes.held(job, fields_of(job, kind)) / READ_BYTES_SECOND, ROUGH)
+        on_gpu = start + Span.within(self.gpu.seconds(1.0), ROUGH) * operations
+        return Cost(start + work * self.threads_loss(job.threads), on_gpu, operations, disk, memory)
 
     def threads_loss(self, threads: int) -> Span:
         """Return what a second on the measured cores is on a job's: all cores work, or half of the added ones."""
@@ -107,88 +135,68 @@ class Estimate:
             return Span.exactly(1.0)
         return Span(ratio, ratio, (ratio + 1) / 2)
 
-    def _reading(self, job: Job, kind: str) -> float:
-        fields = ("ecg", "cmr") if kind == "mmcl" else (("cmr",) if kind.endswith("cmr") else ("ecg",))
-        return held_bytes(job, self.cohort, self.config, fields) / READ_BYTES_SECOND
-
     def _training(self, job: Job, kind: str) -> tuple[Span, Span]:
         """Return seconds on the measured cores, and operations."""
-        line, models = self.rates.trainings[kind], job.settings["models"]
-        spread = SCATTER * (1 + line.spread)
-        if job.step.startswith("pretrain_"):
-            seconds, operations = self._pretraining(job, kind, line)
-            return Span.within(seconds, spread), Span.exactly(operations)
+        line = self._line(job, kind)
+        measured = Span.within(1.0, SCATTER * (1 + line.spread))
         if job.step == "probe":
-            fits = [fit.split("/") for fit in job.params["fits"]]
-            count = max(job.runs(target, int(fraction)) for target, fraction in fits) * self.cohort.subjects
-            embedding = Span.within(self._forward(line, count), spread)
-            seconds = sum(
-                job.runs(target, int(fraction)) * self._probe_seconds(target, int(fraction), job)
-                for target, fraction in fits
-            )
-            fits = Span.within(seconds, 4.0)
-            return embedding + fits, Span.exactly(count * flops.forward_flops(kind, models))
-        fits = self._sweep_fits(job) if job.step == "sweep" else self._fits(job)
-        seconds, operations = Span(), Span()
-        for target, fraction, method, epochs, seeds in fits:
-            one, counted = self._fit(target, fraction, method, kind, models, final=job.step != "sweep")
-            seconds += seeds * (epochs * one[0] + Span.exactly(one[1] + SEED_SECONDS))
-            operations += seeds * (epochs * counted[0] + Span.exactly(counted[1]))
-        return Span.within(1.0, spread) * seconds, operations
+            subjects = self.cohort.subjects * max(runs for _, _, runs in job.fits)
+            steps, subjects, beside = *map(Span.exactly, _forward(subjects)), self._probing(job)
+        elif job.step.startswith("pretrain_"):
+            steps, subjects, seconds = map(Span.exactly, self._pretraining(job, kind, line))
+            beside = seconds * measured
+        else:
+            steps, subjects, seconds = self._fitting(job)
+            beside = seconds * measured
+        return (line.per_step * steps + line.per_subject * subjects) * measured + beside, line.operations * subjects
 
-    def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[float, float]:
-        method, split = job.settings["method"], self.cohort.split
+    def _line(self, job: Job, kind: str) -> Line:
+        """Return the cost of a pre-training's step, scaled by its operations if they are not those of the measured."""
+        line = self.rates.trainings[kind]
+        if not job.step.startswith("pretrain_"):
+            return line
+        models, method = job.settings["models"], job.settings["method"]
+        if what_counts(models, method) == what_counts(*self.rates.kinds[kind]):
+            return line
+        from cmr2ecg.plan.steps import operations_of  # of an ablation alone, and heavy
+
+        return line.scaled_to(operations_of(kind, models, method))
+
+    def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[float, float, float]:
+        """Return steps, their subjects, and the seconds beside them; validating counts as a part of a step."""
+        method, val = job.settings["method"], self.cohort.split["val"]
         most = self.cohort.pretrained_on(kind, method)
         n = min(method.get("pairs", most), most)
         batch = max(1, min(method["batch_size"], n))
         steps = n // batch if kind != "mae" else math.ceil(n / batch)
         trained = min(n, steps * batch)
-        a_subject = flops.step_flops(kind, job.settings["models"], method)
-        line = line.scaled_to(a_subject)
-        checked = FORWARD * line.seconds(math.ceil(split["val"] / batch), split["val"])
         resume = RESUMED_COPIES * FLOAT * line.parameters / self.rates.bytes_second["write"]
-        epoch = line.seconds(steps, trained) + checked + resume
-        counted = a_subject * (trained + FORWARD * split["val"])
-        return method["epochs"] * epoch, method["epochs"] * counted
+        checked_steps, checked = _forward(val, batch)
+        return tuple(method["epochs"] * part for part in (steps + checked_steps, trained + checked, resume))
 
-    def _fit(
-        self,
-        target: str,
-        fraction: int,
-        method: Mapping[str, Any],
-        kind: str,
-        models: Mapping[str, Any],
-        *,
-        final: bool,
-    ) -> tuple[tuple[float, float], tuple[float, float]]:
-        """Return seconds and operations, each (of an epoch, of the final predictions)."""
-        line, cohort = self.rates.trainings[kind], self.cohort
-        n, val = cohort.trained_on(target, fraction), cohort.scored_on(target, "val")
-        final_count = (cohort.split["val"] + cohort.split["test"]) * final
+    def _fitting(self, job: Job) -> tuple[Span, Span, Span]:
+        """Return the steps of all fits of a job, their subjects, and the seconds beside them."""
+        steps, subjects, seconds = NOTHING, NOTHING, NOTHING
+        for target, fraction, runs, method, epochs in self._sweep_fits(job) if job.step == "sweep" else self._fits(job):
+            an_epoch = self._epoch(target, fraction, method, sweep=job.step == "sweep")
+            predicted = 0 if job.step == "sweep" else self.cohort.split["val"] + self.cohort.split["test"]
+            last = _forward(predicted)
+            steps += runs * (epochs * an_epoch[0] + Span.exactly(last[0]))
+            subjects += runs * (epochs * an_epoch[1] + Span.exactly(last[1]))
+            seconds += Span.exactly(runs * SEED_SECONDS)
+        return steps, subjects, seconds
+
+    def _epoch(self, target: str, fraction: int, method: Mapping[str, Any], *, sweep: bool) -> tuple[float, float]:
+        """Return the steps of an epoch and their subjects, those of validating among them."""
+        n, val = self.cohort.trained_on(target, fraction), self.cohort.scored_on(target, "val")
         steps = math.ceil(n / method["batch_size"])
-        looks = 1 / math.ceil(method["validation_interval"] / max(steps, 1)) if final else 1  # validations an epoch
-        val *= looks
-        epoch = line.seconds(steps, n) + self._forward(line, val)
-        forward = flops.forward_flops(kind, models)
-        counted = n * flops.step_flops(kind, models, method) + val * forward
-        return (epoch, self._forward(line, final_count)), (counted, final_count * forward)
-
-    def _forward(self, line: Line, subjects: float) -> float:
-        return FORWARD * line.seconds(math.ceil(subjects / EVALUATION_BATCH), subjects)
+        looks = 1 if sweep else 1 / math.ceil(method["validation_interval"] / max(steps, 1))  # validations an epoch
+        checked_steps, checked = _forward(val * looks)
+        return steps + checked_steps, n + checked
 
     def _fits(self, job: Job) -> list[tuple]:
         method = job.settings["method"]
-        pairs = [fit.split("/") for fit in job.params["fits"]]
-        return [
-            (
-                target,
-                int(fraction),
-                method,
-                self._epochs(method, target, int(fraction)),
-                job.runs(target, int(fraction)),
-            )
-            for target, fraction in pairs
-        ]
+        return [(*fit, method, self._epochs(method, *fit[:2])) for fit in job.fits]
 
     def _epochs(self, method: Mapping[str, Any], target: str, fraction: int) -> Span:
         """Return the likely epochs of a fit, which minimum_steps raises on few subjects."""
@@ -203,21 +211,20 @@ class Estimate:
         last = plan["epochs"] or fixed["epochs"]
         before = 0 if plan["trials"] else last // self.config["sweep"]["eta"]
         epochs = likely_epochs(last - before, fixed["patience"])
-        return [(job.wildcards["target"], 100, {**fixed, **trial}, epochs, len(plan["seeds"])) for trial in trials]
+        return [(job.wildcards["target"], 100, len(plan["seeds"]), {**fixed, **trial}, epochs) for trial in trials]
 
-    def _probe_seconds(self, target: str, fraction: int, job: Job) -> float:
-        """Return the seconds of a linear model with every penalty: PASSES over the features, or one normal equation."""
-        models = job.settings["models"]
-        wide = job.encoder.startswith("cmr_")
-        features = flops.resnet(**flops.image_network(models))[2] if wide else models["ecg_encoder"]["dim"]
-        n = self.cohort.trained_on(target, fraction)
-        if is_regression(target):
-            operations = 2.0 * n * features**2 + features**3 / 3
-        else:
-            operations = (
-                200 * 4.0 * n * features * 10
-            )  # 200 passes; a product with a vector runs at a tenth of the rate
-        return len(job.settings["method"]["penalties"]) * (operations / (self.rates.gflops_matrix * 1e9) + 0.01)
+    def _probing(self, job: Job) -> Span:
+        """Return the seconds of linear models with every penalty: one normal equation, or 200 passes over features."""
+        features = features_of(job.settings["models"], network_of(job.encoder))
+        operations = 0.0
+        for target, fraction, runs in job.fits:
+            n = self.cohort.trained_on(target, fraction)
+            # A product with a vector runs at a tenth of the rate.
+            one = 2.0 * n * features**2 + features**3 / 3 if is_regression(target) else 200 * 4.0 * n * features * 10
+            operations += runs * one
+        fits = sum(runs for _, _, runs in job.fits)
+        penalties = len(job.settings["method"]["penalties"])
+        return Span.within(penalties * (operations / (self.rates.gflops_matrix * 1e9) + 0.01 * fits), 4.0)
 
     def _other(self, job: Job) -> Span:
         """Return the seconds of a step that trains no network, without its start."""
@@ -237,13 +244,19 @@ class Estimate:
         return None
 
     def _tree_seconds(self, job: Job) -> float:
-        target, fraction = job.wildcards["target"], int(job.wildcards.get("fraction", 100))
-        rows, outputs = self.cohort.trained_on(target, fraction), outputs_of(target)
-        method = job.settings.get("method", job.settings)
         grid = job.settings.get("grid", {})
-        rounds = max(grid.get("rounds", [method.get("rounds", 100)]))
-        forests = math.prod(len(values) for name, values in grid.items() if name != "rounds") if grid else 1
-        seeds = len(job.settings["seeds"]) if grid else job.runs(target, fraction)
+        if grid:
+            target, fraction, seeds, rounds = (
+                job.wildcards["target"],
+                100,
+                len(job.settings["seeds"]),
+                max(grid["rounds"]),
+            )
+        else:
+            ((target, fraction, seeds),) = job.fits
+            rounds = job.settings["method"]["rounds"]
+        rows, outputs = self.cohort.trained_on(target, fraction), outputs_of(target)
+        forests = math.prod(len(values) for name, values in grid.items() if name != "rounds")
         scored = rounds * 3e-4  # of a curve's point: predicting and scoring the validation subjects
         return seeds * outputs * forests * (rounds * rows * self.rates.tree_seconds + scored)
 
@@ -257,10 +270,11 @@ class Estimate:
         if job.step == "index_shard":
             return 2 * cohort.files * 4e-6
         if job.step == "evaluate":
-            return self._scoring_seconds() + 0.02 * self._fit_count()
+            values = self._fit_count(outputs_of) * len(self.config["finetune"]["seeds"]) * cohort.split["test"]
+            return 1e-6 * values + 0.02 * self._fit_count()  # metrics, influences and subgroups, per predicted value
         if job.step == "score_heatmap":
-            line = rates.trainings.get("mmcl")
-            return 2 * (self._forward(line, cohort.split["test"]) if line else 0.0)
+            line = rates.trainings.get("mmcl")  # none where its weights are imported
+            return 2 * line.seconds(*_forward(cohort.split["test"])) if line else 0.0
         tests = cohort.split["test"] * self._fit_count()
         small = {
             "track": 0.05 * self._fit_count(),
@@ -274,20 +288,25 @@ class Estimate:
         }
         return small.get(job.step, 0.1)
 
-    def _fit_count(self) -> int:
-        fits = sum(map(self._fractions, self.config["finetune"]["targets"]))
-        encoders = len(self.config["finetune"]["encoders"]) + len(self.config["probe"]["encoders"]) + 1
-        return fits * encoders
+    def _models(self) -> int:
+        """Return how many models have predictions: encoders that are fine-tuned or probed, and the tabular one."""
+        return len(self.config["finetune"]["encoders"]) + len(self.config["probe"]["encoders"]) + 1
 
-    def _fractions(self, target: str) -> int:
-        return len(fractions_of(target, self.config["balance_subset"]))
+    def _fit_count(self, each: Callable[[str], int] = lambda target: 1) -> int:
+        """Return the number of fits of all models, each counted as often as `each` says of its target."""
+        subsets = self.config["balance_subset"]
+        targets = self.config["finetune"]["targets"]
+        return self._models() * sum(each(target) * len(fractions_of(target, subsets)) for target in targets)
 
-    def _scoring_seconds(self) -> float:
-        """Return the seconds of reading predictions and of metrics, influences and subgroups, per predicted value."""
-        config = self.config
-        fits = sum(outputs_of(target) * self._fractions(target) for target in config["finetune"]["targets"])
-        encoders = len(config["finetune"]["encoders"]) + len(config["probe"]["encoders"]) + 1
-        return 1e-6 * fits * encoders * len(config["finetune"]["seeds"]) * self.cohort.split["test"]
+
+def what_counts(models: Mapping[str, Any], method: Mapping[str, Any]) -> str:
+    """Return what the operations of a training's step depend on, as JSON."""
+    return json.dumps([models, {name: method[name] for name in COUNTED if name in method}], sort_keys=True)
+
+
+def _forward(subjects: float, batch: int = EVALUATION_BATCH) -> tuple[float, float]:
+    """Return what computing without training is in training steps and their subjects."""
+    return FORWARD * math.ceil(subjects / batch), FORWARD * subjects
 
 
 def likely_epochs(most: int, patience: int) -> Span:

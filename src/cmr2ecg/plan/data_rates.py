@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.plan.clock import timed
+from cmr2ecg.plan.measure import timed
 from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
 from cmr2ecg.steps.clean_ecg import clean_file

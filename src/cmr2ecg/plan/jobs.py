@@ -1,16 +1,17 @@
-"""The jobs of a whole study, from Snakemake's own dry run, so that they cannot drift from the rules.
+"""The jobs of a whole study, from what `snakemake -n -p` prints, so that they cannot drift from the rules.
 
 Snakemake reads the Snakefile in an empty folder, as if nothing had run yet. Raw files need not be there: lists with one
 made-up path stand in for them, since the number of jobs does not depend on the number of subjects.
 """
 
 import json
-import logging
 import os
 import re
+import shlex
+import subprocess
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,23 +24,26 @@ from cmr2ecg.study.config_file import read_config
 from cmr2ecg.study.encoders import DRAWN
 from cmr2ecg.training.fit.runs import planned_runs
 
-SNAKEFILE = SOURCE.parent / "Snakefile"
 ALL_CORES = 100_000  # so that a job keeps the threads its rule asks for
 ONCE_AN_ENCODER = re.compile(r"(finetune|probe)_.+")  # rules that exist once an encoder
+# Of lines without their indentation, which is deeper where jobs are grouped.
+JOB = re.compile(r"^rule (\w+):\n((?:\w+:.*\n)*)Shell command: .*?cmr2ecg\.steps\.\w+ (.*)$", re.MULTILINE)
+WILDCARDS = re.compile(r"^wildcards: (.*)$", re.MULTILINE)
+REFUSAL = re.compile(r"^WorkflowError[^\n]*:\n(.*?)(?:^  File |\Z)", re.MULTILINE | re.DOTALL)
 
 
 @dataclass(frozen=True)
 class Job:
     """One job: its rule, what its wildcards are, the cores it takes, and what its step is told.
 
-    settings: the JSON of --settings. params: the rule's other parameters that are plain values.
+    settings: the JSON of --settings. options: the values of each option of its command, without the dashes.
     """
 
     rule: str
     wildcards: Mapping[str, str]
     threads: int
     settings: Mapping[str, Any] = field(default_factory=dict)
-    params: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     @property
     def step(self) -> str:
@@ -49,26 +53,28 @@ class Job:
     @property
     def unpaired(self) -> bool:
         """Whether it cleans a shard of ECGs without a CMR."""
-        return str(self.wildcards.get("shard", "")).endswith(".unpaired")
+        return self.wildcards.get("shard", "").endswith(".unpaired")
 
     @property
     def encoder(self) -> str:
         """The encoder that is fitted, or ""."""
-        return str(self.wildcards.get("encoder") or self.params.get("encoder") or "")
+        return self.wildcards.get("encoder") or "".join(self.options.get("encoder", ()))
 
-    def runs(self, target: str, fraction: int) -> int:
-        """Return how often a job of the steps finetune, probe or train_tabular fits a target on a fraction."""
+    @property
+    def fits(self) -> list[tuple[str, int, int]]:
+        """The fits of a job of finetune, probe or train_tabular: target, percentage of its subjects, number of runs."""
+        named = self.options.get("fits") or ["{target}/{fraction}".format_map(self.wildcards)]
+        pairs = [(target, int(fraction)) for target, fraction in (fit.split("/") for fit in named)]
         method = self.settings["method"]
-        if self.step == "probe":
-            seeds = method["random_seeds"] if self.encoder in DRAWN else method["random_seeds"][:1]
-        else:
-            seeds = method["seeds"]
-        return len(planned_runs(seeds, self.settings, fraction))
+        seeds = method["random_seeds"] if self.step == "probe" else method["seeds"]
+        if self.step == "probe" and self.encoder not in DRAWN:
+            seeds = seeds[:1]
+        return [(target, fraction, len(planned_runs(seeds, self.settings, fraction))) for target, fraction in pairs]
 
 
 @dataclass(frozen=True)
 class Study:
-    """All jobs of a study, and its settings after the overlays."""
+    """All jobs of a study, and its settings after the overlays, without those that a report may not show (paths)."""
 
     jobs: Sequence[Job]
     config: Mapping[str, Any]
@@ -83,18 +89,14 @@ def study_of(configs: Sequence[Path]) -> Study:
     Raises:
         InputError: if the settings cannot be used; says which.
     """
-    from snakemake.exceptions import WorkflowError
-
     with tempfile.TemporaryDirectory() as folder:
         overlay = Path(folder, "overlay.yaml")
-        overlay.write_text(yaml.safe_dump(stand_ins([*configs], Path(folder))))
-        try:
-            return read_dag([*configs, overlay], Path(folder))
-        except WorkflowError as error:
-            raise InputError(str(error)) from error
+        overlay.write_text(yaml.safe_dump(stand_ins(configs, Path(folder))))
+        jobs = jobs_in(dry_run([*configs, overlay], folder))
+    return Study(jobs, next(job.settings for job in jobs if job.rule == "describe_run"))
 
 
-def stand_ins(configs: Sequence[Path], folder: Path) -> dict:
+def stand_ins(configs: Sequence[Path], folder: Path) -> dict[str, Any]:
     """Return settings that put empty files into the place of raw files and imported weights, and write those files."""
     given: dict[str, Any] = {}
     for config in configs:
@@ -119,50 +121,50 @@ def stand_ins(configs: Sequence[Path], folder: Path) -> dict:
     return overlay
 
 
-@contextmanager
-def at_home() -> Iterator[None]:
-    """Put back the working folder and the environment, which reading a Snakefile changes."""
-    folder, environment = Path.cwd(), dict(os.environ)
-    try:
-        yield
-    finally:
-        os.chdir(folder)
-        os.environ.clear()
-        os.environ.update(environment)
+def dry_run(configs: Sequence[Path], folder: str) -> str:
+    """Return what Snakemake prints of the jobs that it would run in `folder`, profiles left out.
+
+    Raises:
+        InputError: with what Snakemake says of the settings, without where in the workflow it says so.
+        RuntimeError: if it failed otherwise.
+    """
+    places = ["--snakefile", str(SOURCE.parent / "Snakefile"), "--directory", folder]
+    options = ["-n", "-p", "--cores", str(ALL_CORES), "--profile", "none", "--workflow-profile", "none"]
+    options += ["--scheduler", "greedy"]  # the other one solves a linear program: 3 of 10 s for the paper's study
+    files = [str(Path(config).resolve()) for config in configs]
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", *places, *options, "--configfile", *files],
+        env=os.environ | {"PYTHONSAFEPATH": "1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    text = done.stdout + done.stderr
+    if done.returncode:
+        refusal = REFUSAL.search(text)
+        raise InputError(refusal[1].strip()) if refusal else RuntimeError(text)
+    return text
 
 
-def read_dag(configs: Sequence[Path], folder: Path) -> Study:
-    """Return the jobs that Snakemake would run in `folder`, where nothing has run."""
-    from snakemake.api import SnakemakeApi
-    from snakemake.settings.enums import Quietness
-    from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, ResourceSettings
-
-    files = [Path(config).resolve() for config in configs]
-    quietly = OutputSettings(quiet={Quietness.ALL}, dryrun=True, log_level_override=logging.ERROR)
-    with at_home(), SnakemakeApi(quietly) as api:
-        workflow_api = api.workflow(
-            resource_settings=ResourceSettings(cores=ALL_CORES),
-            config_settings=ConfigSettings(configfiles=files),
-            snakefile=SNAKEFILE,
-            workdir=folder,
-        )
-        workflow_api.dag(DAGSettings())
-        workflow = workflow_api._workflow  # the one way to the jobs themselves; `--summary` goes it too
-        workflow.dag_settings = DAGSettings()
-        workflow._prepare_dag(forceall=False, ignore_incomplete=True, lock_warn_only=True)
-        workflow._build_dag()
-        jobs = [job_of(job) for job in workflow.dag.jobs if job.rule.name != "all"]
-        return Study(jobs, dict(workflow.config))
+def jobs_in(text: str) -> list[Job]:
+    """Return the jobs of a dry run's output that run a step, in the order of the work."""
+    jobs = []
+    for rule, fields, command in JOB.findall("\n".join(map(str.lstrip, text.splitlines()))):
+        named = WILDCARDS.search(fields)
+        wildcards = dict(pair.split("=", 1) for pair in named[1].split(", ")) if named else {}
+        options = options_of(command)
+        settings = json.loads(options["settings"][0]) if "settings" in options else {}
+        jobs.append(Job(rule, wildcards, int(options["threads"][0]), settings, options))
+    return jobs
 
 
-def job_of(job: Any) -> Job:
-    """Return what the estimate needs of a job of Snakemake's."""
-    named = {name: job.params.get(name) for name in list(job.params.keys())}
-    text = named.pop("settings", None)
-    plain = {name: _plain(value) for name, value in named.items()}
-    wildcards = {name: str(value) for name, value in (job.wildcards_dict or {}).items()}
-    return Job(job.rule.name, wildcards, int(job.threads), json.loads(text) if text else {}, plain)
-
-
-def _plain(value: Any) -> Any:
-    return [str(item) for item in value] if isinstance(value, list | tuple) else value
+def options_of(command: str) -> dict[str, list[str]]:
+    """Return {option: its values} of what a step's command says after the step."""
+    options: dict[str, list[str]] = {}
+    values: list[str] = []
+    for word in shlex.split(command):
+        if word.startswith("--"):
+            values = options.setdefault(word.removeprefix("--"), [])
+        else:
+            values.append(word)
+    return options

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cmr2ecg.plan.cohort import Cohort
-from cmr2ecg.plan.cost import Cost, Gpu
+from cmr2ecg.plan.cost import NOTHING, Cost, Gpu, Span
 from cmr2ecg.plan.jobs import Job
 from cmr2ecg.plan.measure import Rates
-from cmr2ecg.plan.span import Span
 from cmr2ecg.runtime.files import atomic
 
 HOUR, PETA, GB = 3600.0, 1e15, 1e9
@@ -26,12 +25,12 @@ class Row:
     """A rule's jobs together; memory is that of its largest job."""
 
     rule: str
-    jobs: int
-    core_hours: Span
-    gpu_hours: Span
-    pflop: Span
-    disk_gb: float
-    memory_gb: float
+    jobs: int = 0
+    core_hours: Span = NOTHING
+    gpu_hours: Span = NOTHING
+    pflop: Span = NOTHING
+    disk_gb: float = 0.0
+    memory_gb: float = 0.0
 
     def plus(self, job: Job, cost: Cost) -> "Row":
         """Return the row with one job more."""
@@ -48,29 +47,21 @@ class Row:
 
 def rows_of(costs: Iterable[tuple[Job, Cost]]) -> list[Row]:
     """Return a row for each step in the order of the work, and their total."""
-    found: dict[str, Row] = {}
-    total = Row("total", 0, Span(), Span(), Span(), 0.0, 0.0)
+    found = {"total": Row("total")}
     for job, cost in costs:
-        row = found.get(job.step) or Row(job.step, 0, Span(), Span(), Span(), 0.0, 0.0)
-        found[job.step], total = row.plus(job, cost), total.plus(job, cost)
-    rows = sorted(found.values(), key=lambda row: -row.core_hours.likely)
-    return [*rows, total]
+        for name in (job.step, "total"):
+            found[name] = found.get(name, Row(name)).plus(job, cost)
+    total = found.pop("total")
+    return [*sorted(found.values(), key=lambda row: -row.core_hours.likely), total]
 
 
 def cells(row: Row) -> list[str]:
     """Return a row's cells as text."""
-    gpu = row.gpu_hours.likely > 0
-    return [
-        row.rule,
-        str(row.jobs),
-        short(row.core_hours.likely),
-        f"{short(row.core_hours.low)} to {short(row.core_hours.high)}",
-        short(row.gpu_hours.likely) if gpu else "-",
-        f"{short(row.gpu_hours.low)} to {short(row.gpu_hours.high)}" if gpu else "-",
-        short(row.pflop.likely) if gpu else "-",
-        short(row.disk_gb),
-        short(row.memory_gb),
-    ]
+    core, gpu = (
+        [short(hours.likely), f"{short(hours.low)} to {short(hours.high)}"] for hours in (row.core_hours, row.gpu_hours)
+    )
+    trained = [*gpu, short(row.pflop.likely)] if row.gpu_hours.likely else ["-"] * 3
+    return [row.rule, str(row.jobs), *core, *trained, short(row.disk_gb), short(row.memory_gb)]
 
 
 def short(value: float) -> str:
@@ -84,14 +75,8 @@ def short(value: float) -> str:
 def written(rows: Sequence[Row]) -> str:
     """Return the table for a terminal."""
     table = [list(COLUMNS), *map(cells, rows)]
-    widths = [max(len(line[column]) for line in table) for column in range(len(COLUMNS))]
-    lines = [
-        "  ".join(
-            cell.ljust(width) if not number else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        for line in table
-    ]
+    name, *widths = (max(map(len, column)) for column in zip(*table, strict=True))
+    lines = ["  ".join([line[0].ljust(name), *map(str.rjust, line[1:], widths)]) for line in table]
     rule = "-" * len(lines[0])
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
@@ -102,9 +87,8 @@ def write_csv(path: Path, rows: Sequence[Row]) -> None:
         table = csv.writer(handle, lineterminator="\n")
         table.writerow(CSV_COLUMNS)
         for row in rows:
-            core, gpu = row.core_hours, row.gpu_hours
-            values = (core.likely, core.low, core.high, gpu.likely, gpu.low, gpu.high)
-            values += (row.pflop.likely, row.disk_gb, row.memory_gb)
+            hours = (value for span in (row.core_hours, row.gpu_hours) for value in (span.likely, span.low, span.high))
+            values = (*hours, row.pflop.likely, row.disk_gb, row.memory_gb)
             table.writerow([row.rule, row.jobs, *(f"{value:.6g}" for value in values)])
 
 
@@ -118,7 +102,7 @@ def write_markdown(path: Path, rows: Sequence[Row]) -> None:
 def summary(rows: Sequence[Row], cohort: Cohort, rates: Rates, gpu: Gpu) -> str:
     """Return the lines below the table: whom and what it holds for, and where its ranges come from."""
     total, split = rows[-1], cohort.split
-    rest = sum((row.core_hours for row in rows[:-1] if not row.gpu_hours.likely), Span())
+    rest = sum((row.core_hours for row in rows[:-1] if not row.gpu_hours.likely), NOTHING)
     raw = cohort.files * sum(rates.raw_bytes.values()) / GB
     days = total.core_hours.likely / rates.cores / 24
     reached = " to ".join(
