@@ -13,6 +13,7 @@ from sklearn.metrics import average_precision_score
 
 from cmr2ecg.metrics.prior import log_odds, population_risk
 from cmr2ecg.metrics.scores import MODEL_COLUMNS, Scored
+from cmr2ecg.metrics.seeds import std_over_seeds
 
 MEASURES = ("auprc", "brier", "brier_of_prevalence", "slope", "intercept")
 
@@ -56,8 +57,7 @@ def calibrate(
         risk = population_risk(entry.scores, prevalence, smoothed)
         by_seed = zip(entry.scores, risk, strict=True)
         values = np.array([astuple(calibration(entry.y_true, *seed, prevalence)) for seed in by_seed])
-        spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(len(MEASURES), np.nan)
-        rows.append((*entry.model, prevalence, smoothed, *values.mean(axis=0), *spread))
+        rows.append((*entry.model, prevalence, smoothed, *values.mean(axis=0), *std_over_seeds(values)))
         curve = calibration_curve(entry.y_true, risk.mean(axis=0), bins)
         curves += [(*entry.model, index, *values) for index, values in enumerate(curve.to_numpy().tolist())]
     return pd.DataFrame(rows, columns=CALIBRATION_COLUMNS), pd.DataFrame(curves, columns=CURVE_COLUMNS)

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from cmr2ecg.metrics.correlation import pearson
+
 
 def residuals(values: NDArray, covariates: NDArray) -> NDArray[np.float64]:
     """Return what a least-squares fit of covariates (n, k) and a constant leaves of values (..., n).
@@ -76,7 +78,7 @@ def pearson_influence(y_true: NDArray, scores: NDArray) -> Influence:
         return np.full(scores.shape[:-1], np.nan), np.zeros(scores.shape)
     y, s = standardise(y_true[known]), standardise(scores[..., known])
     defined = y.any() & s.any(axis=-1)
-    r = np.clip((y * s).mean(axis=-1), -1, 1)  # 0 where a side is constant, which is 0 when standardised
+    r = np.where(defined, np.clip(pearson(y_true, scores), -1, 1), 0.0)
     influence = np.zeros(scores.shape)
     influence[..., known] = (y * s - r[..., None] * (y**2 + s**2) / 2) / np.sqrt(size * (size - 1.0))
     return np.where(defined, r, np.nan), influence

@@ -19,6 +19,7 @@ from cmr2ecg.metrics.predictions import (
     Predictions,
     fit_of,
 )
+from cmr2ecg.metrics.seeds import std_over_seeds
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.claims import claims
 from cmr2ecg.study.encoders import FROM_SCRATCH, PRETRAINED_ECG
@@ -93,8 +94,8 @@ class Scored:
         """Return SUMMARY_COLUMNS: mean over readers, std over runs (ddof=1, NaN for one), the 95 % interval, counts."""
         estimate, values = mean(self.readers), self.by_seed
         low, high = estimate.interval(self.metric)
-        std = values.std(ddof=1) if len(values) > 1 else float("nan")
-        found = {"metric": self.metric, "mean": estimate.value, "std": std, "low": low, "high": high}
+        spread = float(std_over_seeds(values))
+        found = {"metric": self.metric, "mean": estimate.value, "std": spread, "low": low, "high": high}
         return {**found, "n_seeds": len(values), "n_readers": len(self.readers.values), **self.counted()}
 
     def counted(self) -> dict[str, int | None]:

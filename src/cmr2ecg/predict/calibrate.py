@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from cmr2ecg.metrics.prior import TRAINED_PREVALENCE, correct_prior, log_odds, population_risk
+from cmr2ecg.metrics.seeds import std_over_seeds
 from cmr2ecg.runtime.command import InputError
 
 PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
@@ -80,12 +81,7 @@ def risk_of(risks: NDArray, about: Mapping[str, Any], prevalence: float | None =
         risk = expit(about["slope"] * log_odds(risk) + about["intercept"])
         return risk if prevalence is None else correct_prior(risk, prevalence, about["prevalence"])
 
-    return recalibrated(corrected.mean(axis=0)), spread(recalibrated(corrected))
-
-
-def spread(values: NDArray) -> NDArray:
-    """Return the standard deviation over seeds of (seeds, n, ...), NaN for a single one."""
-    return values.std(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+    return recalibrated(corrected.mean(axis=0)), std_over_seeds(recalibrated(corrected))
 
 
 def fit_interval(y_true: NDArray, values: NDArray, coverage: float) -> dict[str, Any]:

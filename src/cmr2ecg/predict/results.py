@@ -11,7 +11,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from cmr2ecg.predict.calibrate import risk_of, spread
+from cmr2ecg.metrics.seeds import std_over_seeds
+from cmr2ecg.predict.calibrate import risk_of
 from cmr2ecg.predict.records import Record, shown
 from cmr2ecg.runtime.files import atomic
 
@@ -39,7 +40,7 @@ def describe(
             for entry, r, s in zip(found, risk, std, strict=True):
                 entry["risks"][target] = {"risk": float(r), "std": number(s), "prevalence": stated}
             continue
-        mean, std = outputs[target].mean(axis=0), spread(outputs[target])
+        mean, std = outputs[target].mean(axis=0), std_over_seeds(outputs[target])
         for column, name in enumerate(about["outputs"]):
             half, unit = about["intervals"][name]["half_width"], about["units"][name]
             for entry, value, s in zip(found, mean[:, column], std[:, column], strict=True):

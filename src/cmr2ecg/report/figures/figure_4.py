@@ -15,6 +15,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from cmr2ecg.metrics.correlation import pearson
 from cmr2ecg.metrics.predictions import Predictions, read_predictions
 from cmr2ecg.metrics.scores import Scored, group_outputs
 from cmr2ecg.report.figures.style import MODELS, RC
@@ -110,8 +111,9 @@ def draw_panel(axes: Axes, phenotype: Shown | None, dots: int, seed: int) -> Non
     axes.scatter(true[shown], score[shown], s=5, color=DOTS, alpha=0.35, linewidths=0, rasterized=len(shown) > 2000)
     ends = limits(true[shown])
     axes.plot(ends, ends, color="0.6", linewidth=0.8, linestyle=(0, (3, 2)), zorder=1)
-    slope, r = regression(true, score)
+    r = float(pearson(true, score))
     if np.isfinite(r):
+        slope = r * score.std() / true.std()  # of least squares
         axes.plot(ends, score.mean() + slope * (ends - true.mean()), color=LINE, linewidth=1.6)
     axes.set_xlim(ends)
     axes.set_ylim(limits(score[shown]))
@@ -125,13 +127,6 @@ def r_text(phenotype: Shown, drawn: float) -> str:
     mean = phenotype.mean_r
     text = f"r = {mean:.2f}" if np.isfinite(mean) else "r not defined"
     return f"{text} ({drawn:.2f})" if len(phenotype.entry.seeds) > 1 and np.isfinite(drawn) else text
-
-
-def regression(true: np.ndarray, score: np.ndarray) -> tuple[float, float]:
-    """Return slope of `score` on `true` by least squares and Pearson's r; NaN where one of both is constant."""
-    x, y = true - true.mean(), score - score.mean()
-    xx, yy, xy = (x * x).sum(), (y * y).sum(), (x * y).sum()
-    return (xy / xx, xy / np.sqrt(xx * yy)) if xx > 0 and yy > 0 else (float("nan"), float("nan"))
 
 
 def limits(values: np.ndarray) -> np.ndarray:

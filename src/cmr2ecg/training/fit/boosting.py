@@ -8,6 +8,7 @@ import pandas as pd
 from xgboost import Booster, DMatrix, QuantileDMatrix, train
 
 from cmr2ecg.metrics.auroc import auroc
+from cmr2ecg.metrics.correlation import pearson
 
 
 @dataclass(frozen=True)
@@ -81,17 +82,9 @@ def predictions_by_round(booster: Booster, covariates: DMatrix) -> Iterator[np.n
         yield (1 / (1 + np.exp(-margin)) if logistic else margin).astype(float)
 
 
-def correlation(values: np.ndarray, scores: np.ndarray) -> float:
-    """Return Pearson's r of the pairs (n,) whose value is there; 0 for constant scores, which order nobody."""
-    there = ~np.isnan(values)
-    a, b = values[there] - values[there].mean(), scores[there] - scores[there].mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else 0.0
-
-
 def score(values: np.ndarray, predictions: np.ndarray, regression: bool) -> float:
-    """Return r or the AUROC of (n,) predictions."""
-    return correlation(values, predictions) if regression else auroc(values, predictions)
+    """Return r, 0 for constant predictions, or the AUROC of (n,) predictions."""
+    return float(np.nan_to_num(pearson(values, predictions))) if regression else auroc(values, predictions)
 
 
 def loss(values: np.ndarray, predictions: np.ndarray, regression: bool) -> float:

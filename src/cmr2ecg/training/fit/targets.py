@@ -10,6 +10,7 @@ from torch.nn.functional import cross_entropy
 
 from cmr2ecg.loading.labels import output_names, output_values, unusable
 from cmr2ecg.metrics.auroc import auroc
+from cmr2ecg.metrics.correlation import pearson
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.targets import is_regression
 
@@ -123,15 +124,8 @@ def score(task: Task, y_true: np.ndarray, y_score: np.ndarray) -> float:
     """Return the AUROC, or the mean over phenotypes of Pearson's r, of (n, outputs) values; y_true may hold NaN."""
     if not task.is_regression:
         return auroc(y_true[:, 0], y_score[:, 0])
-    return float(np.mean([correlation(a, b) for a, b in zip(y_true.T, y_score.T, strict=True)]))
-
-
-def correlation(y_true: np.ndarray, y_score: np.ndarray) -> float:
-    """Return Pearson's r of the pairs (n,) whose y_true is there; 0 for constant predictions, which order nothing."""
-    there = np.isfinite(y_true)
-    a, b = y_true[there] - y_true[there].mean(), y_score[there] - y_score[there].mean()
-    scale = np.sqrt((a @ a) * (b @ b))
-    return float(a @ b / scale) if scale > 0 else 0.0
+    by_output = [pearson(a, b) for a, b in zip(y_true.T, y_score.T, strict=True)]
+    return float(np.mean(np.nan_to_num(by_output)))  # constant predictions order nothing: 0
 
 
 def targets_tensor(task: Task, values: np.ndarray, scale: Scale) -> Tensor:
