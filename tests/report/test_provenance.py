@@ -6,21 +6,12 @@ import shutil
 import pandas as pd
 import pytest
 from report.report_cohort import write_sides, write_study
-from steps.test_report_steps import TABLES, words
+from report.report_study import SETTINGS, TABLES, words
 
 from cmr2ecg import verify
 from cmr2ecg.report.provenance import COVARIATES, MAPS, models_behind
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import evaluate, make_table, trace_numbers
-
-SETTINGS = json.dumps(
-    {
-        "margin": {"auroc": 0.01, "r": 0.02},
-        "age_bands": [60],
-        "calibration_bins": 5,
-        "untrained": {"minimum_steps": 300},
-    }
-)
 
 
 @pytest.fixture(scope="module")

@@ -1,24 +1,24 @@
 """Write a table as csv, Markdown, LaTeX and HTML: one of the paper's, the published numbers beside ours, or another."""
 
-import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.report.html_page import paper_html, sheet_html
 from cmr2ecg.report.maps.heatmap import COLUMNS as HEATMAP_COLUMNS
 from cmr2ecg.report.tables.cells import NOT_RUN, make_cells
-from cmr2ecg.report.tables.render import to_csv, to_latex, to_markdown
-from cmr2ecg.report.tables.sheet_text import sheet_latex, sheet_markdown
+from cmr2ecg.report.tables.formats import Table, latex, markdown, page
+from cmr2ecg.report.tables.paper_table import paper_table, to_csv
 from cmr2ecg.report.tables.supplements import SUPPLEMENTS
-from cmr2ecg.report.tables.table_layouts import LAYOUTS, with_own_diseases
+from cmr2ecg.report.tables.table_layouts import LAYOUTS, Layout, with_own_diseases
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
-EVALUATED = ("metrics", "intervals", "comparisons", "adjusted_comparisons", "analyses", "calibration", "skipped")
-EVALUATED += ("models", "untrained")
+EVALUATED = (  # files of the step evaluate
+    *("metrics", "intervals", "comparisons", "adjusted_comparisons", "analyses", "calibration"),
+    *("skipped", "models", "untrained"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -36,31 +36,28 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     tables = {name: pd.read_csv(args.evaluated / f"{name}.csv") for name in EVALUATED}
     tables["heatmap"] = pd.read_csv(args.heatmap) if args.heatmap else pd.DataFrame(columns=HEATMAP_COLUMNS)
-    data, *texts = paper_table(args, tables) if args.table.isdigit() else further_table(args, tables)
+    if args.table.isdigit():
+        data, table = papers(LAYOUTS[int(args.table)], tables, args.cohort)
+    else:
+        sheet = SUPPLEMENTS[args.table](tables)
+        data, table = sheet.data, sheet.table(args.table, args.cohort)
+        logging.info("table %s: %d rows", args.table, len(sheet.rows))
     with atomic(args.csv) as partial:
         data.to_csv(partial, index=False)
-    for path, text in zip((args.md, args.tex, args.html), texts, strict=True):
+    texts = {args.md: markdown(table), args.tex: latex(table), args.html: page(f"Table {table.name}", {"": table})}
+    for path, text in texts.items():
         with atomic(path) as partial:
             partial.write_text(text, encoding="utf-8")
 
 
-def paper_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, *tuple[str, ...]]:
-    """Return a table of the paper as csv, Markdown, LaTeX and HTML."""
+def papers(layout: Layout, tables: Mapping[str, pd.DataFrame], cohort: str) -> tuple[pd.DataFrame, Table]:
+    """Return a table of the paper as csv and as it is printed."""
     fitted = {encoder for name in ("metrics", "skipped") for encoder in tables[name]["encoder"]}
-    layout = LAYOUTS[int(args.table)].with_fitted(fitted)
-    layout = with_own_diseases(layout, tables["metrics"], tables["skipped"])
+    layout = with_own_diseases(layout.with_fitted(fitted), tables["metrics"], tables["skipped"])
     cells = make_cells(layout, *(tables[name] for name in ("metrics", "skipped", "models", "untrained")))
     missing = sum(cell.note == NOT_RUN for row in cells for cell in row)
     logging.info("table %s: %d cells, %d not run", layout.roman, sum(map(len, cells)), missing)
-    return tuple(render(layout, cells, args.cohort) for render in (to_csv, to_markdown, to_latex, paper_html))
-
-
-def further_table(args: argparse.Namespace, tables: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, *tuple[str, ...]]:
-    """Return a supplementary table as csv, Markdown, LaTeX and HTML."""
-    sheet = SUPPLEMENTS[args.table](tables)
-    logging.info("table %s: %d rows", args.table, len(sheet.rows))
-    formats = (sheet_markdown, sheet_latex, sheet_html)
-    return sheet.data, *(render(args.table, sheet, args.cohort) for render in formats)
+    return to_csv(layout, cells, cohort), paper_table(layout, cells, cohort)
 
 
 if __name__ == "__main__":

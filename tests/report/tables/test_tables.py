@@ -1,58 +1,26 @@
-"""Cells, marks, footnotes and the three formats of a table."""
-
-import re
+"""Cells, marks and footnotes of the paper's tables."""
 
 import numpy as np
 import pandas as pd
 import pytest
+from report.tables.made_up_metrics import (
+    FULL,
+    OWN,
+    SKIPPED,
+    metrics,
+    of_layout,
+    to_html,
+    to_latex,
+    to_markdown,
+    with_own,
+)
 
-from cmr2ecg.report.html_page import paper_html
-from cmr2ecg.report.tables.cells import NOT_RUN, UNDEFINED, Cell, make_cells, number, usual_seeds
+from cmr2ecg.report.tables.cells import NOT_RUN, UNDEFINED, Cell, make_cells, usual_seeds
 from cmr2ecg.report.tables.names import DISEASES, MODELS, TARGETS
-from cmr2ecg.report.tables.render import latex, letters_of, to_csv, to_latex, to_markdown
-from cmr2ecg.report.tables.table_layouts import LAYOUTS, with_own_diseases
+from cmr2ecg.report.tables.paper_table import letters_of, to_csv
+from cmr2ecg.report.tables.sheet import number
+from cmr2ecg.report.tables.table_layouts import LAYOUTS
 from cmr2ecg.runtime.command import InputError
-
-
-def metrics(values: dict[str, list[float]], targets=("cad", "af", "dm")) -> pd.DataFrame:
-    """Return metrics.csv with {encoder: AUROC by seed} for every target, and rows that a table must not use."""
-    rows = [
-        (encoder, target, 100, seed, "test", "auroc", value, 6007, 438)
-        for encoder, by_seed in values.items()
-        for target in targets
-        for seed, value in enumerate(by_seed)
-    ]
-    rows += [("mmcl", "cad", 10, 0, "test", "auroc", 0.99, 6007, 438)]
-    rows += [("mmcl", "cad", 100, 0, "val", "auroc", 0.99, 6007, 438)]
-    columns = ["encoder", "target", "fraction", "seed", "split", "metric", "value", "n", "n_positive"]
-    table = pd.DataFrame(rows, columns=columns)
-    fit = table["encoder"].map({"tabular": "train_tabular"}).fillna("finetune")
-    return table.assign(fit=fit, output=table["target"])
-
-
-def of_layout(layout) -> pd.DataFrame:
-    """Return metrics.csv in which every model of a table was run and the last that competes is best."""
-    names = [row.encoder for row in layout.rows if not row.reference]
-    values = {name: [0.6, 0.62] for name in names} | {names[-1]: [0.74, 0.76], "reference": [0.9, 0.9]}
-    table = metrics(values, layout.targets).assign(metric=layout.metric)
-    return table.assign(output="mean") if layout.metric == "r" else table
-
-
-FULL = {
-    "supervised": [0.66, 0.68],
-    "mae": [0.71, 0.73],
-    "mmcl_without_mdm": [0.70, 0.71],
-    "mmcl": [0.74, 0.76],
-}
-
-
-SKIPPED = pd.DataFrame(columns=["fit", "encoder", "target", "fraction", "reason"])
-OWN = ("hf", "cad", "af", "dm", "copd")
-
-
-def with_own(number, table, skipped=SKIPPED):
-    layout = with_own_diseases(LAYOUTS[number], table, skipped)
-    return layout, make_cells(layout, table, skipped)
 
 
 def test_mean_is_in_percent_and_std_is_of_a_sample():
@@ -110,45 +78,10 @@ def test_a_table_without_any_result_is_dashes():
 
 
 def test_number_format_is_the_papers():
-    assert number(66.9, 0.47, 2) == "66.90±0.47"
-    assert number(72.22, 0.0, 2) == "72.22±0.00"
-    assert number(72.225, float("nan"), 1) == "72.2"
-    assert number(float("nan"), float("nan"), 2) == "–"
-
-
-def test_markdown_is_rectangular_and_holds_the_papers_table():
-    text = to_markdown(LAYOUTS[3], make_cells(LAYOUTS[3], metrics(FULL)), "demo (synthetic)")
-    assert text.splitlines()[0].startswith("**Table III.** ")
-    assert "over 2 seeds" in text and "Cohort: demo (synthetic)." in text and "438 of 6007 with CAD" in text
-    table = [line for line in text.splitlines() if line.startswith("|")]
-    assert {line.count("|") for line in table} == {11}
-    assert table[2] == (
-        "| ECG | Supervised ViT | ✗ | ✗ | 67.00±1.41 | 66.90±0.47 | 67.00±1.41 | 69.76±2.13 | 67.00±1.41 | 67.35±0.76 |"
-    )
-    assert "| MDM | ✓ | ✗ | <ins>72.00±1.41</ins> | 71.71±0.36 |" in table[3]
-    assert "| MMCL (ours) | ✓ | ✓ | **75.00±1.41** | 73.00±0.30 |" in table[5]
-
-
-def test_markdown_signs_in_the_cohorts_name_are_printed():
-    text = to_markdown(LAYOUTS[1], make_cells(LAYOUTS[1], metrics({})), "my_ukb|*2*")
-    assert r"my\_ukb\|\*2\*" in text
-
-
-@pytest.mark.parametrize("table", sorted(LAYOUTS))
-def test_latex_is_balanced_and_every_row_has_all_columns(table):
-    layout = LAYOUTS[table]
-    text = to_latex(layout, make_cells(layout, of_layout(layout)), "ukb_2024 & 50 % {x} #1 $ ~ ^ \\")
-    assert re.findall(r"\\begin\{(\w+)\}", text) == re.findall(r"\\end\{(\w+)\}", text)[::-1]
-    bare = re.sub(r"\\[\\{}]", "", text)
-    assert bare.count("{") == bare.count("}")
-    columns = len(layout.left) + 2 * len(layout.targets)
-    for line in text.splitlines():
-        if line.endswith(r" \\"):
-            spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
-            cells = len(re.findall(r"(?<!\\)&", line)) + 1
-            assert cells - len(spans) + sum(spans) == columns, line
-    assert (r"\textbf{75.00$\pm$1.41}" if layout.spread else r"\textbf{0.75}") in text
-    assert re.search(r"[^\x00-\x7f]", text) is None
+    assert number(66.9, 2, 0.47) == "66.90±0.47"
+    assert number(72.22, 2, 0.0) == "72.22±0.00"
+    assert number(72.225, 1) == "72.2"
+    assert number(float("nan")) == "–"
 
 
 def test_a_disease_of_ones_own_is_a_column_after_the_papers_without_a_published_value():
@@ -161,21 +94,11 @@ def test_a_disease_of_ones_own_is_a_column_after_the_papers_without_a_published_
     assert {line.count("|") for line in table} == {13}
     assert table[5].endswith("| 75.56±0.16 | **75.00±1.41** | **75.00±1.41** |")
     assert "(which has none on COPD and HF)" in text and "438 of 6007 with HF" in text
-    page = paper_html(layout, cells, "demo")
+    page = to_html(layout, cells, "demo")
     assert page.count("</th>") == 12 and "<td>67.00±1.41</td><td>67.00±1.41</td></tr>" in page
     assert page.count('<td class="paper">') == 3 * len(layout.rows)
     tidy = to_csv(layout, cells, "demo").query("target == 'hf' and encoder == 'mmcl'").iloc[0]
     assert tidy["mean"] == 75 and np.isnan(tidy["paper_mean"])
-
-
-def test_latex_of_a_disease_of_ones_own_has_one_column():
-    text = to_latex(*with_own(3, metrics(FULL, OWN)), "demo")
-    rows = [line for line in text.splitlines() if line.endswith(r" \\")]
-    for line in rows:
-        spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
-        assert len(re.findall(r"(?<!\\)&", line)) + 1 - len(spans) + sum(spans) == 12, line
-    assert r"\multicolumn{6}{c}{Cardiovascular disease} & \multicolumn{2}{c}{Further disease}" in rows[0]
-    assert rows[2].endswith(r"ours & paper & ours & ours \\") and r"\cmidrule(lr){11-12}" in text
 
 
 def test_only_diseases_that_a_model_of_the_table_was_fine_tuned_on_get_a_column():
@@ -201,11 +124,6 @@ def test_short_keys_of_diseases_are_abbreviations(key, name):
 def test_long_keys_of_diseases_are_words_and_models_keep_their_names():
     assert TARGETS["heart_failure"] == DISEASES["heart_failure"] == "Heart failure"
     assert MODELS["mmcl_colder"] == "mmcl_colder"
-
-
-def test_latex_escapes_what_it_would_read_as_a_command():
-    assert latex("a_b & 5 %") == r"a\_b \& 5 \%"
-    assert latex("✓✗±–\\{") == r"\checkmark$\times$$\pm$--\textbackslash{}\{"
 
 
 def test_csv_is_tidy():
@@ -270,9 +188,9 @@ def untrained(*models):
 
 
 def tuned(trials):
-    """models.csv in which every model has the number of trials of its encoder."""
+    """models.csv in which every model has the number of trials of its encoder, as a column with a gap is read."""
     rows = [(*model, trials.get(model[1])) for model in ALL]
-    return pd.DataFrame(rows, columns=[*MODEL, "tuned_trials"]).astype({"tuned_trials": "Int64"})
+    return pd.DataFrame(rows, columns=[*MODEL, "tuned_trials"]).astype({"tuned_trials": float})
 
 
 def test_a_model_that_was_not_trained_keeps_its_number_and_is_not_the_best():
@@ -282,7 +200,7 @@ def test_a_model_that_was_not_trained_keeps_its_number_and_is_not_the_best():
     assert [row[1].mark for row in cells] == ["", "second", "", "best"]
     for render, cell, note in (
         (to_markdown, "75.00±1.41<sup>a</sup> | 73.00", "<sup>a</sup> not trained (few steps, no spread)\n"),
-        (paper_html, "75.00±1.41<sup>a</sup></td>", "<sup>a</sup> not trained (few steps, no spread)</p>"),
+        (to_html, "75.00±1.41<sup>a</sup></td>", "<sup>a</sup> not trained (few steps, no spread)</p>"),
         (to_latex, r"75.00$\pm$1.41\textsuperscript{a} &", r"\textsuperscript{a}\,not trained (few steps, no spread)"),
     ):
         text = render(LAYOUTS[3], cells, "demo")

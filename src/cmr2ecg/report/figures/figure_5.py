@@ -13,7 +13,7 @@ from cmr2ecg.report.figures.style import MODELS as STYLE
 from cmr2ecg.report.figures.style import RC, light_grid
 from cmr2ecg.report.tables.cells import FITS
 from cmr2ecg.report.tables.names import DISEASES, MODELS
-from cmr2ecg.report.tables.table_layouts import own_diseases
+from cmr2ecg.report.tables.table_layouts import in_order
 from cmr2ecg.runtime.command import InputError
 
 MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
@@ -40,7 +40,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
     table["ring"] = _untrained(table, inputs.get("untrained", []))
     if table["n_train"].isna().any():
         raise InputError(f"{path}: n_train is empty; run the step evaluate with --results")
-    targets = [target for target in (*DISEASES, *own_diseases(table["target"])) if target in set(table["target"])]
+    targets = [target for target in in_order(table["target"]) if target in set(table["target"])]
     encoders = [encoder for encoder in STYLE if encoder in set(table["encoder"])]
     with rc_context(RC):
         figure = Figure(layout="constrained")

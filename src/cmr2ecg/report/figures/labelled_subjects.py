@@ -19,8 +19,7 @@ from cmr2ecg.report.figures.figure_5 import DODGE, size_ticks
 from cmr2ecg.report.figures.style import MODELS as STYLE
 from cmr2ecg.report.figures.style import RC, light_grid
 from cmr2ecg.report.tables.names import DISEASES, MODELS, TARGETS
-from cmr2ecg.report.tables.table_layouts import own_diseases
-from cmr2ecg.study.targets import PHENOTYPE_GROUPS
+from cmr2ecg.report.tables.table_layouts import in_order
 
 LINES = {"finetune": "-", "probe": (0, (4, 2)), "train_tabular": (0, (1, 1.5))}
 KINDS = {"finetune": "fine-tuned", "probe": "linear probe", "train_tabular": "trees without an ECG"}
@@ -75,7 +74,7 @@ def targets_of(table: pd.DataFrame) -> list[str]:
     """Return the targets with scores at several numbers of subjects, in the paper's order, others behind."""
     sizes = table.groupby("target", sort=False)["n_train"].nunique()
     found = [target for target, count in sizes.items() if count > 1]
-    return [target for target in (*DISEASES, *own_diseases(table["target"]), *PHENOTYPE_GROUPS) if target in found]
+    return [target for target in in_order(table["target"]) if target in found]
 
 
 def _panel(axes: Axes, table: pd.DataFrame, scale: float) -> None:

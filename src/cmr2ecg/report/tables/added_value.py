@@ -8,10 +8,9 @@ import pandas as pd
 from cmr2ecg.metrics.predictions import STACKED, TABULAR, TABULAR_ALONE, WITH_TABULAR
 from cmr2ecg.metrics.scores import MODEL_COLUMNS
 from cmr2ecg.report.tables.names import MODELS, TARGETS
-from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, p_value, with_interval
-from cmr2ecg.report.tables.table_layouts import own_diseases
-from cmr2ecg.study.claims import DISEASES
-from cmr2ecg.study.targets import PHENOTYPE_GROUPS, is_regression
+from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, interval, p_value, scaled
+from cmr2ecg.report.tables.table_layouts import in_order
+from cmr2ecg.study.targets import is_regression
 
 Key = tuple[str, str, str, int]
 MEASURED = ("mean", "low", "high")
@@ -36,7 +35,7 @@ def added_value(tables: Tables) -> Sheet:
     keys = [*_keys(found), *_keys(reasons)]
     measured, compared = by_model(found, MODEL_COLUMNS), by_model(tables["comparisons"], PAIR)
     notes = {key: row["reason"] for key, row in by_model(reasons, MODEL_COLUMNS).items()}
-    targets = [*DISEASES, *own_diseases(key[2] for key in keys), *PHENOTYPE_GROUPS]
+    targets = in_order(key[2] for key in keys)
     keys.sort(key=lambda key: (targets.index(key[2]), -key[3]))
     records = [_record(key, measured, compared) | {"note": notes.get(key, "")} for key in keys]
     data, daggers = pd.DataFrame(records, columns=_columns()), Daggers(tables)
@@ -91,21 +90,17 @@ def _record(key: Key, measured: Mapping[tuple, dict], compared: Mapping[tuple, d
 def _line(row: Mapping, daggers: Daggers) -> list[str]:
     """Return what is printed of a record."""
     target, encoder = row["target"], row["encoder"].removesuffix(WITH_TABULAR)
-    scale, digits = (100.0, 1) if row["metric"] == "auroc" else (1.0, 3)
-    cells = [_interval(row, name, scale, digits) for name in ("trees", "tabular", "ecg", "stacked")]
+    digits = 1 if row["metric"] == "auroc" else 3
+    cells = [
+        interval(*scaled(row, [f"{name}_{what}" for what in MEASURED]), digits)
+        for name in ("trees", "tabular", "ecg", "stacked")
+    ]
     added, over_trees = (
-        with_interval(*(scale * row[f"over_{name}_{what}"] for what in COMPARED[:3])) for name in ("tabular", "trees")
+        interval(*scaled(row, [f"over_{name}_{what}" for what in COMPARED[:3]]), sign="+")
+        for name in ("tabular", "trees")
     )
     mark = daggers("finetune", encoder, target, row["fraction"])
     cells[0] += daggers("train_tabular", TABULAR, target, row["fraction"]) * (cells[0] != DASH)
     cells[2:] = [cell + mark * (cell != DASH) for cell in cells[2:]]
     p = p_value(row["over_tabular_p_value_holm"])
     return [TARGETS[target], MODELS[encoder] + mark, *cells, added, p, over_trees]
-
-
-def _interval(row: Mapping, name: str, scale: float, digits: int) -> str:
-    """Return "71.2 [69.0, 73.4]", a dash where there is no mean."""
-    mean, low, high = (scale * row[f"{name}_{what}"] for what in MEASURED)
-    if np.isnan(mean):
-        return DASH
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" if not np.isnan(low) else f"{mean:.{digits}f}"

@@ -1,14 +1,11 @@
 """The table of what models know of the heart beyond age, sex and body size, from the tables of the step evaluate."""
 
-from collections.abc import Sequence
-
-import numpy as np
 import pandas as pd
 
 from cmr2ecg.metrics.predictions import fit_of
 from cmr2ecg.metrics.scores import MODEL_COLUMNS, REFERENCE
 from cmr2ecg.report.tables.names import MODELS, TARGETS
-from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, p_value
+from cmr2ecg.report.tables.sheet import WHOLE, Daggers, Sheet, Tables, interval, p_value
 
 AHEAD = {name: f"ahead_{name}" for name in ("difference", "low", "high", "p_value", "p_value_holm")}
 TITLE = (
@@ -26,10 +23,10 @@ def beyond_body(tables: Tables) -> Sheet:
     data = own.merge(ahead(tables["adjusted_comparisons"]), on=MODEL_COLUMNS, how="left")
     for _, row in data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)].iterrows():
         mark = daggers(fit_of(row["encoder"]), row["encoder"], row["target"], WHOLE)
-        cells = [_interval(row, ("mean", "low", "high")), _interval(row, list(AHEAD.values())[:3], sign="+")]
-        rows.append(
-            [TARGETS[row["target"]], MODELS[row["encoder"]] + mark, *cells, p_value(row[AHEAD["p_value_holm"]])]
-        )
+        own_r = interval(*row[["mean", "low", "high"]], digits=3)
+        less = interval(*row[list(AHEAD.values())[:3]], digits=3, sign="+")
+        p = p_value(row[AHEAD["p_value_holm"]])
+        rows.append([TARGETS[row["target"]], MODELS[row["encoder"]] + mark, own_r, less, p])
     return Sheet(TITLE, HEAD, rows, data, left=2)
 
 
@@ -40,10 +37,3 @@ def ahead(comparisons: pd.DataFrame) -> pd.DataFrame:
     rows = comparisons[listed].drop(columns=["fit", "encoder"])
     rows = rows.rename(columns={"other_fit": "fit", "other_encoder": "encoder"} | AHEAD)
     return rows[[*MODEL_COLUMNS, *AHEAD.values()]]
-
-
-def _interval(row: pd.Series, names: Sequence[str], sign: str = "") -> str:
-    """Return "0.412 [0.390, 0.433]", a dash where there is nothing."""
-    value, low, high = (DASH if np.isnan(row[name]) else f"{row[name]:{sign}.3f}" for name in names)
-    inner = DASH if low == DASH else f"{low}, {high}"
-    return DASH if value == DASH else f"{value} [{inner}]"

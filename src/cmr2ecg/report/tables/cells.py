@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.metrics.scores import MEAN_OUTPUT, METRIC_COLUMNS
+from cmr2ecg.metrics.seeds import std_over_seeds
 from cmr2ecg.metrics.untrained import in_short
 from cmr2ecg.report.tables.paper_values import PAPER
-from cmr2ecg.report.tables.sheet import DASH
 from cmr2ecg.report.tables.table_layouts import Layout
 from cmr2ecg.runtime.command import InputError
 
@@ -78,7 +78,7 @@ def make_cells(
     ]
     by_model = {key: rows for key, rows in test.groupby(["encoder", "target"])}
     reasons, marked = (_by_model(layout, table, "reason") for table in (skipped, untrained))
-    trials = _by_model(layout, models, "tuned_trials")
+    trials = {key: int(count) for key, count in _by_model(layout, models, "tuned_trials").items()}
 
     def cell(encoder: str, target: str) -> Cell:
         key = encoder, target
@@ -100,13 +100,6 @@ def usual_seeds(cells: list[list[Cell]]) -> int:
     return counts.most_common(1)[0][0] if counts else 0
 
 
-def number(value: float, std: float, digits: int) -> str:
-    """Return "66.90±0.47", or "66.90" where std is NaN, or an en dash where the value is NaN."""
-    if np.isnan(value):
-        return DASH
-    return f"{value:.{digits}f}" + ("" if np.isnan(std) else f"±{std:.{digits}f}")
-
-
 def _by_model(layout: Layout, table: pd.DataFrame | None, column: str) -> dict[tuple[str, str], Any]:
     """Return {(encoder, target): value of a column} of a table with a row a model, where there is a value."""
     if table is None:
@@ -120,7 +113,7 @@ def _cell(layout: Layout, encoder: str, target: str, rows: pd.DataFrame) -> Cell
     undefined = bool(np.isnan(values).any())
     return Cell(
         mean=float(values.mean()),
-        std=float(values.std(ddof=1)) if len(values) > 1 else float("nan"),
+        std=float(std_over_seeds(values)),
         n_seeds=len(values),
         n=int(rows["n"].iloc[0]),
         n_positive=0 if pd.isna(rows["n_positive"].iloc[0]) else int(rows["n_positive"].iloc[0]),

@@ -10,7 +10,7 @@ from cmr2ecg.metrics.predictions import fit_of
 from cmr2ecg.metrics.scores import MODEL_COLUMNS
 from cmr2ecg.report.tables.names import MODELS, TARGETS
 from cmr2ecg.report.tables.paper_values import PAPER
-from cmr2ecg.report.tables.sheet import DASH, WHOLE, Sheet, Tables, p_value, with_interval
+from cmr2ecg.report.tables.sheet import DASH, WHOLE, Sheet, Tables, interval, p_value
 from cmr2ecg.study.claims import DISEASES, VERDICTS, Claim, boundary, claims, verdict
 
 LAST_BEFORE_MAPS = next(claim for claim in reversed(claims()) if claim.section == "V-D")
@@ -80,7 +80,7 @@ def _claim_line(row: pd.Series) -> list[str]:
     words = f"{MODELS[row['better']]} {relation} {MODELS[row['worse']]}"
     where = f"{TARGETS[row['target']]}, {row['fraction']} %"
     scale = 100.0 if row["target"] in DISEASES else 1.0
-    ours = with_interval(*(scale * row[name] for name in ("difference", "low", "high")))
+    ours = interval(*(scale * row[name] for name in ("difference", "low", "high")), sign="+")
     paper = DASH if pd.isna(row["paper_difference"]) else f"{row['paper_difference']:+.2f}"
     where = "Heatmap, contrast" if row["target"] == "heatmap" else where
     return [row["section"], words, where, ours, paper, p_value(row["p_value_holm"]), row["verdict"]]

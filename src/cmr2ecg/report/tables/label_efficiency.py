@@ -4,11 +4,9 @@ import pandas as pd
 
 from cmr2ecg.metrics.scores import MODEL_COLUMNS
 from cmr2ecg.report.tables.names import MODELS, TARGETS
-from cmr2ecg.report.tables.sheet import DASH, Daggers, Sheet, Tables, with_interval
-from cmr2ecg.report.tables.table_layouts import own_diseases
-from cmr2ecg.study.claims import DISEASES
+from cmr2ecg.report.tables.sheet import DASH, Daggers, Sheet, Tables, interval, scaled
+from cmr2ecg.report.tables.table_layouts import in_order
 from cmr2ecg.study.encoders import FROM_SCRATCH, PRETRAINED_ECG
-from cmr2ecg.study.targets import PHENOTYPE_GROUPS
 
 COLUMNS = ["target", "fraction", "n_train", "fit", "encoder", "other_fit", "other_encoder", "metric"]
 SIZES = ("n_train", "fraction")
@@ -23,8 +21,7 @@ def label_efficiency(tables: Tables) -> Sheet:
     for (target, fraction, n_train, fit, encoder), pairs in data.groupby(COLUMNS[:5], sort=False):
         cells = dict.fromkeys(others, DASH)
         for _, pair in pairs.iterrows():
-            scale = 100.0 if pair["metric"] == "auroc" else 1.0
-            gain = with_interval(*(scale * pair[name] for name in ("difference", "low", "high")))
+            gain = interval(*scaled(pair, ("difference", "low", "high")), sign="+")
             cells[pair["other_encoder"]] = gain + daggers("finetune", pair["other_encoder"], target, fraction)
         model = MODELS[encoder] + KINDS[fit] + daggers(fit, encoder, target, fraction)
         rows.append([TARGETS[target], f"{n_train:,} ({fraction} %)", model, *cells.values()])
@@ -47,8 +44,8 @@ def gains(comparisons: pd.DataFrame, intervals: pd.DataFrame) -> pd.DataFrame:
     pairs = pairs[pairs["fit"].isin(list(KINDS)) & (pairs["other_fit"] == "finetune")]
     sizes = intervals[[*MODEL_COLUMNS, "n_train"]].astype({"n_train": "Int64"})
     found = pairs.merge(sizes, on=MODEL_COLUMNS)
-    targets = [*DISEASES, *own_diseases(found["target"]), *PHENOTYPE_GROUPS]
-    order = {name: place for place, name in enumerate([*targets, *KINDS, *PRETRAINED_ECG, *FROM_SCRATCH])}
+    ranked = [*in_order(found["target"]), *KINDS, *PRETRAINED_ECG, *FROM_SCRATCH]
+    order = {name: place for place, name in enumerate(ranked)}
     found = found.sort_values(
         ["target", "fit", "encoder", *SIZES, "other_encoder"],
         key=lambda column: column if column.name in SIZES else column.map(order),

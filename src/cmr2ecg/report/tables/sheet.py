@@ -1,12 +1,13 @@
-"""A table to print, how its numbers are printed, and the dagger of models that were not trained."""
+"""A table beyond the paper's, how numbers are printed, and the dagger of models that were not trained."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from cmr2ecg.metrics.scores import MODEL_COLUMNS
+from cmr2ecg.report.tables.formats import Table
 
 DASH = "–"
 WHOLE = 100  # percent of the training set
@@ -15,7 +16,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Sheet:
-    """A table to print: `head` and `rows` of text, how many columns at the `left` hold words, `data` for the csv."""
+    """`head` and `rows` of text, how many columns at the `left` hold words, and `data` for the csv."""
 
     title: str
     head: Sequence[str]
@@ -28,17 +29,30 @@ class Sheet:
         """The title, with the meaning of the dagger where a cell has one."""
         return self.title + LEGEND * any(DAGGER in cell for row in self.rows for cell in row)
 
+    def table(self, name: str, cohort: str) -> Table:
+        """Return what is printed."""
+        return Table(name, f"{self.caption} Cohort: {cohort}.", self.head, self.rows, self.left)
 
-def with_interval(value: float, low: float, high: float) -> str:
-    """Return "+0.41 [-0.02, +0.84]", a dash where there is nothing."""
+
+def scaled(row: Mapping, names: Iterable[str]) -> list[float]:
+    """Return columns of a row of `evaluate` in the unit they are printed in: percent of an AUROC, r as it is."""
+    scale = 100.0 if row["metric"] == "auroc" else 1.0
+    return [scale * row[name] for name in names]
+
+
+def interval(value: float, low: float, high: float, digits: int = 2, sign: str = "") -> str:
+    """Return "0.41 [0.39, 0.43]", with the sign "+" "+0.41 [-0.02, +0.84]"; a dash where there is nothing."""
     if np.isnan(value):
         return DASH
-    return f"{value:+.2f} [{DASH}]" if np.isnan(low) else f"{value:+.2f} [{low:+.2f}, {high:+.2f}]"
+    ends = DASH if np.isnan(low) else f"{low:{sign}.{digits}f}, {high:{sign}.{digits}f}"
+    return f"{value:{sign}.{digits}f} [{ends}]"
 
 
-def number(value: float, digits: int = 2) -> str:
-    """Return a number as it is printed, NaN as a dash."""
-    return DASH if np.isnan(value) else f"{value:.{digits}f}"
+def number(value: float, digits: int = 2, std: float = float("nan")) -> str:
+    """Return "0.41", with a std "66.90±0.47", or a dash where the value is NaN."""
+    if np.isnan(value):
+        return DASH
+    return f"{value:.{digits}f}" + ("" if np.isnan(std) else f"±{std:.{digits}f}")
 
 
 def p_value(p: float) -> str:

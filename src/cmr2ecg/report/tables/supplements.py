@@ -5,7 +5,6 @@ Each is a function of the tables that the step evaluate wrote; it returns what i
 
 from collections.abc import Callable, Sequence
 
-import numpy as np
 import pandas as pd
 
 from cmr2ecg.metrics.predictions import fit_of
@@ -15,10 +14,8 @@ from cmr2ecg.report.tables.beyond_body import beyond_body
 from cmr2ecg.report.tables.claims_table import claims_table
 from cmr2ecg.report.tables.label_efficiency import label_efficiency
 from cmr2ecg.report.tables.names import MODELS, TARGETS
-from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, number, p_value, with_interval
-from cmr2ecg.report.tables.table_layouts import own_diseases
-from cmr2ecg.study.claims import DISEASES
-from cmr2ecg.study.targets import PHENOTYPE_GROUPS
+from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, interval, number, p_value, scaled
+from cmr2ecg.report.tables.table_layouts import in_order
 from cmr2ecg.tables.phenotypes import phenotype_table
 
 TABLE_IV = ("supervised", "mae", "mmcl_without_mdm", "mmcl", "cmr_supervised", "supervised_cnn")
@@ -40,7 +37,7 @@ def every_phenotype(tables: Tables) -> Sheet:
     rows = []
     for _, row in data.iterrows():
         marks = [daggers("finetune", encoder, row["group"], WHOLE) for encoder in models]
-        numbers = map("".join, zip(_numbers(row[models]), marks, strict=True))
+        numbers = [number(value) + mark for value, mark in zip(row[models], marks, strict=True)]
         rows.append([TARGETS[row["group"]], row["ukb_title"], row["units"], str(row["n"]), *numbers])
     head = ["Group", "Phenotype", "Unit", "n", *(MODELS[name] for name in models)]
     title = (
@@ -62,7 +59,8 @@ def heatmap(tables: Tables) -> Sheet:
     rows = []
     for _, row in data.iterrows():
         own, null = (
-            _three(row[list(names)]) for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
+            interval(*row[list(names)], digits=3)
+            for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
         )
         where = row["map"] if isinstance(row["map"], str) else DASH
         tests = [number(row["flat"], 3), null, p_value(row["p"]), str(row["n"]), where]
@@ -83,10 +81,10 @@ def comparisons(tables: Tables) -> Sheet:
     shown = data[(data["family"] == f"finetune/{WHOLE}") & (data["fraction"] == WHOLE)]
     rows, daggers = [], Daggers(tables)
     for _, row in shown.iterrows():
-        where, scale = (row["target"], row["fraction"]), 100.0 if row["metric"] == "auroc" else 1.0
+        where = row["target"], row["fraction"]
         target = TARGETS[row["target"]] + daggers(row["fit"], row["encoder"], *where)
         other = MODELS[row["other_encoder"]] + daggers(row["other_fit"], row["other_encoder"], *where)
-        ours = with_interval(*(scale * row[name] for name in ("difference", "low", "high")))
+        ours = interval(*scaled(row, ("difference", "low", "high")), sign="+")
         tests = [p_value(row[name]) for name in ("p_value_holm", "p_delong_holm")]
         rows.append([target, other, ours, *tests])
     title = (
@@ -104,7 +102,7 @@ def controls(tables: Tables) -> Sheet:
     data = tables["intervals"]
     probes = data["fit"] == "probe"
     data = data[(probes | (data["fit"] == "train_tabular")) & (data["fraction"] == WHOLE)]
-    targets = [*DISEASES, *own_diseases(data["target"]), *PHENOTYPE_GROUPS]
+    targets = in_order(data["target"])
     rows, daggers = [], Daggers(tables)
     for (fit, encoder), models in data.groupby(["fit", "encoder"], sort=False):
         by_target = models.set_index("target")
@@ -194,18 +192,4 @@ def _analysis(tables: Tables, kinds: Sequence[str], title: str) -> Sheet:
 
 
 def _interval_cell(row: pd.Series) -> str:
-    scale, digits = (100.0, 1) if row["metric"] == "auroc" else (1.0, 2)
-    if np.isnan(row["mean"]):
-        return DASH
-    mean, low, high = (number(scale * row[name], digits) for name in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
-
-
-def _three(values: pd.Series) -> str:
-    """Return "0.41 [0.39, 0.43]"."""
-    value, low, high = (number(each, 3) for each in values)
-    return DASH if value == DASH else f"{value} [{low}, {high}]"
-
-
-def _numbers(values: pd.Series) -> list[str]:
-    return [number(float(value)) for value in values]
+    return interval(*scaled(row, ("mean", "low", "high")), digits=1 if row["metric"] == "auroc" else 2)

@@ -67,6 +67,11 @@ def own_diseases(targets: Iterable[str]) -> list[str]:
     return sorted({*targets} - {*DISEASES, *PHENOTYPE_GROUPS})
 
 
+def in_order(targets: Iterable[str]) -> list[str]:
+    """Return the paper's diseases, those of some targets that it does not have, and its groups of phenotypes."""
+    return [*DISEASES, *own_diseases(targets), *PHENOTYPE_GROUPS]
+
+
 def with_own_diseases(layout: Layout, *tables: pd.DataFrame) -> Layout:
     """Return the layout with a further column for each disease of one's own that one of its models was fine-tuned on.
 

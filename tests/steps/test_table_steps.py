@@ -1,0 +1,153 @@
+"""From predictions to tables and figure, through the steps' command lines."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+from report.report_cohort import write_sides, write_study
+from report.report_study import SETTINGS, finished_study, words
+
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.steps import describe_run, evaluate, make_table
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return finished_study(tmp_path_factory.mktemp("results"))
+
+
+def test_evaluate_scores_every_model_and_seed(study):
+    metrics = pd.read_csv(study / "metrics.csv").query("fit != 'stacked'")
+    diseases = 3 * 4 * 2 * 3 * 2  # encoders, targets, fractions, seeds, splits
+    assert len(metrics) == diseases + 3 * 5 * 3 * 2  # encoders, 4 phenotypes and their mean, seeds, splits
+    intervals = pd.read_csv(study / "intervals.csv").query("fit != 'stacked'")
+    assert len(intervals) == 3 * 4 * 2 + 3
+    assert (intervals["n_train"] == 2 * intervals["fraction"]).all()
+    assert (intervals["low"] < intervals["mean"]).all() and (intervals["mean"] < intervals["high"]).all()
+    keys = ["fit", "encoder", "target", "fraction"]
+    whole = (metrics["output"] == metrics["target"]) | (metrics["output"] == "mean")
+    test = metrics[(metrics["split"] == "test") & whole].groupby(keys)["value"]
+    expected = test.agg(["mean", "std"]).reset_index()
+    pd.testing.assert_frame_equal(
+        intervals.sort_values(keys)[[*keys, "mean", "std"]].reset_index(drop=True),
+        expected,
+        check_exact=False,
+    )
+
+
+def test_ecg_encoders_are_stacked_with_the_tabular_side(study):
+    intervals = pd.read_csv(study / "intervals.csv").query("fit == 'stacked'")
+    assert set(intervals["encoder"]) == {"tabular_alone", "mmcl+tabular", "supervised+tabular"}
+    assert len(intervals) == 3 * (4 * 2 + 1)  # models, diseases at two fractions and a group
+    phenotypes = intervals["target"] == "rv"
+    assert (intervals.loc[~phenotypes, "n_train"] == 40).all()  # the validation split
+    metrics = pd.read_csv(study / "metrics.csv").query("fit == 'stacked'")
+    assert set(metrics["split"]) == {"test"} and not metrics["value"].isna().any()
+    table = pd.read_csv(study / "table_added_value.csv")
+    assert len(table) == 2 * (4 * 2 + 1)
+    difference = table["stacked_mean"] - table["tabular_mean"]
+    assert table["over_tabular_difference"].tolist() == pytest.approx(difference.tolist())
+    lines = [line for line in (study / "table_added_value.md").read_text().splitlines() if line.startswith("| ")]
+    assert len(lines) == 2 + 2 * 5  # head and rule; encoders, targets at all labels
+
+
+def test_results_in_another_order_are_refused(study, tmp_path):
+    paths = sorted(study.rglob("predictions.parquet"))
+    results = [path.with_name("result.json") for path in reversed(paths)]
+    with pytest.raises(InputError, match="same order"):
+        evaluate.main(
+            words(settings=SETTINGS, predictions=paths, results=results, output=tmp_path, **write_sides(tmp_path))
+        )
+
+
+def test_tables_and_figure_are_written_without_participants(study):
+    assert "| ECG (ours) |" in (study / "table_1.md").read_text()
+    for path in (*study.glob("table_*"), *study.glob("figure_*"), *study.glob("*.csv")):
+        assert path.stat().st_size > 30
+        found = re.findall(rb"(?<![\d.])9\d{6}(?![\d.])", path.read_bytes())
+        assert not found or path.suffix in (".png", ".pdf"), (path.name, found[:3])
+    assert b"CreationDate" not in (study / "figure_5.pdf").read_bytes()
+
+
+def test_a_disease_of_ones_own_stands_in_every_table_of_diseases_but_the_papers_claims(study):
+    for table in (1, 2, 3):
+        assert "| DM | DM, paper | HF |" in (study / f"table_{table}.md").read_text()
+    for table in (4, 5, "claims"):  # nobody fine-tuned an image encoder on it
+        assert "HF" not in (study / f"table_{table}.md").read_text()
+    for table in ("calibration", "comparisons", "subgroups", "onset"):
+        assert "| HF | Supervised ViT |" in (study / f"table_{table}.md").read_text()
+    assert "| CAD | AF | DM | HF | LV |" in (study / "table_controls.md").read_text()
+
+
+def test_the_smoothing_undone_is_that_of_each_training(study):
+    table = pd.read_csv(study / "calibration.csv")
+    assert table.groupby("encoder")["label_smoothing"].unique().map(list).to_dict() == {
+        "mmcl": [0.1],
+        "supervised": [0.1],
+        "tabular": [0.0],
+    }
+
+
+def test_the_claim_on_the_maps_stands_between_its_neighbours(study):
+    lines = [line for line in (study / "table_claims.md").read_text().splitlines() if line.startswith("| V-")]
+    sections = [line.split(" ")[1] for line in lines]
+    assert sections == sorted(sections) and sections.count("V-E") == 1
+    assert r"| +0.10 \[+0.05, +0.15\] | – | 0.002 | confirmed |" in lines[sections.index("V-E")]
+    maps = (study / "table_heatmap.md").read_text()
+    assert r"0.300 \[0.250, 0.350\]" in maps
+    assert "| infarct contrast |" in maps and "remote myocardium" in maps
+
+
+def short_trainings(root):
+    """A study of which MMCL took 36 steps and was tuned; result.json of the others does not say."""
+    paths = write_study(root, targets=("cad",), fractions=(100,))
+    paths += write_study(root, encoders=("mmcl",), targets=("rv",), fractions=(100,))
+    for target in ("cad", "rv"):
+        file = root / f"finetune/mmcl/{target}/100/result.json"
+        result = json.loads(file.read_text()) | {"steps": [36] * 3, "tuned_trials": 16}
+        file.write_text(json.dumps(result))
+    return paths
+
+
+def test_a_model_of_few_steps_is_marked_in_every_table_and_listed(tmp_path):
+    paths = short_trainings(tmp_path)
+    results = [path.with_name("result.json") for path in paths]
+    given = {"predictions": paths, "results": results, **write_sides(tmp_path / "sides")}
+    evaluate.main(words(settings=SETTINGS, output=tmp_path, **given))
+    marked = pd.read_csv(tmp_path / "untrained.csv").set_index(["encoder", "target"])["reason"]
+    reason = "few steps: 36 where 300 are the least"
+    assert marked["mmcl", "cad"] == reason and marked["mmcl", "rv"] == reason
+    models = pd.read_csv(tmp_path / "models.csv").set_index("encoder")["tuned_trials"]
+    assert set(models["mmcl"]) == {16} and models[["supervised", "tabular"]].isna().all()
+    for table in ("1", "iv_per_phenotype", "comparisons", "added_value", "calibration", "subgroups"):
+        outputs = {kind: tmp_path / f"{table}.{kind}" for kind in ("csv", "md", "tex", "html")}
+        make_table.main(words(table=table, evaluated=tmp_path, cohort="demo", **outputs))
+        for kind, sign in (("md", "†"), ("html", "†"), ("tex", r"$\dagger$")):
+            assert ("not trained (few steps)" if table == "1" else sign) in outputs[kind].read_text()
+    run = {kind: tmp_path / f"run.{kind}" for kind in ("html", "csv")}
+    describe_run.main(words(settings="{}", results=results, untrained=tmp_path / "untrained.csv", **run))
+    assert f'>finetune/mmcl/cad/100</td><td class="words">{reason}</td>' in run["html"].read_text()
+
+
+def test_test_subjects_do_not_decide_who_was_trained(tmp_path):
+    paths = short_trainings(tmp_path)
+    given = {"predictions": paths, "results": [path.with_name("result.json") for path in paths]}
+    given |= {"settings": SETTINGS, "output": tmp_path, **write_sides(tmp_path / "sides")}
+    evaluate.main(words(**given))
+    before = (tmp_path / "untrained.csv").read_bytes()
+    for path in paths:
+        table = pd.read_parquet(path).reset_index(drop=True)
+        table["y_score"] = table["y_score"].where(table["split"] == "val", 0.5)
+        table.to_parquet(path)
+    evaluate.main(words(**given))
+    assert (tmp_path / "untrained.csv").read_bytes() == before
+
+
+def test_a_run_without_marked_models_says_none(study, tmp_path):
+    untrained, run = tmp_path / "untrained.csv", {kind: tmp_path / f"run.{kind}" for kind in ("html", "csv")}
+    untrained.write_text("fit,encoder,target,fraction,reason\n")
+    results = sorted(study.rglob("result.json"))
+    describe_run.main(words(settings="{}", results=results, untrained=untrained, **run))
+    listed = run["html"].read_text().split("<h2>Models that were not trained</h2>")[1].split("<h2>")[0]
+    assert "<td" not in listed and listed.endswith("</table>\n<p>None.</p>\n")
