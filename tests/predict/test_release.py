@@ -105,6 +105,11 @@ def test_the_card_of_a_disease_of_ones_own_says_by_which_codes_it_was_told(tmp_p
     assert "--prevalence hf=0.05" in card and "cad" not in card
 
 
+def test_the_card_of_phenotypes_alone_has_no_prevalence_to_give(tmp_path):
+    card = (make_release(tmp_path, targets=("lv",)) / "README.md").read_text()
+    assert "--prevalence lv" not in card and "- lv: intervals at 90%" in card
+
+
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])
 def test_a_changed_or_missing_file_is_refused(copy, name):
     content = (copy / name).read_bytes()
