@@ -3,8 +3,8 @@
 import os
 
 import pytest
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.cohort.arrivals import write_ledger
 from cmr2ecg.cohort.raw_files import RawFiles, digest
 from cmr2ecg.runtime.command import InputError

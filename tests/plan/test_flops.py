@@ -1,9 +1,9 @@
 """Operations of a training step as torch counts them, against sizes worked out by hand and published ones."""
 
 import pytest
+from paper_settings import paper_settings
 from timm.layers import set_fused_attn, use_fused_attn
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.plan.steps import build, operations_of
 
 ENCODER = {"leads": 12, "samples": 1000, "patch": 100, "dim": 48, "depth": 2, "heads": 4, "mlp_ratio": 4.0}

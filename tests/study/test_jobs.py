@@ -4,8 +4,8 @@ import json
 from pathlib import PurePosixPath
 
 import pytest
+from paper_settings import paper_settings
 
-from cmr2ecg.benchmarks.settings import paper_settings
 from cmr2ecg.study.ablations import with_ablations
 from cmr2ecg.study.figure_jobs import FIGURES, figure, figures, mapped, measured
 from cmr2ecg.study.fit_jobs import (
