@@ -1,6 +1,7 @@
 """Runs whose files lie elsewhere now: results were carried to another machine or folder.
 
-MLflow keeps whole paths and has no command to change them.
+MLflow keeps whole paths and has no command to change them. A database made anew in the new place would lose the earlier
+versions of a release, whose numbers and aliases only the registry knows, and number 1 would be another model.
 """
 
 import sqlite3
