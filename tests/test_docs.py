@@ -43,12 +43,16 @@ def test_every_training_part_is_in_methods():
     assert [str(p) for p in modules - helpers if str(p.relative_to(ROOT)) not in text] == []
 
 
-def test_readme_and_contributing_name_the_folders_of_the_library():
-    folders = {path.parent.name for path in (ROOT / "src" / "cmr2ecg").glob("*/__init__.py")}
-    (named,) = re.findall(r"`src/cmr2ecg/\{(.+)\}`", (ROOT / "README.md").read_text(encoding="utf-8"))
-    assert set(named.split(",")) | {"steps"} == folders
-    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    assert [name for name in sorted(folders) if f"`{name}`" not in text and f"src/cmr2ecg/{name}`" not in text] == []
+def test_the_tour_names_every_room_and_its_files_exist():
+    package, text = ROOT / "src" / "cmr2ecg", (ROOT / "docs" / "tour.md").read_text(encoding="utf-8")
+    table, ways = text.split("## One ECG", 1)
+    folders = {path.parent.name for path in package.glob("*/__init__.py")}
+    assert [name for name in sorted(folders) if f"`{name}`" not in table] == []
+    files = {path.name for path in package.rglob("*.py")} | {path.name for path in ROOT.rglob("config/*")}
+    named = re.findall(r"`(?:[a-z_]+/)*([a-z_0-9]+\.py)`", ways)
+    assert len(named) > 30 and [name for name in named if name not in files] == []
+    paths = re.findall(r"`((?:[a-z_]+/)+[a-z_0-9]+\.py)`", ways)
+    assert [path for path in paths if not (package / path).exists()] == []
 
 
 def test_nothing_but_its_own_page_is_committed_below_results():
