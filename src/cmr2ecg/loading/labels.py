@@ -44,20 +44,6 @@ def split_eids(split: Path, name: str) -> np.ndarray:
     return eids
 
 
-def require_both_classes(labels: np.ndarray, what: str) -> None:
-    """Stop if an AUROC of `what` is not defined.
-
-    Raises:
-        InputError: if all labels (n,) are the same.
-    """
-    positives = int(labels.sum())
-    if positives in (0, len(labels)):
-        raise InputError(
-            f"{what}: {positives} of {len(labels)} subjects are positive, so the AUROC is not defined; "
-            "use more subjects or another split_subjects.seed"
-        )
-
-
 MIN_VALUES = 10  # of a phenotype in the training set
 
 
