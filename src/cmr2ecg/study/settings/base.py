@@ -5,7 +5,7 @@ config/paper.yaml; config/README.md and the schema have the whole (write.py). Sn
 """
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self, TypeVar, overload
+from typing import Annotated, Any, ClassVar, NamedTuple, Self, TypeVar, overload
 
 from pydantic import (
     AfterValidator,
@@ -18,9 +18,16 @@ from pydantic import (
     model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 T = TypeVar("T")
+
+
+class Mistake(ValueError):
+    """What is wrong with a value, in pydantic's words where it has some: a kind of error, and what belongs to it."""
+
+    def __init__(self, kind: str, **given: Any):
+        super().__init__(kind)
+        self.kind, self.given = kind, given
 
 
 class Setting(NamedTuple):
@@ -70,7 +77,7 @@ class Section(BaseModel):
         known = cls.keys()
         unknown = [str(key) for key in given if key not in known] if isinstance(given, dict) else []
         if unknown:
-            raise PydanticCustomError("unknown_key", "", {"key": unknown[0], "known": [*known, *unknown[1:]]})
+            raise Mistake("unknown_key", key=unknown[0], known=[*known, *unknown[1:]])
         return given
 
     def settings(self) -> Iterator[Setting]:
@@ -118,9 +125,9 @@ def _as_written(value: Any, check: Any) -> Any:
     return _in_64_bits(value, "float_type") if isinstance(value, int) else value
 
 
-def _in_64_bits(value: int, kind: Literal["int_type", "float_type"] = "int_type") -> int:
+def _in_64_bits(value: int, kind: str = "int_type") -> int:
     if abs(value) >= 2**63:
-        raise PydanticCustomError(kind, "beyond 64 bits")
+        raise Mistake(kind)
     return value
 
 
@@ -130,7 +137,7 @@ def _tuple(value: Any) -> Any:
 
 def _distinct(values: tuple[T, ...]) -> tuple[T, ...]:
     if len(set(values)) < len(values):
-        raise PydanticCustomError("twice", "an entry stands there twice")
+        raise Mistake("twice")
     return values
 
 

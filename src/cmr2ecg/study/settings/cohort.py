@@ -3,12 +3,12 @@
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
 
 from cmr2ecg.study.settings.base import (
     AS_WRITTEN,
     Count,
     Inside,
+    Mistake,
     Name,
     Number,
     Pair,
@@ -82,7 +82,7 @@ class SimulateCohort(Section):
 
 def _with_ecg(modalities: tuple[str, ...]) -> tuple[str, ...]:
     if modalities not in (("ecg", "cmr"), ("ecg",)):
-        raise PydanticCustomError("literal_error", "", {"expected": "[ecg, cmr] or [ecg]"})
+        raise Mistake("literal_error", expected="[ecg, cmr] or [ecg]")
     return modalities
 
 

@@ -1,12 +1,12 @@
 """Settings of what is fitted on a target: fine-tuning, linear probes, and the tabular model."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, Field
-from pydantic_core import PydanticCustomError
 
 from cmr2ecg.study.settings.base import (
     Count,
+    Mistake,
     Partial,
     Percent,
     Positive,
@@ -56,9 +56,8 @@ Depth = Annotated[int, Field(ge=1, le=64)]
 
 
 def _encoder_or_ablation(name: str) -> str:
-    encoders = Encoder.__args__  # type: ignore[attr-defined]
-    if name not in encoders and not name.startswith("mmcl_"):
-        raise PydanticCustomError("literal_error", "", {"expected": ", ".join(encoders)})
+    if name not in get_args(Encoder) and not name.startswith("mmcl_"):
+        raise Mistake("literal_error", expected=", ".join(get_args(Encoder)))
     return name
 
 

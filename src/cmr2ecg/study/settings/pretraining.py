@@ -3,12 +3,12 @@
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from cmr2ecg.study.settings.base import (
     DISTINCT,
     LIST,
     Inside,
+    Mistake,
     NotNegative,
     Partial,
     Section,
@@ -228,7 +228,7 @@ class Pretrain(Section):
 
 def _some_change(ablation: "Ablation") -> "Ablation":
     if not ablation.model_fields_set:
-        raise PydanticCustomError("too_short", "", {"min_length": 1, "field_type": "Dictionary"})
+        raise Mistake("too_short", min_length=1, field_type="Dictionary")
     return ablation
 
 

@@ -1,6 +1,6 @@
 """Settings of what comes out: scores, similarity maps, tables, figures, releases."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import Field
 
@@ -37,7 +37,7 @@ Supplement = Literal[
     "iv_per_phenotype", "claims", "comparisons", "controls", "added_value", "calibration", "subgroups", "adjusted",
     "onset", "heatmap", "label_efficiency",
 ]  # fmt: skip
-SUPPLEMENTS: tuple[Supplement, ...] = Supplement.__args__  # type: ignore[attr-defined]
+SUPPLEMENTS: tuple[Supplement, ...] = get_args(Supplement)
 PHENOTYPES = (
     "LVEDV", "LVESV", "LVSV", "LVEF", "LVCO", "LVM", "RVEDV", "RVESV", "RVSV", "RVEF", "WT_Global", "WT_AHA_2",
     "WT_AHA_8", "WT_AHA_11", "Ecc_Global", "Ecc_AHA_8", "Ecc_AHA_11", "Err_Global", "Err_AHA_8", "Err_AHA_11",

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar, get_args
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.study.settings.base import Section, incomplete
+from cmr2ecg.study.settings.base import Mistake, Section, incomplete
 
 S = TypeVar("S", bound=Section)
 
@@ -57,20 +56,26 @@ def validated(kind: type[S], given: Any, name: str = "settings") -> S:
     try:
         section = kind.model_validate(given)
     except ValidationError as error:
-        complaint = _explain(min(error.errors(include_url=False), key=_order), kind)
+        complaint = _explain(min(map(_named, error.errors(include_url=False)), key=_order), kind)
         raise InputError(f"{name}: {' '.join(complaint.split())}") from None
     for absent in incomplete(section):
         raise InputError(f"{name}: {_explain_absent(*absent)}")
     return section
 
 
-def _order(error: ErrorDetails) -> tuple[bool, bool, str]:
+def _named(error: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return an error of pydantic's; one of ours in the same form."""
+    own = error.get("ctx", {}).get("error")
+    return {**error, "type": own.kind, "ctx": own.given} if isinstance(own, Mistake) else error
+
+
+def _order(error: Mapping[str, Any]) -> tuple[bool, bool, str]:
     """Put unknown keys first, often the reason for whatever else is wrong, and a short list behind its bad entries."""
     known = error["type"] != "unknown_key" and KEY not in error["loc"]
     return known, error["type"] == "too_short", _dotted(error["loc"])
 
 
-def _explain(error: ErrorDetails, section: type[Section]) -> str:
+def _explain(error: Mapping[str, Any], section: type[Section]) -> str:
     path, kind, given = _dotted(error["loc"]), error["type"], error.get("ctx", {})
     if kind == "unknown_key":
         return _unknown_key(path, given["key"], given["known"])
