@@ -6,10 +6,11 @@ than two seconds, which FAT disks and zip archives do not keep.
 Only the standard library is used, since the workflow imports this module while it is read.
 """
 
-import hashlib
 import os
 from collections.abc import Iterable
 from functools import cache
+
+from cmr2ecg.runtime.files import sha256
 
 SECONDS = 2
 SMALL_BYTES = 1_000_000  # of a table whose content is looked at, as Snakemake does with other inputs
@@ -43,8 +44,7 @@ def stamp_of_table(path: str) -> str:
     """Return what stands for a table, of which there are few: the content of a small one, so a touch is no change."""
     name = os.path.basename(path)
     if os.path.isfile(path) and os.path.getsize(path) < SMALL_BYTES:
-        with open(path, "rb") as handle:
-            return f"{name} {hashlib.file_digest(handle, 'sha256').hexdigest()}"
+        return f"{name} {sha256(path)}"
     return f"{name} {_stamp(os.path.realpath(path))}"
 
 

@@ -8,6 +8,7 @@ gradients are averaged over the processes.
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -24,18 +25,19 @@ PATIENCE = timedelta(minutes=30)  # the others wait while the first validates an
 # where one dies
 
 Batch = TypeVar("Batch", np.ndarray, Tensor, range)
-_single = False
-_total, _mine = 0, range(0)  # of the present batch: subjects over all processes, and which are here
+_single = ContextVar("single process", default=False)
+# Of the present batch: subjects over all processes, and which are here
+_batch: ContextVar[tuple[int, range]] = ContextVar("batch", default=(0, range(0)))
 
 
 def world() -> int:
     """Return the number of processes that train together."""
-    return dist.get_world_size() if dist.is_initialized() and not _single else 1
+    return dist.get_world_size() if dist.is_initialized() and not _single.get() else 1
 
 
 def rank() -> int:
     """Return this process's number among them, from 0."""
-    return dist.get_rank() if dist.is_initialized() and not _single else 0
+    return dist.get_rank() if dist.is_initialized() and not _single.get() else 0
 
 
 @contextmanager
@@ -63,12 +65,11 @@ def check_gpus(found: int, wanted: int) -> None:
 @contextmanager
 def single_process() -> Iterator[None]:
     """Make this process one of one within the block, so that nothing in it talks to the others."""
-    global _single
-    before, _single = _single, True
+    token = _single.set(True)
     try:
         yield
     finally:
-        _single = before
+        _single.reset(token)
 
 
 def slice_of(batch: Batch, here: int, count: int) -> Batch:
@@ -195,16 +196,17 @@ class SharedDropPath(DropPath):
         """Drop whole rows of (rows, ...), as one process would with the whole batch."""
         if world() == 1 or not self.training or self.drop_prob == 0:
             return super().forward(x)
-        keep, views = 1 - self.drop_prob, len(x) // len(_mine)
-        kept = x.new_empty((views, _total)).bernoulli_(keep)[:, _mine.start : _mine.stop].reshape(-1)
+        total, mine = _batch.get()
+        keep, views = 1 - self.drop_prob, len(x) // len(mine)
+        kept = x.new_empty((views, total)).bernoulli_(keep)[:, mine.start : mine.stop].reshape(-1)
         return x * kept.div_(keep).view(-1, *[1] * (x.ndim - 1))
 
 
 def take_rows(total: int) -> range:
     """Note how many subjects the batch that follows has over all processes; return this process's places in it."""
-    global _total, _mine
-    _total, _mine = total, slice_of(range(total), rank(), world())
-    return _mine
+    mine = slice_of(range(total), rank(), world())
+    _batch.set((total, mine))
+    return mine
 
 
 def synchronise(module: nn.Module) -> nn.Module:
