@@ -91,8 +91,8 @@ def test_unpaired_readers_add_what_they_differ_by(pair):
 
 def test_blocks_are_readers_and_one_block_leaves_the_runs(pair):
     a = pair[0]
-    assert a.grouped({0: 5, 1: 5, 2: 5, 3: 5}) is a
-    blocks = a.grouped({0: 1, 1: 1, 2: 1, 3: 0})
+    assert a.grouped([5, 5, 5, 5]) is a
+    blocks = a.grouped([1, 1, 1, 0])
     assert blocks.names == [0, 1]
     np.testing.assert_allclose(blocks.values, [a.values[3], a.values[:3].mean()])
     np.testing.assert_allclose(blocks.influence, [a.influence[3], a.influence[:3].mean(axis=0)])

@@ -8,7 +8,7 @@ References: Obuchowski and Rockette, Communications in Statistics: Simulation an
 of freedom and intervals: Hillis, Statistics in Medicine 26 (2007) 596-619.
 """
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,17 +60,19 @@ class Readers:
     values: NDArray[np.float64]
     influence: NDArray[np.float64]
 
-    def grouped(self, blocks: Mapping[Hashable, Hashable]) -> "Readers":
+    def grouped(self, blocks: Sequence[int]) -> "Readers":
         """Return one reader a block, the mean over its runs; the runs themselves if all are of one block.
 
         Runs of one block share a pre-training, so only blocks are independent. Blocks of different sizes count equally:
         each block's mean expects the same skill, and their scatter is then the variance of their unweighted mean.
+
+        Args:
+            blocks: (J,) each run's.
         """
-        of_run = [blocks[name] for name in self.names]
-        names = sorted(set(of_run))
+        names = sorted(set(blocks))
         if len(names) == 1:
             return self
-        weights = np.array([[block == name for block in of_run] for name in names], float)
+        weights = np.array([[block == name for block in blocks] for name in names], float)
         weights /= weights.sum(axis=1, keepdims=True)
         return Readers(names, weights @ self.values, weights @ self.influence)
 

@@ -20,6 +20,8 @@ WITH_TABULAR = "+tabular"  # ends the name of an ECG encoder that is stacked wit
 TABULAR_ALONE = "tabular_alone"  # the tabular side of the stacks by itself
 AGAIN = "delete the file and run its step again"
 
+Key = tuple[str, str, str, int]  # what tells one model from another: fit, encoder, target, fraction in percent
+
 
 @dataclass(frozen=True)
 class Predictions:
@@ -41,13 +43,13 @@ class Predictions:
     scores: NDArray[np.float64]
 
     @property
-    def model(self) -> tuple[str, str, str, int]:
-        """What tells one model from another: (fit, encoder, target, fraction)."""
+    def model(self) -> Key:
+        """The key of the model."""
         return self.fit, self.encoder, self.target, self.fraction
 
 
-def identify(path: Path) -> tuple[str, str, str, int]:
-    """Return (fit, encoder, target, fraction in percent) from {finetune,probe}/{encoder}/{target}/{fraction}/FILE.
+def identify(path: Path) -> Key:
+    """Return a model's key from {finetune,probe}/{encoder}/{target}/{fraction}/FILE.
 
     train_tabular/{target}/{fraction}/FILE gives the encoder "tabular". Raises InputError for any other path.
     """
@@ -111,7 +113,7 @@ def _columns(path: Path) -> dict[str, NDArray]:
     return columns
 
 
-def _entries(path: Path, model: tuple[str, str, str, int], columns: dict[str, NDArray]) -> Iterator[Predictions]:
+def _entries(path: Path, model: Key, columns: dict[str, NDArray]) -> Iterator[Predictions]:
     """Yield one entry a split and output, in order of their names."""
     names = {kind: columns[f"{kind}_names"].tolist() for kind in ("split", "output")}
     for split in sorted(names["split"]):

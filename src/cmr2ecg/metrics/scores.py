@@ -16,6 +16,7 @@ from cmr2ecg.metrics.predictions import (
     TABULAR,
     TABULAR_ALONE,
     WITH_TABULAR,
+    Key,
     Predictions,
     fit_of,
 )
@@ -76,15 +77,16 @@ class Scored:
     @property
     def known(self) -> NDArray[np.bool_]:
         """Which subjects (n,) have any label."""
-        return ~np.isnan([entry.y_true for entry in self.outputs]).all(axis=0)
+        return np.any([~np.isnan(entry.y_true) for entry in self.outputs], axis=0)
 
     @cached_property
     def readers(self) -> Readers:
         """The model in the multi-reader analysis: each run a reader, or each block where there are several."""
-        runs = Readers(self.first.seeds.tolist(), self.by_seed, self.measured[1])
-        if self.blocks and (unknown := set(runs.names) - set(self.blocks)):
+        seeds: list[int] = self.first.seeds.tolist()
+        runs = Readers(seeds, self.by_seed, self.measured[1])
+        if self.blocks and (unknown := set(seeds) - set(self.blocks)):
             raise InputError(f"{self.first.path}: seed {min(unknown)} is no run of the result.json beside it; {AGAIN}")
-        return runs.grouped(self.blocks) if self.blocks else runs
+        return runs.grouped([self.blocks[seed] for seed in seeds]) if self.blocks else runs
 
     def of(self, subjects: NDArray[np.bool_]) -> "Scored":
         """Return the same model on some of its subjects."""
@@ -227,7 +229,7 @@ def _controls(models: Sequence[tuple]) -> list[tuple[tuple, tuple]]:
     return pairs
 
 
-def _fine_tuned(encoder: str, target: str, fraction: int) -> tuple[str, str, str, int]:
+def _fine_tuned(encoder: str, target: str, fraction: int) -> Key:
     return fit_of(encoder), encoder, target, fraction
 
 

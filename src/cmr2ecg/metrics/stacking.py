@@ -21,7 +21,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 
 from cmr2ecg.loading.labels import rows_for
 from cmr2ecg.metrics.analyses import COVARIATES
-from cmr2ecg.metrics.predictions import STACKED, TABULAR, TABULAR_ALONE, WITH_TABULAR, Predictions
+from cmr2ecg.metrics.predictions import STACKED, TABULAR, TABULAR_ALONE, WITH_TABULAR, Key, Predictions
 from cmr2ecg.metrics.prior import log_odds
 from cmr2ecg.metrics.scores import Scored
 from cmr2ecg.study.encoders import network_of
@@ -29,7 +29,6 @@ from cmr2ecg.study.encoders import network_of
 PENALTY = 1.0  # of squared coefficients of standardised columns: a normal prior of log odds with std 1
 FEWEST = 10  # validation subjects with a phenotype
 ONE_FIT = np.zeros(1, np.int64)  # the seed of a regression on covariates alone, which has no runs
-Key = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,8 @@ def stacked_models(
     """
     of_val = {model.first.model: model for model in val}
     held = {model.first.model: Held(of_val[model.first.model], model) for model in test if model.first.model in of_val}
-    models, skipped = [], []
+    models: list[Scored] = []
+    skipped: list[tuple[str, str, str, int, str]] = []
     if not held:
         return models, skipped
     first = next(iter(held.values()))
@@ -132,10 +132,9 @@ def _fit(stack: Stack, val: NDArray, test: NDArray) -> Scored:
         scores = np.empty((len(seeds), len(of_test.eid)))
         for row, seed in zip(scores, seeds, strict=True):
             columns = [found for model in stack.columns if (found := model.column(of_val.output, seed))]
-            designs = [
-                np.column_stack([own, *(found[split] for found in columns)]) for split, own in enumerate((val, test))
-            ]
-            row[:] = fit_predict(*designs, of_val.y_true, regression=stack.labels.val.metric == "r")
+            on_val = np.column_stack([val, *(each for each, _ in columns)])
+            on_test = np.column_stack([test, *(each for _, each in columns)])
+            row[:] = fit_predict(on_val, on_test, of_val.y_true, regression=stack.labels.val.metric == "r")
         fit, encoder, *_ = stack.key
         outputs.append(replace(of_test, fit=fit, encoder=encoder, seeds=seeds, scores=scores))
     return Scored(outputs, stack.runs.test.blocks if stack.runs else {})

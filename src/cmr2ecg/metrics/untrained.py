@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from scipy.special import logit
 from scipy.stats import norm
 
+from cmr2ecg.metrics.predictions import Key
 from cmr2ecg.metrics.prior import smoothing_of
 from cmr2ecg.metrics.scores import MODEL_COLUMNS, Scored
 
@@ -33,9 +34,7 @@ NAMES = {"auroc": "ROC AUC", "r": "r"}
 SIGMAS = float(norm.ppf(0.95))  # of a one-sided 95 % limit
 LEAST_SPREAD = 0.01  # of log odds over subjects; of phenotypes in standard deviations of the measured ones
 LATE_GAIN = 0.01  # of the metric: a cosine schedule often ends with its best epoch, ahead by less
-BY_RUN = ("steps", "epochs", "best_epoch", "epoch_limit", "late_gain")
 TINY = 1e-12  # keeps the log odds of certain predictions finite
-Key = tuple[str, str, str, int]
 
 
 @dataclass(frozen=True)
@@ -62,10 +61,17 @@ class Training:
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> "Training":
         """Return what the content of a result.json says."""
-        runs = {name: tuple(result.get(name, ())) for name in BY_RUN}
-        blocks = {run["seed"]: run["block"] for run in result.get("runs", ())}
-        chosen = {"tuned_trials": result.get("tuned_trials"), "label_smoothing": smoothing_of(result)}
-        return cls(int(result["n_train"]), **runs, **chosen, blocks=blocks)
+        return cls(
+            n_train=int(result["n_train"]),
+            steps=tuple(result.get("steps", ())),
+            epochs=tuple(result.get("epochs", ())),
+            best_epoch=tuple(result.get("best_epoch", ())),
+            epoch_limit=tuple(result.get("epoch_limit", ())),
+            late_gain=tuple(result.get("late_gain", ())),
+            tuned_trials=result.get("tuned_trials"),
+            blocks={run["seed"]: run["block"] for run in result.get("runs", ())},
+            label_smoothing=smoothing_of(result),
+        )
 
 
 def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training], minimum_steps: int) -> pd.DataFrame:
@@ -76,8 +82,9 @@ def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training],
     known = {model.first.model: model for model in models}
     rows = []
     for key, model in known.items():
-        probe = known.get(random_probe(key))
-        reasons = [*training_reasons(key, trainings[key], minimum_steps), *score_reasons(model, probe)]
+        probe = random_probe(key)
+        of_scores = score_reasons(model, known.get(probe) if probe else None)
+        reasons = [*training_reasons(key, trainings[key], minimum_steps), *of_scores]
         if reasons:
             rows.append((*key, "; ".join(reasons)))
     return pd.DataFrame(rows, columns=UNTRAINED_COLUMNS)

@@ -140,13 +140,11 @@ class Estimate:
         line = self._line(job, kind)
         measured = Span.within(1.0, SCATTER * (1 + line.spread))
         if job.step == "probe":
-            subjects = self.cohort.subjects * max(runs for _, _, runs in job.fits)
-            steps, subjects, beside = *map(Span.exactly, _forward(subjects)), self._probing(job)
-        elif job.step.startswith("pretrain_"):
-            steps, subjects, seconds = map(Span.exactly, self._pretraining(job, kind, line))
-            beside = seconds * measured
+            passes = _forward(self.cohort.subjects * max(runs for _, _, runs in job.fits))
+            (steps, subjects), beside = map(Span.exactly, passes), self._probing(job)
         else:
-            steps, subjects, seconds = self._fitting(job)
+            pretraining = job.step.startswith("pretrain_")
+            steps, subjects, seconds = self._pretraining(job, kind, line) if pretraining else self._fitting(job)
             beside = seconds * measured
         return (line.per_step * steps + line.per_subject * subjects) * measured + beside, line.operations * subjects
 
@@ -162,7 +160,7 @@ class Estimate:
 
         return line.scaled_to(operations_of(kind, models, method))
 
-    def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[float, float, float]:
+    def _pretraining(self, job: Job, kind: str, line: Line) -> tuple[Span, Span, Span]:
         """Return steps, their subjects, and the seconds beside them; validating counts as a part of a step."""
         method, val = job.settings["method"], self.cohort.split["val"]
         most = self.cohort.pretrained_on(kind, method)
@@ -172,7 +170,10 @@ class Estimate:
         trained = min(n, steps * batch)
         resume = RESUMED_COPIES * FLOAT * line.parameters / self.rates.bytes_second["write"]
         checked_steps, checked = _forward(val, batch)
-        return tuple(method["epochs"] * part for part in (steps + checked_steps, trained + checked, resume))
+        steps, subjects, seconds = (
+            Span.exactly(method["epochs"] * part) for part in (steps + checked_steps, trained + checked, resume)
+        )
+        return steps, subjects, seconds
 
     def _fitting(self, job: Job) -> tuple[Span, Span, Span]:
         """Return the steps of all fits of a job, their subjects, and the seconds beside them."""

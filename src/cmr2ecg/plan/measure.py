@@ -139,8 +139,12 @@ def _light_start(count: int) -> float:
 
 def _mean_line(lines: Sequence[Line]) -> Line:
     """Return the mean of what several processes found; they differ as much as jobs will, which widens the spread."""
-    means = {name: fmean(getattr(line, name) for line in lines) for name in ("per_step", "per_subject")}
-    return replace(lines[0], **means, spread=max(line.spread for line in lines))
+    return replace(
+        lines[0],
+        per_step=fmean(line.per_step for line in lines),
+        per_subject=fmean(line.per_subject for line in lines),
+        spread=max(line.spread for line in lines),
+    )
 
 
 def _means(found: Sequence[dict], key: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 import torch
-from torch import nn
+from timm.models.resnet import ResNet
 
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
@@ -120,24 +120,29 @@ def fields_of(job: Job, kind: str) -> tuple[str, ...]:
 
 def features_of(models: Mapping[str, Any], network: str) -> int:
     """Return the number of features that an encoder gives a linear model."""
-    return (
-        _encoder(network, json.dumps(models[network])).num_features
-        if network == "cmr_encoder"
-        else models[network]["dim"]
-    )
+    if network == "cmr_encoder":
+        return _image_encoder(json.dumps(models[network])).num_features
+    return models[network]["dim"]
 
 
 def _kept_weights(kind: str, models: Mapping[str, Any], line: Line) -> float:
     """Return the number of weights that a pre-training writes, buffers included."""
     if kind == "mmcl":
         return line.parameters
-    network = "cmr_encoder" if kind == "cmr" else "ecg_encoder"
-    state = _encoder(network, json.dumps(models[network])).state_dict()
+    network, built = ("cmr_encoder", _image_encoder) if kind == "cmr" else ("ecg_encoder", _ecg_encoder)
+    state = built(json.dumps(models[network])).state_dict()
     return sum(value.numel() for value in state.values()) + (line.parameters if kind == "mae" else 0)
 
 
 @cache
-def _encoder(network: str, sizes: str) -> nn.Module:
-    """Return the network "ecg_encoder" or "cmr_encoder" of these sizes (JSON), without giving its weights memory."""
+def _image_encoder(sizes: str) -> ResNet:
+    """Return an image encoder of these sizes (JSON), without giving its weights memory."""
     with torch.device("meta"):
-        return (cmr_encoder if network == "cmr_encoder" else EcgEncoder)(**json.loads(sizes))
+        return cmr_encoder(**json.loads(sizes))
+
+
+@cache
+def _ecg_encoder(sizes: str) -> EcgEncoder:
+    """Return an ECG encoder of these sizes (JSON), without giving its weights memory."""
+    with torch.device("meta"):
+        return EcgEncoder(**json.loads(sizes))

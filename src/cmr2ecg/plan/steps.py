@@ -27,6 +27,7 @@ from cmr2ecg.training.optimizer import pretraining_optimizer, set_rate
 from cmr2ecg.training.pretrain.contrastive import OBJECTIVES
 from cmr2ecg.training.pretrain.mae import MaeObjective
 from cmr2ecg.training.pretrain.mmcl import MmclObjective
+from cmr2ecg.training.pretrain.objective import Objective
 from cmr2ecg.training.pretrain.simclr_cmr import CmrSimclrObjective
 
 SMALL_BATCH, STEP_SECONDS, KIND_SECONDS = 4, 0.3, 1.5  # smaller batch; aimed at for the larger; spent on a training
@@ -34,7 +35,10 @@ DATA_SECONDS = 4.0
 CPU = torch.device("cpu")
 RATE = 1e-5
 RECORD_SAMPLES = 5000
-OBJECTIVE_OF = {"mae": MaeObjective, "cmr": CmrSimclrObjective, "mmcl": MmclObjective, **OBJECTIVES}
+OBJECTIVE_OF: dict[str, Callable[..., Objective]] = {
+    **{"mae": MaeObjective, "cmr": CmrSimclrObjective, "mmcl": MmclObjective},
+    **OBJECTIVES,
+}
 FITTED = {"finetune_ecg": "supervised", "finetune_cnn": "supervised_cnn", "finetune_cmr": "cmr_supervised"}
 Settings = Mapping[str, Any]
 
@@ -185,7 +189,7 @@ def _finetuning(kind: str, models: Settings, settings: Settings, precision: str)
         labels = torch.arange(len(outputs)) % 2
         return nn.functional.cross_entropy(outputs.float(), labels, label_smoothing=settings["label_smoothing"])
 
-    return model, optimizer_of(model, dict(settings)), loss
+    return model, optimizer_of(model, settings), loss
 
 
 def operations_of(kind: str, models: Settings, settings: Settings) -> float:

@@ -13,6 +13,7 @@ from cmr2ecg.metrics.predictions import (
     TABULAR,
     TABULAR_ALONE,
     WITH_TABULAR,
+    Key,
     fit_of,
     identify,
 )
@@ -24,7 +25,6 @@ from cmr2ecg.runtime.files import sha256 as file_sha256
 ORIGIN = ("commit", "code", "inputs", "packages", "device", "precision")
 MAPS = "score_heatmap"  # stands for the networks behind heatmap.csv, where a model would stand
 COVARIATES = "covariates"  # stands for covariates.parquet, among the inputs of `evaluate`, behind stacked models
-Key = tuple[str, str, str, int]
 
 
 def model_name(key: Key) -> str:
@@ -102,11 +102,11 @@ def models_behind(name: str, row: Mapping[str, Any]) -> Iterator[str]:
 
 def _fits(key: Key) -> Iterator[str]:
     """Yield the fits that a model was made of: itself, or what a stacked one was fitted on."""
-    fit, encoder, *where = key
+    fit, encoder, target, fraction = key
     if fit != STACKED:
         yield model_name(key)
         return
     if encoder != TABULAR_ALONE:
-        yield model_name(("finetune", encoder.removesuffix(WITH_TABULAR), *where))
-    yield model_name(("train_tabular", TABULAR, *where))
+        yield model_name(("finetune", encoder.removesuffix(WITH_TABULAR), target, fraction))
+    yield model_name(("train_tabular", TABULAR, target, fraction))
     yield COVARIATES

@@ -34,6 +34,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     in_tables = pd.read_parquet(args.labels, columns=["eid"])["eid"].to_numpy()
     ecg_qc, cmr_qc = read_qc(args.ecg_qc), read_qc(args.cmr_qc) if args.cmr_qc else None
     if args.unpaired:
+        if cmr_qc is None:
+            parser.error("--unpaired: without --cmr-qc every ECG is in the data set")
         ecg_qc, cmr_qc = with_unpaired(ecg_qc, cmr_qc, read_qc(args.unpaired_qc))
         with atomic(args.unpaired) as path:
             write_dataset(path, args.unpaired, ecg_alone(ecg_qc, cmr_qc), {"ecg": [*args.ecg, *args.unpaired_ecg]})

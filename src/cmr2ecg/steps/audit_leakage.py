@@ -86,14 +86,16 @@ def summary(split: pd.DataFrame, labels: pd.DataFrame, table: pd.DataFrame) -> d
     """Return the counts of the audit: subjects and prevalences by split, shared recordings."""
     joined = split.merge(labels, on="eid")
     diseases = [name for name in labels if name != "eid"]
-    counted = table.drop_duplicates(["recording", "group"]).groupby(["recording", "kind"]).size()
+    counted = table.drop_duplicates(["recording", "group"]).groupby(["recording", "kind"]).size().reset_index(name="n")
     return {
         "subjects": {name: int((split["split"] == name).sum()) for name in SPLITS},
         "prevalence": {
             name: {disease: round(float(part[disease].mean()), 6) for disease in diseases}
             for name, part in joined.groupby("split")
         },
-        "shared_within_a_split": {f"{recording}, {kind}": int(n) for (recording, kind), n in counted.items()},
+        "shared_within_a_split": {
+            f"{recording}, {kind}": int(n) for recording, kind, n in counted.itertuples(index=False, name=None)
+        },
         "shared_across_splits": int(crossing(table).sum()),
     }
 

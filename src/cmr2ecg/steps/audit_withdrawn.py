@@ -56,11 +56,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     logging.info(
         "withdrawn subjects, files searched beside leftovers, leftovers deleted: %d, %d, %d", *searched.values()
     )
-    searched["lists"] = [{"subjects": len(one.eids), "with_raw_files": len(one.eids & cohort)} for one in listed]
+    lists_searched = [{"subjects": len(one.eids), "with_raw_files": len(one.eids & cohort)} for one in listed]
     left = [path for path in found if path not in leftovers]
     if left:
         raise InputError(message(left, args.results))
-    write_json(args.output, searched)
+    write_json(args.output, searched | {"lists": lists_searched})
 
 
 def traces(files: Sequence[Path], eids: np.ndarray) -> list[Path]:

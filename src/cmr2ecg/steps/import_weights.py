@@ -8,8 +8,9 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from cmr2ecg.models.classifier import build_encoder, is_cmr
+from cmr2ecg.models.classifier import build_encoder
 from cmr2ecg.models.published import import_ecg, import_image, read_state
+from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import write_json
 from cmr2ecg.training.checkpoint import save_weights
@@ -27,8 +28,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     encoder = build_encoder(args.name, args.settings["models"])
-    convert = import_image if is_cmr(args.name) else import_ecg
-    found = convert(read_state(args.weights), encoder, f"init.{args.name}: {args.weights}")
+    state, source = read_state(args.weights), f"init.{args.name}: {args.weights}"
+    if isinstance(encoder, EcgEncoder):
+        found = import_ecg(state, encoder, source)
+    else:
+        found = import_image(state, encoder, source)
     report = found.report()
     for what in ("dropped", "unexpected", "missing"):
         level = logging.INFO if what == "dropped" or not report[what] else logging.WARNING

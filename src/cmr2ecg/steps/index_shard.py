@@ -53,9 +53,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
     segmented = list_segmentations(args.segmentations)
     if args.names:  # before pandas, for a folder's name need not be UTF-8
-        ecg, cmr, segmented = (
-            {key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr, segmented)
-        )
+        ecg, cmr = ({key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr))
+        segmented = {key: os.path.basename(path) for key, path in segmented.items()}
     instances = args.settings["instances"]
     if args.settings["unpaired_ecgs"]:
         visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, instances, excluded)

@@ -83,7 +83,7 @@ def regions_of(args: argparse.Namespace, eids: np.ndarray) -> tuple[dict[int, Co
     lesions: dict[int, Lesion] = {}
     if args.truth:
         truth = pd.read_parquet(args.truth)
-        covers, lesions = (planted(truth, visits, places) for planted in (planted_ventricles, planted_infarcts))
+        covers, lesions = planted_ventricles(truth, visits, places), planted_infarcts(truth, visits, places)
     else:
         files = {column: located(visits, column, args.raw) for column in ("cmr_path", "segmentation")}
         settings = args.settings

@@ -27,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     with h5py.File(args.dataset, "r") as file:
         eids = file["eid"][:]
     labels = pd.read_parquet(args.labels)
-    diseases = [name for name in labels if name != "eid"]
+    diseases = [str(name) for name in labels if name != "eid"]
     labels = labels[labels["eid"].isin(eids)]
     shares = {name: args.settings[name] for name in SPLITS}
     if args.settings["method"] == "hash":

@@ -4,7 +4,8 @@ The learning rate: a linear warm-up, then half a cosine to zero (paper §IV-C.2)
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -72,7 +73,7 @@ def adamw(groups: list[dict], rate: float, betas: Sequence[float]) -> torch.opti
     return torch.optim.AdamW(groups, lr=rate, betas=(first, second), fused=True)
 
 
-def pretraining_optimizer(model: nn.Module, settings: dict) -> torch.optim.Optimizer:
+def pretraining_optimizer(model: nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
     """Return the optimiser of a pre-training at rate 0: settings["optimizer"], weight_decay and betas.
 
     "adamw" (also when absent; the paper's) decays matrices only and apart from the gradient. "adam_l2" (the authors'

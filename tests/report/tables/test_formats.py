@@ -106,6 +106,6 @@ def test_latex_of_any_text_is_balanced(text):
 
 def test_an_interval_is_printed_with_its_value_or_said_to_be_absent():
     nan = float("nan")
-    assert interval(0.412, 0.39, 0.433) == "0.41 [0.39, 0.43]"
-    assert interval(0.412, -0.02, 0.84, sign="+") == "+0.41 [-0.02, +0.84]"
-    assert interval(71.23, nan, nan, digits=1) == "71.2 [–]" and interval(nan, 0.1, 0.2) == "–"
+    assert interval((0.412, 0.39, 0.433)) == "0.41 [0.39, 0.43]"
+    assert interval((0.412, -0.02, 0.84), sign="+") == "+0.41 [-0.02, +0.84]"
+    assert interval((71.23, nan, nan), digits=1) == "71.2 [–]" and interval((nan, 0.1, 0.2)) == "–"

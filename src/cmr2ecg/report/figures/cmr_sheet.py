@@ -21,7 +21,6 @@ from cmr2ecg.report.maps.cases import places_of
 
 PHASES = {"es": "end-systole", "ed": "end-diastole", "mid": "mid-phase"}
 BOX = "#F0E442"  # yellow is the lightest of the palette, hence seen on grey images and in print
-IMAGE = {"cmap": "gray", "interpolation": "nearest"}
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ def draw_heart(panels: np.ndarray, heart: Heart, end_diastole: int) -> None:
         )
     for panel, channel in zip(panels[1:], heart.crop, strict=True):
         panel.locator_params(nbins=4)
-        panel.imshow(channel.astype(np.float32), vmin=0, vmax=1, extent=extent, **IMAGE)
+        draw_pixels(panel, channel.astype(np.float32), (0, 1), extent)
         panel.set_yticks([])
         if heart.whole is None:  # then the size of a pixel is not known
             panel.set_xticks([])
@@ -108,4 +107,11 @@ def draw_whole(axes: Axes, cine: Cine, frame: int) -> None:
     pixels = cine.pixels[min(frame, len(cine.pixels) - 1)]
     rows, columns = pixels.shape
     extent = (0, columns * cine.spacing_mm[1], rows * cine.spacing_mm[0], 0)
-    axes.imshow(pixels, vmin=pixels.min(), vmax=np.percentile(pixels, 99.5), extent=extent, **IMAGE)
+    draw_pixels(axes, pixels, (pixels.min(), np.percentile(pixels, 99.5)), extent)
+
+
+def draw_pixels(
+    axes: Axes, pixels: np.ndarray, span: tuple[float, float], extent: tuple[float, float, float, float]
+) -> None:
+    """Draw pixels as they are, in grey from black to white over `span`."""
+    axes.imshow(pixels, vmin=span[0], vmax=span[1], extent=extent, cmap="gray", interpolation="nearest")

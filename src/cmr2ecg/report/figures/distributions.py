@@ -31,10 +31,10 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
     with rc_context({**RC, "font.size": 8, "axes.labelsize": 8, "xtick.labelsize": 7, "ytick.labelsize": 7}):
         figure = Figure(figsize=(11, 11.5), layout="constrained")
         grid = figure.add_gridspec(6, 1)
-        top = grid[0].subgridspec(1, 5).subplots()
+        top = list(grid[0].subgridspec(1, 5).subplots(squeeze=False)[0])
         draw_covariates(top[:4], tables["covariates"], names)
         draw_labels(top[4], tables["labels"], names)
-        draw_ventricles(grid[1:3].subgridspec(2, 5).subplots().ravel(), tables["phenotypes"], names)
+        draw_ventricles(list(grid[1:3].subgridspec(2, 5).subplots(squeeze=False).flat), tables["phenotypes"], names)
         for row, (group, title) in enumerate(SEGMENTED.items(), start=3):
             draw_quartiles(figure.add_subplot(grid[row]), tables["phenotypes"][phenotype_names(group)], names, title)
         counts = [f"{title} (n = {int((names == name).sum()):,})" for name, title in NAMES.items()]
@@ -116,7 +116,7 @@ def draw_quartiles(axes: Axes, table: pd.DataFrame, names: np.ndarray, title: st
         places = np.arange(table.shape[1]) + 0.22 * (number - 1)
         axes.errorbar(places, middle, [middle - low, high - middle], color=colour, marker=marker, markersize=4,
                       linewidth=1, linestyle="none", capsize=2)  # fmt: skip
-    axes.set_xticks(range(table.shape[1]), [name.split("_", 1)[1].replace("_", " ") for name in table])
+    axes.set_xticks(range(table.shape[1]), [str(name).split("_", 1)[1].replace("_", " ") for name in table])
     axes.set_xlim(-0.6, table.shape[1] - 0.4)
     axes.set_ylabel(title)
     missing = table.isna().to_numpy().mean()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pandas as pd
 from matplotlib import rc_context
@@ -97,9 +97,9 @@ def _side_height(stage: Stage) -> float:
 
 def _draw_stages(axes: Axes, stages: list[Stage], top: float) -> float:
     """Draw the trunk from `top` down with a side box for those who left before each stage; return the last edge."""
-    middle, edge = EDGE + MAIN_WIDTH / 2, None
-    for stage in stages:
-        if edge is not None:
+    middle, edge = EDGE + MAIN_WIDTH / 2, top
+    for place, stage in enumerate(stages):
+        if place:
             side = _side_height(stage)
             top = edge - GAP - side
             _arrow(axes, (middle, edge), (middle, top))
@@ -137,7 +137,14 @@ def _draw_splits(axes: Axes, splits: pd.Series, edge: float) -> None:
 
 
 def _box(
-    axes: Axes, left: float, top: float, width: float, height: float, text: str, face: str = "white", align="center"
+    axes: Axes,
+    left: float,
+    top: float,
+    width: float,
+    height: float,
+    text: str,
+    face: str = "white",
+    align: Literal["left", "center"] = "center",
 ) -> None:
     axes.add_patch(Rectangle((left, top - height), width, height, facecolor=face, edgecolor="black", linewidth=0.9))
     x = left + (width / 2 if align == "center" else PAD)

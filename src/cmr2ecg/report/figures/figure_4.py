@@ -101,7 +101,7 @@ def median_run(entries: Sequence[Predictions]) -> int:
 def draw_panel(axes: Axes, phenotype: Shown | None, dots: int, seed: int) -> None:
     """Draw some subjects as dots and the regression line of all, of one run; dashed is where both are equal."""
     known = np.isfinite(phenotype.entry.y_true) if phenotype else np.zeros(0, bool)
-    if known.sum() < 3:
+    if phenotype is None or known.sum() < 3:
         axes.set_xticks([])
         axes.set_yticks([])
         axes.text(0.5, 0.5, "too few measured" if phenotype else "not run", ha="center", transform=axes.transAxes)
@@ -115,8 +115,8 @@ def draw_panel(axes: Axes, phenotype: Shown | None, dots: int, seed: int) -> Non
     if np.isfinite(r):
         slope = r * score.std() / true.std()  # of least squares
         axes.plot(ends, score.mean() + slope * (ends - true.mean()), color=LINE, linewidth=1.6)
-    axes.set_xlim(ends)
-    axes.set_ylim(limits(score[shown]))
+    axes.set_xlim(*ends)
+    axes.set_ylim(*limits(score[shown]))
     axes.locator_params(nbins=4)
     text = f"{r_text(phenotype, r)}\nn = {len(true):,}"
     axes.text(0.03, 0.97, text, va="top", fontsize=7.5, transform=axes.transAxes)

@@ -98,9 +98,15 @@ def draw_map(axes: Axes, case: Case, values: np.ndarray, limit: float) -> Any:
     )
     lines.set_path_effects([withStroke(linewidth=1.8, foreground="white", alpha=0.6)])
     row, column = np.unravel_index(values.argmax(), values.shape)
-    peak = {"marker": "o", "markersize": 7, "markerfacecolor": "none"}
     for colour, thick in (("black", 2.2), ("white", 1.0)):
-        axes.plot(centres[1][column], centres[0][row], markeredgecolor=colour, markeredgewidth=thick, **peak)
+        axes.plot(
+            *(centres[1][column], centres[0][row]),
+            marker="o",
+            markersize=7,
+            markerfacecolor="none",
+            markeredgecolor=colour,
+            markeredgewidth=thick,
+        )
     text = f"{values.min():.2f} to {values.max():.2f}".replace("-", "\N{MINUS SIGN}")
     axes.text(0.03, 0.97, text, fontsize=6.5, va="top", color="white", transform=axes.transAxes,
               path_effects=[withStroke(linewidth=1.8, foreground="black")])  # fmt: skip

@@ -13,6 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.typing import LineStyleType
 
 from cmr2ecg.metrics.scores import MODEL_COLUMNS
 from cmr2ecg.report.figures.figure_5 import DODGE, size_ticks
@@ -21,7 +22,7 @@ from cmr2ecg.report.figures.style import RC, light_grid
 from cmr2ecg.report.tables.names import DISEASES, MODELS, TARGETS
 from cmr2ecg.report.tables.table_layouts import in_order
 
-LINES = {"finetune": "-", "probe": (0, (4, 2)), "train_tabular": (0, (1, 1.5))}
+LINES: dict[str, LineStyleType] = {"finetune": "-", "probe": (0, (4, 2)), "train_tabular": (0, (1, 1.5))}
 KINDS = {"finetune": "fine-tuned", "probe": "linear probe", "train_tabular": "trees without an ECG"}
 LOOKS = {"random": ("#999999", "d")} | {name: look[:2] for name, look in STYLE.items() if not name.startswith("cmr_")}
 CONTRAST = {"mmcl": 0.14, "supervised": 0.14}  # opacity of the intervals that are compared first; of others FAINT
@@ -81,7 +82,8 @@ def _panel(axes: Axes, table: pd.DataFrame, scale: float) -> None:
     """Draw one target: a line with its shaded interval an encoder and kind of fit; neighbours a little apart."""
     axes.set_xscale("log")
     encoders = [name for name in LOOKS if name in set(table["encoder"])]
-    for (fit, encoder), rows in table.groupby(["fit", "encoder"]):
+    for _, rows in table.groupby(["fit", "encoder"]):
+        fit, encoder = rows.iloc[0][["fit", "encoder"]]
         rows = rows.sort_values(["n_train", "fraction"])
         colour, marker = LOOKS[encoder]
         sizes = rows["n_train"].to_numpy(float) * DODGE ** (encoders.index(encoder) - (len(encoders) - 1) / 2)
@@ -103,8 +105,14 @@ def _panel(axes: Axes, table: pd.DataFrame, scale: float) -> None:
         )
         ring = rows["ring"].to_numpy()
         if ring.any():
-            hollow = {"marker": "o", "linestyle": "none", "color": colour, "markerfacecolor": "white"}
-            axes.plot(sizes[ring], scores["mean"][ring], **hollow, zorder=4)
+            axes.plot(
+                *(sizes[ring], scores["mean"][ring]),
+                marker="o",
+                linestyle="none",
+                color=colour,
+                markerfacecolor="white",
+                zorder=4,
+            )
     size_ticks(axes, table)
     light_grid(axes)
 

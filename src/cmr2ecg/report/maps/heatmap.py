@@ -34,7 +34,8 @@ class Scored:
 
     def renamed(self, names: Mapping[str, str]) -> "Scored":
         """Return the measures in `names` alone, by their new names."""
-        return Scored(*({new: found[old] for old, new in names.items()} for found in (self.pairs, self.flat)))
+        pairs = {new: self.pairs[old] for old, new in names.items()}
+        return Scored(pairs, {new: self.flat[old] for old, new in names.items()})
 
 
 def score_pairs(regions: NDArray, signals: NDArray, coverage: NDArray, rest: NDArray | None = None) -> Scored:

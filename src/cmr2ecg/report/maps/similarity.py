@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from timm.models.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
 
@@ -28,21 +29,20 @@ class Towers:
 
     encoder: EcgEncoder
     projector: nn.Module
-    image_encoder: nn.Module
+    image_encoder: ResNet
     image_projector: nn.Module
 
     @property
     def image_size(self) -> int:
         """Pixels a side that images are resized to before they reach the encoder."""
-        return self.image_encoder.image_size
+        return self.image_encoder.image_size  # type: ignore[return-value]  # nn.Module's hint has tensors and modules only
 
 
 def build_towers(models: Mapping[str, Any]) -> Towers:
     """Return untrained networks; models: the config's ecg_encoder, cmr_encoder and projector."""
     ecg, image = EcgEncoder(**models["ecg_encoder"]), cmr_encoder(**models["cmr_encoder"])
-    heads = (projector(width, **models["projector"]) for width in (ecg.embed_dim, image.num_features))
-    networks = (ecg, next(heads), image, next(heads))
-    return Towers(*(network.eval() for network in networks))
+    heads = [projector(width, **models["projector"]).eval() for width in (ecg.embed_dim, image.num_features)]
+    return Towers(ecg.eval(), heads[0], image.eval(), heads[1])
 
 
 def load_towers(files: Sequence[Path], models: Mapping[str, Any]) -> Towers:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,6 +25,10 @@ FINE = 16  # about 1 mm apart on a map of 7 x 7
 POINTS = 128  # at least so many across a map, so that a sector 5 mm thick is not lost between them
 CAVITY, MYOCARDIUM = 1, 2  # labels of Bai et al. 2018
 WHOLE = (0.0, 360.0)  # degrees
+INFARCT_COLUMNS = [
+    *("eid", "centre_row", "centre_column", "lv_radius_px", "epicardial_radius_px"),
+    *("infarct_inner_px", "infarct_outer_px", "infarct_from_degrees", "infarct_to_degrees"),
+]
 FIRST_VISIT = 2  # the planted truth is that of the first imaging visit; a second one lies elsewhere
 
 Places = Mapping[int, tuple[NDArray, NDArray]]  # eid -> box (4,), frames (3,)
@@ -58,14 +63,10 @@ def planted_infarcts(truth: pd.DataFrame, visits: pd.DataFrame, places: Places) 
         return {}
     found: dict[int, Lesion] = {}
     known = _seen_first(truth, visits, places)
-    for row in known[known["infarct_segment"] > 0].itertuples():
-        around = places[int(row.eid)][0], (row.centre_row, row.centre_column)
-        first, last = row.infarct_from_degrees, row.infarct_to_degrees
-        ring, radii = (row.lv_radius_px, row.epicardial_radius_px), (row.infarct_inner_px, row.infarct_outer_px)
-        found[int(row.eid)] = (
-            partial(sector_coverage, *around, radii, (first, last)),
-            partial(sector_coverage, *around, ring, (last, first + 360)),
-        )
+    known = known.loc[known["infarct_segment"] > 0, INFARCT_COLUMNS]
+    for eid, row, column, *radii, first, last in known.itertuples(index=False, name=None):
+        covered = partial(sector_coverage, places[int(eid)][0], (row, column))
+        found[int(eid)] = partial(covered, radii[2:], (first, last)), partial(covered, radii[:2], (last, first + 360))
     return found
 
 
@@ -75,7 +76,7 @@ def _seen_first(truth: pd.DataFrame, visits: pd.DataFrame, places: Places) -> pd
 
 
 def segmented_ventricles(
-    visits: pd.DataFrame, places: Places, end_diastole: int, limits: Mapping[str, float]
+    visits: pd.DataFrame, places: Places, end_diastole: int, limits: Mapping[str, Any]
 ) -> dict[int, Cover]:
     """Return the segmented ventricles of the subjects that have a segmentation which can be used.
 
@@ -93,7 +94,7 @@ def segmented_ventricles(
             mask = segmented_ventricle(folder, read_middle_slice(path, **limits), int(frames[end_diastole]))
         except Rejection:
             continue
-        found[int(eid)] = lambda grid, box=box, mask=mask: mask_coverage(box, mask, grid)
+        found[int(eid)] = partial(mask_coverage, box, mask)
     return found
 
 
@@ -156,10 +157,11 @@ def segmented_ventricle(folder: str, cine: Cine, end_diastole: int) -> NDArray[n
 def _points(box: NDArray, grid: tuple[int, int]) -> tuple[NDArray, NDArray]:
     """Return rows and columns in the raw frame, edges at whole numbers, of the points in all places."""
     counts = (places * _points_a_place(places) for places in grid)
-    return tuple(
+    rows, columns = (
         start + (np.arange(count) + 0.5) * length / count
         for start, length, count in zip(box[:2], box[2:], counts, strict=True)
     )
+    return rows, columns
 
 
 def _points_a_place(places: int) -> int:

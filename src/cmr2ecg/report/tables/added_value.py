@@ -1,18 +1,18 @@
 """The table of what an ECG adds to age, sex, weight and height, from the tables of the step evaluate."""
 
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from cmr2ecg.metrics.predictions import STACKED, TABULAR, TABULAR_ALONE, WITH_TABULAR
+from cmr2ecg.metrics.predictions import STACKED, TABULAR, TABULAR_ALONE, WITH_TABULAR, Key
 from cmr2ecg.metrics.scores import MODEL_COLUMNS
 from cmr2ecg.report.tables.names import MODELS, TARGETS
 from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, interval, p_value, scaled
 from cmr2ecg.report.tables.table_layouts import in_order
 from cmr2ecg.study.targets import is_regression
 
-Key = tuple[str, str, str, int]
 MEASURED = ("mean", "low", "high")
 COMPARED = ("difference", "low", "high", "p_value", "p_value_holm")
 TITLE = (
@@ -57,11 +57,11 @@ def _keys(table: pd.DataFrame) -> list[Key]:
 
 def _members(key: Key) -> dict[str, Key]:
     """Return the models that a stack is set beside, by what the csv calls them."""
-    _, encoder, *where = key
+    _, encoder, target, fraction = key
     return {
-        "trees": ("train_tabular", TABULAR, *where),
-        "tabular": (STACKED, TABULAR_ALONE, *where),
-        "ecg": ("finetune", encoder.removesuffix(WITH_TABULAR), *where),
+        "trees": ("train_tabular", TABULAR, target, fraction),
+        "tabular": (STACKED, TABULAR_ALONE, target, fraction),
+        "ecg": ("finetune", encoder.removesuffix(WITH_TABULAR), target, fraction),
     }
 
 
@@ -87,16 +87,16 @@ def _record(key: Key, measured: Mapping[tuple, dict], compared: Mapping[tuple, d
     return record | {"metric": "r" if is_regression(key[2]) else "auroc"}
 
 
-def _line(row: Mapping, daggers: Daggers) -> list[str]:
+def _line(row: Mapping[Hashable, Any], daggers: Daggers) -> list[str]:
     """Return what is printed of a record."""
     target, encoder = row["target"], row["encoder"].removesuffix(WITH_TABULAR)
     digits = 1 if row["metric"] == "auroc" else 3
     cells = [
-        interval(*scaled(row, [f"{name}_{what}" for what in MEASURED]), digits)
+        interval(scaled(row, [f"{name}_{what}" for what in MEASURED]), digits)
         for name in ("trees", "tabular", "ecg", "stacked")
     ]
     added, over_trees = (
-        interval(*scaled(row, [f"over_{name}_{what}" for what in COMPARED[:3]]), sign="+")
+        interval(scaled(row, [f"over_{name}_{what}" for what in COMPARED[:3]]), sign="+")
         for name in ("tabular", "trees")
     )
     mark = daggers("finetune", encoder, target, row["fraction"])

@@ -23,8 +23,8 @@ def beyond_body(tables: Tables) -> Sheet:
     data = own.merge(ahead(tables["adjusted_comparisons"]), on=MODEL_COLUMNS, how="left")
     for _, row in data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)].iterrows():
         mark = daggers(fit_of(row["encoder"]), row["encoder"], row["target"], WHOLE)
-        own_r = interval(*row[["mean", "low", "high"]], digits=3)
-        less = interval(*row[list(AHEAD.values())[:3]], digits=3, sign="+")
+        own_r = interval(row[["mean", "low", "high"]], digits=3)
+        less = interval(row[list(AHEAD.values())[:3]], digits=3, sign="+")
         p = p_value(row[AHEAD["p_value_holm"]])
         rows.append([TARGETS[row["target"]], MODELS[row["encoder"]] + mark, own_r, less, p])
     return Sheet(TITLE, HEAD, rows, data, left=2)

@@ -80,7 +80,7 @@ def _claim_line(row: pd.Series) -> list[str]:
     words = f"{MODELS[row['better']]} {relation} {MODELS[row['worse']]}"
     where = f"{TARGETS[row['target']]}, {row['fraction']} %"
     scale = 100.0 if row["target"] in DISEASES else 1.0
-    ours = interval(*(scale * row[name] for name in ("difference", "low", "high")), sign="+")
+    ours = interval((scale * row[name] for name in ("difference", "low", "high")), sign="+")
     paper = DASH if pd.isna(row["paper_difference"]) else f"{row['paper_difference']:+.2f}"
     where = "Heatmap, contrast" if row["target"] == "heatmap" else where
     return [row["section"], words, where, ours, paper, p_value(row["p_value_holm"]), row["verdict"]]
@@ -100,12 +100,13 @@ def _difference(comparisons: pd.DataFrame, claim: Claim) -> dict[str, float] | N
     for sign, first, second in ((1, claim.better, claim.worse), (-1, claim.worse, claim.better)):
         pair = (rows["encoder"] == first) & (rows["other_encoder"] == second)
         pair &= (rows["fit"] == fit_of(first)) & (rows["other_fit"] == fit_of(second))
-        for row in rows.loc[pair, [*NO_NUMBERS]].to_dict("records"):
+        for _, row in rows.loc[pair, [*NO_NUMBERS]].iterrows():
             ends = (row["low"], row["high"]) if sign > 0 else (-row["high"], -row["low"])
-            return row | {"difference": sign * row["difference"], "low": ends[0], "high": ends[1]}
+            numbers = {name: float(row[name]) for name in NO_NUMBERS}
+            return numbers | {"difference": sign * row["difference"], "low": ends[0], "high": ends[1]}
     return None
 
 
 def _paper_difference(better: str, worse: str, target: str) -> float | None:
-    values = [PAPER[name].get(target) for name in (better, worse)]
-    return round(values[0][0] - values[1][0], 2) if all(values) else None
+    first, second = (PAPER[name].get(target) for name in (better, worse))
+    return round(first[0] - second[0], 2) if first and second else None

@@ -18,10 +18,11 @@ def label_efficiency(tables: Tables) -> Sheet:
     data = gains(tables["comparisons"], tables["intervals"])
     others = [name for name in FROM_SCRATCH if name in set(data["other_encoder"])]
     rows, daggers = [], Daggers(tables)
-    for (target, fraction, n_train, fit, encoder), pairs in data.groupby(COLUMNS[:5], sort=False):
+    for _, pairs in data.groupby(COLUMNS[:5], sort=False):
+        target, fraction, n_train, fit, encoder = pairs.iloc[0][COLUMNS[:5]]
         cells = dict.fromkeys(others, DASH)
         for _, pair in pairs.iterrows():
-            gain = interval(*scaled(pair, ("difference", "low", "high")), sign="+")
+            gain = interval(scaled(pair, ("difference", "low", "high")), sign="+")
             cells[pair["other_encoder"]] = gain + daggers("finetune", pair["other_encoder"], target, fraction)
         model = MODELS[encoder] + KINDS[fit] + daggers(fit, encoder, target, fraction)
         rows.append([TARGETS[target], f"{n_train:,} ({fraction} %)", model, *cells.values()])

@@ -1,7 +1,8 @@
 """A table beyond the paper's, how numbers are printed, and the dagger of models that were not trained."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,18 +35,19 @@ class Sheet:
         return Table(name, f"{self.caption} Cohort: {cohort}.", self.head, self.rows, self.left)
 
 
-def scaled(row: Mapping, names: Iterable[str]) -> list[float]:
+def scaled(row: Mapping[Hashable, Any] | pd.Series, names: Iterable[str]) -> list[float]:
     """Return columns of a row of `evaluate` in the unit they are printed in: percent of an AUROC, r as it is."""
     scale = 100.0 if row["metric"] == "auroc" else 1.0
     return [scale * row[name] for name in names]
 
 
-def interval(value: float, low: float, high: float, digits: int = 2, sign: str = "") -> str:
-    """Return "0.41 [0.39, 0.43]", with the sign "+" "+0.41 [-0.02, +0.84]"; a dash where there is nothing."""
+def interval(ends: Iterable[float], digits: int = 2, sign: str = "") -> str:
+    """Return value, low and high as "0.41 [0.39, 0.43]", with the sign "+" "+0.41 [-0.02, +0.84]"; a dash for NaN."""
+    value, low, high = ends
     if np.isnan(value):
         return DASH
-    ends = DASH if np.isnan(low) else f"{low:{sign}.{digits}f}, {high:{sign}.{digits}f}"
-    return f"{value:{sign}.{digits}f} [{ends}]"
+    shown = DASH if np.isnan(low) else f"{low:{sign}.{digits}f}, {high:{sign}.{digits}f}"
+    return f"{value:{sign}.{digits}f} [{shown}]"
 
 
 def number(value: float, digits: int = 2, std: float = float("nan")) -> str:

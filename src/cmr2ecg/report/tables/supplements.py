@@ -59,7 +59,7 @@ def heatmap(tables: Tables) -> Sheet:
     rows = []
     for _, row in data.iterrows():
         own, null = (
-            interval(*row[list(names)], digits=3)
+            interval(row[list(names)], digits=3)
             for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
         )
         where = row["map"] if isinstance(row["map"], str) else DASH
@@ -84,7 +84,7 @@ def comparisons(tables: Tables) -> Sheet:
         where = row["target"], row["fraction"]
         target = TARGETS[row["target"]] + daggers(row["fit"], row["encoder"], *where)
         other = MODELS[row["other_encoder"]] + daggers(row["other_fit"], row["other_encoder"], *where)
-        ours = interval(*scaled(row, ("difference", "low", "high")), sign="+")
+        ours = interval(scaled(row, ("difference", "low", "high")), sign="+")
         tests = [p_value(row[name]) for name in ("p_value_holm", "p_delong_holm")]
         rows.append([target, other, ours, *tests])
     title = (
@@ -104,13 +104,12 @@ def controls(tables: Tables) -> Sheet:
     data = data[(probes | (data["fit"] == "train_tabular")) & (data["fraction"] == WHOLE)]
     targets = in_order(data["target"])
     rows, daggers = [], Daggers(tables)
-    for (fit, encoder), models in data.groupby(["fit", "encoder"], sort=False):
-        by_target = models.set_index("target")
+    for _, models in data.groupby(["fit", "encoder"], sort=False):
+        fit, encoder = models.iloc[0][["fit", "encoder"]]
+        by_target = {row["target"]: row for _, row in models.iterrows()}
         kind = "linear probe" if fit == "probe" else "trees on age, sex, weight, height"
         cells = [
-            _interval_cell(by_target.loc[name]) + daggers(fit, encoder, name, WHOLE)
-            if name in by_target.index
-            else DASH
+            _interval_cell(by_target[name]) + daggers(fit, encoder, name, WHOLE) if name in by_target else DASH
             for name in targets
         ]
         rows.append([MODELS[encoder], kind, *cells])
@@ -183,13 +182,14 @@ def _analysis(tables: Tables, kinds: Sequence[str], title: str) -> Sheet:
     shown = data[(data["fit"] != "probe") & (data["fraction"] == WHOLE)]
     groups = list(dict.fromkeys(shown["group"]))
     rows, daggers = [], Daggers(tables)
-    for (target, encoder), models in shown.groupby(["target", "encoder"], sort=False):
-        by_group = models.set_index("group")
-        cells = [_interval_cell(by_group.loc[name]) if name in by_group.index else DASH for name in groups]
+    for _, models in shown.groupby(["target", "encoder"], sort=False):
+        target, encoder = models.iloc[0][["target", "encoder"]]
+        by_group = {row["group"]: row for _, row in models.iterrows()}
+        cells = [_interval_cell(by_group[name]) if name in by_group else DASH for name in groups]
         mark = daggers(fit_of(encoder), encoder, target, WHOLE)
         rows.append([TARGETS[target], MODELS[encoder] + mark, *cells])
     return Sheet(title, ["Target", "Model", *groups], rows, data, left=2)
 
 
 def _interval_cell(row: pd.Series) -> str:
-    return interval(*scaled(row, ("mean", "low", "high")), digits=1 if row["metric"] == "auroc" else 2)
+    return interval(scaled(row, ("mean", "low", "high")), digits=1 if row["metric"] == "auroc" else 2)

@@ -21,6 +21,7 @@ import copy
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -233,7 +234,7 @@ def load_start(encoder: nn.Module, start: dict[str, Tensor], name: str) -> None:
         ) from error
 
 
-def optimizer_of(model: Predictor, settings: dict) -> torch.optim.AdamW:
+def optimizer_of(model: Predictor, settings: Mapping[str, Any]) -> torch.optim.AdamW:
     """Return AdamW with layer-wise rates; biases, norms and position embeddings have no weight decay."""
     groups = parameter_groups(model, settings["weight_decay"], settings["layer_decay"], model.layer_of)
     return adamw(groups, 0.0, settings["betas"])
@@ -256,7 +257,9 @@ def train_epoch(fit: Fit, epoch: int) -> float:
     )
 
 
-def training_view(batch: dict[str, Tensor], model: Predictor, settings: dict, generator: Generator) -> Tensor:
+def training_view(
+    batch: dict[str, Tensor], model: Predictor, settings: Mapping[str, Any], generator: Generator
+) -> Tensor:
     """Return augmented images, or ECGs (batch, 12, samples) cut at random (authors) or at the start (paper)."""
     if isinstance(model, CmrPredictor):
         return augment_cmr(batch["cmr"], settings["cmr_augment"], generator)
