@@ -3,7 +3,7 @@
 import os
 
 import pytest
-from paper_settings import paper_settings
+from paper_settings import paper
 
 from cmr2ecg.cohort.arrivals import write_ledger
 from cmr2ecg.cohort.raw_files import RawFiles, digest
@@ -22,10 +22,10 @@ def study(tmp_path, monkeypatch):
             (tmp_path / kind / f"{eid}_{ending}").write_text("content")
     for name in ("withdrawn", "excluded", "tabular"):
         (tmp_path / f"{name}.csv").write_text("")
-    config = {**paper_settings(), "shards": 4, "cohort": "here"}
     raw = {"ecg": ["ecg"], "cmr": ["cmr"], "tabular": ["tabular.csv"]}
-    config["raw"] = {**config["raw"], **raw, "withdrawn": ["withdrawn.csv"], "excluded": ["excluded.csv"]}
-    return lambda main=True, **changes: RawFiles({**config, **changes}, "results/here", main)
+    raw |= {"withdrawn": ["withdrawn.csv"], "excluded": ["excluded.csv"]}
+    config = {"shards": 4, "cohort": "here", "raw": raw}
+    return lambda main=True, **changes: RawFiles(paper(**config, **changes), "results/here", main)
 
 
 def digests(files: RawFiles) -> dict[tuple[str, int], str]:

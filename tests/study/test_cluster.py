@@ -3,12 +3,10 @@
 import pytest
 
 from cmr2ecg.study.cluster import job_memory_mb, job_minutes
+from cmr2ecg.study.settings.run import Cluster, Need
 
-CLUSTER = {
-    "most_memory_mb": 100_000,
-    "most_minutes": 1000,
-    "fit": {"memory_mb": 4000, "memory_mb_per_1000": 300, "minutes": 30, "minutes_per_1000": 10},
-}
+FIT = Need(memory_mb=4000, memory_mb_per_1000=300, minutes=30, minutes_per_1000=10)
+CLUSTER = Cluster(most_memory_mb=100_000, most_minutes=1000, fit=FIT)
 
 
 @pytest.mark.parametrize("attempt", [1, 2, 3])

@@ -455,13 +455,12 @@ def test_an_ablation_is_one_more_encoder():
         "ablations": {"shuffled": {"shuffle_images": "every_batch"}, "tau": {"finetune": True, "mmcl": {}}}
     }
     config["ablations"]["mask"] = {"mae": {"mask_ratio": 0.5}}  # it trains a masked autoencoder of its own
-    check(config)
-    before = fresh()
+    before, changed = Settings(), check(config)
     for _ in range(2):
-        config = with_ablations(config)
+        changed = with_ablations(changed)
         probed = ["mmcl_shuffled", "mmcl_tau", "mmcl_mask", "mae_mask"]
-        assert config["probe"]["encoders"] == [*before["probe"]["encoders"], *probed]
-        assert config["finetune"]["encoders"] == [*before["finetune"]["encoders"], "mmcl_tau"]
+        assert changed.probe.encoders == (*before.probe.encoders, *probed)
+        assert changed.finetune.encoders == (*before.finetune.encoders, "mmcl_tau")
 
 
 @pytest.mark.parametrize(

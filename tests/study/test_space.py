@@ -6,8 +6,10 @@ import math
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from paper_settings import paper_settings
+from paper_settings import changed
 
+from cmr2ecg.study.settings.study import Settings
+from cmr2ecg.study.settings.sweeps import Sweep
 from cmr2ecg.study.sweep_grid import (
     Rung,
     axes_of,
@@ -21,11 +23,16 @@ from cmr2ecg.study.sweep_grid import (
     shuffled,
     trial_id,
 )
+from cmr2ecg.study.sweep_jobs import sweep_of
 from cmr2ecg.study.targets import PHENOTYPE_GROUPS
 
 
-def section(**changed):
-    return paper_settings()["sweep"] | changed
+def section(**changes) -> Sweep:
+    return changed(Sweep(), **changes)
+
+
+def planned(target="cad", encoder="mmcl", **changes):
+    return planned_trials(section(**changes), encoder, target)
 
 
 def ids(trials):
@@ -33,28 +40,25 @@ def ids(trials):
 
 
 def test_the_papers_grids_have_648_and_270_trials_and_216_without_label_smoothing():
-    assert len(planned_trials(section(), "cad")) == len(set(ids(planned_trials(section(), "cad")))) == 648
-    assert len(planned_trials(section(), "lv")) == 216
-    assert all(
-        "label_smoothing" not in trial for group in PHENOTYPE_GROUPS for trial in planned_trials(section(), group)
-    )
-    tabular = {"strategy": "grid", "seed": 0, **paper_settings()["sweep_tabular"]}
-    assert len(planned_trials(tabular, "cad")) == 5 * 6 * 3 * 3
+    assert len(planned()) == len(set(ids(planned()))) == 648
+    assert len(planned("lv")) == 216
+    assert all("label_smoothing" not in trial for group in PHENOTYPE_GROUPS for trial in planned(group))
+    tabular = sweep_of(Settings(), "tabular", "cad")
+    assert len(tabular.trials) == 5 * 6 * 3 * 3 and len(tabular.packs(0)) == 1
 
 
 def test_a_convolutional_network_has_rates_of_its_own_and_no_layer_decay():
     """3 x 3 x 3 x 3 x 4 trials of a disease: the paper's grid without layer decay, with other rates."""
-    own = section(grid=grid_of(section(), "supervised_cnn"))
-    trials = planned_trials(own, "cad")
+    trials = planned(encoder="supervised_cnn")
     assert len(trials) == 324 and all("layer_decay" not in trial for trial in trials)
-    assert {trial["base_lr"] for trial in trials} == set(section()["overrides"]["supervised_cnn"]["base_lr"])
-    assert grid_of(section(), "mmcl") == section()["grid"]
+    assert {trial["base_lr"] for trial in trials} == set(section().overrides["supervised_cnn"].base_lr)
+    assert grid_of(section(), "mmcl") == dict(section().grid)
 
 
 def test_the_grid_holds_every_combination_once():
-    grid = section()["grid"]
+    grid = dict(section().grid)
     wanted = {tuple(values) for values in itertools.product(*grid.values())}
-    assert {tuple(trial[axis] for axis in grid) for trial in planned_trials(section(), "cad")} == wanted
+    assert {tuple(trial[axis] for axis in grid) for trial in planned()} == wanted
 
 
 def test_a_trials_name_knows_values_only():
@@ -65,17 +69,16 @@ def test_a_trials_name_knows_values_only():
 
 
 def test_a_larger_random_part_holds_the_smaller_one_without_replacement():
-    parts = [planned_trials(section(strategy="random", trials=n), "cad") for n in (5, 40, 648)]
+    parts = [planned(strategy="random", trials=n) for n in (5, 40, 648)]
     assert [len(set(ids(part))) for part in parts] == [5, 40, 648]
     assert parts[0] == parts[1][:5] and parts[1] == parts[2][:40]
-    other = planned_trials(section(strategy="random", trials=40, seed=1), "cad")
+    other = planned(strategy="random", trials=40, seed=1)
     assert ids(other) != ids(parts[1])
 
 
 def test_a_wider_grid_keeps_the_order_of_the_trials_it_had():
-    wider = section()
-    wider["grid"] = wider["grid"] | {"base_lr": [*wider["grid"]["base_lr"], 1e-4]}
-    before, after = ids(planned_trials(section(), "cad")), ids(planned_trials(wider, "cad"))
+    wider = {"base_lr": [*section().grid.base_lr, 1e-4]}
+    before, after = ids(planned()), ids(planned(grid=wider))
     assert [name for name in after if name in set(before)] == before and len(after) == 648 * 5 / 4
 
 

@@ -69,15 +69,14 @@ RESULTS = f"results/{config['cohort']}"
 try:
     for path in workflow.overwrite_configfiles:
         read_config(path)
-    SETTINGS = check(config)
-    check_raw_paths(config["raw"])
-    check_files("init", config["init"])
-    RAW_FILES = RawFiles(config, RESULTS, main=workflow.is_main_process)
+    SETTINGS = with_ablations(check(config))
+    check_raw_paths(dict(SETTINGS.raw))
+    check_files("init", dict(SETTINGS.init))
+    RAW_FILES = RawFiles(SETTINGS, RESULTS, main=workflow.is_main_process)
     # Raw files that cannot be listed end the run here, before anything is written.
     SHARDS = RAW_FILES.ledger.numbers()
 except InputError as error:
     raise WorkflowError(str(error)) from None
-config.update(with_ablations(config))
 
 SIMULATED = RAW_FILES.simulated
 # Rules name these files in functions: Snakemake's report shows a rule's inputs as they stand there.
@@ -85,19 +84,19 @@ RAW = RAW_FILES.places
 WITH_CMR = RAW_FILES.with_cmr
 # ECGs without an image, for the pre-trainings on ECGs alone: cleaned in shards of their own, so that those of the pairs
 # stay as they are with and without them.
-WITH_UNPAIRED = config["index_cohort"]["unpaired_ecgs"]
+WITH_UNPAIRED = SETTINGS.index_cohort.unpaired_ecgs
 UNPAIRED_ECGS = ["<results>/assemble_dataset/unpaired.h5"] if WITH_UNPAIRED else []
 UNPAIRED_AUDIT = ["<results>/audit_leakage/unpaired.json"] if WITH_UNPAIRED else []
 AND_UNPAIRED = " --unpaired {input.unpaired:q}" if WITH_UNPAIRED else ""
 
-GPU = int(uses_gpu(config["device"]))
-PRETRAININGS = pretraining_jobs.pretrainings(config)
-FINETUNINGS = fit_jobs.finetune_jobs(config, bool(GPU))
-PROBES = fit_jobs.probe_jobs(config)
-SWEPT = sweep_jobs.swept(config)
+GPU = int(uses_gpu(SETTINGS.device))
+PRETRAININGS = pretraining_jobs.pretrainings(SETTINGS)
+FINETUNINGS = fit_jobs.finetune_jobs(SETTINGS, bool(GPU))
+PROBES = fit_jobs.probe_jobs(SETTINGS)
+SWEPT = sweep_jobs.swept(SETTINGS)
 
 ENVIRONMENT = "../../envs/environment.yaml"
-THREADS = config["threads"]
+THREADS = SETTINGS.threads
 # Several processes share one training, one for each GPU of the job; a change of their number alone reruns nothing.
 # Without "--" torchrun would take the step's --log for one of its own options.
 LAUNCH = (
@@ -110,7 +109,7 @@ CODE = "code "  # before the digest: it is found by it among recorded parameters
 @lru_cache
 def sweep_of(encoder, target):
     """Return one sweep; a whole grid of it takes long to order."""
-    return sweep_jobs.sweep_of(config, encoder, target)
+    return sweep_jobs.sweep_of(SETTINGS, encoder, target)
 
 
 def code(step, *also, rule=None):
@@ -121,7 +120,7 @@ def code(step, *also, rule=None):
     """
 
     def parameter(wildcards):
-        frozen = step in config["frozen"] and recorded_code(rule or step, wildcards)
+        frozen = step in SETTINGS.frozen and recorded_code(rule or step, wildcards)
         names = (name.format(**wildcards) for name in also)
         return frozen or code_of(f"cmr2ecg.steps.{step}", *names)
 
@@ -142,8 +141,8 @@ def recorded_code(rule, wildcards):
 
 
 def settings(section):
-    """Return one section of the config as JSON, so that a step reruns when its own settings change and only then."""
-    return sections.as_json(sections.without_plans(config[section]))
+    """Return one section as JSON, so that a step reruns when its own settings change and only then."""
+    return sections.as_json(sections.without_plans(getattr(SETTINGS, section)))
 
 
 def optional(name):
@@ -182,18 +181,18 @@ def needs(kind, parts=1, fits=1, unpaired=False, **memory):
 
     def mem_mb(wildcards, attempt):
         subjects = subjects_expected(unpaired) / parts
-        return job_memory_mb(config["cluster"], kind, subjects, attempt, **memory)
+        return job_memory_mb(SETTINGS.cluster, kind, subjects, attempt, **memory)
 
     def runtime(wildcards, attempt):
         subjects = subjects_expected(unpaired) / parts
-        return job_minutes(config["cluster"], kind, subjects, attempt, fits)
+        return job_minutes(SETTINGS.cluster, kind, subjects, attempt, fits)
 
     return {"mem_mb": mem_mb, "runtime": runtime}
 
 
 def training_needs(kind, gpus=GPU, fits=1, processes=1, unpaired=False):
     """Return what a training's job needs; data_mb is how much data it holds, however much memory it was given."""
-    held = config["memory_mb"]
+    held = SETTINGS.memory_mb
     # One task on one node starts all processes of a job; SLURM itself would start one for each GPU.
     placed = {"nodes": 1, "tasks_per_gpu": 0} if gpus else {}
     return {
@@ -207,5 +206,5 @@ def training_needs(kind, gpus=GPU, fits=1, processes=1, unpaired=False):
 
 def pretraining_needs(unpaired=False):
     """Return what a pre-training's job needs."""
-    count = config["processes"]["pretrain"]
+    count = SETTINGS.processes.pretrain
     return training_needs("pretrain", gpus=count * GPU, processes=count, unpaired=unpaired)

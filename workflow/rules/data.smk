@@ -12,7 +12,7 @@ rule simulate_cohort:
         "<results>/logs/simulate_cohort.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["simulate_cohort"]
+    threads: THREADS.simulate_cohort
     resources:
         **needs("cohort"),
     params:
@@ -41,13 +41,13 @@ rule index_shard:
         shard=r"\d+",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("shard", len(SHARDS)),
     params:
         code=code("index_shard"),
         settings=settings("index_cohort"),
-        shards=config["shards"],
+        shards=SETTINGS.shards,
         ledger=RAW_FILES.ledger_file,
         raw=RAW_FILES.options_file,
         files=lambda wildcards: RAW_FILES.names_digest(wildcards.shard),
@@ -70,7 +70,7 @@ rule index_cohort:
         "<results>/logs/index_cohort.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -94,7 +94,7 @@ rule clean_ecg:
         shard=rf"\d+({re.escape(UNPAIRED)})?",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("shard", len(SHARDS), unpaired=WITH_UNPAIRED),
     params:
@@ -118,7 +118,7 @@ rule crop_cmr:
         "<results>/logs/crop_cmr/{shard}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("shard", len(SHARDS)),
     params:
@@ -146,7 +146,7 @@ rule read_tabular:
         "<results>/logs/read_tabular.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -179,7 +179,7 @@ rule assemble_dataset:
         "<results>/logs/assemble_dataset.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -207,7 +207,7 @@ rule split_subjects:
         "<results>/logs/split_subjects.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -233,12 +233,12 @@ rule balance_subset:
     priority: 100
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("balance_subset"),
-        settings=lambda wildcards: sections.balance_settings(config, int(wildcards.fraction)),
+        settings=lambda wildcards: sections.balance_settings(SETTINGS, int(wildcards.fraction)),
     shell:
         "python -m cmr2ecg.steps.balance_subset --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --split {input.split:q} --values {input.values:q}"
@@ -260,7 +260,7 @@ rule audit_leakage:
         "<results>/logs/audit_leakage.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -284,7 +284,7 @@ rule audit_subsets:
     input:
         split=SPLIT,
         values=lambda wildcards: fit_jobs.values_file(wildcards.target),
-        subsets=lambda wildcards: fit_jobs.all_subsets(config, wildcards.target),
+        subsets=lambda wildcards: fit_jobs.all_subsets(SETTINGS, wildcards.target),
     output:
         "<results>/audit_subsets/{target}.json",
     log:
@@ -292,7 +292,7 @@ rule audit_subsets:
     priority: 100
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:

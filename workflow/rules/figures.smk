@@ -2,16 +2,16 @@
 
 from cmr2ecg.study.named_subjects import version_of
 
-MEASURED = figure_jobs.measured(config)
+MEASURED = figure_jobs.measured(SETTINGS)
 HEATMAP = ["<results>/score_heatmap/heatmap.csv"] if MEASURED and (SIMULATED or RAW["segmentations"]) else []
 # The subjects of make_figure.eids go to the job through a file, and reports show its version (hooks.smk writes it).
 NAMED = f"{RESULTS}/index_shard/named_subjects.json"
-NAMED_EIDS = config["make_figure"]["eids"]
+NAMED_EIDS = SETTINGS.make_figure.eids
 NAMED_VERSION = version_of(NAMED, NAMED_EIDS) if NAMED_EIDS else ""
 
 
 def figure(wildcards):
-    return figure_jobs.figure(config, wildcards.figure, SHARDS, RAW_FILES.options_file)
+    return figure_jobs.figure(SETTINGS, wildcards.figure, SHARDS, RAW_FILES.options_file)
 
 
 def named_option(wildcards):
@@ -29,7 +29,7 @@ rule make_figure:
             "<results>/make_figure/{figure}.png",
             caption="../report/figure.rst",
             category=lambda wildcards: report_pages.figure_category(
-                wildcards.figure, config["make_figure"]["quality_figures"]
+                wildcards.figure, SETTINGS.make_figure.quality_figures
             ),
             labels=lambda wildcards: report_pages.figure_label(wildcards.figure),
         ),
@@ -38,12 +38,12 @@ rule make_figure:
         "<results>/logs/make_figure/{figure}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
         code=code("make_figure", "cmr2ecg.report.figures.{figure}"),
-        settings=lambda wildcards: figure(wildcards).told(config),
+        settings=lambda wildcards: figure(wildcards).told(SETTINGS),
         inputs=named_files(lambda wildcards: figure(wildcards).inputs),
         named=named_option,
         version=lambda wildcards: NAMED_VERSION if named_option(wildcards) else "",
@@ -67,12 +67,12 @@ rule score_heatmap:
         "<results>/logs/score_heatmap.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["pretrain"]
+    threads: THREADS.pretrain
     resources:
         **training_needs("fit"),
     params:
         code=code("score_heatmap"),
-        settings=figure_jobs.heatmap_settings(config),
+        settings=figure_jobs.heatmap_settings(SETTINGS),
         models=named_files(MEASURED),
         truth=optional("truth"),
         raw=RAW_FILES.options_file,

@@ -14,7 +14,7 @@ def subsets(job):
 
 
 def choices(job):
-    return lambda wildcards: sweep_jobs.choices(config, job.encoder, job.named(dict(wildcards)))
+    return lambda wildcards: sweep_jobs.choices(SETTINGS, job.encoder, job.named(dict(wildcards)))
 
 
 def small_fits(job):
@@ -50,7 +50,7 @@ for job in FINETUNINGS:
             small_fits(job)
         conda:
             ENVIRONMENT
-        threads: THREADS["finetune"]
+        threads: THREADS.finetune
         resources:
             **training_needs("fit", fits=len(job.in_job)),
         params:
@@ -93,7 +93,7 @@ for job in PROBES:
             job.log,
         conda:
             ENVIRONMENT
-        threads: THREADS["finetune"]
+        threads: THREADS.finetune
         resources:
             **training_needs("fit", fits=len(job.fits)),
         params:
@@ -120,7 +120,7 @@ rule train_tabular:
         values=lambda wildcards: fit_jobs.values_file(wildcards.target),
         subset=lambda wildcards: fit_jobs.subset_files([fit_of(wildcards)]),
         audit=AUDIT,
-        selected=lambda wildcards: sweep_jobs.choices(config, "tabular", [fit_of(wildcards)]),
+        selected=lambda wildcards: sweep_jobs.choices(SETTINGS, "tabular", [fit_of(wildcards)]),
     output:
         predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
         metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
@@ -129,12 +129,12 @@ rule train_tabular:
         "<results>/logs/train_tabular/{target}/{fraction}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("train_tabular"),
-        settings=fit_jobs.tabular_settings(config),
+        settings=fit_jobs.tabular_settings(SETTINGS),
         folder=subpath(output.result, parent=True),
         subset=optional("subset"),
         selected=optional("selected"),

@@ -2,7 +2,7 @@
 
 
 PRETRAIN_FIRST = 50  # most fine-tunings wait for these, so they go before those that wait for nothing
-MMCL_RATES = [f"{rate:g}" for rate in config["pretrain"]["mmcl"]["base_lrs"]]
+MMCL_RATES = [f"{rate:g}" for rate in SETTINGS.pretrain.mmcl.base_lrs]
 
 
 rule pretrain_mae:
@@ -24,7 +24,7 @@ rule pretrain_mae:
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: THREADS["pretrain"]
+    threads: THREADS.pretrain
     resources:
         **pretraining_needs(unpaired=WITH_UNPAIRED),
     params:
@@ -55,7 +55,7 @@ rule pretrain_contrastive:
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: THREADS["pretrain"]
+    threads: THREADS.pretrain
     resources:
         **pretraining_needs(unpaired=WITH_UNPAIRED),
     params:
@@ -87,7 +87,7 @@ rule pretrain_cmr:
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: THREADS["pretrain"]
+    threads: THREADS.pretrain
     resources:
         **pretraining_needs(),
     params:
@@ -124,7 +124,7 @@ rule pretrain_mmcl:
     priority: PRETRAIN_FIRST
     conda:
         ENVIRONMENT
-    threads: THREADS["pretrain"]
+    threads: THREADS.pretrain
     resources:
         **pretraining_needs(),
     params:
@@ -154,7 +154,7 @@ rule select_mmcl:
         name="|".join(PRETRAININGS.mmcl),
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
@@ -169,7 +169,7 @@ rule select_mmcl:
 rule import_weights:
     """Take an encoder's weights from a file of elsewhere in place of a pre-training here."""
     input:
-        weights=lambda wildcards: config["init"][wildcards.name],
+        weights=lambda wildcards: getattr(SETTINGS.init, wildcards.name),
     output:
         encoder="<results>/import_weights/{name}/encoder.safetensors",
         result="<results>/import_weights/{name}/result.json",
@@ -179,12 +179,12 @@ rule import_weights:
         name="|".join(PRETRAININGS.imported) or "none",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("import_weights"),
-        settings=lambda wildcards: pretraining_jobs.import_settings(config, wildcards.name),
+        settings=lambda wildcards: pretraining_jobs.import_settings(SETTINGS, wildcards.name),
         folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.import_weights --settings {params.settings:q} --threads {threads} --log {log:q}"

@@ -2,7 +2,7 @@
 
 
 def released(encoder, name):
-    return fit_files("finetune", encoder, fit_jobs.released_fits(config, encoder), name)
+    return fit_files("finetune", encoder, fit_jobs.released_fits(SETTINGS, encoder), name)
 
 
 rule release:
@@ -21,7 +21,7 @@ rule release:
         "<results>/release/{encoder}/model.safetensors",
         "<results>/release/{encoder}/config.json",
         "<results>/release/{encoder}/README.md",
-        "<results>/release/{encoder}/model.onnx" if config["release"]["onnx"] else [],
+        "<results>/release/{encoder}/model.onnx" if SETTINGS.release.onnx else [],
         sums="<results>/release/{encoder}/SHA256SUMS",  # beside embedding.onnx, of a pre-trained encoder
     log:
         "<results>/logs/release/{encoder}.log",
@@ -29,15 +29,15 @@ rule release:
         encoder="[a-z0-9_]+",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
         code=code("release"),
-        settings=sections.release_settings(config),
+        settings=sections.release_settings(SETTINGS),
         folder=subpath(output.sums, parent=True),
         fits=lambda wildcards, input: [os.path.dirname(path) for path in input.fits],
-        cohort=config["cohort"],
+        cohort=SETTINGS.cohort,
         synthetic="--synthetic" if SIMULATED else "",
         weights=optional("weights"),
     shell:

@@ -3,20 +3,20 @@
 FITS = [
     *fit_jobs.folders("finetune", FINETUNINGS),
     *fit_jobs.folders("probe", PROBES),
-    *(f"<results>/train_tabular/{fit}" for fit in fit_jobs.fits_of(config, "train_tabular")),
+    *(f"<results>/train_tabular/{fit}" for fit in fit_jobs.fits_of(SETTINGS, SETTINGS.train_tabular.targets)),
 ]
 TRAININGS = [
-    *PRETRAININGS.folders(config["finetune"]["encoders"] + config["probe"]["encoders"]),
+    *PRETRAININGS.folders(SETTINGS.finetune.encoders + SETTINGS.probe.encoders),
     *FITS,
 ]
 TABLES = expand(
     "<results>/make_table/table_{table}.csv",
-    table=config["make_table"]["tables"] + config["make_table"]["supplements"],
+    table=SETTINGS.make_table.tables + SETTINGS.make_table.supplements,
 )
 FIGURES = expand(
     "<results>/make_figure/{figure}.png",
     figure=figure_jobs.figures(
-        config,
+        SETTINGS,
         [
             *fit_jobs.folders("finetune", FINETUNINGS),
             *fit_jobs.folders("probe", PROBES),
@@ -25,8 +25,8 @@ FIGURES = expand(
 )
 RELEASES = [
     f"<results>/release/{encoder}/SHA256SUMS"
-    for encoder in config["release"]["encoders"]
-    if fit_jobs.released_fits(config, encoder)
+    for encoder in SETTINGS.release.encoders
+    if fit_jobs.released_fits(SETTINGS, encoder)
 ]
 STUDY = [
     *TABLES,
@@ -58,7 +58,7 @@ rule evaluate:
         "<results>/logs/evaluate.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -91,12 +91,12 @@ rule make_table:
         "<results>/logs/make_table/table_{table}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("make_table"),
-        cohort=config["cohort"],
+        cohort=SETTINGS.cohort,
         folder=subpath(input.metrics, parent=True),
         heatmap=optional("heatmap"),
     shell:
@@ -123,13 +123,13 @@ rule trace_numbers:
         "<results>/logs/trace_numbers.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
         code=code("trace_numbers"),
         settings=settings("evaluate"),
-        cohort=config["cohort"],
+        cohort=SETTINGS.cohort,
         heatmap=optional("heatmap"),
     shell:
         "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
@@ -155,12 +155,12 @@ rule describe_run:
         "<results>/logs/describe_run.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("describe_run"),
-        settings=sections.shareable(config),
+        settings=sections.shareable(SETTINGS, config),
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --results {input.results:q} --untrained {input.untrained:q} --html {output.html:q} --csv {output.csv:q}"
@@ -181,12 +181,12 @@ rule track:
         "<results>/logs/track.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
         code=code("track"),
-        cohort=config["cohort"],
+        cohort=SETTINGS.cohort,
         database=DATABASE,
         artifacts=f"{RESULTS}/mlartifacts",
     shell:
@@ -207,7 +207,7 @@ rule audit_withdrawn:
         "<results>/logs/audit_withdrawn.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:

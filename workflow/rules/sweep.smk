@@ -28,7 +28,7 @@ rule hide_test:
         "<results>/logs/hide_test.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("cohort"),
     params:
@@ -57,16 +57,16 @@ rule sweep:
     log:
         "<results>/logs/sweep/{encoder}/{target}/rung_{rung}_pack_{pack}.log",
     wildcard_constraints:
-        encoder="|".join(config["finetune"]["encoders"]),
+        encoder="|".join(SETTINGS.finetune.encoders),
     conda:
         ENVIRONMENT
-    threads: THREADS["finetune"]
+    threads: THREADS.finetune
     resources:
-        **training_needs("fit", fits=sweep_jobs.fits_per_job(config)),
+        **training_needs("fit", fits=sweep_jobs.fits_per_job(SETTINGS)),
     params:
         code=code("sweep"),
         settings=lambda wildcards: sweep_jobs.sweep_settings(
-            config, sweep(wildcards), int(wildcards.rung), int(wildcards.pack)
+            SETTINGS, sweep(wildcards), int(wildcards.rung), int(wildcards.pack)
         ),
         finished=f"{RESULTS}/sweep/{{encoder}}/{{target}}/finished",
         subsets=f"{RESULTS}/balance_subset",
@@ -95,12 +95,12 @@ rule sweep_tabular:
         "<results>/logs/sweep_tabular/{target}.log",
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("sweep_tabular"),
-        settings=lambda wildcards: sweep_jobs.sweep_tabular_settings(config, wildcards.target),
+        settings=lambda wildcards: sweep_jobs.sweep_tabular_settings(SETTINGS, wildcards.target),
         subset=optional("subset"),
         finished=f"{RESULTS}/sweep/tabular/{{target}}/finished",
     shell:
@@ -122,16 +122,16 @@ rule select:
     log:
         "<results>/logs/select/{encoder}_{target}.log",
     wildcard_constraints:
-        encoder="|".join([*config["finetune"]["encoders"], "tabular"]),
+        encoder="|".join([*SETTINGS.finetune.encoders, "tabular"]),
         target="|".join(sorted({target for _, target in SWEPT})),
     conda:
         ENVIRONMENT
-    threads: THREADS["data"]
+    threads: THREADS.data
     resources:
         **needs("small"),
     params:
         code=code("select"),
-        settings=lambda wildcards: sweep_jobs.select_settings(config, sweep(wildcards)),
+        settings=lambda wildcards: sweep_jobs.select_settings(SETTINGS, sweep(wildcards)),
         folder=subpath(output.result, parent=True),
     shell:
         "python -m cmr2ecg.steps.select --settings {params.settings:q} --threads {threads} --log {log:q}"

@@ -1,6 +1,6 @@
 """The raw files of a study by shard, as Snakemake sees them when a run starts, and digests that tell what has changed.
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Nothing heavy is imported: Snakemake reads this at each start.
 """
 
 import hashlib
@@ -8,7 +8,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, first_ledger, read_ledger
 from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, Listed, list_files
@@ -16,6 +15,8 @@ from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
 from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
 from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
 from cmr2ecg.study.files import UNPAIRED
+from cmr2ecg.study.settings.run import Raw
+from cmr2ecg.study.settings.study import Settings
 
 LOST = "Nothing was changed; if they are to be left out, set accept_lost_files: true for one run."
 Visit = tuple[int, int | None]  # eid, instance; None: any
@@ -25,7 +26,7 @@ class RawFiles:
     """Who has which raw files, and in which shard each lies.
 
     Args:
-        config: all settings.
+        settings: of the study.
         results: results/COHORT.
         main: whether this is the process that the user started. A job on a node takes the ledger that was written when
             the run started, so that all jobs agree.
@@ -34,11 +35,11 @@ class RawFiles:
         InputError: if a withdrawal list or a list of excluded subjects cannot be read.
     """
 
-    def __init__(self, config: Mapping[str, Any], results: str, main: bool) -> None:
-        self.config, self.results, self.main = config, results, main
-        self.simulated = config["simulate_cohort"]["enabled"]
-        self.places = simulated_places(results, config["raw"]) if self.simulated else config["raw"]
-        self.with_cmr = "cmr" in config["index_cohort"]["modalities"]
+    def __init__(self, settings: Settings, results: str, main: bool) -> None:
+        self.settings, self.results, self.main = settings, results, main
+        self.simulated = settings.simulate_cohort.enabled
+        self.places = simulated_places(results, settings.raw) if self.simulated else _lists(settings.raw)
+        self.with_cmr = "cmr" in settings.index_cohort.modalities
         # Who is in which shard, and where index_shard looks for raw files; written when a run starts.
         self.ledger_file, self.options_file = (f"{results}/index_shard/{name}" for name in ("shards.csv", "raw.txt"))
         # Of a synthetic cohort index_shard reads who has withdrawn, since the list is yet to be written.
@@ -75,15 +76,15 @@ class RawFiles:
         Until a first index is finished nobody is late: a first try with a wrong folder must not send everyone to
         further shards.
         """
-        known = read_ledger(self.ledger_file, self.config["shards"])
+        known = read_ledger(self.ledger_file, self.settings.shards)
         if known is not None and not self.main:
             return known
         kinds = {kind: {eid for eid, _ in files if eid not in self.gone} for kind, files in self.listed.items()}
         eids = set().union(*kinds.values())
         if known is None or not os.path.exists(f"{self.results}/index_cohort/visits.parquet"):
-            return first_ledger(eids, self.config["shards"], complete=not self.simulated).with_files(kinds)
+            return first_ledger(eids, self.settings.shards, complete=not self.simulated).with_files(kinds)
         known = known.without(self.gone)
-        for kind in () if self.simulated or self.config["accept_lost_files"] else kinds:
+        for kind in () if self.simulated or self.settings.accept_lost_files else kinds:
             if self.places[kind]:
                 check_files_remain(known, kind, kinds[kind], LOST)
         return known.with_arrivals(eids).with_files(kinds)
@@ -108,13 +109,13 @@ class RawFiles:
 
         unpaired: with those who have an ECG alone.
         """
-        simulated = self.config["simulate_cohort"]
+        simulated = self.settings.simulate_cohort
         if self.simulated:
-            return simulated["subjects"] + unpaired * simulated["ecg_only"]
+            return simulated.subjects + unpaired * simulated.ecg_only
         if not self.main:
             return 0
         ecg, cmr = (sum(map(len, self.by_shard[kind].values())) for kind in ("ecg", "cmr"))
-        if self.config["index_cohort"]["unpaired_ecgs"]:
+        if self.settings.index_cohort.unpaired_ecgs:
             return ecg if unpaired else min(ecg, cmr)
         return (ecg + cmr) / (1 + self.with_cmr)
 
@@ -161,7 +162,11 @@ class RawFiles:
         return [f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file]
 
 
-def simulated_places(results: str, raw: Mapping[str, list[str]]) -> dict[str, list[str]]:
+def _lists(raw: Raw) -> dict[str, list[str]]:
+    return {kind: [*paths] for kind, paths in raw}
+
+
+def simulated_places(results: str, raw: Raw) -> dict[str, list[str]]:
     """Return where simulate_cohort writes what the section `raw` names of a download."""
     folder = f"{results}/simulate_cohort"
     return {
@@ -169,7 +174,7 @@ def simulated_places(results: str, raw: Mapping[str, list[str]]) -> dict[str, li
         "cmr": [f"{folder}/raw/cmr"],
         "tabular": [f"{folder}/tabular.csv"],
         "withdrawn": [f"{folder}/withdrawn.csv"],
-        "excluded": raw["excluded"],
+        "excluded": [*raw.excluded],
         "segmentations": [],
         "boxes": [],
     }

@@ -22,6 +22,7 @@ from cmr2ecg.plan.measure import Line, Rates
 from cmr2ecg.plan.sizes import FLOAT, RESUMED_COPIES, Sizes, features_of, fields_of
 from cmr2ecg.runtime.imports import reached_files
 from cmr2ecg.study.encoders import network_of
+from cmr2ecg.study.settings.cohort import BalanceSubset
 from cmr2ecg.study.targets import fractions_of, is_regression
 
 SCATTER, ROUGH = 1.25, 2.0
@@ -295,7 +296,7 @@ class Estimate:
 
     def _fit_count(self, each: Callable[[str], int] = lambda target: 1) -> int:
         """Return the number of fits of all models, each counted as often as `each` says of its target."""
-        subsets = self.config["balance_subset"]
+        subsets = BalanceSubset.model_validate(self.config["balance_subset"])
         targets = self.config["finetune"]["targets"]
         return self._models() * sum(each(target) * len(fractions_of(target, subsets)) for target in targets)
 

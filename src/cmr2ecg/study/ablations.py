@@ -1,29 +1,39 @@
 """Ablations: MMCL with one thing changed, each an encoder of its own. Light, since Snakemake reads it at each start."""
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # figures read `varied` from here and need no settings
+    from cmr2ecg.study.settings.fitting import Finetune, Probe
+    from cmr2ecg.study.settings.pretraining import Ablation
+    from cmr2ecg.study.settings.study import Settings
 
 # Settings whose effect figure `ablations` shows, as they are in an ablation
 VARIED = (("pairs",), ("mae", "mask_ratio"), ("mmcl", "temperature"), ("mmcl", "image_weight"))
 
 
-def ablations_of(config: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+def ablations_of(settings: "Settings") -> "dict[str, Ablation]":
     """Return what each ablation changes, by the name of its encoder: mmcl_NAME."""
-    return {f"mmcl_{name}": changes for name, changes in config["ablations"].items()}
+    return {f"mmcl_{name}": changes for name, changes in settings.ablations.items()}
 
 
-def with_ablations(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a config in which the encoders of ablations are probed and, where they say so, fine-tuned.
+def with_ablations(settings: "Settings") -> "Settings":
+    """Return settings in which the encoders of ablations are probed and, where they say so, fine-tuned.
 
     A masked autoencoder that an ablation trains for itself is one too, mae_NAME. A second call changes nothing more.
     """
-    sections = {section: {**config[section]} for section in ("probe", "finetune")}
-    for name, changes in ablations_of(config).items():
-        added = [name, own_mae(name)] if "mae" in changes else [name]
-        for section in ("probe", *["finetune"] * changes.get("finetune", False)):
-            known = sections[section]["encoders"]
-            sections[section]["encoders"] = [*known, *(encoder for encoder in added if encoder not in known)]
-    return {**config, **sections}
+    for name, changes in ablations_of(settings).items():
+        added = [name] if changes.mae is None else [name, own_mae(name)]
+        changed: dict[str, object] = {"probe": _with_encoders(settings.probe, added)}
+        if changes.finetune:
+            changed["finetune"] = _with_encoders(settings.finetune, added)
+        settings = settings.model_copy(update=changed)
+    return settings
+
+
+def _with_encoders(section: "Finetune | Probe", added: Sequence[str]) -> "Finetune | Probe":
+    new = [encoder for encoder in added if encoder not in section.encoders]
+    return section.model_copy(update={"encoders": (*section.encoders, *new)})
 
 
 def own_mae(name: str) -> str:

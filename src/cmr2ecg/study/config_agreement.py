@@ -141,7 +141,7 @@ def _sweep(settings: Settings) -> Iterator[str]:
     if sweep.strategy == "random" and sweep.trials is None:
         yield "sweep.trials is null; random wants the number of trials, the whole grid is strategy: grid"
     for encoder in sweep.encoders:
-        grid = grid_of(sweep.model_dump(), encoder)
+        grid = grid_of(sweep, encoder)
         for target in sweep.targets:
             size = math.prod(len(values) for values in axes_of(grid, target).values())
             if not axes_of(grid, target):
@@ -160,7 +160,7 @@ def _sweep(settings: Settings) -> Iterator[str]:
 def _tabular_sweep(settings: Settings) -> Iterator[str]:
     sweep = settings.sweep_tabular
     yield from _unused("sweep_tabular.targets", sweep.targets, "train_tabular.targets", settings.train_tabular.targets)
-    if sweep.targets and not axes_of(sweep.grid.model_dump(), sweep.targets[0]):
+    if sweep.targets and not axes_of(dict(sweep.grid), sweep.targets[0]):
         yield (
             "sweep_tabular.grid is empty; give one axis its values, "
             "or switch the sweep off with sweep_tabular.targets: []"

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 from cmr2ecg.study.ablations import ablations_of, own_mae
 from cmr2ecg.study.encoders import network_of
-from cmr2ecg.study.sections import Config, as_json, runs_of, training_settings, without_plans
+from cmr2ecg.study.sections import as_json, runs_of, training_settings, without_plans
+from cmr2ecg.study.settings.fitting import Finetune, FitChanges
+from cmr2ecg.study.settings.study import Settings
 from cmr2ecg.study.targets import WHOLE, fractions_of, is_regression, on_subset
 
 ONE_FIT = ("{target}/{fraction}",)  # of a job: named by its wildcards
@@ -36,81 +38,89 @@ class FitJob:
         return [fit.format(**wildcards) for fit in self.in_job]
 
 
-def finetune_jobs(config: Config, gpu: bool) -> list[FitJob]:
+def finetune_jobs(settings: Settings, gpu: bool) -> list[FitJob]:
     """Return the fine-tunings of every encoder that has any.
 
     On GPUs there is no group: all its fits would start on the first GPU; finetune.job: encoder packs them there.
     """
-    section, released = config["finetune"], config["release"]["encoders"]
+    alone = settings.finetune.job == "fit"
     jobs = []
-    for encoder in section["encoders"]:
-        fits = encoder_fits(config, encoder)
-        alone = section["job"] == "fit"
+    for encoder in settings.finetune.encoders:
+        fits = encoder_fits(settings, encoder)
         in_job = ONE_FIT if alone else fits
         group = f"small_fits_{encoder}" if alone and not gpu else None
         log = f"<results>/logs/finetune/{'/'.join([encoder, *ONE_FIT * alone])}.log"
-        settings = fit_settings(config, "finetune", encoder)
         if fits:
-            jobs.append(FitJob(encoder, fits, in_job, log, settings, group, encoder in released))
+            released = encoder in settings.release.encoders
+            jobs.append(FitJob(encoder, fits, in_job, log, finetune_settings(settings, encoder), group, released))
     return jobs
 
 
-def probe_jobs(config: Config) -> list[FitJob]:
+def probe_jobs(settings: Settings) -> list[FitJob]:
     """Return the probes of every encoder, all in one job."""
-    fits = fits_of(config, "probe")
+    fits = fits_of(settings, settings.probe.targets)
     return [
-        FitJob(encoder, fits, fits, f"<results>/logs/probe/{encoder}.log", fit_settings(config, "probe", encoder))
-        for encoder in config["probe"]["encoders"]
+        FitJob(encoder, fits, fits, f"<results>/logs/probe/{encoder}.log", probe_settings(settings, encoder))
+        for encoder in settings.probe.encoders
     ]
 
 
-def fits_of(config: Config, section: str) -> tuple[str, ...]:
-    """Return a section's targets at the fractions of diseases, or of groups of phenotypes."""
+def fits_of(settings: Settings, targets: Iterable[str]) -> tuple[str, ...]:
+    """Return targets at the fractions of diseases, or of groups of phenotypes."""
     return tuple(
-        f"{target}/{fraction}"
-        for target in config[section]["targets"]
-        for fraction in fractions_of(target, config["balance_subset"])
+        f"{target}/{fraction}" for target in targets for fraction in fractions_of(target, settings.balance_subset)
     )
 
 
-def encoder_fits(config: Config, encoder: str) -> tuple[str, ...]:
+def encoder_fits(settings: Settings, encoder: str) -> tuple[str, ...]:
     """Return the fine-tunings of an encoder; finetune.limits leaves some out."""
-    limits = config["finetune"]["limits"]
-    limits = limits.get(encoder, limits.get(like(config, encoder), {}))
+    limits = settings.finetune.limits
+    own = limits.get(encoder, limits.get(like(settings, encoder)))
+    given = own.model_dump() if own else {}
     return tuple(
         fit
-        for fit in fits_of(config, "finetune")
-        if target_of(fit) in limits.get("targets", [target_of(fit)])
-        and fraction_of(fit) in limits.get("fractions", [fraction_of(fit)])
+        for fit in fits_of(settings, settings.finetune.targets)
+        if target_of(fit) in given.get("targets", [target_of(fit)])
+        and fraction_of(fit) in given.get("fractions", [fraction_of(fit)])
     )
 
 
-def released_fits(config: Config, encoder: str) -> list[str]:
+def released_fits(settings: Settings, encoder: str) -> list[str]:
     """Return the fits that an encoder's release is made of: those on whole training sets."""
-    return [fit for fit in encoder_fits(config, encoder) if fraction_of(fit) == WHOLE]
+    return [fit for fit in encoder_fits(settings, encoder) if fraction_of(fit) == WHOLE]
 
 
-def like(config: Config, encoder: str) -> str:
+def like(settings: Settings, encoder: str) -> str:
     """Return the encoder whose settings of fitting an encoder takes: an ablation takes those of what it changes."""
-    ablations = ablations_of(config)
+    ablations = ablations_of(settings)
     if encoder in ablations:
         return "mmcl"
     return "mae" if encoder in map(own_mae, ablations) else encoder
 
 
-def fit_settings(config: Config, section: str, encoder: str) -> str:
-    """Return the settings of a section for one encoder, its overrides applied."""
-    method = without_plans(config[section])
-    overrides = config[section].get("overrides", {}).get(like(config, encoder), {})
-    settings = training_settings(config, {**method, **overrides}, network_of(encoder))
+def finetuning_of(settings: Settings, encoder: str) -> Finetune:
+    """Return the settings of fine-tuning one encoder, its overrides applied."""
+    overrides: Mapping[str, FitChanges] = {str(name): changes for name, changes in settings.finetune.overrides.items()}
+    return settings.finetune.changed(overrides.get(like(settings, encoder)))
+
+
+def finetune_settings(settings: Settings, encoder: str) -> str:
+    """Return the settings of fine-tuning one encoder as JSON."""
+    method = without_plans(finetuning_of(settings, encoder))
+    return as_json({**training_settings(settings, method, network_of(encoder)), **runs_of(settings)})
+
+
+def probe_settings(settings: Settings, encoder: str) -> str:
+    """Return the settings of probing one encoder as JSON."""
+    told = training_settings(settings, without_plans(settings.probe), network_of(encoder))
     if encoder == "ecg_beats":
-        settings["sampling_rate_hz"] = config["clean_ecg"]["sampling_rate_hz"]
-    return as_json({**settings, **runs_of(config)})
+        told["sampling_rate_hz"] = settings.clean_ecg.sampling_rate_hz
+    return as_json({**told, **runs_of(settings)})
 
 
-def tabular_settings(config: Config) -> str:
+def tabular_settings(settings: Settings) -> str:
     """Return the settings of the tabular baseline."""
-    return as_json({"method": without_plans(config["train_tabular"]), **runs_of(config)})
+    return as_json({"method": without_plans(settings.train_tabular), **runs_of(settings)})
 
 
 def values_file(target: str) -> str:
@@ -127,9 +137,9 @@ def subset_files(fits: Iterable[str]) -> list[str]:
     ]
 
 
-def all_subsets(config: Config, target: str) -> list[str]:
+def all_subsets(settings: Settings, target: str) -> list[str]:
     """Return every subset of a target."""
-    return subset_files(f"{target}/{fraction}" for fraction in fractions_of(target, config["balance_subset"]))
+    return subset_files(fits_of(settings, [target]))
 
 
 def subset_targets(fits: Iterable[str]) -> list[str]:

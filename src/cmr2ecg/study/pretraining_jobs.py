@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 
 from cmr2ecg.study.ablations import ablations_of, own_mae
 from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.files import network_file
-from cmr2ecg.study.sections import Config, as_json, training_settings
+from cmr2ecg.study.sections import as_json, training_settings
+from cmr2ecg.study.settings.pretraining import Ablation
+from cmr2ecg.study.settings.study import Settings
 
 MMCL_PARTS = ("encoder", "image_encoder", "projector", "image_projector")
 MMCL_FILES = (*(f"{part}.safetensors" for part in MMCL_PARTS), "metrics.jsonl", "result.json")
@@ -67,12 +70,12 @@ class Pretrainings:
         return sorted(map(str, found), key=lambda folder: LAST_FIRST.index(PurePosixPath(folder).parts[1]))
 
 
-def pretrainings(config: Config) -> Pretrainings:
+def pretrainings(settings: Settings) -> Pretrainings:
     """Return all pre-trainings of a study, those of ablations among them."""
-    sections, repeats, ablations = config["pretrain"], Repeats(config), ablations_of(config)
-    imported = {name: network_file("import_weights", name) for name, path in config["init"].items() if path}
-    own_maes = {name: changes["mae"] for name, changes in ablations.items() if "mae" in changes}
-    weights = _weights(config, repeats)
+    repeats, ablations, mae = Repeats(settings), ablations_of(settings), settings.pretrain.mae.model_dump()
+    imported = {name: network_file("import_weights", name) for name, path in settings.init if path}
+    own_maes = {name: changes.mae for name, changes in ablations.items() if changes.mae is not None}
+    weights = _weights(settings, repeats)
     weights |= {name: (path,) for name, path in imported.items() if name in weights}
     starts: dict[str, str] = dict.fromkeys(repeats.names("mmcl_without_mdm"), "")
     starts |= {name: weights["mae"][number % len(weights["mae"])] for number, name in enumerate(repeats.names("mmcl"))}
@@ -84,21 +87,21 @@ def pretrainings(config: Config) -> Pretrainings:
     cmr = [network_file("pretrain_cmr", name) for name in repeats.names("simclr")]
     return Pretrainings(
         mae={
-            **repeats.jobs("mae", sections["mae"], "ecg_encoder", "mae_decoder"),
+            **repeats.jobs("mae", mae, "ecg_encoder", "mae_decoder"),
             **{
-                name: Pretraining(repeats.told(sections["mae"], 0, "ecg_encoder", "mae_decoder", **changes), name)
+                name: Pretraining(repeats.told(mae, 0, "ecg_encoder", "mae_decoder", **changes.model_dump()), name)
                 for name, changes in own_maes.items()
             },
         },
         contrastive={
             name: job
-            for baseline in sorted(sections["contrastive"])
-            for name, job in repeats.jobs(baseline, sections["contrastive"][baseline], "ecg_encoder").items()
+            for baseline, method in sorted(settings.pretrain.contrastive)
+            for name, job in repeats.jobs(baseline, method.model_dump(), "ecg_encoder").items()
         },
-        cmr=repeats.jobs("simclr", sections["cmr"], "cmr_encoder"),
+        cmr=repeats.jobs("simclr", settings.pretrain.cmr.model_dump(), "cmr_encoder"),
         mmcl={
             name: Mmcl(
-                _candidates(config, repeats, repeats.number(name), ablations.get(name, {})),
+                _candidates(settings, repeats, repeats.number(name), ablations.get(name)),
                 start,
                 imported.get("cmr_simclr", cmr[repeats.number(name)]),
             )
@@ -112,8 +115,8 @@ def pretrainings(config: Config) -> Pretrainings:
 class Repeats:
     """Every pre-training once for each of pretrain.seeds; the first has the plain name, and ablations only that one."""
 
-    def __init__(self, config: Config) -> None:
-        self.config, self.seeds = config, config["pretrain"]["seeds"]
+    def __init__(self, settings: Settings) -> None:
+        self.settings, self.seeds = settings, settings.pretrain.seeds
         self.suffixes = [f"_seed_{seed}" if number else "" for number, seed in enumerate(self.seeds or [None])]
 
     def names(self, name: str) -> list[str]:
@@ -124,12 +127,12 @@ class Repeats:
         """Return which repeat a name stands for."""
         return next(number for number, suffix in reversed(list(enumerate(self.suffixes))) if name.endswith(suffix))
 
-    def told(self, method: Config, number: int, *networks: str, **changes: object) -> str:
+    def told(self, method: Mapping[str, Any], number: int, *networks: str, **changes: object) -> str:
         """Return the settings of one repeat as JSON."""
         seeded = {**method, "seed": self.seeds[number]} if self.seeds else method
-        return as_json(training_settings(self.config, {**seeded, **changes}, *networks))
+        return as_json(training_settings(self.settings, {**seeded, **changes}, *networks))
 
-    def jobs(self, name: str, method: Config, *networks: str) -> dict[str, Pretraining]:
+    def jobs(self, name: str, method: Mapping[str, Any], *networks: str) -> dict[str, Pretraining]:
         """Return a pre-training and its repeats."""
         return {
             repeat: Pretraining(self.told(method, number, *networks), name)
@@ -137,7 +140,7 @@ class Repeats:
         }
 
 
-def _weights(config: Config, repeats: Repeats) -> dict[str, tuple[str, ...]]:
+def _weights(settings: Settings, repeats: Repeats) -> dict[str, tuple[str, ...]]:
     """Return {encoder: weights of each repeat} of the encoders that the paper has, and of the controls."""
 
     def trained(step: str, name: str, part: str = "encoder") -> tuple[str, ...]:
@@ -147,16 +150,17 @@ def _weights(config: Config, repeats: Repeats) -> dict[str, tuple[str, ...]]:
     return {
         **dict.fromkeys(UNTRAINED, ()),
         **{f"cmr_{name}": trained("pretrain_mmcl", name, "image_encoder") for name in mmcl},
-        **{name: trained("pretrain_contrastive", name) for name in sorted(config["pretrain"]["contrastive"])},
+        **{name: trained("pretrain_contrastive", name) for name, _ in sorted(settings.pretrain.contrastive)},
         "mae": trained("pretrain_mae", "mae"),
         **{name: trained("pretrain_mmcl", name) for name in mmcl},
     }
 
 
-def _candidates(config: Config, repeats: Repeats, number: int, changes: Config) -> dict[str, str]:
+def _candidates(settings: Settings, repeats: Repeats, number: int, ablation: Ablation | None) -> dict[str, str]:
     """Return {base learning rate: settings} of a multimodal pre-training, or of an ablation."""
-    section = {key: value for key, value in config["pretrain"]["mmcl"].items() if key != "base_lrs"}
-    pairs = {key: changes[key] for key in ("pairs", "shuffle_images") if key in changes}
+    section = settings.pretrain.mmcl.model_dump(exclude={"base_lrs"})
+    given = ablation.model_dump() if ablation else {}
+    changes = {**given.get("mmcl", {}), **{key: given[key] for key in ("pairs", "shuffle_images") if key in given}}
     return {
         f"{rate:g}": repeats.told(
             section,
@@ -164,15 +168,14 @@ def _candidates(config: Config, repeats: Repeats, number: int, changes: Config) 
             "ecg_encoder",
             "cmr_encoder",
             "projector",
-            **changes.get("mmcl", {}),
-            **pairs,
+            **changes,
             base_lr=rate,
         )
-        for rate in config["pretrain"]["mmcl"]["base_lrs"]
+        for rate in settings.pretrain.mmcl.base_lrs
     }
 
 
-def import_settings(config: Config, name: str) -> str:
+def import_settings(settings: Settings, name: str) -> str:
     """Return the sizes of the network that an imported file is for, as JSON."""
     network = network_of(name)
-    return as_json({"models": {network: config["models"][network]}})
+    return as_json({"models": settings.models.model_dump(include={network})})

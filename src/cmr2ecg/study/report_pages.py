@@ -1,5 +1,7 @@
 """How Snakemake's report sorts and names tables and figures."""
 
+from collections.abc import Collection
+
 COHORT, TABLES, FIGURES, FURTHER, RUN = (
     "1 Who is in the study",
     "2 Tables of the paper",
@@ -21,7 +23,7 @@ def table_label(table: str) -> dict[str, str]:
     return {"item": f"Table {ROMAN[table]}" if table in ROMAN else f"Table: {words}"}
 
 
-def figure_category(figure: str, of_quality: list[str]) -> str:
+def figure_category(figure: str, of_quality: Collection[str]) -> str:
     """Return the part of the report a figure stands in; of_quality: figures of the data's quality."""
     if figure in of_quality:
         return COHORT

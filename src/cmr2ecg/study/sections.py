@@ -4,7 +4,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-Config = Mapping[str, Any]
+from cmr2ecg.study.settings.base import Section
+from cmr2ecg.study.settings.study import Settings
+
 # Lists that say which jobs there are: one job more must not rerun the others.
 PLANS = frozenset(
     {
@@ -29,61 +31,67 @@ def as_json(settings: object) -> str:
     return json.dumps(settings, sort_keys=True)
 
 
-def without_plans(section: Config) -> dict[str, Any]:
-    """Return a section without the lists that say which jobs there are."""
-    return {key: value for key, value in section.items() if key not in PLANS}
+def without_plans(section: Section) -> dict[str, Any]:
+    """Return a section as JSON has it, without the lists that say which jobs there are."""
+    return {key: value for key, value in section.model_dump().items() if key not in PLANS}
 
 
-def training_settings(config: Config, method: Config, *networks: str) -> dict[str, Any]:
+def training_settings(settings: Settings, method: Mapping[str, Any], *networks: str) -> dict[str, Any]:
     """Return a training's settings: its method, the networks it uses and what the machine needs."""
     return {
         "method": method,
-        "models": {name: network_sizes(config, name) for name in networks},
-        "device": config["device"],
-        "precision": config["precision"],
+        "models": {name: network_sizes(settings, name) for name in networks},
+        "device": settings.device,
+        "precision": settings.precision,
     }
 
 
-def network_sizes(config: Config, network: str) -> dict[str, Any]:
+def network_sizes(settings: Settings, network: str) -> dict[str, Any]:
     """Return a network's sizes; the convolutional one reads the same leads and seconds as the transformer."""
-    sizes = config["models"][network]
+    sizes = settings.models.model_dump(include={network})[network]
     if network != "ecg_cnn":
         return sizes
-    return {**sizes, **{key: config["models"]["ecg_encoder"][key] for key in ("leads", "samples")}}
+    return {**sizes, **settings.models.ecg_encoder.model_dump(include={"leads", "samples"})}
 
 
-def runs_of(config: Config) -> dict[str, int]:
+def runs_of(settings: Settings) -> dict[str, int]:
     """Return what a fit repeats beyond its seeds: each pre-training, and each draw of a small subset."""
-    return {"blocks": len(config["pretrain"]["seeds"] or [None]), "draws": config["balance_subset"]["draws"]}
+    return {"blocks": len(settings.pretrain.seeds) or 1, "draws": settings.balance_subset.draws}
 
 
-def balance_settings(config: Config, fraction: int) -> str:
+def balance_settings(settings: Settings, fraction: int) -> str:
     """Return the settings of a balanced subset; the whole one is not drawn again."""
-    section = without_plans(config["balance_subset"])
-    return as_json({**section, "draws": 1 if fraction == 100 else runs_of(config)["draws"]})
+    draws = 1 if fraction == 100 else settings.balance_subset.draws
+    return as_json({**without_plans(settings.balance_subset), "draws": draws})
 
 
-def release_settings(config: Config) -> str:
+def release_settings(settings: Settings) -> str:
     """Return what a release needs to know of the config: sizes, cleaning, intervals, codes of the diseases."""
-    section, tabular = config["release"], config["read_tabular"]
-    told = tabular["diseases"] if tabular["layout"] == "ukb" else {}
+    tabular = settings.read_tabular
+    told = tabular.diseases if tabular.layout == "ukb" else {}
     return as_json(
         {
-            "coverage": section["coverage"],
-            "onnx": section["onnx"],
-            "ecg_encoder": config["models"]["ecg_encoder"],
-            "clean_ecg": config["clean_ecg"],
-            "codes": {name: codes for name, codes in told.items() if name in config["finetune"]["targets"]},
+            **settings.release.model_dump(include={"coverage", "onnx"}),
+            "ecg_encoder": settings.models.ecg_encoder.model_dump(),
+            "clean_ecg": settings.clean_ecg.model_dump(),
+            "codes": {name: codes for name, codes in told.items() if name in settings.finetune.targets},
         }
     )
 
 
-def shareable(config: Config) -> str:
-    """Return the whole config without eids and paths of raw files, which may say where participants' data lie.
+def shareable(settings: Settings, config: Mapping[str, Any]) -> str:
+    """Return all settings without eids and paths of raw files, which may say where participants' data lie.
 
-    What a cluster was asked for says nothing about the results.
+    What a cluster was asked for says nothing about the results. config: has the keys in the order of the user's files.
     """
-    shown = {key: value for key, value in config.items() if key != "cluster"}
-    raw = {key: f"{len(paths)} path(s)" for key, paths in config["raw"].items()}
-    figures = {**config["make_figure"], "eids": f"{len(config['make_figure']['eids'])} subject(s)"}
-    return json.dumps({**shown, "raw": raw, "make_figure": figures})
+    shown = settings.model_dump(exclude={"cluster"})
+    shown["raw"] = {key: f"{len(paths)} path(s)" for key, paths in settings.raw}
+    shown["make_figure"]["eids"] = f"{len(settings.make_figure.eids)} subject(s)"
+    return json.dumps(_ordered(shown, config))
+
+
+def _ordered(value: Any, like: Any) -> Any:
+    """Return maps with their keys in the order of another one's."""
+    if not (isinstance(value, dict) and isinstance(like, Mapping)):
+        return value
+    return {key: _ordered(value[key], like[key]) for key in like if key in value}

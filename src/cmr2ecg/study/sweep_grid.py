@@ -9,13 +9,17 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.targets import is_regression
 
+if TYPE_CHECKING:
+    from cmr2ecg.study.settings.sweeps import Sweep
+
 CLASSIFICATION_ONLY = ("label_smoothing",)  # a squared error has no labels to smooth
 WITHOUT_EFFECT = {"ecg_cnn": ("layer_decay",)}  # axes that change nothing in a network
-Settings = Mapping[str, float]
+Trial = Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -26,7 +30,7 @@ class Rung:
     trials: int
 
 
-def trial_id(settings: Settings) -> str:
+def trial_id(settings: Trial) -> str:
     """Return a name that depends on the values alone: not on their order, nor on how a number is written (0 or 0.0)."""
     values = {axis: f"{float(value):.12g}" for axis, value in settings.items()}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
@@ -38,13 +42,11 @@ def axes_of(grid: Mapping[str, Sequence[float]], target: str) -> dict[str, Seque
     return {axis: values for axis, values in grid.items() if values and axis not in dropped}
 
 
-def grid_of(section: Mapping, encoder: str) -> dict[str, Sequence[float]]:
-    """Return one encoder's grid: with its overrides, and no values on axes that change nothing in its network.
-
-    section: config["sweep"].
-    """
-    own = {**section["grid"], **section["overrides"].get(encoder, {})}
-    return own | {axis: [] for axis in WITHOUT_EFFECT.get(network_of(encoder), ())}
+def grid_of(section: "Sweep", encoder: str) -> dict[str, Sequence[float]]:
+    """Return one encoder's grid: with its overrides, and no values on axes that change nothing in its network."""
+    overrides = {str(name): changes for name, changes in section.overrides.items()}
+    own = section.grid.changed(overrides.get(encoder))
+    return {**dict(own), **{axis: () for axis in WITHOUT_EFFECT.get(network_of(encoder), ())}}
 
 
 def combinations(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
@@ -52,7 +54,7 @@ def combinations(axes: Mapping[str, Sequence[float]]) -> list[dict[str, float]]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def shuffled(trials: Sequence[Settings], seed: int) -> list[Settings]:
+def shuffled(trials: Sequence[Trial], seed: int) -> list[Trial]:
     """Return the trials in an order drawn by `seed`, which other trials beside them do not change.
 
     Each trial's place comes from a hash of the seed and its name. So the first n are a random n without replacement,
@@ -61,25 +63,22 @@ def shuffled(trials: Sequence[Settings], seed: int) -> list[Settings]:
     return sorted(trials, key=lambda trial: hashlib.sha256(f"{seed}:{trial_id(trial)}".encode()).digest())
 
 
-def planned_trials(section: Mapping, target: str) -> list[Settings]:
-    """Return the trials of one sweep in the order in which they are packed into jobs.
-
-    section: config["sweep"], with grid, strategy, trials and seed. `trials` null takes the whole grid.
-    """
-    whole = shuffled(combinations(axes_of(section["grid"], target)), section["seed"])
-    return whole if section["strategy"] == "grid" else whole[: section["trials"]]
+def planned_trials(section: "Sweep", encoder: str, target: str) -> list[Trial]:
+    """Return the trials of one sweep in the order in which they are packed into jobs."""
+    whole = shuffled(combinations(axes_of(grid_of(section, encoder), target)), section.seed)
+    return whole if section.strategy == "grid" else whole[: section.trials]
 
 
-def planned_rungs(section: Mapping, count: int, epochs: int) -> list[Rung]:
+def planned_rungs(section: "Sweep", count: int, epochs: int) -> list[Rung]:
     """Return the rounds of a sweep of `count` trials whose trainings have at most `epochs` epochs.
 
     Successive halving (Jamieson and Talwalkar, AISTATS 2016) trains all trials for minimum_epochs, keeps the best
     1/eta (rounded down, at least one), trains those eta times as long, and so on to `epochs`. It ends as soon as one
     trial is left, for then nothing is left to choose.
     """
-    if section["strategy"] != "halving":
+    if section.strategy != "halving":
         return [Rung(epochs, count)]
-    eta, reached = section["eta"], min(section["minimum_epochs"], epochs)
+    eta, reached = section.eta, min(section.minimum_epochs, epochs)
     rungs = [Rung(reached, count)]
     while reached < epochs and count // eta > 1:
         reached, count = min(reached * eta, epochs), count // eta

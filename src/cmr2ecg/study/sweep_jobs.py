@@ -1,22 +1,25 @@
 """What a sweep consists of: its trials, rounds and jobs, and what each job is told."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.files import HIDDEN
-from cmr2ecg.study.fit_jobs import fit_settings, subset_files, target_of, values_file
-from cmr2ecg.study.sections import Config, as_json, runs_of
+from cmr2ecg.study.fit_jobs import finetuning_of, subset_files, target_of, values_file
+from cmr2ecg.study.sections import as_json, training_settings, without_plans
+from cmr2ecg.study.settings.study import Settings
 from cmr2ecg.study.sweep_grid import (
     Rung,
-    Settings,
+    Trial,
     axes_of,
+    combinations,
     grid_of,
     pack_count,
     pack_slice,
     planned_rungs,
     planned_trials,
+    shuffled,
 )
 from cmr2ecg.study.targets import WHOLE, is_regression
 
@@ -28,19 +31,20 @@ OWN = ("seeds", "keep_checkpoints")  # settings of fine-tuning that a sweep has 
 class Sweep:
     """A sweep over the settings of one encoder, or of the tabular model, for one target.
 
-    section: the config's, with the encoder's own grid. trials: in the order in which they are packed into jobs.
+    axes: {setting: values tried}. trials: in the order in which they are packed into jobs, so many a job.
     """
 
     encoder: str
     target: str
-    section: Config
-    trials: Sequence[Settings]
+    strategy: str
+    axes: Mapping[str, Sequence[float]]
+    trials: Sequence[Trial]
+    trials_per_job: int
     rungs: Sequence[Rung]
 
     def packs(self, rung: int) -> list[str]:
-        """Return the score files of one round, one a job; of the tabular model there is one job."""
-        alone = self.encoder == TABULAR
-        count = 1 if alone else pack_count(self.rungs[rung].trials, self.section["trials_per_job"])
+        """Return the score files of one round, one a job."""
+        count = pack_count(self.rungs[rung].trials, self.trials_per_job)
         folder = f"<results>/sweep/{self.encoder}/{self.target}/rung_{rung}"
         return [f"{folder}/pack_{pack}.json" for pack in range(count)]
 
@@ -53,48 +57,48 @@ class Sweep:
         return [path for rung in range(len(self.rungs)) for path in self.packs(rung)]
 
 
-def swept(config: Config) -> list[tuple[str, str]]:
+def swept(settings: Settings) -> list[tuple[str, str]]:
     """Return encoder and target of every sweep, sorted."""
-    networks, tabular = config["sweep"], config["sweep_tabular"]
-    pairs = {(encoder, target) for encoder in networks["encoders"] for target in networks["targets"]}
-    return sorted(pairs | {(TABULAR, target) for target in tabular["targets"]})
+    pairs = {(encoder, target) for encoder in settings.sweep.encoders for target in settings.sweep.targets}
+    return sorted(pairs | {(TABULAR, target) for target in settings.sweep_tabular.targets})
 
 
-def sweep_of(config: Config, encoder: str, target: str) -> Sweep:
+def sweep_of(settings: Settings, encoder: str, target: str) -> Sweep:
     """Return one sweep."""
     if encoder == TABULAR:
-        section, epochs = {"strategy": "grid", "seed": 0, **config["sweep_tabular"]}, 1
-    else:
-        section = {**config["sweep"], "grid": grid_of(config["sweep"], encoder)}
-        epochs = most_epochs(config, encoder)
-    trials = planned_trials(section, target)
-    return Sweep(encoder, target, section, trials, planned_rungs(section, len(trials), epochs))
+        return _tabular_sweep(settings, target)
+    section = settings.sweep
+    trials = planned_trials(section, encoder, target)
+    rungs = planned_rungs(section, len(trials), finetuning_of(settings, encoder).epochs)
+    axes = axes_of(grid_of(section, encoder), target)
+    return Sweep(encoder, target, section.strategy, axes, trials, section.trials_per_job, rungs)
 
 
-def most_epochs(config: Config, encoder: str) -> int:
-    """Return the epochs of a whole fine-tuning, unless its subjects are few."""
-    return {**config["finetune"], **config["finetune"]["overrides"].get(encoder, {})}["epochs"]
+def _tabular_sweep(settings: Settings, target: str) -> Sweep:
+    """Return the sweep of the tabular model, whose trials are all in one job."""
+    axes = axes_of(dict(settings.sweep_tabular.grid), target)
+    trials = shuffled(combinations(axes), seed=0)
+    return Sweep(TABULAR, target, "grid", axes, trials, len(trials), [Rung(1, len(trials))])
 
 
-def sweep_settings(config: Config, sweep: Sweep, rung: int, pack: int) -> str:
+def sweep_settings(settings: Settings, sweep: Sweep, rung: int, pack: int) -> str:
     """Return what a job needs: fine-tune settings without those that are swept, and its trials.
 
     Trials that are added later are at the end of a random order, so the jobs before them have the same settings still.
     """
-    section, reached = sweep.section, sweep.rungs[rung]
-    places = pack_slice(pack, section["trials_per_job"])
-    whole: dict[str, Any] = json.loads(fit_settings(config, "finetune", sweep.encoder))
-    left_out = {*OWN, *axes_of(section["grid"], sweep.target)}
+    reached, places = sweep.rungs[rung], pack_slice(pack, sweep.trials_per_job)
+    finetuning = finetuning_of(settings, sweep.encoder)
+    left_out = {*OWN, *sweep.axes}
+    method = {key: value for key, value in without_plans(finetuning).items() if key not in left_out}
     return as_json(
         {
-            **{key: value for key, value in whole.items() if key not in runs_of(config)},
-            "method": {key: value for key, value in whole["method"].items() if key not in left_out},
+            **training_settings(settings, method, network_of(sweep.encoder)),
             "sweep": {
                 "rung": rung,
                 "pack": pack,
                 # The last round goes to the end of each training, which on few subjects takes more epochs.
-                "epochs": reached.epochs if reached.epochs < most_epochs(config, sweep.encoder) else None,
-                "seeds": section["seeds"],
+                "epochs": reached.epochs if reached.epochs < finetuning.epochs else None,
+                "seeds": settings.sweep.seeds,
                 "trials": sweep.trials[places] if rung == 0 else None,
                 "promoted": reached.trials if rung else 0,
                 "first": places.start,
@@ -104,22 +108,22 @@ def sweep_settings(config: Config, sweep: Sweep, rung: int, pack: int) -> str:
     )
 
 
-def sweep_tabular_settings(config: Config, target: str) -> str:
+def sweep_tabular_settings(settings: Settings, target: str) -> str:
     """Return the settings of XGBoost's sweep."""
-    section = config["sweep_tabular"]
-    axes = axes_of(section["grid"], target)
-    fixed = {key: config["train_tabular"][key] for key in section["grid"] if key not in axes}
-    return as_json({"method": fixed, "grid": axes, "seeds": section["seeds"]})
+    section = settings.sweep_tabular
+    axes = axes_of(dict(section.grid), target)
+    fixed = settings.train_tabular.model_dump(include={*dict(section.grid)} - {*axes})
+    return as_json({"method": fixed, "grid": axes, "seeds": section.seeds})
 
 
-def select_settings(config: Config, sweep: Sweep) -> str:
+def select_settings(settings: Settings, sweep: Sweep) -> str:
     """Return what the choice depends on beside the scores."""
-    return json.dumps({"strategy": sweep.section["strategy"], "runner_ups": config["sweep"]["runner_ups"]})
+    return json.dumps({"strategy": sweep.strategy, "runner_ups": settings.sweep.runner_ups})
 
 
-def choices(config: Config, encoder: str, fits: Sequence[str]) -> list[str]:
+def choices(settings: Settings, encoder: str, fits: Sequence[str]) -> list[str]:
     """Return the choices of the sweeps of an encoder for the targets of some fits."""
-    pairs = set(swept(config))
+    pairs = set(swept(settings))
     targets = dict.fromkeys(map(target_of, fits))
     return [f"<results>/select/{encoder}_{target}.json" for target in targets if (encoder, target) in pairs]
 
@@ -134,7 +138,7 @@ def whole_subset(target: str) -> list[str]:
     return [] if is_regression(target) else subset_files([f"{target}/{WHOLE}"])
 
 
-def fits_per_job(config: Config) -> float:
+def fits_per_job(settings: Settings) -> float:
     """Return how many fine-tunings, each with all its seeds, a job of a sweep is worth."""
-    trainings = config["sweep"]["trials_per_job"] * len(config["sweep"]["seeds"])
-    return trainings / len(config["finetune"]["seeds"])
+    trainings = settings.sweep.trials_per_job * len(settings.sweep.seeds)
+    return trainings / len(settings.finetune.seeds)

@@ -3,7 +3,11 @@
 Standard library only: Snakemake reads it each time the Snakefile is read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cmr2ecg.study.settings.cohort import BalanceSubset
 
 # Ventricles, wall thickness, circumferential and radial strain: 6, 4, 17, 17 and 17 of the 61 phenotypes (§IV-B).
 PHENOTYPE_GROUPS = ("lv", "rv", "wt", "ecc", "err")
@@ -15,9 +19,9 @@ def is_regression(target: str) -> bool:
     return target in PHENOTYPE_GROUPS
 
 
-def fractions_of(target: str, section: Mapping) -> Sequence[int]:
-    """Return the percents a target is learnt at; section: config["balance_subset"]."""
-    return section["phenotype_fractions" if is_regression(target) else "fractions"]
+def fractions_of(target: str, section: "BalanceSubset") -> Sequence[int]:
+    """Return the percents a target is learnt at."""
+    return section.phenotype_fractions if is_regression(target) else section.fractions
 
 
 def on_subset(target: str, fraction: int) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from cmr2ecg.runtime.files import atomic
-from cmr2ecg.study.sweep_grid import Settings, trial_id
+from cmr2ecg.study.sweep_grid import Trial, trial_id
 from cmr2ecg.sweeps.cost import DEAR, seconds_since_start, startup_share
 from cmr2ecg.sweeps.ranking import Result, promoted
 from cmr2ecg.sweeps.store import Outcome, Store
@@ -22,7 +22,7 @@ class Fit:
     """One training that a sweep asks for: a trial's settings with one seed."""
 
     trial: str
-    settings: Settings
+    settings: Trial
     seed: int
 
 
@@ -30,7 +30,7 @@ class Fit:
 Train = Callable[[Sequence[Fit], int | None], Iterable[Outcome]]
 
 
-def fits_of(trials: Sequence[Settings], seeds: Sequence[int]) -> list[Fit]:
+def fits_of(trials: Sequence[Trial], seeds: Sequence[int]) -> list[Fit]:
     """Return one fit for every trial and seed."""
     return [Fit(trial_id(settings), settings, seed) for settings in trials for seed in seeds]
 

@@ -65,7 +65,7 @@ def _possible(found: Setting) -> str:
     rows = ""
     for inner in kind().settings() if kind else ():
         below = _section_in(kind.model_fields[inner.name].annotation) if kind else None
-        keys = f": {', '.join(f'`{key}`' for key in [*below.keys()])}" if below else ""
+        keys = f": {', '.join(f'`{key}`' for key in [*below.names()])}" if below else ""
         rows += f"| `{found.key}.NAME.{inner.key}` | | {inner.text}{keys} |\n"
     return rows
 

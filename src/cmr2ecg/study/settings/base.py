@@ -67,14 +67,14 @@ class Section(BaseModel):
     one_line: ClassVar[bool] = False  # in paper.yaml
 
     @classmethod
-    def keys(cls) -> dict[str, str]:
+    def names(cls) -> dict[str, str]:
         """Return {key in YAML: name of the attribute}."""
         return {field.alias or name: name for name, field in cls.model_fields.items()}
 
     @model_validator(mode="before")
     @classmethod
     def _knows(cls, given: Any) -> Any:
-        known = cls.keys()
+        known = cls.names()
         unknown = [str(key) for key in given if key not in known] if isinstance(given, dict) else []
         if unknown:
             raise Mistake("unknown_key", key=unknown[0], known=[*known, *unknown[1:]])
@@ -82,7 +82,7 @@ class Section(BaseModel):
 
     def settings(self) -> Iterator[Setting]:
         """Yield every setting."""
-        for key, name in type(self).keys().items():
+        for key, name in type(self).names().items():
             field = type(self).model_fields[name]
             extra = field.json_schema_extra
             entries = extra.get("entries", {}) if isinstance(extra, dict) else {}
@@ -101,7 +101,7 @@ class Partial(Section):
 
     @model_serializer(mode="plain")
     def _given(self) -> dict[str, Any]:
-        return {key: getattr(self, name) for key, name in self.keys().items() if name in self.model_fields_set}
+        return {key: getattr(self, name) for key, name in self.names().items() if name in self.model_fields_set}
 
 
 def incomplete(value: Any, place: str = "") -> Iterator[tuple[str, bool]]:

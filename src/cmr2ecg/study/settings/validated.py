@@ -129,7 +129,7 @@ def _takes_null(kind: Any, path: Sequence[str | int]) -> bool:
     for part in path:
         if not (isinstance(kind, type) and issubclass(kind, Section)):
             return False
-        kind = kind.model_fields[kind.keys()[str(part)]].annotation
+        kind = kind.model_fields[kind.names()[str(part)]].annotation
     return type(None) in get_args(kind)
 
 
