@@ -134,7 +134,7 @@ def test_a_missing_python_is_one_clear_line():
     assert done.returncode != 0
     (line,) = [line for line in done.stderr.strip().splitlines() if not re.match(r"make(\[\d+\])?: ", line)]
     assert line.startswith("cmr2ecg needs Python 3.11 or newer, and there is no python-of-nowhere")
-    assert "TORCH=gpu: cpu or cuda is wanted" in make("env", "TORCH=gpu").stderr
+    assert "TORCH=gpu: expected cpu or cuda" in make("env", "TORCH=gpu").stderr
 
 
 @pytest.mark.slow
