@@ -91,8 +91,9 @@ def test_8_bits_and_signed_pixels(good, tmp_path, signed):
 
 def test_frames_with_scales_of_their_own(good, tmp_path):
     def change(dataset, index):
-        dataset.RescaleSlope = 1 + index % 3
-        dataset.PixelData = (dataset.pixel_array // (1 + index % 3)).tobytes()
+        slope, intercept = 1 + index % 3, 30 * (index % 3)
+        dataset.RescaleSlope, dataset.RescaleIntercept = slope, -intercept
+        dataset.PixelData = ((dataset.pixel_array + intercept) // slope).tobytes()
 
     cine = read_middle_slice(rewritten(good, tmp_path / "x.zip", in_middle(change)), 8)
     np.testing.assert_allclose(cine.pixels, VOLUME[4], atol=3)

@@ -179,6 +179,15 @@ def test_phenotypes_are_learnt_and_predicted_in_their_units(small_dataset, small
     assert (np.abs(predicted.mean(axis=0) - means) < spreads).all()
 
 
+def test_phenotypes_are_standardised_by_the_training_subjects_alone(small_dataset, small_models):
+    rng = np.random.default_rng(0)
+    train = fold(small_dataset, 0, 24, values=rng.normal(100, 10, (24, 6)))
+    val = fold(small_dataset, 24, 12, values=rng.normal(200, 30, (12, 6)))
+    targets = Fit(setup_of(small_models, train, val, target="lv"), SETTINGS, 0).targets
+    np.testing.assert_allclose(targets.mean(dim=0), 0, atol=1e-5)
+    np.testing.assert_allclose(targets.std(dim=0, correction=0), 1, rtol=1e-5)
+
+
 def test_mean_over_crops(setup):
     fits = [Fit(setup, {**SETTINGS, "evaluation_crops": crops}, 0) for crops in (1, 3)]
     first, three = (fit.predict(setup.val) for fit in fits)
