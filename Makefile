@@ -27,7 +27,7 @@ LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemak
 LOCK := pyproject.toml --universal --python-version 3.11 --no-header --no-emit-index-url --annotation-style=line
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run unlock study results plan config settings test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config settings test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-faults test-interrupt bench-docs
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ test-pythons:  ## run make test with each Python of PYTHONS, in its own environm
 
 test-random: env  ## run the property-based tests with a new seed
 	pytest --hypothesis-profile=random --hypothesis-seed=$$(date +%s) -m "not slow"
+
+test-faults: env  ## plant 60 faults that would change results in silence, one at a time, and say which the tests catch (ONLY=...)
+	OMP_NUM_THREADS=1 python tests/faults/plant.py $(if $(ONLY),--only "$(ONLY)")
 
 test-interrupt: env  ## interrupt ROUNDS studies at random points, some minutes each; CMR2ECG_SEED=N repeats
 	CMR2ECG_SEED=$${CMR2ECG_SEED:-$$(date +%s)} CMR2ECG_ROUNDS=$(ROUNDS) pytest -vv tests/workflow/test_interruptions.py
