@@ -17,8 +17,8 @@ def run(tmp_path, trained):
         trained.append(seed)
         return prediction_rows(seed, [9000001], "val", "cad", [1], [0.5]), [{"seed": seed}], {"val_auroc": 0.5}
 
-    def start(seeds, owner="a", **owners):
-        of_all = dict.fromkeys(seeds, owner) | {int(seed[1:]): own for seed, own in owners.items()}
+    def start(seeds, cache_key="a", **cache_keys):
+        of_all = dict.fromkeys(seeds, cache_key) | {int(seed[1:]): own for seed, own in cache_keys.items()}
         return SeedStore(tmp_path).run(of_all, fit, label="x")
 
     return start
@@ -36,7 +36,7 @@ def test_deleting_one_seed_retrains_that_seed_only(tmp_path, trained, run):
     SeedStore(tmp_path).write_outcome(
         [(table, rows, {**summary, "best_epoch": 0, "parameters": 1}) for table, rows, summary in first], {}
     )
-    (tmp_path / f"seeds/{2}.parquet").unlink()
+    (tmp_path / "seeds/2.parquet").unlink()
     run([1, 2, 3])
     assert trained == [1, 2, 3, 2]
 
@@ -63,7 +63,7 @@ def test_other_inputs_leave_no_file_of_the_old_ones(tmp_path, trained, run):
 
 def test_a_damaged_summary_is_trained_again(tmp_path, trained, run):
     run([1])
-    (tmp_path / f"seeds/{1}.json").write_text("{")
+    (tmp_path / "seeds/1.json").write_text("{")
     run([1])
     assert trained == [1, 1]
 
