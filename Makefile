@@ -84,9 +84,10 @@ test-interrupt: env  ## interrupt ROUNDS studies at random points, some minutes 
 test-slurm: env  ## run the tiny study through a SLURM started on this machine (root on Debian)
 	tests/slurm/one_node pytest tests/workflow/test_slurm.py
 
-lint: env  ## check the style of Python and Snakemake code
+lint: env  ## check the style of Python and Snakemake code, and the types of Python
 	ruff check .
 	ruff format --check .
+	mypy
 	snakefmt --check Snakefile workflow
 	snakemake --lint
 

@@ -202,6 +202,7 @@ def test_pre_commit_runs_what_make_lint_runs():
     checked = {
         "ruff check --fix": "ruff check .",
         "ruff format": "ruff format --check .",
+        "mypy": "mypy",
         "snakemake --lint": "snakemake --lint",
     }
     checked |= {"snakefmt": "snakefmt --check Snakefile workflow"}
