@@ -169,7 +169,7 @@ def test_a_lock_of_a_killed_snakemake_is_explained_with_the_command_that_removes
     said = "all:\n\t@$(LOCKED)\n"
     command = ["make", "--silent", "-f", "Makefile", "-f", "-", "all", "CONFIG=config/ukb.yaml"]
     run = {"cwd": tmp_path, "input": said, "capture_output": True, "text": True, "check": True}
-    assert "give 'make unlock CONFIG=config/ukb.yaml' once" in subprocess.run(command, **run).stdout
+    assert "run 'make unlock CONFIG=config/ukb.yaml' once" in subprocess.run(command, **run).stdout
     (tmp_path / ".snakemake/locks/0.input.lock").unlink()
     assert subprocess.run(command, **run).stdout == ""
 
