@@ -39,7 +39,7 @@ from cmr2ecg.study import (
     figure_jobs,
     fit_jobs,
     pretraining_jobs,
-    report_pages,
+    report_jobs,
     sections,
     sweep_jobs,
 )

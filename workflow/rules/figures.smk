@@ -28,10 +28,10 @@ rule make_figure:
         png=report(
             "<results>/make_figure/{figure}.png",
             caption="../report/figure.rst",
-            category=lambda wildcards: report_pages.figure_category(
+            category=lambda wildcards: report_jobs.figure_category(
                 wildcards.figure, SETTINGS.make_figure.quality_figures
             ),
-            labels=lambda wildcards: report_pages.figure_label(wildcards.figure),
+            labels=lambda wildcards: report_jobs.figure_label(wildcards.figure),
         ),
         pdf="<results>/make_figure/{figure}.pdf",
     log:

@@ -1,33 +1,10 @@
 # Predictions to tables, figures and MLflow runs.
 
-FITS = [
-    *fit_jobs.folders("finetune", FINETUNINGS),
-    *fit_jobs.folders("probe", PROBES),
-    *(f"<results>/train_tabular/{fit}" for fit in fit_jobs.fits_of(SETTINGS, SETTINGS.train_tabular.targets)),
-]
-TRAININGS = [
-    *PRETRAININGS.folders(SETTINGS.finetune.encoders + SETTINGS.probe.encoders),
-    *FITS,
-]
-TABLES = expand(
-    "<results>/make_table/table_{table}.csv",
-    table=SETTINGS.make_table.tables + SETTINGS.make_table.supplements,
-)
-FIGURES = expand(
-    "<results>/make_figure/{figure}.png",
-    figure=figure_jobs.figures(
-        SETTINGS,
-        [
-            *fit_jobs.folders("finetune", FINETUNINGS),
-            *fit_jobs.folders("probe", PROBES),
-        ],
-    ),
-)
-RELEASES = [
-    f"<results>/release/{encoder}/SHA256SUMS"
-    for encoder in SETTINGS.release.encoders
-    if fit_jobs.released_fits(SETTINGS, encoder)
-]
+FITS = report_jobs.all_fits(SETTINGS, FINETUNINGS, PROBES)
+TRAININGS = [*PRETRAININGS.folders(SETTINGS.finetune.encoders + SETTINGS.probe.encoders), *FITS]
+TABLES = report_jobs.table_files(SETTINGS)
+FIGURES = report_jobs.figure_files(SETTINGS, FINETUNINGS, PROBES)
+RELEASES = report_jobs.release_files(SETTINGS)
 STUDY = [
     *TABLES,
     *FIGURES,
@@ -84,8 +61,8 @@ rule make_table:
         html=report(
             "<results>/make_table/table_{table}.html",
             caption="../report/table.rst",
-            category=lambda wildcards: report_pages.table_category(wildcards.table),
-            labels=lambda wildcards: report_pages.table_label(wildcards.table),
+            category=lambda wildcards: report_jobs.table_category(wildcards.table),
+            labels=lambda wildcards: report_jobs.table_label(wildcards.table),
         ),
     log:
         "<results>/logs/make_table/table_{table}.log",
@@ -147,7 +124,7 @@ rule describe_run:
         html=report(
             "<results>/describe_run/run.html",
             caption="../report/run.rst",
-            category=report_pages.RUN,
+            category=report_jobs.RUN,
             labels={"page": "untrained models, settings, versions, run times"},
         ),
         csv="<results>/describe_run/run.csv",
