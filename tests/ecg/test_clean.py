@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
 from cohort.raw_files import CLEAN, SHARED, counts
-from pybaselines import Baseline
 from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
@@ -57,13 +56,10 @@ def test_airpls_is_zhang(iterations):
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_many_leads_are_each_smoothed_as_pybaselines_does():
+def test_leads_are_smoothed_one_by_one():
     leads = counts(3, 2000) * 0.005
-    found = baseline(leads, **OPTIONS)
-    for lead, ours in zip(leads, found, strict=True):
-        theirs = Baseline().asls(lead, lam=OPTIONS["lam"], p=OPTIONS["p"], max_iter=OPTIONS["iterations"] - 1, tol=0)[0]
-        np.testing.assert_allclose(ours, theirs, atol=1e-9, rtol=0)
-        np.testing.assert_array_equal(baseline(lead, **OPTIONS), ours)
+    for lead, curve in zip(leads, baseline(leads, **OPTIONS), strict=True):
+        np.testing.assert_array_equal(baseline(lead, **OPTIONS), curve)
 
 
 def test_more_iterations_change_nothing_once_no_sample_changes_sides():
@@ -72,9 +68,7 @@ def test_more_iterations_change_nothing_once_no_sample_changes_sides():
     np.testing.assert_array_equal(baseline(leads, **{**OPTIONS, "iterations": 90}), settled)
 
 
-def test_what_cannot_be_smoothed_is_an_error():
-    with pytest.raises(ValueError, match="second difference"):
-        baseline(np.zeros(2), **OPTIONS)
+def test_an_impossible_asymmetry_is_an_error():
     with pytest.raises(ValueError, match="between 0 and 1"):
         baseline(np.zeros(50), **{**OPTIONS, "p": 1.0})
 

@@ -1,82 +1,17 @@
 """Clean a 12-lead ECG (paper §IV-A): outliers, baseline wander, amplitude.
 
-Baseline wander is found by a Whittaker smoother on LAPACK's banded solvers. The constants the paper leaves open are
-those of the authors' code, see config/paper.yaml.
+Baseline wander is found by pybaselines' Whittaker smoothers. The constants the paper leaves open are those of the
+authors' code, see config/paper.yaml.
 """
 
 import warnings
-from functools import lru_cache
+from functools import partial
 
 import numpy as np
-from scipy.linalg.lapack import dpbsv, dpbtrf, dpbtrs
-
-SECOND = np.array([1.0, -2.0, 1.0])
-
-
-def asymmetric_smooth(leads: np.ndarray, *, lam: float, p: float, iterations: int) -> np.ndarray:
-    """Return the asymmetric least squares curve (leads, n) of `leads` (leads, n), Eilers and Boelens 2005.
-
-    It is solved `iterations` times: first with equal weights, where all leads share one factorisation, then with the
-    weight `p` for samples above the last curve and 1 - p for the others, until no sample changes sides.
-
-    Raises:
-        ValueError: if `p` does not lie between 0 and 1 or a lead has fewer than three samples.
-    """
-    if not 0 < p < 1:
-        raise ValueError(f"p is {p}, not between 0 and 1")
-    curves = _equally_weighted(leads, lam)
-    penalty = second_difference_penalty(leads.shape[1], lam)
-    for lead, curve in zip(leads, curves, strict=True):
-        above = None
-        for _ in range(iterations - 1):
-            above, before = lead > curve, above
-            if before is not None and np.array_equal(above, before):
-                break  # the same weights give the same curve
-            curve[:] = _solve(penalty, np.where(above, p, 1 - p), lead)
-    return curves
-
-
-@lru_cache(maxsize=4)
-def second_difference_penalty(size: int, lam: float) -> np.ndarray:
-    """Return lam D'D for second differences D of `size` samples, (3, size) in LAPACK's lower banded form."""
-    if size < len(SECOND):
-        raise ValueError(f"{size} samples have no second difference")
-    bands = np.zeros((3, size), order="F")
-    for below in range(3):
-        for first in range(3 - below):
-            bands[below, first : size - 2 + first] += SECOND[first] * SECOND[first + below]
-    bands *= lam
-    bands.flags.writeable = False
-    return bands
-
-
-def _solve(penalty: np.ndarray, weights: np.ndarray, lead: np.ndarray) -> np.ndarray:
-    bands = penalty.copy(order="F")
-    bands[0] += weights
-    _, curve, fault = dpbsv(bands, weights * lead, lower=1, overwrite_ab=1, overwrite_b=1)
-    return _checked(curve, fault)
-
-
-@lru_cache(maxsize=4)
-def _factor_of_equal_weights(size: int, lam: float) -> np.ndarray:
-    bands = second_difference_penalty(size, lam).copy(order="F")
-    bands[0] += 1
-    return _checked(*dpbtrf(bands, lower=1, overwrite_ab=1))
-
-
-def _equally_weighted(leads: np.ndarray, lam: float) -> np.ndarray:
-    factor = _factor_of_equal_weights(leads.shape[1], lam)
-    return np.ascontiguousarray(_checked(*dpbtrs(factor, leads.T, lower=1)).T)
-
-
-def _checked(solution: np.ndarray, fault: int) -> np.ndarray:
-    if fault:
-        raise np.linalg.LinAlgError(f"the smoother's system cannot be solved (LAPACK says {fault})")
-    return solution
-
 
 LEAD_GROUPS = (slice(0, 3), slice(3, 6), slice(6, 12))  # Einthoven, Goldberger, Wilson
 EPS = 1e-12  # in the square root of the z-score; authors
+SETTLED = 1e-15  # relative change of the weights of asls below which no sample has changed sides
 
 
 def clean_ecg(signal: np.ndarray, *, clip_std: float, method: str, lam: float, p: float, iterations: int) -> np.ndarray:
@@ -111,19 +46,13 @@ def baseline(signal: np.ndarray, *, method: str, lam: float, p: float, iteration
         [40] of the paper). Samples above weigh nothing and those below the more the farther away they are, so that
         the baseline sinks to the lower edge of the signal; it stops early once almost nothing lies below.
     """
-    leads = np.atleast_2d(np.asarray(signal, np.float64))
-    if method == "asls":
-        found = asymmetric_smooth(leads, lam=lam, p=p, iterations=iterations)
-    else:
-        found = np.stack([_airpls(lead, lam, iterations) for lead in leads])
-    return found.reshape(np.shape(signal))
-
-
-def _airpls(lead: np.ndarray, lam: float, iterations: int) -> np.ndarray:
-    from pybaselines import Baseline  # here, for its import takes longer than cleaning many records without it
+    from pybaselines import Baseline  # here, for `cmr2ecg` itself should start without it
     from pybaselines.utils import ParameterWarning
 
-    fitter = Baseline(np.arange(lead.size, dtype=np.float64), check_finite=False, assume_sorted=True)
+    leads = np.atleast_2d(np.asarray(signal, np.float64))
+    fitter = Baseline(np.arange(leads.shape[1], dtype=np.float64), check_finite=False, assume_sorted=True)
+    smooth = fitter.airpls if method == "airpls" else partial(fitter.asls, p=p, tol=SETTLED)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ParameterWarning)  # "almost all points are below the data": an end, no fault
-        return fitter.airpls(lead, lam=lam, max_iter=iterations - 1)[0]  # it solves once more than max_iter
+        warnings.simplefilter("ignore", ParameterWarning)  # airpls: "almost all points are below": an end, no fault
+        # It solves once more than max_iter.
+        return np.stack([smooth(lead, lam=lam, max_iter=iterations - 1)[0] for lead in leads]).reshape(np.shape(signal))
