@@ -2,7 +2,7 @@
 
 A save must not show a job as finished whose files were copied half-way. So the marks of running jobs are read before
 the results are copied and again after it, and every job that ran, began or ended in between is saved as incomplete:
-Snakemake makes its files anew. The next save has it whole.
+Snakemake makes its files again. The next save has it whole.
 """
 
 import logging
@@ -106,7 +106,7 @@ def tidy(place: Place, cohort: str, number: int, used: Mapping[str, int]) -> Non
 
 
 def restore(folder: Path, cohort: str, place: Place) -> int:
-    """Restore the newest save of a cohort and return its number; one that was cut off goes on where it was.
+    """Restore the newest save of a cohort and return its number; one that was cut off resumes where it was.
 
     Raises:
         InputError: if there is no save, an archive is damaged, or the folder has results the save does not have.

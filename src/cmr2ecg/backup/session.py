@@ -36,7 +36,7 @@ class Listing(BaseModel):
 
 
 class Identity(BaseModel):
-    """A folder's own sign, which stands in its saves, and the number of the save it was restored from."""
+    """A folder's own sign, which is in its saves, and the number of the save it was restored from."""
 
     writer: str = Field(default_factory=lambda: uuid.uuid4().hex)
     restored: int = 0
@@ -53,7 +53,7 @@ class Session(NamedTuple):
     def may_follow(self) -> bool:
         """Return whether the newest save is the folder's own or the one it was restored from.
 
-        A machine that was set up anew and not restored would otherwise bury the results of the one before.
+        A machine that was set up again and not restored would otherwise bury the results of the one before.
         """
         return self.number == 0 or self.newest.writer == self.who.writer or self.number == self.who.restored
 

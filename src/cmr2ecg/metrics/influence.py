@@ -28,10 +28,10 @@ def standardise(values: NDArray) -> NDArray[np.float64]:
     if values.shape[-1] == 0:
         return values
     centred = values - values.mean(axis=-1, keepdims=True)
-    spread = centred.std(axis=-1, keepdims=True)
+    std = centred.std(axis=-1, keepdims=True)
     scale = np.abs(values).max(axis=-1, keepdims=True)
-    constant = spread <= 1e-12 * np.maximum(scale, np.finfo(float).tiny)
-    return np.where(constant, 0.0, centred / np.where(constant, 1.0, spread))
+    constant = std <= 1e-12 * np.maximum(scale, np.finfo(float).tiny)
+    return np.where(constant, 0.0, centred / np.where(constant, 1.0, std))
 
 
 MIN_PAIRS = 3  # of values for a correlation; two always lie on a line

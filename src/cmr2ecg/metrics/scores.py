@@ -1,4 +1,4 @@
-"""From one target's predictions to numbers: every model's metric, its spread and interval, paired differences."""
+"""From one target's predictions to numbers: every model's metric, its std and interval, paired differences."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -96,8 +96,8 @@ class Scored:
         """Return SUMMARY_COLUMNS: mean over readers, std over runs (ddof=1, NaN for one), the 95 % interval, counts."""
         estimate, values = mean(self.readers), self.by_seed
         low, high = estimate.interval(self.metric)
-        spread = float(std_over_seeds(values))
-        found = {"metric": self.metric, "mean": estimate.value, "std": spread, "low": low, "high": high}
+        std = float(std_over_seeds(values))
+        found = {"metric": self.metric, "mean": estimate.value, "std": std, "low": low, "high": high}
         return {**found, "n_seeds": len(values), "n_readers": len(self.readers.values), **self.counted()}
 
     def counted(self) -> dict[str, int | None]:

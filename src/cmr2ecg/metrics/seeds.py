@@ -1,4 +1,4 @@
-"""The spread of a number over the seeds of a training; light to import, for `cmr2ecg predict`."""
+"""The standard deviation of a number over the seeds of a training; light to import, for `cmr2ecg predict`."""
 
 import numpy as np
 from numpy.typing import NDArray

@@ -27,7 +27,7 @@ from cmr2ecg.metrics.scores import Scored
 from cmr2ecg.study.encoders import network_of
 
 PENALTY = 1.0  # of squared coefficients of standardised columns: a normal prior of log odds with std 1
-FEWEST = 10  # validation subjects with a phenotype
+MIN_SUBJECTS = 10  # validation subjects with a phenotype
 ONE_FIT = np.zeros(1, np.int64)  # the seed of a regression on covariates alone, which has no runs
 
 
@@ -117,8 +117,8 @@ def unusable(val: Scored, covariates: NDArray) -> str:
         return "no validation subject has age, sex, weight or height"
     for entry in val.outputs:
         there = entry.y_true[~np.isnan(entry.y_true)]
-        if val.metric == "r" and len(there) < FEWEST:
-            return f"{len(there)} validation subjects have {entry.output}, fewer than {FEWEST}"
+        if val.metric == "r" and len(there) < MIN_SUBJECTS:
+            return f"{len(there)} validation subjects have {entry.output}, fewer than {MIN_SUBJECTS}"
         if len(np.unique(there)) < 2:
             return f"the same value of {entry.output} for all {len(there)} validation subjects"
     return ""
@@ -143,7 +143,7 @@ def _fit(stack: Stack, val: NDArray, test: NDArray) -> Scored:
 def fit_predict(val: NDArray, test: NDArray, y_val: NDArray, *, regression: bool) -> NDArray[np.float64]:
     """Return what a regression of y_val (m,) on columns val (m, k) says of test (n, k): risks, or values (n,).
 
-    Subjects without y_val teach nothing. NaN among the columns is the median of the others, told by an indicator.
+    Subjects without y_val are left out of the fit. NaN in a column is its median, and an indicator marks it.
     """
     there = ~np.isnan(y_val)
     a, b = standardised(val[there], test)
@@ -166,6 +166,6 @@ def standardised(val: NDArray, test: NDArray) -> tuple[NDArray, NDArray]:
         np.column_stack([np.where(gone, medians, columns), gone])
         for gone, columns in zip(absent, (val, test), strict=True)
     )
-    centre, spread = a.mean(axis=0), a.std(axis=0)
-    varies = spread > 1e-9 * np.abs(a).max(axis=0, initial=0)
-    return tuple((each[:, varies] - centre[varies]) / spread[varies] for each in (a, b))
+    centre, std = a.mean(axis=0), a.std(axis=0)
+    varies = std > 1e-9 * np.abs(a).max(axis=0, initial=0)
+    return tuple((each[:, varies] - centre[varies]) / std[varies] for each in (a, b))

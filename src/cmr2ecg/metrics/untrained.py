@@ -1,15 +1,15 @@
 """Which models were not trained, told from their training and the validation split; the test split is not looked at.
 
 A baseline that took too few steps, or steps that were too small, loses to any other model and says nothing about what
-it stands for. Marked is a model
+it is meant to show. Marked is a model
 
 - that took fewer optimiser steps than `minimum_steps`;
 - whose best epoch was the last that was allowed, and well above those before its last tenth: it was still improving;
 - whose validation score is not above chance, by a one-sided interval over the validation subjects;
 - whose validation score is below that of a linear probe of a random encoder of its kind, on the same subjects;
-- whose predictions hardly differ between subjects (`LEAST_SPREAD`).
+- whose predictions hardly differ between subjects (`MIN_STD`).
 
-The first, second and fourth are asked of fine-tuned networks only. What is counted by run (steps, epochs, spread) holds
+The first, second and fourth are asked of fine-tuned networks only. What is counted by run (steps, epochs, std) holds
 if it does in at least half of the runs; scores are means over them, as in the tables. What an older result.json does
 not say is not asked.
 """
@@ -32,7 +32,7 @@ UNTRAINED_COLUMNS = [*MODEL_COLUMNS, "reason"]
 CHANCE = {"auroc": 0.5, "r": 0.0}
 NAMES = {"auroc": "ROC AUC", "r": "r"}
 SIGMAS = float(norm.ppf(0.95))  # of a one-sided 95 % limit
-LEAST_SPREAD = 0.01  # of log odds over subjects; of phenotypes in standard deviations of the measured ones
+MIN_STD = 0.01  # of log odds over subjects; of phenotypes in standard deviations of the measured ones
 LATE_GAIN = 0.01  # of the metric: a cosine schedule often ends with its best epoch, ahead by less
 TINY = 1e-12  # keeps the log odds of certain predictions finite
 
@@ -128,7 +128,7 @@ def score_reasons(model: Scored, probe: Scored | None = None) -> Iterator[str]:
         yield f"at chance: validation {name} {score:.3f}"
     if probe is not None and score < (floor := score_and_error(probe)[0]):
         yield f"below a random encoder's probe: validation {name} {score:.3f}, probe {floor:.3f}"
-    if (spreads(model) < LEAST_SPREAD).mean() >= 0.5:
+    if (stds(model) < MIN_STD).mean() >= 0.5:
         yield "no spread: nearly the same prediction for everybody"
 
 
@@ -143,10 +143,10 @@ def score_and_error(model: Scored) -> tuple[float, float]:
     return float(values.mean()), float(np.sqrt((influence.mean(axis=0) ** 2).sum()))
 
 
-def spreads(model: Scored) -> NDArray[np.float64]:
-    """Return how far predictions differ between subjects, (outputs, runs).
+def stds(model: Scored) -> NDArray[np.float64]:
+    """Return the standard deviation over subjects of the log odds, (outputs, runs).
 
-    Standard deviation of the log odds; of phenotypes that of the predictions in standard deviations of the truth.
+    Of phenotypes that of the predictions, in standard deviations of the truth.
     """
     if model.metric == "auroc":
         return logit(np.clip(model.first.scores, TINY, 1 - TINY)).std(axis=1)[None]

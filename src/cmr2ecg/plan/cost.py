@@ -216,7 +216,7 @@ class Estimate:
         return [(job.wildcards["target"], 100, len(plan["seeds"]), {**fixed, **trial}, epochs) for trial in trials]
 
     def _probing(self, job: Job) -> Span:
-        """Return the seconds of linear models with every penalty: one normal equation, or 200 passes over features."""
+        """Return the seconds of linear models with every alpha: one normal equation, or 200 passes over features."""
         features = features_of(job.settings["models"], network_of(job.encoder))
         operations = 0.0
         for target, fraction, runs in job.fits:
@@ -225,8 +225,8 @@ class Estimate:
             one = 2.0 * n * features**2 + features**3 / 3 if is_regression(target) else 200 * 4.0 * n * features * 10
             operations += runs * one
         fits = sum(runs for _, _, runs in job.fits)
-        penalties = len(job.settings["method"]["penalties"])
-        return Span.within(penalties * (operations / (self.rates.gflops_matrix * 1e9) + 0.01 * fits), 4.0)
+        alphas = len(job.settings["method"]["penalties"])
+        return Span.within(alphas * (operations / (self.rates.gflops_matrix * 1e9) + 0.01 * fits), 4.0)
 
     def _other(self, job: Job) -> Span:
         """Return the seconds of a step that trains no network, without its start."""
@@ -312,6 +312,6 @@ def _forward(subjects: float, batch: int = EVALUATION_BATCH) -> tuple[float, flo
 
 
 def likely_epochs(most: int, patience: int) -> Span:
-    """Return how long a training with early stopping goes on."""
+    """Return how long a training with early stopping lasts."""
     least = min(patience + 1, most)
     return Span(least, math.sqrt(least * most), most)

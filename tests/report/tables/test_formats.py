@@ -48,7 +48,7 @@ def test_latex_is_balanced_and_every_row_has_all_columns(table):
             spans = [int(width) for width in re.findall(r"\\multicolumn\{(\d+)\}", line)]
             cells = len(re.findall(r"(?<!\\)&", line)) + 1
             assert cells - len(spans) + sum(spans) == columns, line
-    assert (r"\textbf{75.00$\pm$1.41}" if layout.spread else r"\textbf{0.75}") in text
+    assert (r"\textbf{75.00$\pm$1.41}" if layout.std else r"\textbf{0.75}") in text
     assert re.search(r"[^\x00-\x7f]", text) is None
 
 

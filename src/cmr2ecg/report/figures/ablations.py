@@ -22,7 +22,7 @@ from cmr2ecg.study.ablations import references, varied
 from cmr2ecg.study.targets import PHENOTYPE_GROUPS
 
 WHOLE = 100  # percent of the training subjects that the probes are fitted on
-# where a setting stands in an ablation -> its axis, and whether that is logarithmic
+# where a setting is in an ablation -> its axis, and whether that is logarithmic
 AXES = {
     ("pairs",): ("Training pairs", True),
     ("mae", "mask_ratio"): ("Mask ratio of the MDM", False),

@@ -91,7 +91,7 @@ def flow_stages(flow: Flow) -> list[Stage]:
 
 
 def _side_height(stage: Stage) -> float:
-    """Return the height of the box of the excluded, which stands between two boxes of the trunk; 0 for none."""
+    """Return the height of the box of the excluded, which is between two boxes of the trunk; 0 for none."""
     return LINE * (1 + len(stage.excluded)) + 2 * PAD if stage.excluded else 0.0
 
 

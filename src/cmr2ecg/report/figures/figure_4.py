@@ -2,7 +2,7 @@
 
 r is the tables': the mean over the runs (seeds) of a model. Dots and line are one run, for the average of five runs'
 predictions would have a higher r than the runs have: in each group the one of median validation score, so that it is
-neither the luckiest nor chosen by what it does on the test split. Its own r stands in parentheses.
+neither the luckiest nor chosen by what it does on the test split. Its own r is in parentheses.
 """
 
 from collections.abc import Mapping, Sequence
@@ -123,7 +123,7 @@ def draw_panel(axes: Axes, phenotype: Shown | None, dots: int, seed: int) -> Non
 
 
 def r_text(phenotype: Shown, drawn: float) -> str:
-    """Return the tables' r and, where several runs stand behind it, in parentheses r of the one that is drawn."""
+    """Return the tables' r and, where it is the mean of several runs, in parentheses r of the one that is drawn."""
     mean = phenotype.mean_r
     text = f"r = {mean:.2f}" if np.isfinite(mean) else "r not defined"
     return f"{text} ({drawn:.2f})" if len(phenotype.entry.seeds) > 1 and np.isfinite(drawn) else text

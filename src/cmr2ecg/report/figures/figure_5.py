@@ -17,7 +17,7 @@ from cmr2ecg.report.tables.table_layouts import in_order
 from cmr2ecg.runtime.command import InputError
 
 MARGIN = 2.0  # percentage points of AUROC left free above and below the lines
-DODGE = 1.035  # neighbouring models stand this factor apart in size, so that their markers do not hide each other
+DODGE = 1.035  # neighbouring models are drawn this factor apart in size, so that their markers do not hide each other
 PANELS = 4  # side by side at most
 FEW = 5  # with so many models or fewer each interval gets an edge; edges of a dozen would be a thicket
 

@@ -45,7 +45,7 @@ def occlusion(crop: NDArray, end_diastole: int, ventricle: Place = CENTRE) -> fl
 
 
 def blur(crop: NDArray, ventricle: Place = CENTRE) -> float:
-    """Return minus the heart's root-mean-square gradient over its brightness' spread, averaged over the channels.
+    """Return minus the heart's root-mean-square gradient over the std of its brightness, averaged over the channels.
 
     The heart is a square around the ventricle, moved into the crop where it juts out.
 

@@ -1,8 +1,8 @@
 """The similarity map as a number: does the ECG point at the left ventricle of its own image, or at its infarct?
 
-Every measure is taken for true pairs and, as the null, for ECGs dealt to other subjects' images at random. A model
-whose maps light up the ventricle whatever the ECG is no better than its null, however good the maps look. For infarcts
-the ECGs are dealt among those who have one: what counts is that the ECG tells where the infarct is, not that there is.
+Every measure is taken for true pairs and, as the null, for pairs shuffled between subjects. A model whose maps light up
+the ventricle whatever the ECG is no better than its null, however good the maps look. For infarcts the pairs are
+shuffled among those who have one: what counts is that the ECG tells where the infarct is, not that there is.
 """
 
 from collections.abc import Mapping

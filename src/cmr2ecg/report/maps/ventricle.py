@@ -42,7 +42,7 @@ def planted_ventricles(truth: pd.DataFrame, visits: pd.DataFrame, places: Places
     Args:
         truth: truth.parquet; eid, centre_row, centre_column, epicardial_radius_px.
         visits: visits.parquet of index_cohort; eid, instance.
-        places: box of each subject wanted.
+        places: box of each subject asked for.
     """
     found: dict[int, Cover] = {}
     columns = ["eid", "centre_row", "centre_column", "epicardial_radius_px"]
@@ -82,7 +82,7 @@ def segmented_ventricles(
 
     Args:
         visits: eid, cmr_path, segmentation (folder, "" for none).
-        places: box and frames of each subject wanted.
+        places: box and frames of each subject asked for.
         end_diastole: the crop's channel that shows end-diastole.
         limits: of `read_middle_slice`.
     """

@@ -20,7 +20,7 @@ UNDEFINED = {
     "auroc": "undefined: the test split holds one class only",
     "r": "undefined: a phenotype of the group is constant, or known for fewer than three test subjects",
 }
-FITS = ("finetune", "train_tabular")  # the paper's models; linear probes stand in a table of their own
+FITS = ("finetune", "train_tabular")  # the paper's models; linear probes have a table of their own
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class Table:
 
     name: behind the word "Table". notes: footnotes by letter. empty: what is said where there are no rows.
     levels: LaTeX's lines of headings, a word a column each, where one line is not enough; equal neighbours share one.
-    grey: columns that stand back. ruled: rows with a rule above. numbered: whether it is one of a series, whose number
+    grey: columns printed in grey. ruled: rows with a rule above. numbered: whether it is one of a series, whose number
     begins the caption also in HTML, and which LaTeX keeps on one page. key: of LaTeX's label where the name is not.
     """
 

@@ -1,6 +1,6 @@
 """What tables and figures call the targets and models."""
 
-LONGEST_ABBREVIATION = 4  # letters
+MAX_ABBREVIATION = 4  # letters
 
 
 class Names(dict):
@@ -15,7 +15,7 @@ class TargetNames(Names):
 
     def __missing__(self, key: str) -> str:
         words = key.replace("_", " ")
-        return words.upper() if len(words) <= LONGEST_ABBREVIATION else words.capitalize()
+        return words.upper() if len(words) <= MAX_ABBREVIATION else words.capitalize()
 
 
 TARGETS = TargetNames(

@@ -69,7 +69,7 @@ def paper_table(layout: Layout, cells: list[list[Cell]], cohort: str) -> Table:
 def caption(layout: Layout, cells: list[list[Cell]], cohort: str) -> str:
     """Return what the table shows, of whom, and how to read it."""
     seeds = usual_seeds(cells)
-    mean = "mean ± std" if layout.spread else "mean"
+    mean = "mean ± std" if layout.std else "mean"
     over = f"{mean} over {seeds} seeds" if seeds > 1 else "one seed" if seeds else "no model was run"
     sizes = []
     for target, column in zip(layout.targets, zip(*cells, strict=True), strict=True):
@@ -124,7 +124,7 @@ def _entries(line: list[Cell], layout: Layout, letters: dict[str, str]) -> list[
     """Return a row's numbers: our value, its mark and footnotes, and the paper's if it has any."""
     found = []
     for target, cell in zip(layout.targets, line, strict=True):
-        ours = number(cell.mean, layout.digits, cell.std if layout.spread else float("nan"))
+        ours = number(cell.mean, layout.digits, cell.std if layout.std else float("nan"))
         found.append(Entry(ours, cell.mark, ",".join(letters[note] for note in cell.notes)))
         if layout.published(target):
             mean, std = cell.paper or (float("nan"), float("nan"))

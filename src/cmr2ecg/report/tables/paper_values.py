@@ -1,7 +1,7 @@
 """The paper's published numbers at 100 % of the training set: (mean, std over five seeds).
 
 Tables I, II, III and V: ROC AUC in percent. Table IV: Pearson's r averaged over a group's phenotypes, printed without a
-spread (NaN here). A model that stands in several tables has the same numbers in all of them.
+std (NaN here). A model that is in several tables has the same numbers in all of them.
 """
 
 NO_SPREAD = float("nan")

@@ -48,7 +48,7 @@ def every_phenotype(tables: Tables) -> Sheet:
 
 OF_INFARCTS = (
     " Infarct: of the subjects who have one, the same inside the infarcted segment, contrast with the remote "
-    "myocardium; ECGs are dealt among these subjects."
+    "myocardium; pairs are shuffled among these subjects."
 )
 
 
@@ -68,7 +68,7 @@ def heatmap(tables: Tables) -> Sheet:
     title = (
         "Similarity of ECG and image inside the left ventricle on the test split: share of positive similarity, how "
         "often the most similar place is the ventricle's (pointing), mean similarity inside, and that less the mean "
-        "outside (contrast). Shuffled: ECGs dealt to other subjects' images; p is one-sided, and of a difference "
+        "outside (contrast). Shuffled: ECGs paired with other subjects' images; p is one-sided, and of a difference "
         "two-sided (paired t test)."
     )
     title += OF_INFARCTS * bool(data["measure"].isin(INFARCT.values()).any())

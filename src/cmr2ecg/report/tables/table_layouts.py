@@ -1,4 +1,4 @@
-"""The paper's tables as data: which models stand in which row, under which headings; columns of other diseases."""
+"""The paper's tables as data: which models are in which row, under which headings; columns of other diseases."""
 
 from collections.abc import Container, Iterable
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ YES, NO = "✓", "✗"
 class Row:
     """A model and the words that describe it, one for each heading on the left of the table.
 
-    reference: stands there for comparison and takes no part in who is best.
+    reference: is there for comparison and takes no part in who is best.
     """
 
     encoder: str
@@ -29,8 +29,8 @@ class Row:
 class Layout:
     """A table of the paper: `left` holds (group, heading) pairs, `targets` the columns of numbers.
 
-    scale: from the metric to the printed unit. spread: whether the std over seeds is printed. beyond: rows that the
-    paper lacks, which stand at the end of `rows` once `with_fitted` has put them there; they may be the best.
+    scale: from the metric to the printed unit. std: whether that over seeds is printed. beyond: rows that the
+    paper lacks, which are at the end of `rows` once `with_fitted` has put them there; they may be the best.
     """
 
     number: int
@@ -44,7 +44,7 @@ class Layout:
     metric_name: str = "ROC AUC [%]"
     scale: float = 100.0
     digits: int = 2
-    spread: bool = True
+    std: bool = True
     fraction: int = 100
     beyond: tuple[Row, ...] = ()
 
@@ -53,7 +53,7 @@ class Layout:
         return replace(self, rows=(*self.rows, *(row for row in self.beyond if row.encoder in encoders)))
 
     def published(self, target: str) -> bool:
-        """Say whether the paper has numbers on a target, which then stand beside ours."""
+        """Say whether the paper has numbers on a target, which are then printed beside ours."""
         return any(target in PAPER.get(row.encoder, {}) for row in self.rows)
 
     @property
@@ -142,7 +142,7 @@ LAYOUTS = {
         metric="r",
         metric_name="Pearson's r, averaged over the group's phenotypes,",
         scale=1.0,
-        spread=False,
+        std=False,
     ),
     5: Layout(
         number=5,
