@@ -1,9 +1,9 @@
 """How the data steps are called on the files of one folder; the files of one step are there for the next."""
 
-import json
 from pathlib import Path
 
-from paper_settings import paper_settings
+from cmr2ecg.study.sections import as_json, without_plans
+from cmr2ecg.study.settings.study import Settings
 
 # @NAME is a file of the folder, or, with a star, several; they lie as in a study of `shards` shards.
 FILES = {
@@ -29,9 +29,8 @@ USUAL = {"shards": 1, "target": "cad", "fraction": 100, "split": "@split.csv"}
 
 def arguments(step: str, folder: Path, **values: object) -> list[str]:
     """Return a data step's command line at the paper's settings."""
-    settings = paper_settings()
-    section = "index_cohort" if step == "index_shard" else step
-    found = ["--settings", json.dumps(settings.get(section, {}))]
+    section = getattr(Settings(), "index_cohort" if step == "index_shard" else step, None)
+    found = ["--settings", as_json(without_plans(section) if section else {})]
     for word in FILES[step].format(**USUAL | values).split():
         name = word.removeprefix("@")
         if "*" in word:

@@ -21,7 +21,6 @@ from cmr2ecg.simulate.cine import render
 from cmr2ecg.simulate.geometry import THETA, Motion, move
 from cmr2ecg.simulate.subject import draw_person
 from cmr2ecg.simulate.torso import BLOOD, FAT
-from cmr2ecg.steps.crop_cmr import READ
 
 SEED = 4711
 CENTRE_MM, FRAMES_OFF, MARGIN_MM = 8.0, 1, 5.0
@@ -105,7 +104,12 @@ def _cines(
 
 def _row(cine: Cine, centre: np.ndarray, motion: Motion, settings: dict[str, Any]) -> dict[str, Any]:
     try:
-        image = crop_heart(cine, **{name: value for name, value in settings["crop_cmr"].items() if name not in READ})
+        image = crop_heart(
+            cine,
+            **{
+                name: value for name, value in settings["crop_cmr"].items() if not name.startswith(("minimum_", "max_"))
+            },
+        )
     except Rejection:
         nothing = {"left_mm": -np.inf, "right_mm": -np.inf, "blood": np.nan}
         return {"found": False, "centre_mm": np.inf, "es_off": np.inf, **nothing}

@@ -1,10 +1,9 @@
-import json
-
 import h5py
 import numpy as np
 import pandas as pd
 import pytest
 from cohort.raw_files import CROP, FIRST, visits, write_cmr
+from paper_settings import changed
 
 from cmr2ecg.cmr.boxes import read_boxes
 from cmr2ecg.runtime.command import InputError
@@ -64,7 +63,7 @@ def test_the_step_uses_each_subjects_box_and_counts_one_outside_the_frame(tmp_pa
     rows = f"{FIRST + 1},10,12,70,80\n{FIRST + 2},900,12,70,80\n9000009,1,1,9,9\n"
     boxes = write(tmp_path / "boxes.csv", "eid,row0,column0,height,width\n" + rows)
     out = {"output": tmp_path / "0.h5", "qc": tmp_path / "0.csv"}
-    argv = ["--settings", json.dumps({**CROP, "channels": ["ed", "mid", "es"]}), "--boxes", str(boxes)]
+    argv = ["--settings", changed(CROP, channels=["ed", "mid", "es"]).model_dump_json(), "--boxes", str(boxes)]
     crop_cmr.main([*argv, "--visits", str(table), "--output", str(out["output"]), "--qc", str(out["qc"])])
     with h5py.File(out["output"]) as file:
         assert file["eid"][:].tolist() == [FIRST, FIRST + 1]

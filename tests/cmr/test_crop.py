@@ -3,6 +3,7 @@ import pytest
 from cohort.raw_files import CROP, cine, write_cmr
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from paper_settings import changed
 
 from cmr2ecg.cmr.crop import crop_heart, heart_box, linear_weights, min_max, padded_box, resample_box, square_box
 from cmr2ecg.cmr.heart import Heart
@@ -103,16 +104,16 @@ def test_a_cine_becomes_three_frames_around_the_heart(side):
 
 def test_the_fixed_box_is_the_authors():
     """int(0.21 S), int(0.325 S), int(0.375 S) of the frame padded to S = 210: 44, 68, 78 pixels."""
-    assert padded_box((210, 210), 210, **CROP["fixed_box"]) == (44, 68, 78, 78)
-    assert padded_box((208, 208), 210, **CROP["fixed_box"]) == (43, 67, 78, 78)
-    assert padded_box((208, 160), 210, **CROP["fixed_box"]) == (43, 43, 78, 78)
-    assert padded_box((300, 256), 210, **CROP["fixed_box"]) == (63, 97 - 22, 112, 112)
+    assert padded_box((210, 210), 210, **dict(CROP.fixed_box)) == (44, 68, 78, 78)
+    assert padded_box((208, 208), 210, **dict(CROP.fixed_box)) == (43, 67, 78, 78)
+    assert padded_box((208, 160), 210, **dict(CROP.fixed_box)) == (43, 43, 78, 78)
+    assert padded_box((300, 256), 210, **dict(CROP.fixed_box)) == (63, 97 - 22, 112, 112)
 
 
 def test_the_fixed_crop_equals_padding_and_cutting():
     pixels = np.pad(cine(side=96), ((0, 0), (56, 56), (56, 56)))  # 208 x 208
     whole = Cine(pixels, (4.0, 4.0), 4, 8, 0)
-    image = crop_heart(whole, size=210, box_mm=142.0, crop="fixed", fixed_box=CROP["fixed_box"])
+    image = crop_heart(whole, size=210, box_mm=142.0, crop="fixed", fixed_box=dict(CROP.fixed_box))
     chosen = min_max(pixels[list(image.frames)].astype(np.float32))
     cut = np.pad(chosen, ((0, 0), (1, 1), (1, 1)))[:, 44 : 44 + 78, 68 : 68 + 78]
     inner = slice(3, -3)  # the rim mixes with what lies beyond the box
@@ -154,11 +155,11 @@ def test_a_box_by_hand_is_used_and_the_heart_is_looked_for_in_it():
 
 def test_what_was_used_stands_beside_the_pixels(tmp_path):
     path = str(write_cmr(tmp_path, 9_000_001))
-    row, measures = crop_file((path, "", None), **CROP)
+    row, measures = crop_file((path, "", None), CROP)
     assert (measures["heart_by"], measures["box_by"], measures["notes"]) == ("motion", "motion", "")
     assert row["slice"] == 4 and len(row["box"]) == 4 and len(row["frames"]) == 3
-    assert crop_file((path, "", (20.0, 20.0, 50.0, 60.0)), **CROP)[1]["box_by"] == "hand"
-    row, measures = crop_file((path, "", None), **{**CROP, "crop": "fixed"})
+    assert crop_file((path, "", (20.0, 20.0, 50.0, 60.0)), CROP)[1]["box_by"] == "hand"
+    row, measures = crop_file((path, "", None), changed(CROP, crop="fixed"))
     assert measures["box_by"] == "fixed" and row["box"] == (44 - 57, 68 - 57, 78, 78)
 
 
@@ -168,5 +169,5 @@ def test_a_first_frame_that_is_missing_is_noted(monkeypatch):
     taken = (1, *range(1, len(pixels)))
     whole = Cine(pixels, (4.0, 4.0), 4, 8, 1, taken=taken)
     monkeypatch.setattr("cmr2ecg.steps.crop_cmr.read_middle_slice", lambda *_, **__: whole)
-    row, measures = crop_file(("x.zip", "", None), **{**CROP, "end_diastole": "first_frame"})
+    row, measures = crop_file(("x.zip", "", None), changed(CROP, end_diastole="first_frame"))
     assert (row["frames"][1], measures["notes"]) == (1, "end-diastole may be missing")

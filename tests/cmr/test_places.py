@@ -91,7 +91,7 @@ def whole(tmp_path_factory):
 @pytest.mark.parametrize("change", ["lost", "rubbish"])
 @pytest.mark.parametrize("lost", [[], range(5), range(25, 35), [15], [2, 3, 40]])
 def test_end_systole_keeps_its_place(whole, tmp_path, lost, change):
-    row, measures = crop_file((str(damaged(whole, tmp_path / "x.zip", lost, change)), "", None), **CROP)
+    row, measures = crop_file((str(damaged(whole, tmp_path / "x.zip", lost, change)), "", None), CROP)
     systole, diastole, middle = row["frames"]
     assert abs(systole - ES) <= 1 and min(diastole, BEAT - diastole) <= 2 and abs(middle - ES // 2) <= 1
     assert not {systole, diastole, middle} & set(lost)  # none is a copy
@@ -123,5 +123,5 @@ def damaged(source, target, lost, change):
 )
 def test_without_end_systole_or_end_diastole_there_is_no_image(whole, tmp_path, lost, reason):
     with pytest.raises(Rejection) as caught:
-        crop_file((str(damaged(whole, tmp_path / "x.zip", lost, "lost")), "", None), **CROP)
+        crop_file((str(damaged(whole, tmp_path / "x.zip", lost, "lost")), "", None), CROP)
     assert caught.value.reason == reason

@@ -108,7 +108,7 @@ def test_labels_of_two_phases_and_their_images(subject, tmp_path):
 
 def test_the_step_uses_it_and_says_so(subject, tmp_path):
     folder = save(tmp_path / "s", "seg_sa.nii.gz", labels(), affine_of(subject[1]))
-    row, measures = crop_file((str(subject[0]), folder, None), **CROP)
+    row, measures = crop_file((str(subject[0]), folder, None), CROP)
     assert measures["heart_by"] == "segmentation" and measures["notes"] == ""
     assert row["frames"][0] == 11
     side = 142.0 / SPACING
@@ -116,7 +116,7 @@ def test_the_step_uses_it_and_says_so(subject, tmp_path):
     np.testing.assert_allclose(row["box"][:2], np.array(middle) + 0.5 - side / 2, atol=0.01)
     assert (measures["heart_row"], measures["heart_column"]) == pytest.approx(CENTRE, abs=0.2)
     save(tmp_path / "s", "seg_sa.nii.gz", labels()[..., :12], affine_of(subject[1]))
-    row, measures = crop_file((str(subject[0]), folder, None), **CROP)
+    row, measures = crop_file((str(subject[0]), folder, None), CROP)
     assert (measures["heart_by"], measures["notes"]) == (
         "motion",
         "segmentation not used: segmentation of another length",

@@ -4,33 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from paper_settings import paper_settings
 
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
 from cmr2ecg.simulate.ecg import with_derived_leads
 from cmr2ecg.simulate.sax_zip import write_sax_zip
+from cmr2ecg.study.settings.cohort import ReadTabular
+from cmr2ecg.study.settings.recordings import CleanEcg, CropCmr
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 FIRST = 9_000_001
-CLEAN = paper_settings()["clean_ecg"]
-CROP = paper_settings()["crop_cmr"]
-TABULAR = {
-    "fields": {"sex": 31, "age": 21003, "weight": 21002, "height": 50},
-    "ranges": {"age": [0, 120], "weight": [20, 400], "height": [100, 250]},
-    "visit_date": 53,
-    "diagnoses": {
-        "hospital": {"codes": 41270, "dates": 41280, "use": True},
-        "hospital_main": {"codes": 41202, "dates": 41262, "use": True},
-        "hospital_secondary": {"codes": 41204, "dates": None, "use": True},
-        "death_underlying": {"codes": 40001, "dates": 40000, "use": True},
-        "death_contributory": {"codes": 40002, "dates": 40000, "use": True},
-    },
-    "diseases": {
-        "cad": ["I20", "I21", "I22", "I23", "I24", "I25"],
-        "af": ["I48"],
-        "dm": ["E10", "E11", "E12", "E13", "E14"],
-    },
-}
+CLEAN, CROP, TABULAR = CleanEcg(), CropCmr(), ReadTabular()
 
 
 def counts(seed: int = 0, samples: int = 5000) -> np.ndarray:

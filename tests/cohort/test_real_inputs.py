@@ -35,7 +35,7 @@ def test_a_real_stack_passes_and_the_ventricle_is_inside_the_crop(tmp_path):
     path = tmp_path / "real.zip"
     volume = np.stack([real_cine(index, frames=12) for index in range(SLICES)])
     write_sax_zip(path, volume, pixel_spacing_mm=SAX_SPACING_MM, seed=1, compresslevel=0)
-    row, measures = crop_file((path, "", None), **CROP)
+    row, measures = crop_file((path, "", None), CROP)
     assert (row["slice"], measures["slices"], row["cmr"].shape) == (7, SLICES, (3, 210, 210))
     assert inside(row["box"], real_slice(7)[2])
     assert row["frames"][1] in (11, 0, 1) and row["frames"][0] in (5, 6, 7)

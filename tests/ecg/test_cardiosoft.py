@@ -203,7 +203,7 @@ def test_samples_of_300_digits_are_an_implausible_amplitude(tmp_path, digits):
     path = tmp_path / "x.xml"
     path.write_bytes(re.sub(rb'(lead="V3">\s*)-?\d+', rb"\g<1>" + digits.encode(), edited()))
     with pytest.raises(Rejection, match="implausible amplitude"):
-        clean_file(path, **CLEAN)
+        clean_file(path, CLEAN)
 
 
 def test_the_device_s_verdict_is_read():

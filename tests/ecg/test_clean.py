@@ -6,13 +6,13 @@ from scipy.sparse.linalg import spsolve
 
 from cmr2ecg.ecg.clean import LEAD_GROUPS, baseline, clean_ecg
 
-OPTIONS = CLEAN["baseline"]  # the authors' values
+OPTIONS = dict(CLEAN.baseline)  # the authors' values
 GOLDEN = SHARED / "golden" / "reference.npz"
 needs_golden = pytest.mark.skipif(not GOLDEN.exists(), reason="golden/reference.npz is not there")
 
 
 def cleaned(signal, **options):
-    return clean_ecg(signal, **{"clip_std": CLEAN["clip_std"], **OPTIONS, **options})
+    return clean_ecg(signal, **{"clip_std": CLEAN.clip_std, **OPTIONS, **options})
 
 
 @needs_golden

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from cohort.raw_files import CLEAN, counts
+from paper_settings import changed
 
 from cmr2ecg.ecg.prepare import MEASURES, prepare
 from cmr2ecg.ecg.recording import LEADS, Ecg
@@ -19,9 +20,9 @@ def ecg(signal, rate=500.0, **options):
 def prepared(record, **quality):
     return prepare(
         record,
-        sampling_rate_hz=CLEAN["sampling_rate_hz"],
-        samples=CLEAN["samples"],
-        quality={**CLEAN["quality"], **quality},
+        sampling_rate_hz=CLEAN.sampling_rate_hz,
+        samples=CLEAN.samples,
+        quality=changed(CLEAN.quality, **quality),
     )
 
 

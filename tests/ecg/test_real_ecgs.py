@@ -32,7 +32,7 @@ def test_all_are_accepted_and_flat_chest_leads_are_named():
     records = real_records()
     assert len(records) == 20
     for record in records:
-        row, measures = clean_file(record.with_suffix(".hea"), **CLEAN)
+        row, measures = clean_file(record.with_suffix(".hea"), CLEAN)
         assert row["ecg"].shape == (12, 5000) and np.isfinite(row["ecg"]).all()
         for group in LEAD_GROUPS:
             assert row["ecg"][group].std() == pytest.approx(1, rel=1e-6)
@@ -49,7 +49,7 @@ def test_xml_and_wfdb_give_the_same(tmp_path, name):
     record = ECG_FOLDER / name
     path = tmp_path / "x.xml"
     path.write_bytes(as_cardiosoft(record))
-    xml, wfdb = (clean_file(file, **CLEAN) for file in (path, record.with_suffix(".hea")))
+    xml, wfdb = (clean_file(file, CLEAN) for file in (path, record.with_suffix(".hea")))
     np.testing.assert_allclose(xml[0]["ecg"], wfdb[0]["ecg"], atol=0.1)  # counts of 5 instead of 1 uV
     assert xml[1]["heart_rate_bpm"] == wfdb[1]["heart_rate_bpm"]
 
@@ -57,7 +57,7 @@ def test_xml_and_wfdb_give_the_same(tmp_path, name):
 def test_the_heart_rate_agrees_with_the_cardiologist_s_diagnosis():
     diagnosed = 0
     for record in real_records():
-        rate = float(clean_file(record.with_suffix(".hea"), **CLEAN)[1]["heart_rate_bpm"])
+        rate = float(clean_file(record.with_suffix(".hea"), CLEAN)[1]["heart_rate_bpm"])
         codes = re.search(r"Dx: ?(.*)", record.with_suffix(".hea").read_text())[1].split(",")
         diagnosed += BRADYCARDIA in codes or TACHYCARDIA in codes
         assert rate < 60 or BRADYCARDIA not in codes
@@ -68,7 +68,7 @@ def test_the_heart_rate_agrees_with_the_cardiologist_s_diagnosis():
 def test_a_wander_of_half_a_millivolt_is_taken_out_by_35_db():
     """Here a few leads; the worst of all 240 has 73, 54 and 42 dB at 0.1, 0.2 and 0.3 Hz."""
     time = np.arange(5000) / 500
-    options = CLEAN["baseline"]
+    options = dict(CLEAN.baseline)
     for hertz in (0.1, 0.2, 0.3):
         wander = 0.5 * np.sin(2 * np.pi * hertz * time)
         for name in ("HR06000", "HR06005", "JS20003", "JS20007"):
@@ -93,7 +93,7 @@ def test_r_peaks_keep_their_height_within_5_percent():
         for lead in signal[signal.std(axis=1) > 0]:
             peaks = np.array([beat - 40 + int(np.argmax(lead[beat - 40 : beat + 40])) for beat in beats])
             before = r_heights(lead, peaks)
-            after = r_heights(lead - baseline(lead, **CLEAN["baseline"]), peaks)
+            after = r_heights(lead - baseline(lead, **dict(CLEAN.baseline)), peaks)
             large = before > 0.3  # mV
             found += np.abs(after[large] / before[large] - 1).tolist()
             if large.sum() >= 3:
@@ -132,5 +132,5 @@ def test_blanks_hide_no_swapped_lead(number):
 
 
 def prepared(signal: np.ndarray):
-    settings = {key: CLEAN[key] for key in ("sampling_rate_hz", "samples", "quality")}
-    return prepare(Ecg(signal, 500.0, 1.0), **settings)
+    sizes = {"sampling_rate_hz": CLEAN.sampling_rate_hz, "samples": CLEAN.samples}
+    return prepare(Ecg(signal, 500.0, 1.0), **sizes, quality=CLEAN.quality)

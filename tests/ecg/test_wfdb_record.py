@@ -76,7 +76,7 @@ def test_marked_samples_are_blank_and_limb_leads_may_be_absent(tmp_path):
     wrsamp(NAME, fs=500, d_signal=digital, sig_name=leads, write_dir=tmp_path, **scale)
     ecg = read_wfdb(tmp_path / f"{NAME}.hea")
     assert ecg.missing == ("III", "aVR", "aVL", "aVF") and np.isnan(ecg.signal[7, 10:20]).all()
-    row, measures = clean_file(tmp_path / f"{NAME}.hea", **CLEAN)
+    row, measures = clean_file(tmp_path / f"{NAME}.hea", CLEAN)
     assert np.isfinite(row["ecg"]).all() and measures["blank_samples"] == 10
     assert measures["repairs"] == "III aVR aVL aVF computed from the other limb leads; blank samples set to 0"
 
@@ -198,7 +198,7 @@ def test_half_an_hour_at_257_hz(tmp_path):
     lines = [f"x.dat 16 1000/mV 16 0 0 {total} 0 {lead}" for lead, total in zip(LEADS, sums, strict=True)]
     (tmp_path / "x.hea").write_text("\n".join(["x 12 257 462600", *lines]))
     (tmp_path / "x.dat").write_bytes(minutes.T.tobytes())
-    row, measures = clean_file(tmp_path / "x.hea", **CLEAN)
+    row, measures = clean_file(tmp_path / "x.hea", CLEAN)
     assert row["ecg"].shape == (12, 5000) and measures["repairs"] == "cut from 1800 s; resampled from 257 Hz"
 
 
@@ -254,7 +254,7 @@ def test_damaged_records_are_rejected_or_the_sound_signal(tmp_path):
         for index in range(number):
             file.write_bytes(kinds[index % len(kinds)](sound[file], rng))
             try:
-                row, measures = clean_file(path, **CLEAN)
+                row, measures = clean_file(path, CLEAN)
             except Rejection as error:
                 rejected += 1
                 assert error.reason

@@ -13,6 +13,7 @@ import pytest
 from cmr.dicom_zips import jpeg_lossless, rewritten
 from cohort.raw_files import CLEAN, CROP, FIRST, stack, visits, write_cmr, write_ecg
 from fuzz.mutate import BINARY, TEXT
+from paper_settings import changed
 from pydicom.encaps import encapsulate
 from pydicom.uid import JPEGLosslessSV1
 from steps.test_data_steps import step
@@ -57,7 +58,7 @@ def test_damaged_xml(tmp_path):
     files = []
     for index, content in enumerate([sound, *damaged(sound, ECGS, TEXT, seed=1), sound]):
         files.append(write_ecg(tmp_path / "ecg", FIRST + index, content=content))
-    verdicts, rows = run_shard(tmp_path, "clean_ecg", CLEAN, "ecg_path", files)
+    verdicts, rows = run_shard(tmp_path, "clean_ecg", CLEAN.model_dump(), "ecg_path", files)
     check(verdicts, rows, ECGS, lambda row: bool(row["repairs"] or row["flat_leads"]))
 
 
@@ -78,7 +79,7 @@ def run_zips(tmp_path: Path, sound: bytes, contents: list[bytes]) -> None:
     for index, content in enumerate([sound, *contents, sound]):
         files.append(tmp_path / f"{FIRST + index}_20209_2_0.zip")
         files[-1].write_bytes(content)
-    verdicts, rows = run_shard(tmp_path, "crop_cmr", {**CROP, "size": 64}, "cmr_path", files)
+    verdicts, rows = run_shard(tmp_path, "crop_cmr", changed(CROP, size=64).model_dump(), "cmr_path", files)
     check(verdicts, rows, len(contents), lambda row: bool(row["notes"]))
 
 
@@ -127,8 +128,8 @@ def test_nothing_is_written_outside_the_outputs(tmp_path, kind):
     out.mkdir()
     bomb = b'<!DOCTYPE x [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]><x>&b;</x>'
     files = {
-        "clean_ecg": ("ecg_path", CLEAN, [bomb, b"<x/>"]),
-        "crop_cmr": ("cmr_path", CROP, [zip_with({"../../x.dcm": b"x"}), zip_with({"/etc/x.dcm": b"x"})]),
+        "clean_ecg": ("ecg_path", CLEAN.model_dump(), [bomb, b"<x/>"]),
+        "crop_cmr": ("cmr_path", CROP.model_dump(), [zip_with({"../../x.dcm": b"x"}), zip_with({"/etc/x.dcm": b"x"})]),
     }
     _, settings, contents = files[kind]
     paths = [raw / str(index) for index in range(len(contents))]

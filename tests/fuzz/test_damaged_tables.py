@@ -31,7 +31,7 @@ def table_lines(quoted: bool) -> list[str]:
 
 def read_outputs(folder: Path, table: Path, visited: Path) -> dict[str, pd.DataFrame]:
     paths = {name: folder / f"{name}.parquet" for name in ("covariates", "labels", "dates", "phenotypes")}
-    step("read_tabular", {**TABULAR, "layout": "ukb"}, tabular=table, visits=visited, **paths)
+    step("read_tabular", TABULAR.model_dump(), tabular=table, visits=visited, **paths)
     return {name: pd.read_parquet(path).set_index("eid") for name, path in paths.items()}
 
 

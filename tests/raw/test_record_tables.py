@@ -50,7 +50,7 @@ def test_tables_that_cannot_be_used_are_refused(tmp_path, text, message):
 
 def test_labels_by_name(tmp_path, caplog):
     file = table(tmp_path, "eid,cad,sex,age\n3,1,Male,50\n1,0,0,60\n2,,1,70\n9,1,1,80\n")
-    found = read_named([file], np.array([1, 2, 3, 4]), FIELDS, DISEASES, TABULAR["ranges"])
+    found = read_named([file], np.array([1, 2, 3, 4]), FIELDS, DISEASES, dict(TABULAR.ranges))
     assert found.labels.to_dict("list") == {"eid": [1, 3], "cad": [0, 1], "af": [0, 0]}
     assert found.covariates["sex"].tolist() == [0, 1] and found.covariates["age"].tolist() == [60, 50]
     assert found.phenotypes.shape == (2, 62) and found.phenotypes.drop(columns="eid").isna().all(axis=None)
@@ -60,7 +60,7 @@ def test_labels_by_name(tmp_path, caplog):
 
 def test_a_second_record_of_a_subject_does_not_hide_its_labels(tmp_path):
     file = table(tmp_path, "eid,cad\n1,1\n1,1\n2,0\n")
-    assert read_named([file], np.array([1, 2]), FIELDS, DISEASES, TABULAR["ranges"]).labels["cad"].tolist() == [1, 0]
+    assert read_named([file], np.array([1, 2]), FIELDS, DISEASES, dict(TABULAR.ranges)).labels["cad"].tolist() == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_a_second_record_of_a_subject_does_not_hide_its_labels(tmp_path):
 )
 def test_labels_that_cannot_be_used_are_refused(tmp_path, text, message):
     with pytest.raises(InputError, match=message):
-        read_named([table(tmp_path, text)], np.array([1]), FIELDS, DISEASES, TABULAR["ranges"])
+        read_named([table(tmp_path, text)], np.array([1]), FIELDS, DISEASES, dict(TABULAR.ranges))

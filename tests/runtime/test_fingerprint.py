@@ -1,6 +1,7 @@
 """What makes results stale: the meaning of the code that a step reaches, not its files."""
 
 import ast
+import inspect
 import re
 import shutil
 from collections.abc import Callable
@@ -9,6 +10,8 @@ import pytest
 
 from cmr2ecg.runtime import imports
 from cmr2ecg.runtime.fingerprint import WITHOUT_NUMBERS, fingerprint
+from cmr2ecg.study.settings.base import Section
+from cmr2ecg.study.settings.study import Settings
 
 STEP = '''
 """A step."""
@@ -196,15 +199,57 @@ def test_modules_that_cannot_change_a_number_do_not_count(changes):
 
 
 def test_such_modules_exist_and_compute_nothing():
-    paths = [*(imports.SOURCE / "cmr2ecg" / WITHOUT_NUMBERS).glob("*.py")]
-    assert len(paths) > 9
-    for path in paths:
+    rooms = {room: [*(imports.SOURCE / "cmr2ecg" / room).glob("*.py")] for room in WITHOUT_NUMBERS}
+    inside = tuple(f"cmr2ecg.{room.replace('/', '.')}." for room in rooms)
+    assert all(len(paths) > 9 for paths in rooms.values())
+    for path in [path for paths in rooms.values() for path in paths]:
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module] if isinstance(node, ast.ImportFrom) else []
             assert not {name.partition(".")[0] for name in names} & {"numpy", "torch", "pandas", "scipy"}, path
             # A module of another room that is used only here would count for no step.
-            assert all(name.startswith(f"cmr2ecg.{WITHOUT_NUMBERS}.") for name in names if name.startswith("cmr2ecg"))
+            assert all(name.startswith(inside) for name in names if name.startswith("cmr2ecg"))
+
+
+def test_the_text_the_default_and_the_attribute_of_a_setting_do_not_count(changes, tmp_path):
+    """A step is told every value; what it reads of them, and under which name, stands in its own code."""
+    (tmp_path / "cmr2ecg/study/settings").mkdir(parents=True)
+    section = 'class Scale(Section):\n    """How much."""\n    factor: float = setting(2.0, "how much larger")\n'
+    changes.files["study/settings/sizes"] = section + "class Other(Section):\n    side: int = setting(3, 'a side')\n"
+    changes.files["step"] = "from cmr2ecg.study.settings.sizes import Scale\nfrom cmr2ecg.shared import scale\n"
+    changes.files["step"] += "def main(told):\n    return scale(Scale(**told).factor)\n"
+    for old, new in (("how much larger", "by what"), ("2.0", "3.0"), ("side: int", "edge: int"), ("a side", "b")):
+        assert not changes(old, new, file="study/settings/sizes")
+    assert changes(".factor", ".offset", file="step")
+
+
+def test_an_import_for_type_checkers_does_not_count(changes):
+    checked = "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from cmr2ecg.other import Size\n"
+    changes.files |= {"shared": checked + SHARED, "other": "class Size:\n    side = 1\n"}
+    assert not changes("side = 1", "side = 2", file="other")
+    assert not changes("import Size", "import Size as S")
+
+
+def test_a_step_has_no_default_of_a_setting_and_uses_sections_alone():
+    """What study/settings may leave out of fingerprints rests on: no step takes a constant or a function from there."""
+    assert Settings()  # every section is imported with it
+    sections = {section.__name__ for section in _below(Section)}
+    used = set()
+    for path in imports.reached_files(*(f"cmr2ecg.steps.{step}" for step in STEPS)):
+        if path.parent.name in ("study", "settings"):
+            continue
+        names = {name for name in imports.imported_names(path) if name.startswith("cmr2ecg.study.settings.")}
+        used |= {name.rpartition(".")[2] for name in names if imports.module_file(name) is None}
+        calls = [node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call)]
+        assert not {getattr(called, "id", "") for called in calls} & sections & used, path
+    assert used - {"step_settings"} <= sections and len(used) > 8
+    for section in _below(Section):
+        functions = {name for name, value in vars(section).items() if inspect.isfunction(value)}
+        assert functions <= {"__hash__", "_given"}, section
+
+
+def _below(section: type) -> list[type]:
+    return [found for child in section.__subclasses__() for found in (child, *_below(child))]
 
 
 def test_every_step_has_a_fingerprint_of_its_own():

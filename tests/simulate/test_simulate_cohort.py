@@ -11,7 +11,6 @@ import pandas as pd
 import pydicom
 import pytest
 from defusedxml import ElementTree
-from paper_settings import paper_settings
 
 from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import InputError
@@ -21,6 +20,7 @@ from cmr2ecg.simulate.raw_files import BROKEN
 from cmr2ecg.simulate.subject import draw_person, draw_subject, eid_of
 from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.steps.simulate_cohort import main
+from cmr2ecg.study.settings.recordings import CleanEcg
 
 SETTINGS = {
     "subjects": 16,
@@ -141,7 +141,7 @@ def test_withdrawn_subjects_have_files(written, truth):
 def judged(path):
     """What the cleaning makes of an ECG."""
     try:
-        return clean_file(path, **paper_settings()["clean_ecg"])[1]["repairs"]
+        return clean_file(path, CleanEcg())[1]["repairs"]
     except Rejection as error:
         return f"{error.reason}: {error.detail}"
 

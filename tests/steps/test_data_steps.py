@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from cohort.raw_files import CLEAN, CROP, FIRST, TABULAR, counts, visits, write_cmr, write_ecg
 from executed_code import executed, not_covered
+from paper_settings import changed
 
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.simulate.cardiosoft_xml import cardiosoft_xml
@@ -101,13 +102,11 @@ def results(tmp_path_factory):
     shard_files = {f"shard_{kind}": [part[kind] for part in parts] for kind in ("visits", "flow")}
     observed("index_cohort", {}, **shard_files, **index)
     for shard in range(SHARDS):
-        for name, settings in (("clean_ecg", CLEAN), ("crop_cmr", CROP)):
+        for name, settings in (("clean_ecg", CLEAN.model_dump()), ("crop_cmr", CROP.model_dump())):
             files = {"output": out / f"{name}/{shard}.h5", "qc": out / f"{name}/{shard}.qc.csv"}
             observed(name, settings, visits=parts[shard]["visits"], **files)
     tables = {name: out / f"tabular/{name}.parquet" for name in ("covariates", "labels", "dates", "phenotypes")}
-    observed(
-        "read_tabular", {**TABULAR, "layout": "ukb"}, tabular=raw / "tabular.csv", visits=index["visits"], **tables
-    )
+    observed("read_tabular", TABULAR.model_dump(), tabular=raw / "tabular.csv", visits=index["visits"], **tables)
     assemble(out, out, index["flow"])
     shares = {"method": "stratified", "train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
     split = out / "split.csv"
@@ -135,7 +134,7 @@ def unpaired(results):
         folders = {"ecg": raw / "ecg", "cmr": raw / "cmr", "withdrawn": raw / "withdrawn.csv"}
         observed("index_shard", {**INDEX, "unpaired_ecgs": True}, shard=shard, shards=SHARDS, **folders, **part)
         cleaned = {"output": out / f"clean_ecg/{shard}.unpaired.h5", "qc": out / f"clean_ecg/{shard}.unpaired.qc.csv"}
-        observed("clean_ecg", CLEAN, visits=part["unpaired"], **cleaned)
+        observed("clean_ecg", CLEAN.model_dump(), visits=part["unpaired"], **cleaned)
         for name, path in {**part, **cleaned}.items():
             parts[name].append(path)
     index = {"visits": out / "index/visits.parquet", "flow": out / "index/flow.csv"}
@@ -330,8 +329,8 @@ MEASURE += "print(re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read(
 @pytest.mark.parametrize(
     ("name", "settings"),
     [
-        ("clean_ecg", {**CLEAN, "samples": 500, "quality": {**CLEAN["quality"], "minimum_beats": 0}}),
-        ("crop_cmr", {**CROP, "size": 64}),
+        ("clean_ecg", changed(CLEAN, samples=500, quality={"minimum_beats": 0})),
+        ("crop_cmr", changed(CROP, size=64)),
     ],
 )
 def test_peak_memory_is_the_same_for_100_and_400_subjects(tmp_path, name, settings):
@@ -340,7 +339,7 @@ def test_peak_memory_is_the_same_for_100_and_400_subjects(tmp_path, name, settin
     peaks = []
     for size in (100, 400):
         table = visits(tmp_path / f"{size}.parquet", {"ecg_path": [ecg] * size, "cmr_path": [cmr] * size})
-        arguments = ["--settings", json.dumps(settings), "--visits", str(table)]
+        arguments = ["--settings", settings.model_dump_json(), "--visits", str(table)]
         outputs = ["--output", str(tmp_path / "x.h5"), "--qc", str(tmp_path / "x.csv")]
         done = run_python(["-c", MEASURE.format(name=name), *arguments, *outputs])
         assert done.returncode == 0, done.stderr

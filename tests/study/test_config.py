@@ -21,9 +21,10 @@ from cmr2ecg.study.ablations import with_ablations
 from cmr2ecg.study.config import check, check_raw_paths
 from cmr2ecg.study.settings.base import Section
 from cmr2ecg.study.settings.pretraining import Ablation, Mae
+from cmr2ecg.study.settings.recordings import CleanEcg
 from cmr2ecg.study.settings.run import Step
 from cmr2ecg.study.settings.study import Settings
-from cmr2ecg.study.settings.validated import validated
+from cmr2ecg.study.settings.validated import step_settings, validated
 from cmr2ecg.study.settings.write import written
 
 ROOT = Path(__file__).parents[2]
@@ -503,3 +504,11 @@ def test_a_raw_path_that_is_no_folder_or_cannot_be_reached_is_named(tmp_path, mo
     monkeypatch.setattr("cmr2ecg.study.config.os.stat", stale)
     with pytest.raises(InputError, match=r"raw\.ecg: /mnt/ecg cannot be reached \(Stale file handle\)"):
         check_raw_paths({"ecg": ["/mnt/ecg"]})
+
+
+def test_a_step_takes_what_it_was_told_whole_and_has_no_defaults():
+    told = json.loads(CleanEcg(clip_std=3.5).model_dump_json())
+    assert step_settings(CleanEcg, told).clip_std == 3.5
+    del told["baseline"]["lam"]
+    with pytest.raises(InputError, match=r"^--settings: baseline\.lam is missing"):
+        step_settings(CleanEcg, told)

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pandas as pd
 from cohort.raw_files import TABULAR
+from paper_settings import changed
 
 EIDS = [9000001, 9000002, 9000003, 9000004]
 VISITS = pd.DataFrame({"eid": EIDS, "instance": [2, 3, 2, 2]})
@@ -102,5 +103,4 @@ def write(path, frame, quoting=0, missing=""):
 
 
 def switched(**use):
-    diagnoses = {name: {**source, "use": use.get(name, True)} for name, source in TABULAR["diagnoses"].items()}
-    return {**TABULAR, "diagnoses": diagnoses}
+    return changed(TABULAR, diagnoses={name: {"use": used} for name, used in use.items()})

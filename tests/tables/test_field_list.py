@@ -4,9 +4,10 @@ import io
 import sys
 
 import pytest
-from paper_settings import paper_settings
+from paper_settings import changed
 
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.settings.cohort import ReadTabular
 from cmr2ecg.tables import field_list
 from cmr2ecg.tables.columns import parse_column
 from cmr2ecg.tables.phenotypes import phenotype_fields
@@ -34,7 +35,7 @@ def dataset(*left_out: str) -> list[str]:
 
 
 def chosen(lines: list[str], instances=(2, 3), **settings) -> list[str]:
-    return field_list.chosen(lines, {**paper_settings()["read_tabular"], **settings}, instances)
+    return field_list.chosen(lines, changed(ReadTabular(), **settings), instances)
 
 
 def test_all_that_the_paper_needs_and_nothing_else_is_chosen():
@@ -53,8 +54,7 @@ def test_only_the_visits_of_the_config_are_asked_for():
 
 
 def test_a_source_that_is_not_used_is_not_asked_for():
-    diagnoses = paper_settings()["read_tabular"]["diagnoses"]
-    unused = {**diagnoses, "hospital_secondary": {**diagnoses["hospital_secondary"], "use": False}}
+    unused = {"hospital_secondary": {"use": False}}
     assert "participant.p41204" not in chosen(dataset(), diagnoses=unused)
 
 

@@ -26,19 +26,19 @@ def test_parquet_of_any_types(tmp_path, kind):
     if kind == "all text":
         frame = frame.astype(object).where(frame.notna(), "NA").astype(str)
     frame.to_parquet(tmp_path / "table.parquet")
-    check(read_tabular([tmp_path / "table.parquet"], VISITS, **TABULAR))
+    check(read_tabular([tmp_path / "table.parquet"], VISITS, TABULAR))
 
 
 @pytest.mark.parametrize("name", ["TABLE.PARQUET", "table.pq", "table.csv"])
 def test_parquet_is_told_by_its_content(tmp_path, name):
     table("rap", "json").to_parquet(tmp_path / name)
-    check(read_tabular([tmp_path / name], VISITS, **TABULAR))
+    check(read_tabular([tmp_path / name], VISITS, TABULAR))
 
 
 def refused(path):
     """Return why a file is no table; nothing of its cells is quoted."""
     with pytest.raises(InputError, match=r"^raw\.tabular: .* cannot be read as a table") as error:
-        read_tabular([path], VISITS, **TABULAR)
+        read_tabular([path], VISITS, TABULAR)
     assert "\n" not in str(error.value) and "I251" not in str(error.value)
     return str(error.value).rpartition("(")[2]
 

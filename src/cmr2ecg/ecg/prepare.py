@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from math import gcd
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from scipy.signal import resample_poly
@@ -22,6 +22,9 @@ from cmr2ecg.ecg.quality import (
 from cmr2ecg.ecg.recording import LEADS, Ecg
 from cmr2ecg.raw.rejection import Rejection
 
+if TYPE_CHECKING:  # `cmr2ecg predict` runs without pydantic
+    from cmr2ecg.study.settings.recordings import Quality
+
 MARGIN_S = 1.0  # kept beyond the end for the resampling filter
 EINTHOVEN_S = 1.0  # the limb leads are compared second by second
 ABSURD_MV = 1e9  # beyond it sums of squares could overflow
@@ -31,9 +34,7 @@ MEASURES = (
 )
 
 
-def prepare(
-    ecg: Ecg, *, sampling_rate_hz: int, samples: int, quality: Mapping[str, Any]
-) -> tuple[np.ndarray, dict[str, Any]]:
+def prepare(ecg: Ecg, *, sampling_rate_hz: int, samples: int, quality: "Quality") -> tuple[np.ndarray, dict[str, Any]]:
     """Check and repair a record; return (12, samples) in mV at `sampling_rate_hz` without NaN, and its MEASURES.
 
     Absent limb leads are computed from the others, a longer record keeps its start, blank cells become 0 and take no
@@ -79,7 +80,7 @@ def resample(signal: np.ndarray, rate_hz: float, new_rate_hz: int) -> np.ndarray
     return resample_poly(signal, new_rate_hz // common, round(rate_hz) // common, axis=1, padtype="line")
 
 
-def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: Mapping[str, Any]) -> tuple[np.ndarray, list[str]]:
+def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: "Quality") -> tuple[np.ndarray, list[str]]:
     """Return the record (12, n) at its own rate, hardly longer than needed, NaN where it is blank, and the repairs."""
     signal, repairs, rate = ecg.signal, [], ecg.sampling_rate_hz
     size = signal.shape[1]
@@ -92,12 +93,12 @@ def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: Mapping[str,
     if largest > ABSURD_MV:
         raise Rejection("implausible amplitude", f"{largest:.3g} mV", {"largest_mv": f"{largest:.3g}"})
     if ecg.missing:
-        if len(ecg.missing) > quality["max_missing_limb_leads"]:
+        if len(ecg.missing) > quality.max_missing_limb_leads:
             raise Rejection("missing lead", " ".join(ecg.missing))
         repairs.append(f"{' '.join(ecg.missing)} computed from the other limb leads")
         signal = np.vstack([derive(signal[:6], [LEADS.index(lead) for lead in ecg.missing]), signal[6:]])
     blank = blank_share(signal)
-    if blank.max() > quality["max_blank"]:
+    if blank.max() > quality.max_blank:
         raise Rejection("too many blank samples", f"{blank.max():.0%} of {LEADS[int(blank.argmax())]}")
     if blank.any():
         repairs.append("blank samples set to 0")
@@ -118,7 +119,7 @@ def _as_read(ecg: Ecg) -> dict[str, Any]:
 
 
 def _measure(
-    raw: np.ndarray, signal: np.ndarray, ecg: Ecg, sampling_rate_hz: int, quality: Mapping[str, Any]
+    raw: np.ndarray, signal: np.ndarray, ecg: Ecg, sampling_rate_hz: int, quality: "Quality"
 ) -> dict[str, Any]:
     """Return what `first_fault` asks for.
 
@@ -127,9 +128,9 @@ def _measure(
         signal: at the common rate, without NaN.
     """
     rate, step = ecg.sampling_rate_hz, ecg.resolution_uv / 1000
-    flat = flat_leads(raw, rate, flat_uv=quality["flat_uv"], max_constant_s=quality["max_constant_s"])
+    flat = flat_leads(raw, rate, flat_uv=quality.flat_uv, max_constant_s=quality.max_constant_s)
     alive = [row for row, lead in enumerate(LEADS) if lead not in flat]
-    window, limit = round(EINTHOVEN_S * rate), quality["max_einthoven_error"]
+    window, limit = round(EINTHOVEN_S * rate), quality.max_einthoven_error
     error = einthoven_error(raw[:6], window, step)
     beats = find_beats(signal, sampling_rate_hz)
     noise = signal_to_noise_db(signal[alive], sampling_rate_hz, ecg.resolution_uv)

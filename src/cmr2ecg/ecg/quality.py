@@ -1,12 +1,15 @@
 """Measure an ECG's quality and hold it against the limits of `clean_ecg.quality`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from cmr2ecg.ecg.beats import zero_phase
 from cmr2ecg.ecg.recording import LEADS, LIMB_LEADS
+
+if TYPE_CHECKING:  # `cmr2ecg predict` runs without pydantic
+    from cmr2ecg.study.settings.recordings import Quality
 
 RUN_S = 0.01  # a cut-off peak stays at the highest value for at least this long
 CUT_OFF_MV = 0.3  # and lies at least this far from the lead's median
@@ -91,7 +94,7 @@ def opposed(signal: np.ndarray) -> bool:
     return bool(size > 0 and first @ last / size < OPPOSED)
 
 
-def first_fault(found: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[str, str] | None:
+def first_fault(found: Mapping[str, Any], limits: "Quality") -> tuple[str, str] | None:
     """Return reason and detail of the first limit that is broken, or None.
 
     Args:
@@ -101,25 +104,25 @@ def first_fault(found: Mapping[str, Any], limits: Mapping[str, Any]) -> tuple[st
     worst = int(np.argmax(found["saturated"]))
     chest = [lead for lead in found["flat"] if lead not in LIMB_LEADS]
     faults = (
-        (found["largest_mv"] > limits["max_mv"], "implausible amplitude", f"{found['largest_mv']:.1f} mV"),
+        (found["largest_mv"] > limits.max_mv, "implausible amplitude", f"{found['largest_mv']:.1f} mV"),
         (
-            len(chest) < len(found["flat"]) or len(chest) > limits["max_flat_chest_leads"],
+            len(chest) < len(found["flat"]) or len(chest) > limits.max_flat_chest_leads,
             "flat lead",
             " ".join(found["flat"]),
         ),
         (
-            found["saturated"][worst] > limits["max_saturated"],
+            found["saturated"][worst] > limits.max_saturated,
             "saturated lead",
             f"{found['saturated'][worst]:.1%} of {LEADS[worst]}",
         ),
         (
-            found["einthoven_error"] > limits["max_einthoven_error"],
+            found["einthoven_error"] > limits.max_einthoven_error,
             "limb leads contradict each other",
             found["suspect"] or f"error {found['einthoven_error']:.2g}",
         ),
-        (found["snr_db"] < limits["minimum_snr_db"], "too noisy", f"{found['snr_db']:.1f} dB"),
-        (found["beats"] < limits["minimum_beats"], "no heartbeat found", f"{found['beats']} beats"),
-        (found["poor_quality"] and limits["reject_poor_quality"], "poor data quality by the device", ""),
+        (found["snr_db"] < limits.minimum_snr_db, "too noisy", f"{found['snr_db']:.1f} dB"),
+        (found["beats"] < limits.minimum_beats, "no heartbeat found", f"{found['beats']} beats"),
+        (found["poor_quality"] and limits.reject_poor_quality, "poor data quality by the device", ""),
     )
     return next(((reason, detail) for broken, reason, detail in faults if broken), None)
 

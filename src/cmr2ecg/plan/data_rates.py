@@ -14,6 +14,7 @@ from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
 from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.steps.crop_cmr import crop_file
+from cmr2ecg.study.settings.recordings import CleanEcg, CropCmr
 from cmr2ecg.training.fit.boosting import Problem, fit_boosting
 
 MB = 1 << 20
@@ -25,6 +26,7 @@ def measure(spec: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 
     spec: the sections simulate_cohort, clean_ecg and crop_cmr, and `threads`.
     """
+    cleaning, cropping = CleanEcg.model_validate(spec["clean_ecg"]), CropCmr.model_validate(spec["crop_cmr"])
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for kind in ("ecg", "cmr"):
@@ -33,10 +35,8 @@ def measure(spec: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         ecg, cmr = ([folder / pair[index] for pair in files] for index in (0, 1))
         subject_seconds = {
             "simulate_cohort": simulated,
-            "clean_ecg": _mean_seconds(lambda path: clean_file(path, **spec["clean_ecg"]), ecg, seconds / 4),
-            "crop_cmr": _mean_seconds(
-                lambda path: crop_file((str(path), "", None), **spec["crop_cmr"]), cmr, seconds / 4
-            ),
+            "clean_ecg": _mean_seconds(lambda path: clean_file(path, cleaning), ecg, seconds / 4),
+            "crop_cmr": _mean_seconds(lambda path: crop_file((str(path), "", None), cropping), cmr, seconds / 4),
         }
         raw_bytes = {"ecg": _mean_size(ecg), "cmr": _mean_size(cmr)}
         bytes_second = {"hash": _hash_rate(), "write": _write_rate(folder)}

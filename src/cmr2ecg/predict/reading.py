@@ -3,6 +3,8 @@
 import io
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -14,6 +16,9 @@ from cmr2ecg.predict.bare import from_csv, from_npy
 from cmr2ecg.predict.records import BARE, Record, Source
 from cmr2ecg.raw.plain_file import read_plain
 from cmr2ecg.raw.rejection import Rejection
+
+if TYPE_CHECKING:  # `cmr2ecg predict` runs without pydantic
+    from cmr2ecg.study.settings.recordings import Quality
 
 MAX_BYTES = 50_000_000
 RESOLUTION_UV = 5.0  # taken for bare files, which do not state it: one count of a CardioSoft device
@@ -38,9 +43,10 @@ def record_of_array(ecg: np.ndarray, source: Source) -> Record:
 
 def _cleaned(path: Path, load: Callable[[], Ecg], source: Source) -> Record:
     settings = source.clean_ecg
-    sizes = {key: settings[key] for key in ("sampling_rate_hz", "samples", "quality")}
+    sizes = {key: settings[key] for key in ("sampling_rate_hz", "samples")}
+    quality = cast("Quality", SimpleNamespace(**settings["quality"]))  # the section itself needs pydantic
     try:
-        signal, measures = prepare(load(), **sizes)
+        signal, measures = prepare(load(), **sizes, quality=quality)
         cleaned = clean_ecg(signal, clip_std=settings["clip_std"], **settings["baseline"])
     except Rejection as error:
         return Record(path, reason=f"{error.reason}: {error.detail}" if error.detail else error.reason)

@@ -3,7 +3,8 @@
 The digest is over syntax trees without comments, layout, docstrings and annotations of functions, and over those
 definitions alone that the step reaches: a typo mended in a docstring, another line break, a new helper beside those in
 use or a module moved elsewhere leave it as it is; another constant or default argument does not. What only speaks to
-people is left out: log lines, help texts, and the modules of the room `WITHOUT_NUMBERS`. Nothing is imported.
+people or type checkers is left out: log lines, help texts, imports under TYPE_CHECKING. So are the rooms
+`WITHOUT_NUMBERS`. Nothing is imported.
 """
 
 import ast
@@ -17,7 +18,13 @@ from pathlib import Path
 
 from cmr2ecg.runtime.imports import PACKAGE, module_file, names_in, reached_files
 
-WITHOUT_NUMBERS = "runtime"  # the room of command line, logging, progress, signals, locks and temporary files
+WITHOUT_NUMBERS = (
+    "runtime",  # command line, logging, progress, signals, locks and temporary files
+    # Declares settings. A step is told the value of each by its key and has no default of its own, so another text,
+    # default or limit here, or another section, changes nothing that it was told; what it reads stands in its own code.
+    "study/settings",
+)
+LEFT_OUT = tuple((PACKAGE, *room.split("/")) for room in WITHOUT_NUMBERS)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 FILE_NAME = re.compile(r"[\w-]{1,99}\.\w{1,9}")
 UNREAD = {  # parts of a node without a meaning, annotations of functions among them
@@ -107,7 +114,7 @@ def _of(dotted: str) -> Iterator[tuple[Path, Statement]]:
 
 
 def _left_out(path: Path) -> bool:
-    return path.parts[-3:-1] == (PACKAGE, WITHOUT_NUMBERS)
+    return any(path.parts[:-1][-len(parts) :] == parts for parts in LEFT_OUT)
 
 
 def _read(path: Path) -> Module:
@@ -217,9 +224,11 @@ def _parts(node: ast.AST) -> Iterator[tuple[str, object]]:
 
 
 def _speaks(node: object) -> bool:
-    """Return whether a part only says something to people: a docstring, a line for the log, a help text."""
+    """Return whether a part only says something to people or type checkers: a docstring, a log line, a help text."""
     if isinstance(node, ast.keyword):
         return node.arg == "help" and not _acts(node.value)
+    if isinstance(node, ast.If):
+        return isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING" and not node.orelse
     value = node.value if isinstance(node, ast.Expr) else None
     if isinstance(value, ast.Constant):
         return isinstance(value.value, str)

@@ -30,6 +30,8 @@ from cmr2ecg.cohort.split import SPLITS
 from cmr2ecg.loading.shard_reader import ShardReader
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic, write_json
+from cmr2ecg.study.settings.cohort import AuditLeakage
+from cmr2ecg.study.settings.validated import step_settings
 
 RECORDINGS = ("ecg", "cmr")
 
@@ -46,6 +48,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--unpaired-output", type=Path, help="JSON file to write about it")
     args = parser.parse_args(argv)
     start(args)
+    settings = step_settings(AuditLeakage, args.settings)
     args.duplicates.unlink(missing_ok=True)
     split, labels = pd.read_csv(args.split), pd.read_parquet(args.labels)
     visits = pd.read_parquet(args.visits, columns=["eid"])
@@ -58,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         recordings = {name: ShardReader(file, name) for name in RECORDINGS if name in file}
         if unpaired:
             recordings["ecg"].append(ShardReader(unpaired, "ecg"))
-        groups = {name: shared(rows, name, args.settings["duplicate_correlation"]) for name, rows in recordings.items()}
+        groups = {name: shared(rows, name, settings.duplicate_correlation) for name, rows in recordings.items()}
     places = [*split.set_index("eid")["split"].loc[eids], *[UNPAIRED] * len(alone)]
     table = duplicate_table(groups, np.concatenate([eids, alone]), np.array(places, object))
     with atomic(args.duplicates) as path:

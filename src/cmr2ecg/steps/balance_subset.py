@@ -15,6 +15,8 @@ from cmr2ecg.cohort.subsets import balanced_subsets, no_training_set, of_draw, r
 from cmr2ecg.loading.labels import output_values, split_eids
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
+from cmr2ecg.study.settings.cohort import SubsetDraw
+from cmr2ecg.study.settings.validated import step_settings
 from cmr2ecg.study.targets import is_regression
 
 
@@ -27,10 +29,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="csv file to write")
     args = parser.parse_args(argv)
     start(args)
-    size = {"fraction": args.fraction, **{name: args.settings[name] for name in ("minimum_pairs", "seed", "draws")}}
+    settings = step_settings(SubsetDraw, args.settings)
     draw_subset = group_subset if is_regression(args.target) else disease_subset
     try:
-        subset = draw_subset(args.values, args.target, split_eids(args.split, "train"), size)
+        subset = draw_subset(args.values, args.target, split_eids(args.split, "train"), args.fraction, settings)
         logging.info("%s, %g %%: %d subjects", args.target, args.fraction, len(of_draw(subset, 0)))
     except InputError as error:
         subset = pd.DataFrame({"eid": [], "label": []}, dtype="int64")
@@ -39,14 +41,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         subset.to_csv(path, index=False)
 
 
-def disease_subset(table: Path, target: str, training: np.ndarray, size: dict) -> pd.DataFrame:
-    """Return positives and as many negatives among the training subjects; size: as balanced_subsets takes it."""
+def disease_subset(
+    table: Path, target: str, training: np.ndarray, fraction: float, settings: SubsetDraw
+) -> pd.DataFrame:
+    """Return positives, `fraction` percent of them, and as many negatives among the training subjects."""
     labels = pd.read_parquet(table, columns=["eid", target])
-    return balanced_subsets(labels[labels["eid"].isin(training)], target, **size)
+    return balanced_subsets(
+        labels[labels["eid"].isin(training)],
+        target,
+        fraction=fraction,
+        minimum_pairs=settings.minimum_pairs,
+        seed=settings.seed,
+        draws=settings.draws,
+    )
 
 
-def group_subset(table: Path, target: str, training: np.ndarray, size: dict) -> pd.DataFrame:
-    """Return a random share of the training subjects who have a value of the group.
+def group_subset(table: Path, target: str, training: np.ndarray, fraction: float, settings: SubsetDraw) -> pd.DataFrame:
+    """Return `fraction` percent, drawn at random, of the training subjects who have a value of the group.
 
     Raises:
         InputError: if nobody has one.
@@ -54,7 +65,13 @@ def group_subset(table: Path, target: str, training: np.ndarray, size: dict) -> 
     measured = ~np.isnan(output_values(table, target, training)).all(axis=1)
     if not measured.any():
         raise InputError(no_training_set(target))
-    return random_subsets(training[measured], **size)
+    return random_subsets(
+        training[measured],
+        fraction=fraction,
+        minimum_pairs=settings.minimum_pairs,
+        seed=settings.seed,
+        draws=settings.draws,
+    )
 
 
 if __name__ == "__main__":

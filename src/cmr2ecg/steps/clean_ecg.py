@@ -4,7 +4,7 @@ Outputs: an HDF5 file with `eid` (n,) and `ecg` (n, 12, samples) float32, and a 
 subject.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from cmr2ecg.ecg.read import read_ecg
 from cmr2ecg.ecg.recording import LEADS
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.memory import keep_freed_memory
+from cmr2ecg.study.settings.recordings import CleanEcg
+from cmr2ecg.study.settings.validated import step_settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -30,13 +32,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     keep_freed_memory()
-    settings = args.settings
+    settings = step_settings(CleanEcg, args.settings)
     subjects = paths_of(args.visits, "ecg_path", args.raw)
     process_shard(
         subjects,
-        partial(clean_file, **settings),
-        fields={"ecg": Field((len(LEADS), settings["samples"]), "float32")},
-        attributes={"leads": list(LEADS), "sampling_rate_hz": settings["sampling_rate_hz"]},
+        partial(clean_file, settings=settings),
+        fields={"ecg": Field((len(LEADS), settings.samples), "float32")},
+        attributes={"leads": list(LEADS), "sampling_rate_hz": settings.sampling_rate_hz},
         measures=MEASURES,
         output=args.output,
         qc=args.qc,
@@ -44,18 +46,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     check_still_there((path for _, path in subjects), "raw.ecg")
 
 
-def clean_file(
-    path: str | Path,
-    *,
-    sampling_rate_hz: int,
-    samples: int,
-    clip_std: float,
-    baseline: Mapping[str, Any],
-    quality: Mapping[str, Any],
-) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def clean_file(path: str | Path, settings: CleanEcg) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     """Return the cleaned ECG of one file and what the QC table says about it."""
-    signal, measures = prepare(read_ecg(path), sampling_rate_hz=sampling_rate_hz, samples=samples, quality=quality)
-    return {"ecg": clean_ecg(signal, clip_std=clip_std, **baseline)}, measures
+    rate, samples, baseline = settings.sampling_rate_hz, settings.samples, settings.baseline
+    signal, measures = prepare(read_ecg(path), sampling_rate_hz=rate, samples=samples, quality=settings.quality)
+    cleaned = clean_ecg(
+        signal,
+        clip_std=settings.clip_std,
+        method=baseline.method,
+        lam=baseline.lam,
+        p=baseline.p,
+        iterations=baseline.iterations,
+    )
+    return {"ecg": cleaned}, measures
 
 
 if __name__ == "__main__":

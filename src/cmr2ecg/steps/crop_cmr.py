@@ -21,9 +21,10 @@ from cmr2ecg.cohort.shards import Field, process_shard
 from cmr2ecg.cohort.visits import check_still_there, located, named_tables
 from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import run, start, step_parser
+from cmr2ecg.study.settings.recordings import CropCmr
+from cmr2ecg.study.settings.validated import step_settings
 
 CHANNELS = {"es": "end-systole", "ed": "end-diastole", "mid": "mid-phase"}
-READ = ("minimum_slices", "minimum_frames", "max_missing_frames")
 MEASURES = (
     *("rows", "columns", "row_mm", "column_mm", "slices", "beat_frames", "missing_frames"),
     *("heart_row", "heart_column", "area_es_mm2", "area_ed_mm2", "heart_by", "box_by", "notes"),
@@ -41,13 +42,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--qc", type=Path, required=True, help="QC table to write")
     args = parser.parse_args(argv)
     start(args)
-    settings = args.settings
-    size = settings["size"]
+    settings = step_settings(CropCmr, args.settings)
+    size = settings.size
     boxes = read_boxes([*args.boxes, *named_tables(args.raw, "boxes")])
     subjects = subjects_of(args.visits, boxes, args.raw)
     process_shard(
         subjects,
-        partial(crop_file, **settings),
+        partial(crop_file, settings=settings),
         fields={
             "cmr": Field((3, size, size), "float16"),
             "box": Field((4,), "float32"),
@@ -55,9 +56,9 @@ def main(argv: Sequence[str] | None = None) -> None:
             "slice": Field((), "int16"),
         },
         attributes={
-            "channels": [CHANNELS[name] for name in settings["channels"]],
-            "crop": settings["crop"],
-            "box_mm": settings["box_mm"],
+            "channels": [CHANNELS[name] for name in settings.channels],
+            "crop": settings.crop,
+            "box_mm": settings.box_mm,
         },
         measures=MEASURES,
         output=args.output,
@@ -74,28 +75,39 @@ def subjects_of(visits: Path, boxes: dict[int, Box], raw: Path | None = None) ->
     return [(eid, (path, segmentation, boxes.get(eid))) for eid, path, segmentation in rows]
 
 
-def crop_file(subject: Subject, **settings: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+def crop_file(subject: Subject, settings: CropCmr) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the heart image of one subject and what the QC table says about it.
 
     A segmentation that cannot be used is noted and the heart is found in the cine.
     """
     path, segmentation, box = subject
-    cine = read_middle_slice(path, **{name: settings[name] for name in READ})
+    cine = read_middle_slice(path, settings.minimum_slices, settings.minimum_frames, settings.max_missing_frames)
     heart, notes = None, list(cine.notes)
     if segmentation:
         try:
             heart = segmented_heart(segmentation, cine)
         except Rejection as error:
             notes.append(f"segmentation not used: {error.reason}")
-    choices = {name: value for name, value in settings.items() if name not in READ}
-    image = crop_heart(cine, **choices, box_by_hand=box, segmented=heart)
-    notes += phases_that_may_be_missing(image.frames, settings["channels"], cine.taken)
+    image = crop_heart(
+        cine,
+        size=settings.size,
+        box_mm=settings.box_mm,
+        crop=settings.crop,
+        fixed_box=dict(settings.fixed_box),
+        channels=settings.channels,
+        mid_phase=settings.mid_phase,
+        end_diastole=settings.end_diastole,
+        clip_percentile=settings.clip_percentile,
+        box_by_hand=box,
+        segmented=heart,
+    )
+    notes += phases_that_may_be_missing(image.frames, settings.channels, cine.taken)
     frames, rows, columns = cine.pixels.shape
     values = (
         *(rows, columns, *cine.spacing_mm, cine.slices, frames - cine.missing, cine.missing),
         *(round(value, 1) for value in (*image.centre, *image.areas_mm2)),
         "motion" if heart is None else "segmentation",
-        settings["crop"] if box is None else "hand",
+        settings.crop if box is None else "hand",
         "; ".join(notes),
     )
     shown = [cine.taken[frame] if cine.taken else frame for frame in image.frames]

@@ -17,6 +17,8 @@ from cmr2ecg.raw.segmentation import list_segmentations
 from cmr2ecg.raw.withdrawn import read_withdrawn
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
+from cmr2ecg.study.settings.cohort import IndexCohort
+from cmr2ecg.study.settings.validated import step_settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -38,7 +40,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--unpaired", type=Path, help="parquet file to write, with index_cohort.unpaired_ecgs")
     args = parser.parse_args(argv)
     start(args)
-    with_cmr = "cmr" in args.settings["modalities"]
+    settings = step_settings(IndexCohort, args.settings)
+    with_cmr = "cmr" in settings.modalities
     withdrawn = read_withdrawn(args.withdrawn)
     excluded = read_withdrawn(args.excluded, "raw.excluded")
     known = read_ledger(args.ledger, args.shards) if args.ledger else None
@@ -55,13 +58,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     if args.names:  # before pandas, for a folder's name need not be UTF-8
         ecg, cmr = ({key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr))
         segmented = {key: os.path.basename(path) for key, path in segmented.items()}
-    instances = args.settings["instances"]
-    if args.settings["unpaired_ecgs"]:
-        visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, instances, excluded)
+    if settings.unpaired_ecgs:
+        visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, settings.instances, excluded)
         with atomic(args.unpaired) as path:
             unpaired.to_parquet(path, index=False)
     else:
-        visits, flow = index_shard(ecg, cmr, segmented, withdrawn, instances, with_cmr, excluded)
+        visits, flow = index_shard(ecg, cmr, segmented, withdrawn, settings.instances, with_cmr, excluded)
     with atomic(args.visits) as path:
         visits.to_parquet(path, index=False)
     write_flow(args.flow, flow)

@@ -13,6 +13,8 @@ import pandas as pd
 from cmr2ecg.cohort.visits import named_tables
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
+from cmr2ecg.study.settings.cohort import ReadTabular
+from cmr2ecg.study.settings.validated import step_settings
 from cmr2ecg.tables.named_columns import read_named
 from cmr2ecg.tables.tabular import Tabular, read_tabular
 
@@ -30,12 +32,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     start(args)
     visits = pd.read_parquet(args.visits, columns=["eid", "instance"])
     files = [*args.tabular, *named_tables(args.raw, "tabular")]
-    settings = dict(args.settings)
-    if settings.pop("layout") == "named":
-        names = list(settings["fields"]), list(settings["diseases"])
-        tabular = read_named(files, visits["eid"].to_numpy(), *names, settings["ranges"])
+    settings = step_settings(ReadTabular, args.settings)
+    if settings.layout == "named":
+        covariates, diseases = [*dict(settings.fields)], [*settings.diseases]
+        tabular = read_named(files, visits["eid"].to_numpy(), covariates, diseases, dict(settings.ranges))
     else:
-        tabular = read_tabular(files, visits, **settings)
+        tabular = read_tabular(files, visits, settings)
     for name in TABLES:
         with atomic(getattr(args, name)) as partial:
             getattr(tabular, name).to_parquet(partial, index=False)

@@ -12,9 +12,11 @@ from pathlib import Path
 import h5py
 import pandas as pd
 
-from cmr2ecg.cohort.split import SPLITS, hash_subjects, split_subjects
+from cmr2ecg.cohort.split import hash_subjects, split_subjects
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
+from cmr2ecg.study.settings.cohort import SplitSubjects
+from cmr2ecg.study.settings.validated import step_settings
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -29,11 +31,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     labels = pd.read_parquet(args.labels)
     diseases = [str(name) for name in labels if name != "eid"]
     labels = labels[labels["eid"].isin(eids)]
-    shares = {name: args.settings[name] for name in SPLITS}
-    if args.settings["method"] == "hash":
-        split = hash_subjects(labels["eid"].to_numpy(), shares, args.settings["seed"])
+    settings = step_settings(SplitSubjects, args.settings)
+    shares = {"train": settings.train, "val": settings.val, "test": settings.test}
+    if settings.method == "hash":
+        split = hash_subjects(labels["eid"].to_numpy(), shares, settings.seed)
     else:
-        split = split_subjects(labels, diseases, shares, args.settings["seed"])
+        split = split_subjects(labels, diseases, shares, settings.seed)
     with atomic(args.output) as path:
         split.to_csv(path, index=False)
     for name, part in labels.merge(split, on="eid").groupby("split"):

@@ -4,11 +4,11 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.settings.cohort import Codes
 from cmr2ecg.tables.columns import Column, at_visit, columns_by_field, eid_columns, repeated_column
 from cmr2ecg.tables.diagnoses import Source, source_of
 from cmr2ecg.tables.phenotypes import phenotype_fields
@@ -17,7 +17,7 @@ from cmr2ecg.tables.wide_table import read_header
 log = logging.getLogger(__name__)
 
 ONE_INSTANCE = ("sex",)  # asked once; every other covariate is taken at the imaging visit
-Diagnoses = Mapping[str, Mapping[str, Any]]  # source -> {codes, dates, use}
+Diagnoses = Mapping[str, Codes]  # by the name of the source
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ def make_plan(
     header = read_header(path)
     eid = _subjects(path, header)
     by_field = columns_by_field(header)
-    read = {*wanted.values(), visit_date, *(source[key] for source in used.values() for key in ("codes", "dates"))}
+    recorded = [field for source in used.values() for field in (source.codes, source.dates)]
+    read = {field for field in (*wanted.values(), visit_date, *recorded) if field is not None}
     repeated = repeated_column(column for field in read & by_field.keys() for column in by_field[field])
     if repeated:
         raise InputError(
@@ -64,9 +65,9 @@ def make_plan(
         if (found := _by_visit(by_field.get(number, []), instances, once=name in ONE_INSTANCE))
     }
     sources = [
-        source_of(name, by_field[source["codes"]], by_field.get(source["dates"], []), source["dates"])
+        source_of(name, by_field[source.codes], by_field.get(source.dates or 0, []), source.dates)
         for name, source in used.items()
-        if source["codes"] in by_field
+        if source.codes in by_field
     ]
     dates = [] if visit_date is None else by_field.get(visit_date, [])
     return Plan(path, eid, numbers, _by_visit(dates, instances), sources, frozenset(by_field))
@@ -111,12 +112,12 @@ def check_fields(plans: Sequence[Plan], fields: Mapping[str, int], visit_date: i
     known = frozenset().union(*(plan.fields for plan in plans))
     for name, source in used.items():
         setting = f"read_tabular.diagnoses.{name}"
-        if source["codes"] not in known:
-            raise InputError(absent.format(f"{setting}.codes", source["codes"], "", f"switch it off ({setting}.use)"))
+        if source.codes not in known:
+            raise InputError(absent.format(f"{setting}.codes", source.codes, "", f"switch it off ({setting}.use)"))
         dated = any(part.name == name and part.dates for plan in plans for part in plan.sources)
-        if source["dates"] is not None and not dated:
-            beside = f" beside field {source['codes']}"
-            raise InputError(absent.format(f"{setting}.dates", source["dates"], beside, "write null to go without"))
+        if source.dates is not None and not dated:
+            beside = f" beside field {source.codes}"
+            raise InputError(absent.format(f"{setting}.dates", source.dates, beside, "write null to go without"))
     lacking = len(phenotype_fields().keys() - names)
     if lacking:
         log.warning("%d of 61 CMR phenotypes (category 157) are in no table and left empty", lacking)

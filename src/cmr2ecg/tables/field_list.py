@@ -16,6 +16,8 @@ from typing import Any
 from cmr2ecg.runtime.command import InputError, run
 from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.study.config_file import read_config
+from cmr2ecg.study.settings.cohort import IndexCohort, ReadTabular
+from cmr2ecg.study.settings.validated import validated
 from cmr2ecg.tables.columns import parse_column
 from cmr2ecg.tables.phenotypes import phenotype_fields
 
@@ -29,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--bare", action="store_true", help="without `participant.`, as Table Exporter wants them")
     args = parser.parse_args(argv)
     config = merged([SOURCE.parent / "config/paper.yaml", *args.configfile])
-    names = chosen(sys.stdin, config["read_tabular"], config["index_cohort"]["instances"])
+    tabular = validated(ReadTabular, config["read_tabular"], "read_tabular")
+    index = validated(IndexCohort, config["index_cohort"], "index_cohort")
+    names = chosen(sys.stdin, tabular, index.instances)
     print("\n".join(name.removeprefix(ENTITY) if args.bare else name for name in names))
 
 
@@ -50,12 +54,12 @@ def overlay(settings: dict[str, Any], others: Mapping[str, Any]) -> None:
             settings[key] = value
 
 
-def chosen(lines: Iterable[str], settings: Mapping[str, Any], instances: Sequence[int]) -> list[str]:
+def chosen(lines: Iterable[str], settings: ReadTabular, instances: Sequence[int]) -> list[str]:
     """Return the wanted ones of a dataset's fields, in the dataset's order.
 
     Args:
         lines: `participant.p31` and a title behind a tab; fields of other entities are passed over.
-        settings: read_tabular of the config.
+        settings: of read_tabular.
         instances: imaging visits; of what is measured at a visit only these are wanted.
 
     Raises:
@@ -76,17 +80,17 @@ def chosen(lines: Iterable[str], settings: Mapping[str, Any], instances: Sequenc
     return names
 
 
-def wanted_fields(settings: Mapping[str, Any]) -> tuple[dict[int, str], dict[int, str]]:
+def wanted_fields(settings: ReadTabular) -> tuple[dict[int, str], dict[int, str]]:
     """Return field id -> setting of what is measured at visits, and of what comes from records."""
-    measured = {field: f"read_tabular.fields.{name}" for name, field in settings["fields"].items()}
-    if settings["visit_date"]:
-        measured[settings["visit_date"]] = "read_tabular.visit_date"
+    measured = {field: f"read_tabular.fields.{name}" for name, field in settings.fields}
+    if settings.visit_date:
+        measured[settings.visit_date] = "read_tabular.visit_date"
     measured |= {field: f"the phenotype {name}" for name, field in phenotype_fields().items()}
     recorded = {}
-    for name, source in settings["diagnoses"].items():
-        for key in ("codes", "dates"):
-            if source["use"] and source[key]:
-                recorded[source[key]] = f"read_tabular.diagnoses.{name}.{key}"
+    for name, source in settings.diagnoses:
+        for key, field in (("codes", source.codes), ("dates", source.dates)):
+            if source.use and field:
+                recorded[field] = f"read_tabular.diagnoses.{name}.{key}"
     return measured, recorded
 
 

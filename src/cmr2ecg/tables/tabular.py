@@ -9,6 +9,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.settings.cohort import ReadTabular
 from cmr2ecg.tables.cells import to_dates, to_eids, to_numbers
 from cmr2ecg.tables.column_plan import Diagnoses, Plan, check_fields, make_plan, warn_of_visits
 from cmr2ecg.tables.diagnoses import NO_RECORDS, Diseases, check_codes, disease_records
@@ -35,16 +36,7 @@ class Tabular:
     phenotypes: pd.DataFrame
 
 
-def read_tabular(
-    files: Sequence[Path],
-    visits: pd.DataFrame,
-    *,
-    fields: Mapping[str, int],
-    ranges: Ranges,
-    visit_date: int | None,
-    diagnoses: Diagnoses,
-    diseases: Diseases,
-) -> Tabular:
+def read_tabular(files: Sequence[Path], visits: pd.DataFrame, settings: ReadTabular) -> Tabular:
     """Read the needed columns of all files for the subjects of `visits` and join them on eid.
 
     A subject is labelled if every source of diagnoses has a row for it, in whichever file: 1 for any code, past or
@@ -53,28 +45,25 @@ def read_tabular(
     Args:
         files: csv, tab-separated, gzipped or parquet.
         visits: eid and instance, the imaging visit whose covariates, date and phenotypes are taken.
-        fields: covariate -> field id.
-        ranges: covariate -> lowest and highest value that can be; others are left empty and counted, as those of
-            phenotypes outside `phenotype_ranges`.
-        visit_date: field id of the visit's date, None to go without.
-        diagnoses: source -> {codes: field id, dates: field id or None, use: bool}.
-        diseases: disease -> ICD-10 prefixes without dots.
+        settings: which fields are read. Values of covariates outside its ranges, and of phenotypes outside
+            `phenotype_ranges`, are left empty and counted.
 
     Raises:
         InputError: if no file is given, a field is in none of them, or a cell cannot be read; names the setting.
     """
     if not files:
         raise InputError("raw.tabular is empty: name the tables with age, sex, weight, height and ICD-10 diagnoses")
-    used = {name: source for name, source in diagnoses.items() if source["use"]}
+    used: Diagnoses = {name: source for name, source in settings.diagnoses if source.use}
     if not used:
         raise InputError("read_tabular.diagnoses: use is false everywhere; labels need at least one field of codes")
     instance = visits.set_index("eid")["instance"].sort_index()
+    fields, diseases = dict(settings.fields), settings.diseases
     wanted = {**fields, **phenotype_fields()}
     instances = sorted(instance.unique().tolist())
-    plans = [make_plan(Path(file), instances, wanted, visit_date, used) for file in files]
-    check_fields(plans, fields, visit_date, used)
+    plans = [make_plan(Path(file), instances, wanted, settings.visit_date, used) for file in files]
+    check_fields(plans, fields, settings.visit_date, used)
     warn_of_visits(plans, fields, instance)
-    limits = {**ranges, **phenotype_ranges()}
+    limits = {**dict(settings.ranges), **phenotype_ranges()}
     parts = [part for plan in plans for part in read_file(plan, instance, diseases, limits)]
     if not parts:
         raise InputError("raw.tabular: no table has a row for any subject with an ECG and a CMR; check its column eid")

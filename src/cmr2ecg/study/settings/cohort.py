@@ -194,12 +194,8 @@ class SplitSubjects(Section):
     seed: Seed = setting(2023, "seed of the division")
 
 
-class BalanceSubset(Section):
-    """§IV-B, §V-D: all positives and as many fixed random negatives.
-
-    Of phenotypes all training subjects who have one of a group. The 1 % set lies within the 10 % set, that within the
-    whole.
-    """
+class SubsetSizes(Section):
+    """Which subsets there are."""
 
     fractions: Some[Percent] = setting((100, 10, 1), "percent of the positives, each with as many negatives")
     phenotype_fractions: Some[Percent] = setting(
@@ -207,6 +203,11 @@ class BalanceSubset(Section):
         "percent of the training subjects who have one of a group's phenotypes. 100 must be among them; below 100 they "
         "are random subsets of at least 10 subjects, and twice `minimum_pairs`",
     )
+
+
+class SubsetDraw(Section):
+    """How a subset is drawn."""
+
     draws: Draws = setting(
         1,
         "sets drawn of each size below 100 %. 1: the paper's one fixed set, on which every seed is trained; n: n "
@@ -215,6 +216,14 @@ class BalanceSubset(Section):
     )
     minimum_pairs: Count = setting(1, "fewest positives a set may have")
     seed: Seed = setting(2023, "seed of the choice of negatives")
+
+
+class BalanceSubset(SubsetDraw, SubsetSizes):
+    """§IV-B, §V-D: all positives and as many fixed random negatives.
+
+    Of phenotypes all training subjects who have one of a group. The 1 % set lies within the 10 % set, that within the
+    whole.
+    """
 
 
 class AuditLeakage(Section):

@@ -63,6 +63,15 @@ def validated(kind: type[S], given: Any, name: str = "settings") -> S:
     return section
 
 
+def step_settings(kind: type[S], given: Mapping[str, Any]) -> S:
+    """Return what a step was told as --settings; every setting must be there, for a step has no defaults.
+
+    Raises:
+        InputError: one line that names the first setting that is wrong.
+    """
+    return validated(kind, given, "--settings")
+
+
 def _named(error: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return an error of pydantic's; one of ours in the same form."""
     own = error.get("ctx", {}).get("error")
