@@ -22,6 +22,11 @@ def paper(**changes: Any) -> Settings:
     return changed(Settings(), **changes)
 
 
+def altered(section: S, **changes: Any) -> S:
+    """Return a section with some settings changed, unchecked: smaller than a user may have it."""
+    return section.model_copy(update=changes)
+
+
 def changed(section: S, **changes: Any) -> S:
     """Return a section with some settings changed, and checked as the user's are.
 

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from paper_settings import paper_settings
 
 from bench.commands import FILES, command
 from bench.made_up import FIRST
 from bench.rows import compared, spent
 from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 SIZES = (100, 400)
 
@@ -33,7 +33,7 @@ def run() -> Iterator[dict]:
 
 def write_raw(folder: Path, subjects: int) -> None:
     """Write raw files of one simulated subject, linked under `subjects` names, and a table."""
-    small = {**paper_settings()["simulate_cohort"], "frames": 25, "slices": 9, "matrix": 96}
+    small = SimulateCohort(frames=25, slices=9, matrix=96)
     subject = draw_subject(small, 0)
     for kind in ("ecg", "cmr"):
         (folder / kind).mkdir(parents=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from paper_settings import paper_settings
+from paper_settings import altered, paper_settings
 
 from cmr2ecg.cmr.crop import Box, HeartImage, crop_heart
 from cmr2ecg.cmr.short_axis import Cine
@@ -21,6 +21,7 @@ from cmr2ecg.simulate.cine import render
 from cmr2ecg.simulate.geometry import THETA, Motion, move
 from cmr2ecg.simulate.subject import draw_person
 from cmr2ecg.simulate.torso import BLOOD, FAT
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 SEED = 4711
 CENTRE_MM, FRAMES_OFF, MARGIN_MM = 8.0, 1, 5.0
@@ -64,7 +65,7 @@ def measure(
         changes: settings of simulate_cohort that differ from the paper's.
     """
     settings = paper_settings()
-    simulated = {**settings["simulate_cohort"], "seed": seed, **changes}
+    simulated = altered(SimulateCohort(seed=seed), **changes)
     cines = _cines(subjects, simulated, place, right_mm, fat)
     return pd.DataFrame([_row(cine, centre, motion, settings) for cine, centre, motion in cines])
 
@@ -84,19 +85,19 @@ def shares(found: pd.DataFrame) -> dict[str, float]:
 
 
 def _cines(
-    subjects: int, settings: dict[str, Any], place: float, right_mm: float | None, fat: float
+    subjects: int, settings: SimulateCohort, place: float, right_mm: float | None, fat: float
 ) -> Iterator[tuple[Cine, np.ndarray, Motion]]:
     """Yield one slice of each subject, the true centre (row, column) and the true motion."""
     for subject in range(subjects):
         person = draw_person(settings, subject)
-        rng = np.random.default_rng([settings["seed"], subject])
-        slices = max(settings["slices"] + int(rng.choice([-1, 0, 0, 1])), 3)
-        motion = move(person.heart_image, slices, settings["frames"], rng)
-        index, size = min(int(place * slices), slices - 1), (settings["matrix"], float(settings["field_of_view_mm"]))
+        rng = np.random.default_rng([settings.seed, subject])
+        slices = max(settings.slices + int(rng.choice([-1, 0, 0, 1])), 3)
+        motion = move(person.heart_image, slices, settings.frames, rng)
+        index, size = min(int(place * slices), slices - 1), (settings.matrix, float(settings.field_of_view_mm))
         if right_mm is not None:
             depth = motion.rv - motion.outer
             motion = replace(motion, rv=motion.outer + depth * (right_mm / depth[index, 0].max()))
-        shift = float(settings["heart_shift_mm"])
+        shift = float(settings.heart_shift_mm)
         drawn = render(motion, person.heart_image, *size, rng, only=index, fat_signal=fat, shift_mm=shift)
         spacing = (drawn.pixel_spacing_mm, drawn.pixel_spacing_mm)
         yield Cine(drawn.volume[0], spacing, index, slices, 0), drawn.centres[index], motion

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
 from heart_accuracy import FAT, _cines
-from paper_settings import paper_settings
 
 from cmr2ecg.cmr.beat import fitting
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 
 @pytest.mark.parametrize(("frames", "matrix"), [(50, 208), (25, 96), (12, 64)])
 def test_frames_of_sound_cines_fit_and_a_hole_does_not(frames, matrix):
     """Air and lung are noise, of which rows differ by half; the beating heart is bright and fills part of a row."""
-    settings = {**paper_settings()["simulate_cohort"], "seed": 31, "frames": frames, "matrix": matrix}
+    settings = SimulateCohort(seed=31, frames=frames, matrix=matrix)
     for cine, centre, _ in _cines(4, settings, 0.5, None, FAT):
         assert fitting(cine.pixels).all()
         broken = cine.pixels.copy()

@@ -1,10 +1,11 @@
 import numpy as np
 import pytest
-from paper_settings import paper_settings
+from paper_settings import altered
 
 from cmr2ecg.ecg.beats import find_beats, heart_rate
 from cmr2ecg.simulate.ecg import beat_times, draw_ecg
 from cmr2ecg.simulate.subject import draw_subject
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 RATE = 500
 
@@ -53,7 +54,7 @@ def test_no_beats_in_silence():
 
 def test_every_beat_of_the_synthetic_cohort_is_found():
     """The truth of simulated records: the rate within 1 beat a minute in 19 of 20."""
-    settings = paper_settings()["simulate_cohort"] | {"frames": 4, "slices": 4, "matrix": 32}
+    settings = altered(SimulateCohort(), frames=4, slices=4, matrix=32)
     close = 0
     for index in range(20):
         traits = draw_subject(settings, index).traits

@@ -9,11 +9,10 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from paper_settings import paper_settings
+from paper_settings import altered
 from sklearn.linear_model import LogisticRegressionCV, RidgeCV
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import KFold, StratifiedKFold, cross_val_predict
@@ -29,6 +28,7 @@ from cmr2ecg.simulate.geometry import move
 from cmr2ecg.simulate.heart import Heart
 from cmr2ecg.simulate.phenotypes import measure
 from cmr2ecg.simulate.subject import Person, draw_person
+from cmr2ecg.study.settings.cohort import Prevalence, SimulateCohort
 from cmr2ecg.training.fit.plain_features import mean_beat
 
 SHOWN = ("LVEDV", "LVESV", "LVEF", "LVM", "RVEDV", "RVEF", "WT_Global", "Ecc_Global", "Err_Global")
@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="NAME=NUMBER", help="settings of simulate_cohort")
     args = parser.parse_args(argv)
     changes = {name: float(value) for name, value in (pair.split("=") for pair in args.set)}
-    settings = {**paper_settings()["simulate_cohort"], **SMALL, "seed": args.seed, **changes}
-    settings["prevalence"] = {"cad": 0.2, "af": 0.12, "dm": 0.2}
+    ill = Prevalence(cad=0.2, af=0.12, dm=0.2)
+    settings = altered(SimulateCohort(prevalence=ill, seed=args.seed), **SMALL, **changes)
     people = [draw_person(settings, index) for index in range(args.subjects)]
     phenotypes, sources = observe(people, settings, images=not args.no_images)
     tables = {
@@ -61,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def observe(
-    people: list[Person], settings: dict[str, Any], images: bool = True
+    people: list[Person], settings: SimulateCohort, images: bool = True
 ) -> tuple[pd.DataFrame, dict[str, np.ndarray]]:
     """Return the phenotypes, (n, 61), and what may tell of them: ECG, middle slice, and body, each (n, features)."""
     rows = [_observed(person, settings, images) for person in people]
@@ -72,9 +72,9 @@ def observe(
     return phenotypes, sources
 
 
-def _observed(person: Person, settings: dict[str, Any], images: bool) -> tuple[dict[str, float], dict[str, np.ndarray]]:
-    heart, rng = person.heart_image, np.random.default_rng([settings["seed"], person.index])
-    motion = move(heart, settings["slices"], settings["frames"], rng)
+def _observed(person: Person, settings: SimulateCohort, images: bool) -> tuple[dict[str, float], dict[str, np.ndarray]]:
+    heart, rng = person.heart_image, np.random.default_rng([settings.seed, person.index])
+    motion = move(heart, settings.slices, settings.frames, rng)
     signal = draw_ecg(ecg_traits(person.heart_ecg, person.electrical, rng), rng)[INDEPENDENT] * 0.005
     found = {
         "ECG": mean_beat(signal, 500),
@@ -82,8 +82,8 @@ def _observed(person: Person, settings: dict[str, Any], images: bool) -> tuple[d
     }
     phenotypes = measure(motion, float(heart.rate), rng)
     if images:
-        middle, size = len(motion.inner) // 2, (settings["matrix"], settings["field_of_view_mm"])
-        cine = render(motion, heart, *size, rng, only=middle, shift_mm=settings["heart_shift_mm"])
+        middle, size = len(motion.inner) // 2, (settings.matrix, settings.field_of_view_mm)
+        cine = render(motion, heart, *size, rng, only=middle, shift_mm=settings.heart_shift_mm)
         frames = cine.volume[0, [0, motion.es_frame]].astype(np.float32)
         box = square_box(tuple(cine.centres[middle]), (cine.pixel_spacing_mm,) * 2, BOX_MM)
         found["middle slice"] = resample_box(min_max(frames, 99), box, PIXELS).ravel()

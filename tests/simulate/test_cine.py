@@ -2,21 +2,14 @@
 
 import numpy as np
 import pytest
+from paper_settings import altered
 
 from cmr2ecg.simulate.subject import draw_subject
+from cmr2ecg.study.settings.cohort import Prevalence, SimulateCohort
 
-SETTINGS = {
-    "seed": 1,
-    "ecg_visibility": 0.6,
-    "ecg_only_risk": 0.5,
-    "infarct": 0.3,
-    "frames": 20,
-    "slices": 9,
-    "matrix": 128,
-    "field_of_view_mm": 380,
-    "heart_shift_mm": 15.2,
-    "prevalence": {"cad": 0.1, "af": 0.05, "dm": 0.1},
-}
+SETTINGS = SimulateCohort(
+    seed=1, infarct=0.3, frames=20, slices=9, matrix=128, prevalence=Prevalence(cad=0.1, af=0.05, dm=0.1)
+)
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +91,7 @@ def test_breathing_shifts_slices(subjects):
 
 def test_an_infarct_is_brighter_than_the_wall_beside_it():
     """At end-diastole, in the middle of a wall that is thick enough to have one."""
-    fine = SETTINGS | {"matrix": 320, "frames": 4, "field_of_view_mm": 200, "infarct": 1.0, "heart_shift_mm": 0.0}
+    fine = altered(SETTINGS, matrix=320, frames=4, field_of_view_mm=200, infarct=1.0, heart_shift_mm=0.0)
     more = []
     for index in range(6):
         subject = draw_subject(fine, index)
@@ -115,11 +108,11 @@ def test_an_infarct_is_brighter_than_the_wall_beside_it():
 
 def test_the_heart_lies_where_the_setting_scatters_it():
     """Far enough from the edge, however wide the scatter."""
-    small = SETTINGS | {"matrix": 32, "frames": 4, "field_of_view_mm": 200}
+    small = altered(SETTINGS, matrix=32, frames=4, field_of_view_mm=200)
     for spread, low, high in ((0.0, 0, 5), (20.0, 12, 22), (60.0, 25, 55)):
         places = []
         for index in range(24):
-            subject = draw_subject(small | {"heart_shift_mm": spread}, index)
+            subject = draw_subject(altered(small, heart_shift_mm=spread), index)
             places.append(subject.cine.centres.mean(axis=0) * subject.cine.pixel_spacing_mm)
         assert low <= np.std(places, axis=0).mean() < high
         assert np.min(places) > 30 and np.max(places) < 170

@@ -3,14 +3,15 @@
 import numpy as np
 import pytest
 from cohort_tables import SMALL, by_sex, linear_r, observe, predicted
-from paper_settings import paper_settings
+from paper_settings import altered
 
 from cmr2ecg.simulate.subject import draw_person
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 
 @pytest.fixture(scope="module")
 def cohort():
-    settings = {**paper_settings()["simulate_cohort"], **SMALL, "frames": 6, "matrix": 32}
+    settings = altered(SimulateCohort(), **SMALL | {"frames": 6, "matrix": 32})
     people = [draw_person(settings, index) for index in range(24)]
     return people, *observe(people, settings)
 

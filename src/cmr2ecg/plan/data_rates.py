@@ -14,6 +14,7 @@ from cmr2ecg.simulate.raw_files import write_cmr, write_ecg
 from cmr2ecg.simulate.subject import draw_subject
 from cmr2ecg.steps.clean_ecg import clean_file
 from cmr2ecg.steps.crop_cmr import crop_file
+from cmr2ecg.study.settings.cohort import SimulateCohort
 from cmr2ecg.study.settings.recordings import CleanEcg, CropCmr
 from cmr2ecg.training.fit.boosting import Problem, fit_boosting
 
@@ -51,10 +52,11 @@ def measure(spec: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 
 def _raw_files(settings: Mapping[str, Any], folder: Path, seconds: float) -> tuple[list[tuple[str, str]], float]:
     """Return the files of a few synthetic subjects of the settings' sizes, and the seconds each took."""
+    simulated = SimulateCohort.model_validate(settings)
     files: list[tuple[str, str]] = []
 
     def write() -> None:
-        subject = draw_subject(dict(settings), len(files))
+        subject = draw_subject(simulated, len(files))
         files.append((write_ecg(subject, 2, folder), write_cmr(subject, 2, folder)))
 
     spent = timed(write)

@@ -19,26 +19,7 @@ from cmr2ecg.runtime.progress import Progress
 from cmr2ecg.simulate.raw_files import BROKEN, write_cmr, write_ecg
 from cmr2ecg.simulate.subject import EIDS, draw_subject, truth_of
 from cmr2ecg.simulate.tables import tabular_row
-
-NEEDED = (
-    "subjects",
-    "seed",
-    "ecg_visibility",
-    "ecg_only_risk",
-    "infarct",
-    "frames",
-    "slices",
-    "matrix",
-    "field_of_view_mm",
-    "heart_shift_mm",
-    "prevalence",
-    "phenotypes_missing",
-    "repeat_visits",
-    "missing_modality",
-    "broken",
-    "withdrawn",
-    "ecg_only",
-)
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 
 @dataclass(frozen=True)
@@ -64,7 +45,7 @@ class Cohort:
     withdrawn: list[int]
 
 
-def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
+def simulate(settings: SimulateCohort, raw: Path, workers: int) -> Cohort:
     """Write the raw files of a cohort below `raw` and return its tables.
 
     Each subject depends on seed and index alone, so the files do not depend on the number of workers.
@@ -75,7 +56,7 @@ def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
         workers: processes.
 
     Raises:
-        InputError: if a setting is missing or out of range.
+        InputError: if the subjects are too few or too many.
     """
     tasks = plan(settings)
     for folder in ("ecg", "cmr"):
@@ -96,19 +77,19 @@ def simulate(settings: dict[str, Any], raw: Path, workers: int) -> Cohort:
     return Cohort(sorted(files), sorted(rows, key=lambda row: int(row[0])), frame, withdrawn)
 
 
-def plan(settings: dict[str, Any]) -> list[Task]:
+def plan(settings: SimulateCohort) -> list[Task]:
     """Return one task a subject: who is damaged, incomplete, withdrawn, seen twice or without phenotypes.
 
     Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once. Further subjects with
     an ECG alone come behind the others, who stay the same.
     """
-    check(settings)
-    count = settings["subjects"]
-    rng = np.random.default_rng(np.random.SeedSequence([settings["seed"], count]))
-    broken, missing, repeat = (
-        math.ceil(count * settings[name]) for name in ("broken", "missing_modality", "repeat_visits")
-    )
-    if broken + missing + repeat + settings["withdrawn"] > count:
+    count = settings.subjects
+    if count + settings.ecg_only >= EIDS:
+        raise InputError(f"simulate_cohort.ecg_only is {settings.ecg_only}, give 0 to {EIDS - count - 1}")
+    rng = np.random.default_rng(np.random.SeedSequence([settings.seed, count]))
+    shares = settings.broken, settings.missing_modality, settings.repeat_visits
+    broken, missing, repeat = (math.ceil(count * share) for share in shares)
+    if broken + missing + repeat + settings.withdrawn > count:
         raise InputError(
             f"simulate_cohort: {count} subjects are too few for the broken, missing, repeated and withdrawn "
             "ones; raise simulate_cohort.subjects or lower these settings"
@@ -118,34 +99,14 @@ def plan(settings: dict[str, Any]) -> list[Task]:
     special |= {next(order): {"broken": BROKEN[k % len(BROKEN)]} for k in range(broken)}
     special |= {next(order): {"missing": ("ecg", "cmr")[k % 2]} for k in range(missing)}
     special |= {next(order): {"repeat": ("both", "only")[k % 2]} for k in range(repeat)}
-    special |= {next(order): {"withdrawn": True} for _ in range(settings["withdrawn"])}
-    without = set(rng.permutation(count)[: round(count * settings["phenotypes_missing"])].tolist())
-    further = [
-        Task(k, missing="cmr", phenotypes=False, imaged=False) for k in range(count, count + settings["ecg_only"])
-    ]
+    special |= {next(order): {"withdrawn": True} for _ in range(settings.withdrawn)}
+    without = set(rng.permutation(count)[: round(count * settings.phenotypes_missing)].tolist())
+    further = [Task(k, missing="cmr", phenotypes=False, imaged=False) for k in range(count, count + settings.ecg_only)]
     return [Task(k, phenotypes=k not in without, **special.get(k, {})) for k in range(count)] + further
 
 
-def check(settings: dict[str, Any]) -> None:
-    """Raise InputError if a setting is missing or cannot be drawn."""
-    absent = [name for name in NEEDED if name not in settings]
-    if absent:
-        raise InputError(f"simulate_cohort lacks {', '.join(absent)}; see config/paper.yaml")
-    if not 1 <= settings["subjects"] < EIDS:
-        raise InputError(f"simulate_cohort.subjects is {settings['subjects']}, give 1 to {EIDS - 1}")
-    if not 0 <= settings["ecg_only"] < EIDS - settings["subjects"]:
-        most = EIDS - settings["subjects"] - 1
-        raise InputError(f"simulate_cohort.ecg_only is {settings['ecg_only']}, give 0 to {most}")
-    for name in ("ecg_visibility", "ecg_only_risk", "infarct"):
-        if not 0 <= settings[name] <= 1:
-            raise InputError(f"simulate_cohort.{name} is {settings[name]}, give 0 to 1")
-    for name, least in (("frames", 4), ("slices", 4), ("matrix", 32), ("field_of_view_mm", 200), ("heart_shift_mm", 0)):
-        if settings[name] < least:
-            raise InputError(f"simulate_cohort.{name} is {settings[name]}, give at least {least}")
-
-
 def _run(
-    settings: dict[str, Any], raw: Path, tasks: list[Task], workers: int
+    settings: SimulateCohort, raw: Path, tasks: list[Task], workers: int
 ) -> Iterator[tuple[list[str], list[str], dict[str, Any]]]:
     """Write all subjects, in order, here or in worker processes."""
     if workers <= 1:
@@ -166,12 +127,12 @@ def _start_worker(step: str) -> None:
 
 
 def _write_chunk(
-    settings: dict[str, Any], raw: Path, tasks: list[Task]
+    settings: SimulateCohort, raw: Path, tasks: list[Task]
 ) -> list[tuple[list[str], list[str], dict[str, Any]]]:
     return [write_subject(settings, raw, task) for task in tasks]
 
 
-def write_subject(settings: dict[str, Any], raw: Path, task: Task) -> tuple[list[str], list[str], dict[str, Any]]:
+def write_subject(settings: SimulateCohort, raw: Path, task: Task) -> tuple[list[str], list[str], dict[str, Any]]:
     """Write one subject's files; return their names, the tabular row and the truth."""
     subject = draw_subject(settings, task.index, imaged=task.imaged)
     files = []

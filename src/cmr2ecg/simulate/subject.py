@@ -7,7 +7,6 @@ electrical latents that only an ECG shows and that bear on the diseases (`ecg_on
 
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from cmr2ecg.simulate.electrical import ELECTRICAL
 from cmr2ecg.simulate.geometry import ANGLES, Motion, move
 from cmr2ecg.simulate.heart import BODY, LATENTS, Heart, af_liability, by_name, heart_from_latents, infarct_segment
 from cmr2ecg.simulate.phenotypes import measure
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 FIRST_EID, EIDS = 9000001, 999999  # UK Biobank's own ids are smaller
 _PERSON, _OTHER, _TRAITS, _RECORD, _MOTION, _ECG, _CINE, _MEASURE, _ELECTRICAL = range(9)  # purposes of random streams
@@ -54,16 +54,17 @@ class Subject:
     when: datetime
 
 
-def draw_person(settings: dict[str, Any], index: int) -> Person:
+def draw_person(settings: SimulateCohort, index: int) -> Person:
     """Return person `index` of the cohort; the same whatever the number of subjects or workers.
 
     Args:
         settings: the simulate_cohort section; seed, ecg_visibility, ecg_only_risk, infarct and prevalence are used.
         index: 0-based.
     """
-    seed, visibility = settings["seed"], float(settings["ecg_visibility"])
-    prevalence = (float(settings["prevalence"][name]) for name in DISEASES)
-    calibration = calibrate(*prevalence, float(settings["ecg_only_risk"]), float(settings["infarct"]))
+    seed, visibility = settings.seed, float(settings.ecg_visibility)
+    ill = settings.prevalence
+    prevalence = float(ill.cad), float(ill.af), float(ill.dm)  # in the order of DISEASES
+    calibration = calibrate(*prevalence, float(settings.ecg_only_risk), float(settings.infarct))
     thresholds = calibration.af_threshold, calibration.infarct_threshold
     z, other = (_stream(seed, index, purpose).standard_normal(len(LATENTS)) for purpose in (_PERSON, _OTHER))
     electrical = _stream(seed, index, _ELECTRICAL).standard_normal(len(ELECTRICAL))
@@ -87,7 +88,7 @@ def draw_person(settings: dict[str, Any], index: int) -> Person:
     )
 
 
-def draw_subject(settings: dict[str, Any], index: int, visit: int = 2, *, imaged: bool = True) -> Subject:
+def draw_subject(settings: SimulateCohort, index: int, visit: int = 2, *, imaged: bool = True) -> Subject:
     """Return subject `index` with the signals of a visit, in memory.
 
     Args:
@@ -97,11 +98,11 @@ def draw_subject(settings: dict[str, Any], index: int, visit: int = 2, *, imaged
         visit: 2 or 3; the second imaging visit shows the same heart with new noise, place and breath.
         imaged: without it no cine is drawn, which takes most of the time; all else stays the same.
     """
-    seed, person = settings["seed"], draw_person(settings, index)
+    seed, person = settings.seed, draw_person(settings, index)
     traits = ecg_traits(person.heart_ecg, person.electrical, _stream(seed, index, _TRAITS))
     rng = _stream(seed, index, _MOTION)
-    slices = max(settings["slices"] + int(rng.choice([-1, 0, 0, 1])), 3)
-    motion = move(person.heart_image, slices, settings["frames"], rng)
+    slices = max(settings.slices + int(rng.choice([-1, 0, 0, 1])), 3)
+    motion = move(person.heart_image, slices, settings.frames, rng)
     cine = _cine(settings, motion, person, visit) if imaged else None
     ecg = draw_ecg(traits, _stream(seed, index, _ECG, visit))
     phenotypes = measure(motion, float(person.heart_image.rate), _stream(seed, index, _MEASURE, visit))
@@ -110,14 +111,14 @@ def draw_subject(settings: dict[str, Any], index: int, visit: int = 2, *, imaged
     return Subject(person, traits, ecg, motion, cine, phenotypes, when)
 
 
-def _cine(settings: dict[str, Any], motion: Motion, person: Person, visit: int) -> Cine:
+def _cine(settings: SimulateCohort, motion: Motion, person: Person, visit: int) -> Cine:
     return render(
         motion,
         person.heart_image,
-        settings["matrix"],
-        float(settings["field_of_view_mm"]),
-        _stream(settings["seed"], person.index, _CINE, visit),
-        shift_mm=float(settings["heart_shift_mm"]),
+        settings.matrix,
+        float(settings.field_of_view_mm),
+        _stream(settings.seed, person.index, _CINE, visit),
+        shift_mm=float(settings.heart_shift_mm),
     )
 
 

@@ -11,6 +11,8 @@ from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.simulate.cohort import simulate
 from cmr2ecg.simulate.tables import write_tabular, write_withdrawn
+from cmr2ecg.study.settings.cohort import SimulateCohort
+from cmr2ecg.study.settings.validated import step_settings
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
 
-    cohort = simulate(args.settings, args.raw, args.threads)
+    cohort = simulate(step_settings(SimulateCohort, args.settings), args.raw, args.threads)
     with atomic(args.tabular) as partial:
         write_tabular(partial, cohort.tabular)
     with atomic(args.withdrawn) as partial:

@@ -4,13 +4,14 @@ import nibabel
 import numpy as np
 import pandas as pd
 import pytest
-from paper_settings import paper_settings
+from paper_settings import altered
 
 from cmr2ecg.cmr.dicom import Header
 from cmr2ecg.cmr.short_axis import Cine
 from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.report.maps import ventricle
 from cmr2ecg.simulate.subject import draw_subject, truth_of
+from cmr2ecg.study.settings.cohort import SimulateCohort
 
 
 def disc(box, centre, radius, grid):
@@ -49,10 +50,10 @@ def test_a_sector_is_not_lost_on_a_coarse_map():
 
 def test_the_planted_infarct_is_the_bright_part_of_the_myocardium():
     """Painted 1.4 times as bright, less what blood, fat and papillary muscles add to either; carried by the box."""
-    settings = paper_settings()["simulate_cohort"] | {"frames": 4, "slices": 6, "matrix": 96, "field_of_view_mm": 210}
+    settings = altered(SimulateCohort(), frames=4, slices=6, matrix=96, field_of_view_mm=210, infarct=1.0)
     box, ratios = np.array([14.0, 14.0, 67.0, 67.0]), []
     for index in range(4):
-        subject = draw_subject(settings | {"infarct": 1.0}, index)
+        subject = draw_subject(settings, index)
         row = pd.DataFrame([truth_of(subject)])
         visits = pd.DataFrame({"eid": row["eid"], "instance": 2})
         places = {int(row.loc[0, "eid"]): (box, np.zeros(3))}
