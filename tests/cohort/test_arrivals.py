@@ -112,8 +112,8 @@ def test_the_kinds_of_files_are_kept(tmp_path):
     ("kind", "there", "said"), [("ecg", 0, "100 of 100"), ("ecg", 89, "11 of 100"), ("cmr", 0, "50 of 50")]
 )
 def test_files_of_many_known_subjects_that_have_gone_are_an_error(tmp_path, kind, there, said):
-    with pytest.raises(InputError, match=rf"raw\.{kind}: {said} known subjects .*mounted.*Mend\."):
-        check_files_remain(known(tmp_path), kind, FIRST[:there], "Mend.")
+    with pytest.raises(InputError, match=rf"raw\.{kind}: {said} known subjects .*mount the disk.*Fix it\."):
+        check_files_remain(known(tmp_path), kind, FIRST[:there], "Fix it.")
 
 
 def test_a_few_files_may_go_and_new_subjects_count_for_nothing(tmp_path):

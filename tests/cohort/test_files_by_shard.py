@@ -81,7 +81,7 @@ def test_a_folder_that_is_gone_stops_the_run_unless_it_is_meant(study, tmp_path)
     finish_an_index(study())
     for eid in EIDS[:6]:
         (tmp_path / f"cmr/{eid}_20209_2_0.zip").unlink()
-    with pytest.raises(InputError, match="6 of 12 known subjects have no file there any more"):
+    with pytest.raises(InputError, match="6 of 12 known subjects no longer have a file there"):
         _ = study().ledger
     assert study(accept_lost_files=True).ledger.numbers() == [0, 1, 2, 3]
 

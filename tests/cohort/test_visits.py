@@ -46,7 +46,7 @@ def test_one_file_that_has_gone_stays_with_its_subject_and_many_are_an_error(tmp
     (tmp_path / "first/90" / visits["ecg_path"][3]).unlink()
     assert located(visits, "ecg_path", raw(tmp_path, tmp_path / "first"))[3] == f"/nowhere/{visits['ecg_path'][3]}"
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match=r"raw\.ecg: 20 of 20 indexed subjects have no file"):
+    with pytest.raises(InputError, match=r"raw\.ecg: 20 of 20 indexed subjects no longer have a file"):
         located(visits, "ecg_path", raw(tmp_path, tmp_path / "empty"))
 
 
@@ -62,5 +62,5 @@ def test_files_that_go_while_they_are_read_stop_the_job(tmp_path, visits):
         (tmp_path / path).unlink()
     check_still_there(paths, "raw.ecg")  # one file is its subject's own matter
     shutil.rmtree(tmp_path / "first")
-    with pytest.raises(InputError, match=r"raw\.ecg: 20 of 20 files went while they were read"):
+    with pytest.raises(InputError, match=r"raw\.ecg: 20 of 20 files disappeared while they were read"):
         check_still_there(paths, "raw.ecg")

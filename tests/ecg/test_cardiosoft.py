@@ -112,7 +112,7 @@ def test_samples_of_any_text_are_those_of_the_slow_way(text):
         (b"<!DOCTYPE CardiologyXML><CardiologyXML/>", "XML with a DTD or entities"),
         (XML.replace(b"StripData", b"StripDatum"), "no StripData"),
         (edited((b'lead="V3"', b'lead="V9"')), "missing lead"),
-        (edited((b'lead="V3"', b'lead="V2"')), "a lead is there twice"),
+        (edited((b'lead="V3"', b'lead="V2"')), "duplicate lead"),
         (edited((b'<SampleRate units="Hz">', b"<SampleRate>")), "unknown sampling rate"),
         (edited((b'<SampleRate units="Hz">500', b'<SampleRate units="Hz">5e9')), "unknown sampling rate"),
         (edited((b'"uVperLsb">5', b'"mVperLsb">5')), "unknown amplitude unit"),

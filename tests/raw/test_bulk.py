@@ -140,7 +140,7 @@ def test_links_that_lead_nowhere_are_counted_and_the_file_is_left_to_the_quality
     lost = tmp_path / "90/9000001_20205_2_0.xml"
     lost.symlink_to("itself")
     assert list_bulk([str(tmp_path)], ECG_FIELD) == {(9000001, 2): str(lost)}
-    assert f"raw.ecg: 2 links lead nowhere, the first in {tmp_path}/90" in caplog.text
+    assert f"raw.ecg: 2 broken links, the first in {tmp_path}/90" in caplog.text
     with pytest.raises(Rejection, match="cannot be opened"):
         read_ecg(lost)
 

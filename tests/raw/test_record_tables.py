@@ -55,7 +55,7 @@ def test_labels_by_name(tmp_path, caplog):
     assert found.covariates["sex"].tolist() == [0, 1] and found.covariates["age"].tolist() == [60, 50]
     assert found.phenotypes.shape == (2, 62) and found.phenotypes.drop(columns="eid").isna().all(axis=None)
     assert found.dates["visit_date"].isna().all() and pd.api.types.is_datetime64_any_dtype(found.dates["af_date"])
-    assert "no column af; 0 for everybody" in caplog.text
+    assert "no column af; 0 for everyone" in caplog.text
 
 
 def test_a_second_record_of_a_subject_does_not_hide_its_labels(tmp_path):
@@ -67,7 +67,7 @@ def test_a_second_record_of_a_subject_does_not_hide_its_labels(tmp_path):
     ("text", "message"),
     [
         ("eid,cad\n1,2\n", "a label other than 0 and 1"),
-        ("eid,cad\n1,yes\n", "text where a number belongs"),
+        ("eid,cad\n1,yes\n", "text instead of a number"),
         ("eid,cad\n1,0\n1,1\n", "1 subjects have contradicting labels"),
         ("id,cad\n1,0\n", "no column eid"),
         ("eid,age\n1,50\n", "no table has a column named cad, af"),

@@ -105,7 +105,7 @@ NO_CERTAIN_EID = {
     "two in one line": (lines("9000001", "9003385", "9000002 9000003"), "line 3"),
     "two identities": (lines("eid_12345,eid_67890", "9000001,9000002"), "columns 1 and 2 may be the eids"),
     "a bare date": (lines("9000001,20260105"), "columns 1 and 2 may be the eids"),
-    "an eid cut, beside a date": (lines("900000,20260105"), "column 1 holds numbers that are no eids"),
+    "an eid cut, beside a date": (lines("900000,20260105"), "column 1 holds numbers that are not eids"),
     "the named column is blank": (lines("eid,other", "9000001,1", ",9000002"), "line 3"),
     "the named column is cut": (lines("eid,date", "900000,20260105"), "line 2"),
     "an eid in a sentence": (lines("9000001", "Please take out 9000002 too"), "line 2"),
@@ -117,12 +117,12 @@ NO_CERTAIN_EID = {
     "leading zeros": (lines("9000001", "0009000002"), "line 2"),
     "300 digits": (lines("9000001", "9" * 300), "line 2"),
     "a long line": (lines("9000001", "9" * 200_000), "line 2"),
-    "bytes": (bytes(range(256)), "no text file"),
-    "utf-16 without mark": (lines(*ROWS).encode("utf-16-le"), "no text file"),
-    "xlsx": (b"PK\x03\x04 9000001\n", "no text file with one eid a line; save it as csv"),
-    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1", "no text file"),
-    "pdf": (b"%PDF-1.7\n9000001\n", "no text file"),
-    "a web page": (lines("<html>", "9000001"), "no text file"),
+    "bytes": (bytes(range(256)), "not a text file"),
+    "utf-16 without mark": (lines(*ROWS).encode("utf-16-le"), "not a text file"),
+    "xlsx": (b"PK\x03\x04 9000001\n", "not a text file with one eid per line; save it as csv"),
+    "xls": (b"\xd0\xcf\x11\xe0\xa1\xb1", "not a text file"),
+    "pdf": (b"%PDF-1.7\n9000001\n", "not a text file"),
+    "a web page": (lines("<html>", "9000001"), "not a text file"),
 }
 
 
@@ -147,7 +147,7 @@ def test_a_list_of_nobody_and_text_passed_over_are_reported(tmp_path):
     strangers = SubjectList(frozenset({9999998, 9999999}), 0)
     found = list_notes([mail, strangers, SubjectList(frozenset(), 0)], [9000001, 9000007])
     assert found == [
-        "raw.withdrawn: list 1 (3 subjects): 3 lines of text around the eids were passed over",
+        "raw.withdrawn: list 1 (3 subjects): 3 lines of text around the eids were skipped",
         "raw.withdrawn: list 2 (2 subjects) has none of the 2 subjects with raw files; is it this application's?",
         "raw.withdrawn: list 3 (0 subjects) has none of the 2 subjects with raw files; is it this application's?",
     ]

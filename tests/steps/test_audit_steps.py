@@ -107,7 +107,7 @@ def test_an_unpaired_ecg_of_a_subject_held_out_ends_the_run(cohort, row, split, 
 
 def test_a_subject_of_the_data_set_among_the_unpaired_ends_the_run(cohort):
     write_unpaired(cohort, [9000101, EIDS[50]])
-    refused(lambda: audit_with_unpaired(cohort), "0 rows .* repeat a subject and 1 subjects are in the data set too")
+    refused(lambda: audit_with_unpaired(cohort), "0 rows .* repeat a subject and 1 subjects are also in the data set")
     write_unpaired(cohort, [9000101, 9000101])
     refused(lambda: audit_with_unpaired(cohort), "1 rows .* repeat a subject and 0 subjects")
 
@@ -182,8 +182,8 @@ def test_sound_subsets_pass(cohort):
         (lambda t: t.replace({"eid": {EIDS[0]: EIDS[39]}}), "1 labels differ"),
         (lambda t: t.replace({"eid": {EIDS[0]: EIDS[36]}}), None),
         (lambda t: t.replace({"eid": {EIDS[0]: EIDS[40]}}), "1 subjects are not in the training split"),
-        (lambda t: t.iloc[1:], "not as many"),
-        (lambda t: pd.concat([t, t.iloc[:1]]), "stand there twice"),
+        (lambda t: t.iloc[1:], "differ in number"),
+        (lambda t: pd.concat([t, t.iloc[:1]]), "occur twice"),
     ],
 )
 def test_an_unsound_subset_ends_the_run(cohort, change, match):

@@ -116,7 +116,7 @@ def test_a_database_of_another_mlflow_is_one_line(database, tmp_path):
     shutil.copy(database, other)
     with closing(sqlite3.connect(other)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'of_tomorrow'")
-    with pytest.raises(InputError, match="was made by another version of MLflow; move it away and run again") as said:
+    with pytest.raises(InputError, match="is from another version of MLflow; move it away and run again") as said:
         Tracker(other, tmp_path / "artifacts", "demo")
     assert "\n" not in str(said.value)
 

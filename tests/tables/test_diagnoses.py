@@ -65,7 +65,7 @@ def test_all_causes_of_death_have_the_date_of_death_of_their_record():
 
 @pytest.mark.parametrize("date", ["04/03/2012", "2012", "2012-13-01", "yesterday", "2012-03-04x"])
 def test_what_is_no_date_is_an_error_without_its_content(date):
-    with pytest.raises(InputError, match="text stands where a date") as error:
+    with pytest.raises(InputError, match="text instead of a date") as error:
         records({"41270-0.0": ["I251"], "41280-0.0": [date]}, 41270, 41280)
     assert date not in str(error.value)
 

@@ -138,7 +138,7 @@ def test_what_no_body_can_have_is_empty_counted_and_named(tmp_path, caplog, cova
         frame.loc[2, f"{field}-2.0"] = value
         found = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, TABULAR).covariates[covariate]
         np.testing.assert_array_equal(found, [*whole[:2], np.nan, whole[3]])
-        assert f"{covariate}: 1 of 4 values lie outside" in caplog.text
+        assert f"{covariate}: 1 of 4 values are outside" in caplog.text
 
 
 def test_a_phenotype_no_heart_can_have_is_empty(tmp_path, caplog):
@@ -146,7 +146,7 @@ def test_a_phenotype_no_heart_can_have_is_empty(tmp_path, caplog):
     frame.loc[0, "24100-2.0"] = -1
     found = read_tabular([write(tmp_path / "table.csv", frame)], VISITS, TABULAR).phenotypes
     np.testing.assert_array_equal(found["LVEF"], [55, 60, 65, np.nan])
-    assert np.isnan(found["LVEDV"][0]) and "LVEDV: 1 of 3 values lie outside 1 to 1000" in caplog.text
+    assert np.isnan(found["LVEDV"][0]) and "LVEDV: 1 of 3 values are outside 1 to 1000" in caplog.text
 
 
 @pytest.mark.parametrize("cell", ["['I251' 'E119']", "I251,E119", "I251 E119", "i25.1;E11.9", "I251\nE119"])

@@ -27,10 +27,10 @@ def test_a_field_nobody_has_is_named(tmp_path, drop, message):
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [
-        ("50-2.0", "tall", "text where a number belongs, in the column of height"),
-        ("50-2.0", "inf", "cannot be, in the column of height"),
-        ("31-0.0", "2", "cannot be, in the column of sex"),
-        ("53-2.0", "May 2016", "where a date such as 2016-05-04"),
+        ("50-2.0", "tall", "text instead of a number, in the column of height"),
+        ("50-2.0", "inf", "an impossible value, in the column of height"),
+        ("31-0.0", "2", "an impossible value, in the column of sex"),
+        ("53-2.0", "May 2016", "instead of a date such as 2016-05-04"),
         ("eid", "nine", "the column eid holds"),
         ("eid", "9000001.5", "the column eid holds"),
         ("eid", "9000002", "1 rows repeat a subject"),
@@ -87,7 +87,7 @@ def test_nothing_to_read_is_an_error(tmp_path):
 )
 def test_a_column_in_another_unit_stops(tmp_path, field, values, name):
     frame = table("ukbconv").assign(**{f"{field}-2.0": values, f"{field}-3.0": values})
-    with pytest.raises(InputError, match=rf"^raw\.tabular: .*table\.csv: {name}: 4 of 4 values lie outside .*unit"):
+    with pytest.raises(InputError, match=rf"^raw\.tabular: .*table\.csv: {name}: 4 of 4 values are outside .*unit"):
         read_tabular([write(tmp_path / "table.csv", frame)], VISITS, TABULAR)
 
 
@@ -98,22 +98,22 @@ def test_a_quote_that_is_not_closed_swallows_no_row_in_silence(tmp_path, row, de
     place = range(1, len(lines))[row]
     lines[place] = lines[place].removesuffix("a") + '"5 pipe'
     (tmp_path / "table.csv").write_text("\n".join(lines))
-    with pytest.raises(InputError, match="a quote that is not closed"):
+    with pytest.raises(InputError, match="an unclosed quote"):
         read_tabular([tmp_path / "table.csv"], VISITS, TABULAR)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda text: text.replace("50-3.0", "50-2.0", 1), "the columns 50-2.0 and 50-2.0, which are one"),
-        (lambda text: text.replace("50-3.0", "f.50.2.0", 1), "the columns 50-2.0 and f.50.2.0, which are one"),
-        (lambda text: text.replace("50-3.0", "p50_i2", 1), "the columns 50-2.0 and p50_i2, which are one"),
-        (lambda text: text.replace("50-3.0", "p31", 1), "the columns 31-0.0 and p31, which are one"),
+        (lambda text: text.replace("50-3.0", "50-2.0", 1), "the columns 50-2.0 and 50-2.0, which are the same"),
+        (lambda text: text.replace("50-3.0", "f.50.2.0", 1), "the columns 50-2.0 and f.50.2.0, which are the same"),
+        (lambda text: text.replace("50-3.0", "p50_i2", 1), "the columns 50-2.0 and p50_i2, which are the same"),
+        (lambda text: text.replace("50-3.0", "p31", 1), "the columns 31-0.0 and p31, which are the same"),
         (lambda text: text.replace("50-3.0", "f.eid", 1), "the columns eid and f.eid; keep one"),
         (lambda text: text.replace(",", ";"), "no column eid .*semicolons separate them"),
         (lambda text: text.replace(",", "|"), "no column eid .*vertical bars separate them"),
         (lambda text: text.replace("9000001,", "9.00E+06,"), "rounded numbers"),
-        (lambda text: text.replace("9000001,", "9" * 300 + ","), "no whole number"),
+        (lambda text: text.replace("9000001,", "9" * 300 + ","), "other than whole numbers"),
         (lambda text: text.encode("utf-16"), "not UTF-8"),
         (lambda text: text.encode("utf-16-le"), "not UTF-8"),
         (lambda text: text.replace("2016-05-04", '"2016-05-04', 1), "cannot be read as a table"),

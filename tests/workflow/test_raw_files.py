@@ -114,7 +114,7 @@ def test_a_disk_that_is_not_mounted_changes_nothing(place):
     away = (place.folder / "raw/ecg").rename(place.folder / "away")
     (place.folder / "raw/ecg").mkdir()
     said = refused(place)
-    assert "raw.ecg: 30 of 30 known subjects have no file there any more" in said and "accept_lost_files" in said
+    assert "raw.ecg: 30 of 30 known subjects no longer have a file there" in said and "accept_lost_files" in said
     (place.folder / "raw/ecg").rmdir()
     away.rename(place.folder / "raw/ecg")
     assert planned(place) == {}

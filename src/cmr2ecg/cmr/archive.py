@@ -1,4 +1,4 @@
-"""Open a zip that came from outside: sizes bounded, nothing written to disk."""
+"""Open an untrusted zip: sizes bounded, nothing written to disk."""
 
 import stat
 import struct
@@ -12,13 +12,13 @@ from typing import BinaryIO
 from cmr2ecg.raw.plain_file import check_plain
 from cmr2ecg.raw.rejection import Rejection
 
-MAX_DIRECTORY_BYTES = 1_000_000  # the zip's table of contents; a real one has 600 entries of 150 bytes
-END_BYTES = 22 + 65_536 + 76  # end record, longest comment, and the 64-bit records in front
+MAX_DIRECTORY_BYTES = 1_000_000  # central directory; a real one has 600 entries of 150 bytes
+END_BYTES = 22 + 65_536 + 76  # end record, longest comment, and the preceding 64-bit records
 MAX_MEMBERS = 5_000
 MAX_MEMBER_BYTES = 16_000_000  # a frame of 1024 x 1024 pixels has 2 MB
 MAX_TOTAL_BYTES = 1_000_000_000  # declared by all members together; a real zip has 60 MB
-LOCAL_HEADER_BYTES = 30  # in front of each member, with its name
-PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python inflates these in bounded pieces; bzip2 and lzma not
+LOCAL_HEADER_BYTES = 30  # before each member, with its name
+PACKINGS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python inflates these in bounded chunks, unlike bzip2 and lzma
 ENCRYPTED = 0x1  # general purpose flag, zip specification 4.4.4
 PLAIN = (0, stat.S_IFREG, stat.S_IFDIR)  # 0: made on a system without Unix file types
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, ValueError, OSError)
@@ -26,12 +26,12 @@ DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, Runtim
 
 @contextmanager
 def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
-    """Yield a zip whose table of contents is sane; members may still be damaged.
+    """Yield a zip with a valid central directory; members may still be damaged.
 
     Raises:
-        Rejection: no plain file, not a zip, too many members, or a member that is too large, encrypted, packed in
-            another way than stored or deflated, a link, listed twice, overlapping another, or named so that it leads
-            out of the archive (names are never used as paths; such a file was not made by UK Biobank).
+        Rejection: not a regular file, not a zip, too many members, or a member that is too large, encrypted, neither
+            stored nor deflated, a link, listed twice, overlapping another, or named so that it points
+            outside the archive (names are never used as paths; such a file is not from UK Biobank).
     """
     try:
         check_plain(path, MAX_TOTAL_BYTES)
@@ -41,7 +41,7 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
     except (FileNotFoundError, PermissionError) as error:
         raise Rejection("file cannot be opened", type(error).__name__) from error
     except (*DAMAGED, struct.error) as error:
-        raise Rejection("not a zip", type(error).__name__) from error  # the message may hold the path, hence the eid
+        raise Rejection("not a zip", type(error).__name__) from error  # the message may contain the path, hence the eid
     with archive:
         _check_members(archive.infolist())
         yield archive
@@ -50,8 +50,8 @@ def open_archive(path: Path | str) -> Iterator[zipfile.ZipFile]:
 def read_member(archive: zipfile.ZipFile, name: str, limit: int | None = None) -> bytes:
     """Return the first `limit` bytes of a member, or all of it (with its checksum checked).
 
-    At most the declared size is inflated, which open_archive has bounded; without a number zipfile would inflate all
-    there is before it looks at that size.
+    At most the declared size is inflated, which open_archive has bounded; without a limit zipfile would inflate
+    everything before checking that size.
 
     Raises:
         Rejection: if it is damaged.
@@ -64,7 +64,7 @@ def read_member(archive: zipfile.ZipFile, name: str, limit: int | None = None) -
 
 
 def _check_directory_size(handle: BinaryIO) -> None:
-    """Read the size the table of contents declares (zip specification 4.3.14 to 4.3.16), before zipfile loads it."""
+    """Read the declared size of the central directory (zip specification 4.3.14 to 4.3.16), before zipfile loads it."""
     size = handle.seek(0, 2)
     handle.seek(max(0, size - END_BYTES))
     tail = handle.read()
@@ -73,9 +73,9 @@ def _check_directory_size(handle: BinaryIO) -> None:
         raise zipfile.BadZipFile("no end record")
     (declared,) = struct.unpack_from("<I", tail, end + 12)
     if end >= 76 and tail.startswith(b"PK\x06\x07", end - 20) and tail.startswith(b"PK\x06\x06", end - 76):
-        (declared,) = struct.unpack_from("<Q", tail, end - 36)  # zipfile then believes the 64-bit record alone
+        (declared,) = struct.unpack_from("<Q", tail, end - 36)  # zipfile then uses only the 64-bit record
     if declared > MAX_DIRECTORY_BYTES:
-        raise Rejection("too many zip members", f"table of contents of {declared} bytes")
+        raise Rejection("too many zip members", f"central directory of {declared} bytes")
 
 
 def _check_members(members: list[zipfile.ZipInfo]) -> None:
@@ -101,7 +101,7 @@ def _check_members(members: list[zipfile.ZipInfo]) -> None:
 
 
 def _check_overlaps(members: list[zipfile.ZipInfo]) -> None:
-    """Members that share bytes make a small file large without any single one being so."""
+    """Reject overlapping members: they make a small file large without any single large member."""
     end = 0
     for member in sorted(members, key=lambda member: member.header_offset):
         if member.header_offset < end:

@@ -1,4 +1,4 @@
-"""Make one beat of the decoded frames of a slice: one acquisition, in order of time, without frames that do not fit."""
+"""Assemble one beat from the decoded frames of a slice: one acquisition, ordered in time, without misfits."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
@@ -9,15 +9,15 @@ from cmr2ecg.cmr.dicom import Frame
 from cmr2ecg.cmr.places import expected_frames
 from cmr2ecg.raw.rejection import Rejection
 
-COLUMNS = 50  # looked at when frames are compared
-DARK = 0.75  # rows darker than this share of the image's mean count as that bright; noise rules where nothing shines
+COLUMNS = 50  # used to compare frames
+DARK = 0.75  # rows darker than this share of the image's mean count as that bright, since dark rows are mostly noise
 MISFIT = 0.6  # share by which a row of pixels differs from the same row over the beat; a beating heart stays below
 
 
 def one_beat(frames: Sequence[Frame], failed: int, enough: Callable[[int, int], bool]) -> tuple[list[Frame], int, list]:
     """Return the frames of one acquisition in order of time, how many the beat should have, and notes.
 
-    A slice taken again has a second SeriesInstanceUID; the last in sorted order counts, as Bai et al. do, unless it
+    A repeated slice has a second SeriesInstanceUID; the last in sorted order is used, as in Bai et al., unless it
     lacks frames that an earlier one has.
 
     Args:
@@ -52,8 +52,8 @@ def join_pixels(frames: Sequence[Frame]) -> np.ndarray:
 def fitting(pixels: np.ndarray) -> np.ndarray:
     """Return (frames,) bool: False for frames with a row that differs by MISFIT from that row's mean over the beat.
 
-    A hole or a shift in a damaged file shows that way; a beating heart fills but a part of a row. The worst frame is
-    taken out first, since it shifts the mean.
+    This detects a hole or a shift in a damaged file; a beating heart fills only part of a row. The worst frame is
+    removed first, since it shifts the mean.
     """
     few = pixels[:, :, :: max(1, pixels.shape[2] // COLUMNS)].astype(np.float32)
     keep = np.ones(len(few), bool)
@@ -69,7 +69,7 @@ def fitting(pixels: np.ndarray) -> np.ndarray:
 
 
 def _beat(frames: list[Frame], failed: int) -> tuple[list[Frame], int, list[str]]:
-    """Return the frames that belong together, how many there should be, and notes."""
+    """Return the frames that belong together, their expected number, and notes."""
     notes = [f"frames undecodable: {failed}"] if failed else []
     expected = Counter(frame.frames for frame in frames).most_common(1)[0][0] or 0
     expected = expected if expected > 0 else expected_frames(frames, failed)

@@ -1,4 +1,4 @@
-"""Read heart boxes drawn by hand: csv files with eid, row0, column0, height, width in pixels of the raw frame."""
+"""Read hand-drawn heart boxes: csv files with eid, row0, column0, height, width in pixels of the raw frame."""
 
 import csv
 import io
@@ -20,10 +20,10 @@ Box = tuple[float, float, float, float]
 
 
 def read_boxes(paths: Sequence[Path]) -> dict[int, Box]:
-    """Return each subject's box; of several for one subject the last counts.
+    """Return each subject's box; of several for one subject the last is used.
 
     Raises:
-        InputError: if a column is missing or there twice, or a line is no box; names raw.boxes, file and line.
+        InputError: if a column is missing or duplicated, or a line is invalid; names raw.boxes, file and line.
     """
     boxes: dict[int, Box] = {}
     for path in paths:
@@ -60,13 +60,13 @@ def _boxes(path: Path, text: str) -> Iterator[tuple[int, Box]]:
 
 def _short_lines(text: str) -> Iterator[str]:
     for line in io.StringIO(text, newline=""):
-        if len(line) > MAX_LINE:  # a line of commas would need many times its own memory
+        if len(line) > MAX_LINE:  # a line of commas would need many times its size in memory
             raise csv.Error("a line is too long")
         yield line
 
 
 def _box(cells: Sequence[str]) -> tuple[int, Box] | None:
-    """Return eid and box, None if the cells are none."""
+    """Return eid and box, None if the cells are invalid."""
     try:
         eid, row, column, height, width = map(float, cells)
     except ValueError:

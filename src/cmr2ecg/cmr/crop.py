@@ -12,7 +12,7 @@ from cmr2ecg.raw.rejection import Rejection
 
 Box = tuple[float, float, float, float]  # row0, column0, height, width in pixels of the raw frame, edges
 
-MIN_BOX_PIXELS = 8  # pixels of a box by hand that lie in the frame
+MIN_BOX_PIXELS = 8  # pixels of a hand-drawn box within the frame
 ROOM_MM = 25.0  # from the left ventricular blood pool to the edge of the box: its wall, and at least 10 mm more
 
 
@@ -23,7 +23,7 @@ class HeartImage:
     pixels: (3, size, size) float32 in [0, 1]; channels end-systole, end-diastole, mid-phase unless set otherwise.
     box: row0, column0, height, width in pixels of the raw frame (edges, not centres; may lie partly outside).
     frames: index in time of each channel.
-    centre: row, column of the left ventricle's middle in pixels of the raw frame.
+    centre: row, column of the left ventricle's centre in pixels of the raw frame.
     areas_mm2: the left ventricle's blood pool at end-systole and end-diastole.
     """
 
@@ -54,17 +54,17 @@ def crop_heart(
         cine: the middle slice over one beat.
         size: pixels a side of the result.
         box_mm: side of the square around the heart.
-        crop: `motion`, a square around both ventricles, or `fixed`, the authors' place.
+        crop: `motion`, a square around both ventricles, or `fixed`, the authors' position.
         fixed_box: top, left and side as shares of the padded frame, for `fixed`.
         channels, mid_phase: see `frames.order_frames`.
         end_diastole: `largest`, where the blood pool is, or `first_frame` of the cine (Bai et al.), which starts at the
             R peak.
         clip_percentile: see `min_max`.
-        box_by_hand: a box that was drawn by hand; used in place of any other, and the heart is looked for in it alone.
-        segmented: the heart by a segmentation, which then need not be found.
+        box_by_hand: a hand-drawn box; replaces any other, and the heart is searched only within it.
+        segmented: the heart by a segmentation, which then need not be searched.
 
     Raises:
-        Rejection: if there is no beating heart to be found.
+        Rejection: if no beating heart is found.
     """
     values = cine.pixels.astype(np.float32)
     heart = segmented or _find(values, cine.spacing_mm, box_by_hand)
@@ -102,10 +102,10 @@ def _find(values: np.ndarray, spacing_mm: tuple[float, float], within: Box | Non
 
 
 def min_max(frames: np.ndarray, clip_percentile: float | None = None) -> np.ndarray:
-    """Scale `frames` to [0, 1] by the smallest and largest value of them all, so that channels stay comparable.
+    """Scale `frames` to [0, 1] by their joint minimum and maximum, so that channels stay comparable.
 
-    Fat near the coil outshines the blood; with `clip_percentile` that percentile of the frames stands for the largest
-    value, and what is brighter becomes 1.
+    Fat near the coil is brighter than blood; with `clip_percentile` that percentile of the frames replaces the
+    maximum, and brighter values become 1.
     """
     low, high = float(frames.min()), float(frames.max())
     if clip_percentile is not None:
@@ -117,8 +117,8 @@ def min_max(frames: np.ndarray, clip_percentile: float | None = None) -> np.ndar
 def heart_box(heart: Heart, spacing_mm: Spacing, box_mm: float) -> Box:
     """Return the square of `box_mm` around the middle of both ventricles.
 
-    It is moved as little as leaves ROOM_MM around the left ventricular blood pool; a box too small for that moves no
-    farther than to the left ventricle's centre.
+    It is shifted just enough to leave ROOM_MM around the left ventricular blood pool; a box too small for that is
+    shifted at most to the left ventricle's centre.
     """
     middle = []
     sides, rooms = in_pixels(box_mm, spacing_mm), in_pixels(ROOM_MM, spacing_mm)
@@ -136,7 +136,7 @@ def square_box(centre: tuple[float, float], spacing_mm: tuple[float, float], box
 
 
 def padded_box(shape: tuple[int, ...], size: int, top: float, left: float, side: float) -> Box:
-    """Return the box at a fixed place of the frame, which is padded to a square of at least `size` pixels.
+    """Return the box at a fixed position of the frame, which is padded to a square of at least `size` pixels.
 
     The authors cut int(0.21 S), int(0.325 S) and int(0.375 S) pixels of a square of S = 210.
 
@@ -155,7 +155,7 @@ def resample_box(frames: np.ndarray, box: Box, size: int) -> np.ndarray:
     """Return the box of each frame, resized to (channels, size, size) by linear interpolation; 0 outside the frame.
 
     The paper pads to `size` with zeros, crops, and resizes. Cropping with zeros around the frame gives the same
-    pixels without the detour, also for frames larger than `size`, of which padding could keep only the middle.
+    pixels directly, also for frames larger than `size`, of which padding could keep only the middle.
 
     Args:
         frames: (channels, rows, columns).
@@ -169,7 +169,7 @@ def resample_box(frames: np.ndarray, box: Box, size: int) -> np.ndarray:
 
 
 def _used(weights: np.ndarray) -> slice:
-    """Return the pixels that have any weight."""
+    """Return the pixels with nonzero weight."""
     used = np.flatnonzero(weights.any(axis=0))
     return slice(int(used[0]), int(used[-1]) + 1) if used.size else slice(0, 0)
 

@@ -1,4 +1,4 @@
-"""Read one DICOM frame of a cine from bytes that came from outside."""
+"""Read one DICOM frame of a cine from untrusted bytes."""
 
 import math
 from dataclasses import dataclass
@@ -35,13 +35,13 @@ FRAME = frozenset(
 
 @dataclass(frozen=True)
 class Header:
-    """Where a frame belongs.
+    """Series and position of a frame.
 
     series: SeriesDescription, "" if absent.
-    position: ImagePositionPatient, mm (left, back, up); None if absent, all zeros (the corner of a frame does not lie
-        in the scanner's centre) or meters away.
+    position: ImagePositionPatient, mm (left, back, up); None if absent, all zeros (a frame's corner is never
+        at the scanner's centre) or metres away.
     orientation: ImageOrientationPatient, directions (6,) of rows and columns; None if absent or unusable.
-    complete: False if the bytes ended before all of these; more bytes may hold them.
+    complete: False if the bytes ended before all of these; they may be in further bytes.
     """
 
     series: str
@@ -54,7 +54,7 @@ class Header:
 class Frame:
     """One frame.
 
-    pixels: (rows, columns) integers; rescale: slope and intercept that are still to be applied to them.
+    pixels: (rows, columns) integers; rescale: slope and intercept, not yet applied to them.
     spacing_mm: millimetres between rows, between columns.
     series: SeriesDescription; series_uid: SeriesInstanceUID.
     trigger_ms: TriggerTime or None; instance: InstanceNumber or None.
@@ -72,7 +72,7 @@ class Frame:
 
 
 def read_header(content: bytes) -> Header:
-    """Read the series and the place of a frame from the first bytes of a file.
+    """Read the series and position of a frame from the first bytes of a file.
 
     Raises:
         Rejection: if it is not DICOM or malformed.
@@ -90,7 +90,7 @@ def read_header(content: bytes) -> Header:
 def read_frame(content: bytes) -> Frame:
     """Decode one DICOM file.
 
-    Sizes and compression are checked before any pixel is decoded, so that a small file cannot claim much memory.
+    Sizes and compression are checked before any pixel is decoded, so that a small file cannot take much memory.
 
     Raises:
         Rejection: not DICOM, unsupported compression, absurd size, no pixel spacing, or pixels that do not decode.
@@ -100,7 +100,7 @@ def read_frame(content: bytes) -> Frame:
         if elements.syntax not in (*NATIVE, *JPEG_LOSSLESS, RLE_LOSSLESS):
             raise Rejection("unsupported DICOM compression", elements.syntax)
         if not elements.ends_well():
-            raise Rejection("undecodable DICOM", "bytes behind the pixels")
+            raise Rejection("undecodable DICOM", "bytes after the pixels")
         values = elements.values
         return Frame(
             pixels=_pixels(elements, _shape(elements)),
@@ -156,8 +156,8 @@ def _stored_bits(pixels: np.ndarray, stored: int, high: int, signed: bool) -> np
     """Return the values in the bits of `pixels` (unsigned) from `high` down, `stored` of them, as signed or unsigned.
 
     Raises:
-        Rejection: there are no such bits, some below them are in use, or those above are part of the values: bright
-            pixels would wrap around.
+        Rejection: there are no such bits, bits below them are in use, or those above are part of the values, so that
+            bright pixels would wrap around.
     """
     bits, below = 8 * pixels.dtype.itemsize, high + 1 - stored
     if not 0 <= below <= high < bits:
@@ -176,7 +176,7 @@ def _stored_bits(pixels: np.ndarray, stored: int, high: int, signed: bool) -> np
 
 
 def _wraps(whole: np.ndarray, stored: int) -> bool:
-    """Return whether the bits above the lowest `stored` belong to the values, and are no overlays.
+    """Return whether the bits above the lowest `stored` belong to the values rather than overlays.
 
     Values change little where their upper part goes up or down by one, while an overlay changes a number by more than
     all the bits below it; and there are few overlays, hence few different upper parts.
@@ -236,6 +236,6 @@ def _float(values: dict[int, bytes], tag: int) -> float | None:
 
 
 def _integer(values: dict[int, bytes], tag: int) -> int | None:
-    """Return a number written as text, None if it is absent or no whole number."""
+    """Return a number written as text, None if it is absent or not an integer."""
     number = _float(values, tag)
     return int(number) if number is not None and number.is_integer() else None

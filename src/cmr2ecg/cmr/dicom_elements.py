@@ -1,6 +1,6 @@
-"""Walk through the elements of a DICOM file that came from outside, without recursion and in bounded time.
+"""Walk through the elements of an untrusted DICOM file, without recursion and in bounded time.
 
-Only the few elements that are asked for are kept; everything else is stepped over. On a short-axis frame this takes a
+Only the few requested elements are kept; everything else is skipped. On a short-axis frame this takes a
 tenth of the time of a general parser. Source: DICOM PS3.5, section 7 (elements, sequences); PS3.10, section 7 (file).
 """
 
@@ -17,17 +17,17 @@ UNDEFINED = 0xFFFFFFFF
 UNKNOWN = -1  # length of an element without a known representation
 _SYNTAX, _META_END = 0x00020010, 0x0002FFFF
 _SHORT = frozenset(b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split())
-_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # their length has four bytes
+_LONG = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())  # with a length of four bytes
 _REPRESENTATIONS = _SHORT | _LONG | {b"\0\0"}
-_ITEMS = 0xFFFE  # group of items and of their ends
+_ITEMS = 0xFFFE  # group of items and item delimiters
 
 
 class Elements(NamedTuple):
     """Elements of one file.
 
     syntax: TransferSyntaxUID; little: byte order of numbers.
-    values: bytes of the elements asked for, by tag; those of encapsulated pixels still hold their items.
-    complete: the walk came as far as it was asked to, not to the end of `content` only.
+    values: bytes of the requested elements, by tag; those of encapsulated pixels still contain their items.
+    complete: the walk reached its last tag, not just the end of `content`.
     rest: bytes from there on.
     """
 
@@ -38,7 +38,7 @@ class Elements(NamedTuple):
     rest: bytes
 
     def ends_well(self) -> bool:
-        """Return whether nothing follows but whole elements behind the pixels, or padding; else bytes have shifted."""
+        """Return whether the pixels are followed only by whole elements or padding; otherwise bytes have shifted."""
         return not any(self.rest) or _whole_elements(self.rest, _CODINGS.get(self.syntax, _EXPLICIT_LITTLE))
 
 
@@ -63,10 +63,10 @@ def read_elements(content: bytes, wanted: frozenset[int], last: int) -> Elements
     Args:
         content: a DICOM file, or its first bytes.
         wanted: tags (group << 16 | element).
-        last: where to stop; nothing behind the pixels is read.
+        last: where to stop; nothing after the pixels is read.
 
     Raises:
-        Rejection: not DICOM, deflated, or malformed in front of `last`.
+        Rejection: not DICOM, deflated, or malformed before `last`.
     """
     if content[128:132] != b"DICM":
         raise Rejection("not DICOM")
@@ -74,7 +74,7 @@ def read_elements(content: bytes, wanted: frozenset[int], last: int) -> Elements
     if at is None or _SYNTAX not in meta:
         raise Rejection("not DICOM", "no transfer syntax")
     syntax = meta[_SYNTAX].strip(b" \0").decode("latin-1")
-    if syntax == DEFLATED:  # would have to be inflated without knowing how far
+    if syntax == DEFLATED:  # would have to be inflated to an unknown size
         raise Rejection("unsupported DICOM compression", "deflated")
     values, at = _walk(content, at, _CODINGS.get(syntax, _EXPLICIT_LITTLE), wanted, last)
     rest = b"" if at is None else content[at:]
@@ -84,7 +84,7 @@ def read_elements(content: bytes, wanted: frozenset[int], last: int) -> Elements
 def _walk(
     content: bytes, at: int, coding: _Coding, wanted: frozenset[int], last: int
 ) -> tuple[dict[int, bytes], int | None]:
-    """Return the wanted elements and where the first one behind `last` starts, None if the content ends before."""
+    """Return the wanted elements and the start of the first one after `last`, None if the content ends earlier."""
     values: dict[int, bytes] = {}
     end = len(content)
     for _ in range(MAX_ELEMENTS):
@@ -112,7 +112,7 @@ def _walk(
 def _element(content: bytes, at: int, coding: _Coding) -> tuple[int, bytes, int, int]:
     """Return tag, value representation, length (or UNKNOWN) and start of the value.
 
-    The start lies behind the content if that ends here.
+    The start is beyond the content if that ends here.
     """
     if at + 8 > len(content):
         return 0, b"", 0, at + 8
@@ -130,11 +130,11 @@ def _element(content: bytes, at: int, coding: _Coding) -> tuple[int, bytes, int,
 
 
 def _length_of_unknown(content: bytes, at: int, coding: _Coding) -> tuple[int, int]:
-    """Return length (or UNKNOWN) and start of the value of an element whose representation is no known one.
+    """Return length (or UNKNOWN) and start of the value of an element with an unknown value representation.
 
-    Some scanners write zeros there. The length may have two bytes, four, or stand in place of the representation too;
-    it is the first of these behind which a next element starts. If the content ends before one can, the start
-    lies behind the content.
+    Some scanners write zeros there. The length may have two bytes, four, or also replace the representation;
+    the first of these after which another element starts is used. If the content ends earlier, the start
+    is beyond the content.
     """
     group, number, _, short = coding.short.unpack_from(content, at)
     tag, end = group << 16 | number, len(content)
@@ -164,8 +164,8 @@ def _whole_elements(content: bytes, coding: _Coding) -> bool:
 
 
 def _after_sequence(content: bytes, at: int, coding: _Coding) -> int:
-    """Return where a sequence of undefined length ends, whose items start at `at`; behind the content if cut off."""
-    nested = [coding]  # a list instead of recursion: depth is the sender's choice
+    """Return the end of a sequence of undefined length whose items start at `at`; beyond the content if truncated."""
+    nested = [coding]  # a list instead of recursion, since the depth is untrusted
     for _ in range(MAX_ELEMENTS):
         if at + 8 > len(content):
             break

@@ -1,9 +1,9 @@
 """Find the beating heart and its left ventricle in a short-axis cine (paper §IV-A: crop around the visible heart).
 
-No trained model is used. What beats at the heart rate stands out in the first temporal harmonic; the left ventricle
-is the round bright pool near it with a dark wall all around; its area over time tells end-diastole and end-systole. The
-centre of all that beats lies between the ventricles: the middle of both is most of the way from the left one to it, and
-beyond it where it is far.
+No trained model is used. Motion at the heart rate shows in the first temporal harmonic; the left ventricle
+is the round bright pool near it, surrounded by a dark wall; its area over time gives end-diastole and end-systole. The
+centre of all motion lies between the ventricles: the middle of both is most of the way from the left one to it, or
+beyond it if it is far away.
 """
 
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from cmr2ecg.cmr.ventricle import REACH_MM, Spacing, bell, in_pixels, left_ventr
 from cmr2ecg.raw.rejection import Rejection
 
 SMOOTH_BEAT = 0.02  # standard deviation of the smoothing over time, as a share of the beat
-MAX_PHASE_ERROR = 0.1  # share of the beat by which the frame of a phase may be off where frames are missing
+MAX_PHASE_ERROR = 0.1  # share of the beat by which a phase's frame may be off if frames are missing
 PHASES = ("es", "ed", "mid")
 NAMES = {"es": "end-systole", "ed": "end-diastole", "mid": "mid-phase"}
 
@@ -55,15 +55,15 @@ def order_frames(
 
 
 def phases_that_may_be_missing(chosen: Sequence[int], channels: Sequence[str], taken: Sequence[int]) -> list[str]:
-    """Return a note for each channel whose frame lies in or beside a hole in the beat, where the phase may be.
+    """Return a note for each channel whose frame is in or next to a gap in the beat, where the phase may be.
 
     Args:
         chosen: frame of each channel.
         channels: their phases.
-        taken: where each frame of the beat was taken, see `Cine`; () if none is missing.
+        taken: position in the beat at which each frame was taken, see `Cine`; () if none is missing.
 
     Raises:
-        Rejection: the middle of the hole is farther than MAX_PHASE_ERROR of the beat from any frame.
+        Rejection: the middle of the gap is farther than MAX_PHASE_ERROR of the beat from any frame.
     """
     notes = []
     for phase, frame in zip(channels, chosen, strict=True):
@@ -76,7 +76,7 @@ def phases_that_may_be_missing(chosen: Sequence[int], channels: Sequence[str], t
 
 
 def _hole(frame: int, taken: Sequence[int], beside: bool) -> int:
-    """Return the length of the row of missing frames that holds `frame`, or lies `beside` it."""
+    """Return the length of the run of missing frames that contains `frame`, or is `beside` it."""
     beat = len(taken)
 
     def length(step: int) -> int:
@@ -89,22 +89,22 @@ def _hole(frame: int, taken: Sequence[int], beside: bool) -> int:
 
 SMOOTH_MM = 1.5  # in-plane smoothing against noise
 COIL_MM = 40.0  # the receiver coil's brightness changes over this distance
-MOTION_MM = 20.0  # motion is gathered over about the radius of a heart
+MOTION_MM = 20.0  # motion is averaged over about the radius of a heart
 CENTRE_MM = 90.0  # standard deviation of a mild prior: the scanner is centred near the heart
-TOWARDS_BEAT = (0.75, 1.25)  # how far the middle of both ventricles lies on the way from the left one to all motion
-WAY_MM = (20.0, 30.0)  # lengths of that way with these shares; between them the share grows evenly
-COARSE_MM = 6.0  # pixels are joined up to this size where only wide smoothing follows
+TOWARDS_BEAT = (0.75, 1.25)  # position of the middle of both ventricles on the line from the left one to all motion
+WAY_MM = (20.0, 30.0)  # lengths of that line for these shares, with linear interpolation in between
+COARSE_MM = 6.0  # pixels are binned up to this size before wide smoothing
 
 
 @dataclass(frozen=True)
 class Heart:
-    """Where the heart is.
+    """Position and phases of the heart.
 
-    centre: row, column of the middle of the left ventricular blood pool, in pixels.
+    centre: row, column of the centre of the left ventricular blood pool, in pixels.
     middle: row, column of the middle of both ventricles, in pixels.
     pool: (rows, columns) bool, the left ventricular blood pool in the mean frame.
     area: (frames,) cross-section of the left ventricular blood pool over the beat, mm2.
-    phases: frames of end-systole and end-diastole where a segmentation says so, else None.
+    phases: frames of end-systole and end-diastole from a segmentation, else None.
     """
 
     centre: tuple[float, float]
@@ -135,8 +135,8 @@ def find_heart(cine: np.ndarray, spacing_mm: Spacing) -> Heart:
 def middle_of_both(centre: np.ndarray, beat: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     """Return row, column (2,) of the middle of both ventricles, in pixels.
 
-    Bright, still fat around a wide right ventricle draws the centre of motion to the left one, so that the middle lies
-    beyond it.
+    Bright, still fat around a wide right ventricle shifts the centre of motion towards the left one, so that the middle
+    lies beyond it.
 
     Args:
         centre, beat: (2,) the middle of the left ventricle and of all motion, in pixels.
@@ -149,7 +149,7 @@ def middle_of_both(centre: np.ndarray, beat: np.ndarray, spacing_mm: Spacing) ->
 def summarise(cine: np.ndarray, spacing_mm: Spacing) -> tuple[np.ndarray, np.ndarray]:
     """Return the mean frame and the first harmonic's amplitude, each (rows, columns), smoothed.
 
-    Both are divided by the local brightness, since tissue near the receiver coil would outshine the heart.
+    Both are divided by the local brightness, since tissue near the receiver coil would be brighter than the heart.
 
     Raises:
         Rejection: if nothing moves.
@@ -157,7 +157,7 @@ def summarise(cine: np.ndarray, spacing_mm: Spacing) -> tuple[np.ndarray, np.nda
     waves = harmonic_waves(len(cine))
     flat = cine.reshape(len(cine), -1)
     parts = (waves.astype(cine.dtype) @ flat).reshape(3, *cine.shape[1:])
-    # Smoothing three images equals smoothing every frame first, since both operations are linear.
+    # Smoothing three images is equivalent to smoothing every frame first, since both operations are linear.
     mean, cosine, sine = ndimage.gaussian_filter(parts, [0, *in_pixels(SMOOTH_MM, spacing_mm)], truncate=3)
     local = _local_brightness(mean, spacing_mm)
     motion = np.hypot(cosine, sine)
@@ -176,7 +176,7 @@ def motion_centre(motion: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     """Return row, column (2,) of the centre of beating motion.
 
     The start is the strongest spot after smoothing over a heart's radius; a mean shift then moves it to the centroid of
-    the motion around it. Motion is clipped, since a few vessels beat harder than the heart.
+    the motion around it. Motion is clipped, since some vessels pulsate more strongly than the heart.
     """
     bins = _bins(motion.shape, spacing_mm)
     motion, spacing_mm = _binned(motion, bins), tuple(np.multiply(spacing_mm, bins).tolist())
@@ -214,12 +214,12 @@ def _blur(size: int, count: int, step: int, width: float) -> np.ndarray:
 
 
 def _bins(shape: tuple[int, ...], spacing_mm: Spacing) -> list[int]:
-    """Return how many pixels to join in each direction: up to COARSE_MM, and 16 bins at least."""
+    """Return the number of pixels to bin in each direction: up to COARSE_MM, with at least 16 bins."""
     return [max(1, min(int(COARSE_MM / step), size // 16)) for size, step in zip(shape, spacing_mm, strict=True)]
 
 
 def _binned(image: np.ndarray, bins: list[int]) -> np.ndarray:
-    """Return the means of blocks of pixels; what does not fill a block at the end is left out."""
+    """Return the means of blocks of pixels; an incomplete block at the end is dropped."""
     rows, columns = (size // step for size, step in zip(image.shape, bins, strict=True))
     cut = image[: rows * bins[0], : columns * bins[1]]
     return cut.reshape(rows, bins[0], columns, bins[1]).mean(axis=(1, 3))

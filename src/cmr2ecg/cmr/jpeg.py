@@ -1,7 +1,7 @@
-"""Decode one image of JPEG lossless (process 14) whose sizes were checked before a pixel is decoded.
+"""Decode one JPEG lossless image (process 14), checking sizes before a pixel is decoded.
 
-Of the free decoders in Python packages one is GPL (libjpeg), one ends the process at some damaged streams (gdcm), one
-passes over most damage in silence (imagecodecs): this one refuses what is not exactly as the standard wants it.
+Of the free decoders in Python packages one is GPL (libjpeg), one crashes on some damaged streams (gdcm), one
+silently ignores most damage (imagecodecs): this one refuses everything that deviates from the standard.
 
 Source: ITU-T T.81, annex B (markers and headers), annex H (lossless); DICOM PS3.5, annex A.4 (encapsulation).
 """
@@ -17,16 +17,16 @@ from cmr2ecg.raw.rejection import Rejection
 
 SEQUENCE_END, IMAGE_END = b"\xfe\xff\xdd\xe0", b"\xff\xd9"
 LOSSLESS_FRAME, HUFFMAN, SCAN, RESTART_INTERVAL = 0xC3, 0xC4, 0xDA, 0xDD
-# Other kinds of frames and hierarchical images: what follows them could be larger than what was checked.
+# Other kinds of frames and hierarchical images: their data could be larger than the checked size.
 OTHER_FRAMES = frozenset({*range(0xC0, 0xD0)} - {LOSSLESS_FRAME, HUFFMAN, 0xC8, 0xCC}) | {0xDC, 0xDE, 0xDF}
 FIRST_RESTART, STUFFED = 0xD0, 0x00
-MAX_PIXEL_BYTES = 8  # of a pixel: 16 bits of code and 16 of difference, and as much again where each byte is stuffed
+MAX_PIXEL_BYTES = 8  # per pixel: 16 bits of code and 16 of difference, and as much again if each byte is stuffed
 MAX_TABLES = 64
 
 
 @dataclass(frozen=True)
 class Headers:
-    """What is in front of the pixels of an image.
+    """The headers before the pixels of an image.
 
     precision: bits of a value; shape: rows, columns; table: Huffman code; selection: kind of prediction, 1 to 7.
     rows: between restarts; start: where the coded values begin in the stream.
@@ -82,7 +82,7 @@ def decode_lossless(stream: bytes, shape: tuple[int, int]) -> np.ndarray:
 
 
 def _headers(stream: bytes, shape: tuple[int, int]) -> Headers:
-    """Read the only frame header, the tables and the scan header in front of the coded values."""
+    """Read the only frame header, the tables and the scan header before the coded values."""
     frame: tuple[int, int] | None = None
     tables: dict[int, HuffmanTable] = {}
     defined, interval, at = 0, 0, 2
@@ -136,7 +136,7 @@ def _tables(body: bytes) -> dict[int, HuffmanTable]:
     while at < len(body):
         kind, counts = body[at], body[at + 1 : at + 17]
         values = body[at + 17 : at + 17 + sum(counts)]
-        if kind > 3 or len(counts) < 16 or len(values) < sum(counts):  # class 0 is what lossless images have
+        if kind > 3 or len(counts) < 16 or len(values) < sum(counts):  # lossless images use class 0
             raise Rejection("undecodable DICOM", "JPEG Huffman table")
         found[kind] = huffman_table(counts, values)
         at += 17 + len(values)
@@ -144,20 +144,20 @@ def _tables(body: bytes) -> dict[int, HuffmanTable]:
 
 
 def _scan(body: bytes, component: int, tables: dict[int, HuffmanTable]) -> int:
-    """Return the kind of prediction of the scan."""
+    """Return the predictor of the scan."""
     components, of, _, selection, end, shift = struct.unpack(">6B", body)
     if components != 1 or of != component or not 1 <= selection <= 7 or end:
         raise Rejection("undecodable DICOM", "JPEG scan header")
-    if shift:  # the lowest bits were thrown away
+    if shift:  # the lowest bits were discarded
         raise Rejection("undecodable DICOM", "JPEG that is not lossless")
     return selection
 
 
 def _between_restarts(coded: bytes, count: int) -> list[np.ndarray]:
-    """Return the `count` pieces of bytes (uint8) between restarts, without those stuffed in behind 0xFF.
+    """Return the `count` pieces of bytes (uint8) between restarts, without those stuffed after 0xFF.
 
     Raises:
-        Rejection: if there are more or fewer, or another marker is there.
+        Rejection: if there are more or fewer, or another marker.
     """
     values = np.frombuffer(coded, np.uint8)
     marks = np.flatnonzero(values[:-1] == 0xFF) + 1

@@ -1,6 +1,6 @@
 """The values of a lossless JPEG: Huffman codes of differences, and the predictions that these are added to.
 
-The code at every bit of the stream is looked up at once; only the way from one code to the next is a loop.
+The codes at all bits of the stream are looked up at once; only stepping from one code to the next is a loop.
 
 Source: ITU-T T.81, annexes C (Huffman tables), F.2.2 (decoding), H (lossless).
 """
@@ -18,7 +18,7 @@ MAX_STEP_BITS = MAX_CODE_BITS + MAX_DIFFERENCE_BITS  # bits from one code to the
 
 @dataclass(frozen=True)
 class HuffmanTable:
-    """What each 16 bits begin with: the code's length (0: no code) and the bits of the difference behind it."""
+    """For each 16 bits: the length of the leading code (0: no code) and the bits of the difference after it."""
 
     length: np.ndarray
     size: np.ndarray
@@ -28,7 +28,7 @@ def huffman_table(counts: bytes, sizes: bytes) -> HuffmanTable:
     """Return a table of its codes by length (16 counts) and their meanings, in order.
 
     Raises:
-        Rejection: if these are no code.
+        Rejection: if these are not a valid code.
     """
     length, size = np.zeros(1 << MAX_CODE_BITS, np.uint8), np.zeros(1 << MAX_CODE_BITS, np.uint8)
     place, meanings = 0, iter(sizes)
@@ -48,7 +48,7 @@ def decode_rows(
     """Return pixels of `shape` from the bytes (uint8) between two restarts.
 
     Raises:
-        Rejection: if the bytes hold other than that many codes, or values of more bits than `precision`.
+        Rejection: if the bytes have a different number of codes, or values of more bits than `precision`.
     """
     found = predicted(differences(coded, shape[0] * shape[1], table).reshape(shape), selection, precision)
     if precision < MAX_DIFFERENCE_BITS and (found >> precision).any():
@@ -57,7 +57,7 @@ def decode_rows(
 
 
 def differences(coded: np.ndarray, count: int, table: HuffmanTable) -> np.ndarray:
-    """Return `count` differences (int64), which take all the bytes but for less than eight bits.
+    """Return `count` differences (int64), which use all bytes except less than eight bits.
 
     Raises:
         Rejection: if they do not.
@@ -67,7 +67,7 @@ def differences(coded: np.ndarray, count: int, table: HuffmanTable) -> np.ndarra
     window = (three[:, None] >> np.arange(8, 0, -1, dtype=np.uint32)).astype(np.uint16).ravel()  # 16 bits from each bit
     length, size = table.length[window], table.size[window]
     step = np.where(length > 0, length + size * (size < MAX_DIFFERENCE_BITS), 0).astype(np.uint8)
-    step[8 * len(coded) :] = 0  # nothing begins behind the end
+    step[8 * len(coded) :] = 0  # nothing begins after the end
     steps, place, places = step.tobytes(), 0, []
     for _ in range(count):
         places.append(place)

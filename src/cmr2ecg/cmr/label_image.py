@@ -1,4 +1,4 @@
-"""Read one plane of a NIfTI image that came from outside, one volume at a time: memory stays that of one volume.
+"""Read one plane of an untrusted NIfTI image, one volume at a time: memory is that of one volume.
 
 Source: the NIfTI-1 standard; a 348-byte header, then voxels with x fastest and time slowest.
 """
@@ -22,11 +22,11 @@ from cmr2ecg.raw.plain_file import check_plain
 from cmr2ecg.raw.rejection import Rejection
 
 MAX_SIZE = (1024, 1024, 256, 500)  # voxels and frames
-MAX_VOLUME_BYTES = 64_000_000  # held at once, however small the packed file is
+MAX_VOLUME_BYTES = 64_000_000  # held at once, however small the compressed file
 MAX_BYTES = 600_000_000  # of a whole beat; Bai et al. store 208 x 208 x 12 x 50 labels of 8 bytes, 210 MB
 MAX_OFFSET = 1_000_000  # header extensions
-FLAT = 0.6  # voxels by which a plane may leave the image's own planes
-SAME_SIZE = 0.01  # share by which a voxel may differ between the two places of the header that tell its size
+FLAT = 0.6  # voxels by which a plane may deviate from the image's own planes
+SAME_SIZE = 0.01  # relative difference allowed between the header's two statements of voxel size
 DAMAGED = (EOFError, OSError, zlib.error, ValueError, OverflowError, HeaderDataError, WrapStructError)
 
 
@@ -38,20 +38,20 @@ class Plane(NamedTuple):
 
 
 def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: tuple[float, float]) -> Iterator[Plane]:
-    """Yield the plane of a slice at each time of a NIfTI image; voxels are found by the patient's axes.
+    """Yield the plane of a slice at each time of a NIfTI image; voxels are matched in patient coordinates.
 
     Args:
         path: .nii or .nii.gz.
-        place: where the slice lies, from its DICOM header.
+        place: position of the slice, from its DICOM header.
         shape, spacing_mm: rows and columns of the slice, and its pixel spacing.
 
     Raises:
-        Rejection: no NIfTI, damaged, too large, or elsewhere in the patient than the slice.
+        Rejection: not NIfTI, damaged, too large, or elsewhere in the patient than the slice.
     """
     if place is None or place.position is None or place.orientation is None:
         raise Rejection("slice position unknown")
     with _opened(path) as stream:
-        # Of the bytes of the header alone: nibabel would read extensions of whatever size they claim.
+        # Only from the header's bytes: nibabel would read extensions of any declared size.
         header = nibabel.Nifti1Header(_exactly(stream, nibabel.Nifti1Header.sizeof_hdr), check=True)
         size, kind, offset = _layout(header)
         affine = header.get_best_affine()
@@ -67,13 +67,13 @@ def planes(path: str, place: Header | None, shape: tuple[int, int], spacing_mm: 
             content = _exactly(stream, kind.itemsize * math.prod(size[:3]))
             volume = np.frombuffer(content, kind).reshape(size[:3], order="F")
             yield Plane(np.where(inside, volume[lookup], 0), volume)
-        if stream.read(1):  # bytes were put in somewhere, and every label behind them lies elsewhere
+        if stream.read(1):  # bytes were inserted somewhere, and all later labels are shifted
             raise Rejection("damaged segmentation", "longer than its header says")
 
 
 @contextmanager
 def _opened(path: str) -> Iterator[BufferedIOBase]:
-    """Open a file that may be gzip; whatever is wrong with it becomes a Rejection."""
+    """Open a file that may be gzip; any error becomes a Rejection."""
     try:
         check_plain(path, MAX_BYTES)
         with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""Where the frames there are lie in the whole beat, so that a lost frame does not shift those behind it."""
+"""Positions of the available frames in the beat, so that a lost frame does not shift later ones."""
 
 from collections.abc import Sequence
 
@@ -8,12 +8,12 @@ from cmr2ecg.cmr.dicom import Frame
 from cmr2ecg.raw.rejection import Rejection
 
 REGULAR = 0.35  # of a step between frames, by which a distance in time may differ from whole steps
-EARLY = 1.5  # steps between the place by number and the trigger time; a beat's first frame starts within a step
-PLAUSIBLE = 1.5  # times the number of files: InstanceNumbers that span more do not count the frames of one beat
+EARLY = 1.5  # steps between the position by number and by trigger time; a beat's first frame starts within a step
+PLAUSIBLE = 1.5  # times the number of files: InstanceNumbers with a larger span do not number the frames of one beat
 
 
 def expected_frames(frames: Sequence[Frame], failed: int) -> int:
-    """Return the length of a beat whose files do not state it: what InstanceNumber spans, at least their own number."""
+    """Return the length of a beat whose files do not state it: InstanceNumber's span, at least the number of files."""
     files = len(frames) + failed
     numbers = [frame.instance for frame in frames if frame.instance is not None]
     if len(set(numbers)) < len(frames):
@@ -24,13 +24,13 @@ def expected_frames(frames: Sequence[Frame], failed: int) -> int:
 
 
 def places_in_beat(frames: Sequence[Frame], expected: int) -> np.ndarray:
-    """Return the place (frames,) of each frame among the `expected` of the beat, from 0.
+    """Return the position (frames,) of each frame among the `expected` of the beat, from 0.
 
     Args:
         frames: in order of time.
 
     Raises:
-        Rejection: frames are missing, and neither InstanceNumber nor TriggerTime tells which, or they disagree.
+        Rejection: frames are missing, and neither InstanceNumber nor TriggerTime shows which, or they disagree.
     """
     if len(frames) == expected:
         return np.arange(expected)
@@ -49,7 +49,7 @@ def places_in_beat(frames: Sequence[Frame], expected: int) -> np.ndarray:
 def whole_beat(pixels: np.ndarray, places: np.ndarray, expected: int) -> tuple[np.ndarray, tuple[int, ...]]:
     """Return the beat (expected, rows, columns), each absent frame a copy of the nearest, and where each was taken.
 
-    The second is () where nothing is absent. The beat is cyclic; of two as near the earlier is copied.
+    The second is () if none is absent. The beat is cyclic; of two equally near frames the earlier is copied.
     """
     if len(places) == expected:
         return pixels, ()
@@ -59,7 +59,7 @@ def whole_beat(pixels: np.ndarray, places: np.ndarray, expected: int) -> tuple[n
 
 
 def _by_number(frames: Sequence[Frame], expected: int) -> np.ndarray | None:
-    """Return places by InstanceNumber, which counts from 1, in a mixed series from a multiple of the beat on."""
+    """Return positions by InstanceNumber, which counts from 1, in a mixed series from a multiple of the beat."""
     numbers = [frame.instance for frame in frames if frame.instance is not None]
     if len(numbers) < len(frames):
         return None

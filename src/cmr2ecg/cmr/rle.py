@@ -1,4 +1,4 @@
-"""Decode one grey image of RLE Lossless (PackBits) into no more bytes than its size, whatever the stream claims.
+"""Decode one grey image of RLE Lossless (PackBits) into no more bytes than its size.
 
 Source: DICOM PS3.5, annex G.
 """
@@ -17,7 +17,7 @@ def decode_rle(stream: bytes, shape: tuple[int, int], item_bytes: int) -> np.nda
     """Return pixels (rows, columns), unsigned; a segment holds one byte of every pixel, the highest first.
 
     Raises:
-        Rejection: the stream has other segments, or one that is not exactly as long as the image.
+        Rejection: unexpected segments, or one whose length differs from the image.
     """
     if len(stream) < HEADER_BYTES:
         raise Rejection("undecodable DICOM", "RLE header")

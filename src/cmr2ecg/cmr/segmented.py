@@ -1,6 +1,6 @@
-"""Find the heart by a segmentation of the short axis, as ukbb_cardiac (Bai et al. 2018) writes it.
+"""Find the heart by a segmentation of the short-axis stack, as written by ukbb_cardiac (Bai et al. 2018).
 
-Labels: 1 left ventricular cavity, 2 myocardium, 3 right ventricular cavity. The box is meant for all three.
+Labels: 1 left ventricular cavity, 2 myocardium, 3 right ventricular cavity. The box covers all three.
 """
 
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cmr2ecg.cmr.label_image import Plane
 
 VENTRICLE, BOTH = 1, (1, 2, 3)
-SAME_IMAGE = 0.02  # mean difference of one frame from its copy in NIfTI, as a share of its spread
+SAME_IMAGE = 0.02  # mean difference of one frame from its copy in NIfTI, as a share of its standard deviation
 
 
 def segmented_heart(folder: str, cine: Cine) -> Heart:
@@ -28,8 +28,8 @@ def segmented_heart(folder: str, cine: Cine) -> Heart:
 
     - Labels of every frame (seg_sa): end-systole and end-diastole have the smallest and largest left ventricle of the
       whole stack.
-    - Labels of two frames (seg_sa_ED, seg_sa_ES): their place in the beat is where the images beside them (sa_ED,
-      sa_ES) equal the cine; without those, the cine itself tells, measured around the labelled ventricle.
+    - Labels of two frames (seg_sa_ED, seg_sa_ES): their frames are those that equal the accompanying images (sa_ED,
+      sa_ES); without these, the phases are measured in the cine around the labelled ventricle.
 
     Raises:
         Rejection: damaged or absurdly large, of another length, elsewhere in the patient, or without a ventricle in
@@ -73,7 +73,7 @@ def _phase_labels(folder: str, phase: str, cine: Cine) -> np.ndarray | None:
 
 
 def _frame_of(folder: str, phase: str, cine: Cine) -> int | None:
-    """Return the frame that equals the image of a phase beside the labels, None if there is none."""
+    """Return the frame that equals a phase's image in the labels' folder, None if there is none."""
     path = _first_file(folder, (f"sa_{phase.upper()}",))
     if path is None:
         return None
@@ -86,7 +86,7 @@ def _frame_of(folder: str, phase: str, cine: Cine) -> int | None:
 
 
 def _planes(path: str, cine: Cine) -> Iterator["Plane"]:
-    from cmr2ecg.cmr.label_image import planes  # nibabel takes long to import, and few have segmentations
+    from cmr2ecg.cmr.label_image import planes  # nibabel is slow to import, and few subjects have segmentations
 
     return planes(path, cine.place, cine.pixels.shape[1:], cine.spacing_mm)
 

@@ -1,4 +1,4 @@
-"""Which files of a short-axis zip belong to which slice: by the manifest, or by the headers of all files.
+"""Assign the files of a short-axis zip to slices: by the manifest, or by the headers of all files.
 
 The manifest is `manifest.csv`, often misspelt `manifest.cvs`.
 """
@@ -24,10 +24,10 @@ DATE_COLUMNS = ("date", "study date")
 
 
 def parse_manifest(content: bytes) -> dict[str, str]:
-    """Return the series description of each file name; {} if the columns are not there or the content is no csv.
+    """Return the series description of each file name; {} if the columns are missing or the content is not csv.
 
-    Dates may hold a comma without quotes (`Aug 30, 2015 11:20:05`), which shifts the cells behind them: surplus cells
-    are taken for parts of the date. A line that still has not one cell a column is left out.
+    Dates may contain an unquoted comma (`Aug 30, 2015 11:20:05`), which shifts later cells: surplus cells
+    are taken as parts of the date. A line that still does not have one cell per column is skipped.
     """
     rows = csv.reader(io.StringIO(content.decode("utf-8", "replace"), newline=""), strict=False)
     try:
@@ -53,8 +53,8 @@ def _first(header: list[str], names: tuple[str, ...]) -> int | None:
 
 SLICE_SERIES = re.compile(r"cine_segmented_sax_b(\d{1,3})_?[a-z]?")  # a rare letter follows the number
 MIXED_SERIES = "cine_segmented_sax"
-HEADER_BYTES = (4_096, 65_536)  # what is looked at lies in front of the first in all but odd files
-HEADER_FILES = 3  # files of a slice whose header is tried
+HEADER_BYTES = (4_096, 65_536)  # the required elements are before the first in almost all files
+HEADER_FILES = 3  # files per slice whose header is tried
 
 
 class ManifestError(Exception):
@@ -75,7 +75,7 @@ def series_by_manifest(archive: ZipFile) -> dict[str, str]:
 
 
 def read_headers(archive: ZipFile) -> dict[str, Header]:
-    """Return the header of each image that has one."""
+    """Return the readable headers of the images."""
     found = {name: _header(archive, name) for name in _images(archive)}
     headers = {name: header for name, header in found.items() if header is not None}
     if not headers:
@@ -101,7 +101,7 @@ def find_slices(archive: ZipFile, series: Mapping[str, str], headers: Mapping[st
 
 
 def check_others(archive: ZipFile, series: Mapping[str, str]) -> None:
-    """Raise ManifestError unless the first header of every series that holds no slice says the same as the manifest."""
+    """Raise ManifestError unless the first header of every non-slice series agrees with the manifest."""
     others: dict[str, list[str]] = defaultdict(list)
     for name, description in series.items():
         if slice_number(description) is None:

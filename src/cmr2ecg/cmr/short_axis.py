@@ -1,7 +1,7 @@
 """Read the middle short-axis slice of UK Biobank field 20209, a zip of DICOM cines.
 
-A zip holds one series a slice, `CINE_segmented_SAX_b1` ... `bN`, a file a frame, beside series that must be left alone
-(`CINE_segmented_SAX_InlineVF` repeats frames with contours). One header a slice is looked at, and only the frames of
+A zip has one series per slice, `CINE_segmented_SAX_b1` ... `bN`, one file per frame, and series to be ignored
+(`CINE_segmented_SAX_InlineVF` repeats frames with contours). One header per slice is read, and only the frames of
 the middle slice are decompressed.
 """
 
@@ -21,9 +21,9 @@ from cmr2ecg.cmr.series import ManifestError, check_others, find_slices, normal,
 from cmr2ecg.cmr.stack import order_slices
 from cmr2ecg.raw.rejection import Rejection
 
-# Of all frames of a slice, which are held in memory; UK Biobank's have 2 million, of a zip of 60 MB.
+# Of all frames of a slice, which are held in memory; UK Biobank's have 2 million, in a zip of 60 MB.
 MAX_PIXELS = 50_000_000
-PIXELS_A_BYTE, ALWAYS_PIXELS = 10, 5_000_000  # of the zip; so small a zip may have that many
+PIXELS_A_BYTE, ALWAYS_PIXELS = 10, 5_000_000  # per byte of the zip; allowed for any zip
 
 
 @dataclass(frozen=True)
@@ -34,9 +34,9 @@ class Cine:
     spacing_mm: millimetres between rows, between columns.
     slice_index: 0-based from the base in the stack; slices: size of the stack.
     missing: frames of the beat that were absent, undecodable or did not fit.
-    place: where the slice lies in the patient, None if unknown.
-    notes: what was unusual and how it was fixed.
-    taken: index at which each frame was taken, another one for a copy; () if there are no copies.
+    place: position of the slice in the patient, None if unknown.
+    notes: irregularities and how they were repaired.
+    taken: index at which each frame was taken, for a copy that of the original; () if there are no copies.
     """
 
     pixels: np.ndarray
@@ -51,7 +51,7 @@ class Cine:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a usable file has at least; see config/README.md, crop_cmr."""
+    """Minimum requirements of a usable file; see config/README.md, crop_cmr."""
 
     slices: int = 8
     frames: int = 10
@@ -59,7 +59,7 @@ class Limits:
     pixels: int = MAX_PIXELS
 
     def enough(self, frames: int, expected: int) -> bool:
-        """Return whether so many of the expected frames make a usable beat."""
+        """Return whether this number of the expected frames is a usable beat."""
         return frames >= self.frames and expected - frames <= self.missing_frames * expected
 
 
@@ -68,8 +68,8 @@ def read_middle_slice(
 ) -> Cine:
     """Read the middle slice of the short-axis stack (paper §IV-A), see `stack.order_slices`.
 
-    The manifest says which file belongs to which series where it lists every file, one header of each series and every
-    frame used agree with it, and nothing is unusual. Otherwise the headers of all files are read and decide.
+    The manifest is used if it lists every file, one header of each series and every used frame agree with it, and
+    the stack is regular. Otherwise the headers of all files decide.
 
     Args:
         path: the zip.
@@ -78,7 +78,7 @@ def read_middle_slice(
         max_missing_frames: share of a beat's frames that may be absent or undecodable.
 
     Raises:
-        Rejection: with a fixed reason, if there is no such slice to be read.
+        Rejection: with a fixed reason, if there is no readable middle slice.
     """
     with open_archive(path) as archive:
         pixels = min(MAX_PIXELS, max(ALWAYS_PIXELS, PIXELS_A_BYTE * os.path.getsize(path)))
@@ -93,7 +93,7 @@ def read_middle_slice(
             except (ManifestError, Rejection):
                 pass
         headers = read_headers(archive)
-        # A file without a readable header is counted as undecodable where the manifest says that it belongs.
+        # A file without a readable header counts as undecodable if the manifest assigns it to the slice.
         return _read(archive, {**series, **{name: header.series for name, header in headers.items()}}, headers, limits)
 
 
@@ -132,7 +132,7 @@ def _read(archive: ZipFile, series: Mapping[str, str], headers: Mapping[str, Hea
 def _frames(
     archive: ZipFile, names: tuple[str, ...], series: Mapping[str, str], most_pixels: int
 ) -> tuple[list[Frame], int]:
-    """Return the frames that decode, at least one, and how many files do not."""
+    """Return the decodable frames, at least one, and the failures."""
     frames: list[Frame] = []
     failed: list[Rejection] = []
     pixels = 0

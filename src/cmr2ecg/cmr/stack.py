@@ -1,7 +1,7 @@
-"""Put the slices of a short-axis stack in order from base to apex and find the middle one.
+"""Order the slices of a short-axis stack from base to apex and find the middle one.
 
-UK Biobank numbers slices from the base (`_b1`), and its own tools trust the numbers. Here the positions in the headers
-decide, and the QC table says where the numbers disagree. Source: DICOM PS3.3, C.7.6.2 (image plane).
+UK Biobank numbers slices from the base (`_b1`), and its own tools rely on the numbers. Here the positions in the
+headers decide, and the QC table notes disagreements. Source: DICOM PS3.3, C.7.6.2 (image plane).
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from cmr2ecg.cmr.dicom import Header
 
 TOWARDS_APEX = np.array([1.0, -1.0, -1.0]) / np.sqrt(3)  # left, front, down in DICOM's axes (left, back, up)
-MIN_DIRECTION = 0.2  # cosine below which the stack's direction says nothing about base and apex
+MIN_DIRECTION = 0.2  # cosine below which the stack's direction does not distinguish base and apex
 PARALLEL = 0.996  # cosine of 5 degrees
-SAME_MM = 1.0  # slices closer than this are the same place
+SAME_MM = 1.0  # slices closer than this are at the same position
 GAP = 1.5  # times the usual distance
 MAX_PLACES = 50  # from base to apex in the usual distance; a stack has 8 to 13
 
@@ -31,7 +31,7 @@ class Slice:
 
 @dataclass(frozen=True)
 class Stack:
-    """Slices from base to apex, the index of the middle one, and what was unusual."""
+    """Slices from base to apex, the index of the middle one, and irregularities."""
 
     slices: tuple[Slice, ...]
     middle: int
@@ -41,12 +41,12 @@ class Stack:
 def order_slices(slices: Sequence[Slice]) -> Stack:
     """Sort slices from base to apex and choose the middle.
 
-    The middle is the slice nearest to place (last + 1) // 2, where places count the usual distance from the base on.
+    The middle is the slice nearest to position (last + 1) // 2, in units of the usual slice distance from the base.
     Without gaps that is index n // 2, the slice of the same lab's code (paper §IV-A: the middle slice).
 
-    - Positions decide. Without them, or if slices are not parallel, three at one place or meters apart, the numbers do,
-      and a gap in them is a gap.
-    - Of two slices at one place the one with the higher number, taken later, counts.
+    - Positions decide. Without them, or if slices are not parallel, three at one position or metres apart, the numbers
+      do, and a gap in them is a gap.
+    - Of two slices at one position the one with the higher number, taken later, is used.
     """
     depths, notes = _depths(slices)
     order = sorted(range(len(slices)), key=lambda index: (depths[index], slices[index].number or 0))
@@ -61,7 +61,7 @@ def order_slices(slices: Sequence[Slice]) -> Stack:
 
 
 def depth_along(header: Header) -> float | None:
-    """Return how far a frame lies along its own normal from base to apex, mm; None without a position."""
+    """Return a frame's depth along its normal from base to apex, mm; None without a position."""
     plane = _plane(header)
     if plane is None:
         return None
@@ -90,7 +90,7 @@ def _depths(slices: Sequence[Slice]) -> tuple[list[float], list[str]]:
 
 
 def _apart(depths: np.ndarray) -> bool:
-    """Return whether slices lie like those of one stack: no three at one place, none beyond MAX_PLACES."""
+    """Return whether positions are those of one stack: no three at one position, none beyond MAX_PLACES."""
     depths = np.sort(depths)
     if len(depths) == 1:
         return True
@@ -132,7 +132,7 @@ def _gap_notes(ascending: list[int]) -> list[str]:
 
 
 def _places(depths: np.ndarray) -> np.ndarray:
-    """Return each slice's place, counted in the usual distance of neighbours; a gap skips places."""
+    """Return each slice's position in units of the usual distance of neighbours; a gap skips positions."""
     steps = np.diff(depths)
     if not steps.size:
         return np.zeros(len(depths), int)

@@ -24,10 +24,10 @@ def bell(shape: tuple[int, ...], spacing_mm: Spacing, centre: np.ndarray, width_
     return down[:, None] * right[None, :]
 
 
-REACH_MM = 100.0  # the heart lies within this distance of the centre of motion
+REACH_MM = 100.0  # the heart is within this distance of the centre of motion
 POOL_MM2 = (100.0, 7000.0)  # cross-section of the left ventricular blood pool
-USUAL_MM2 = 1200.0  # smaller pools count less: vessels and the right ventricle's pockets are smaller
-WALL_MM = 6.0  # the ring around the pool in which its dark wall lies
+USUAL_MM2 = 1200.0  # smaller pools are down-weighted: vessels and pockets of the right ventricle are smaller
+WALL_MM = 6.0  # the ring around the pool that contains its dark wall
 WALL_BRIGHTNESS = 0.75  # of the blood's; myocardium is darker
 APART_MM = 45.0  # standard deviation of the ventricle's distance from the centre of all motion
 LEVELS = np.linspace(0.25, 0.7, 7)  # brightness thresholds tried between the dark and the bright of the region
@@ -36,8 +36,8 @@ LEVELS = np.linspace(0.25, 0.7, 7)  # brightness thresholds tried between the da
 def left_ventricle(mean: np.ndarray, motion: np.ndarray, beat: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     """Return the mask (rows, columns) of the left ventricular blood pool in the mean frame.
 
-    Among the bright regions near the centre of motion at several thresholds, the best is round, has a dark wall all
-    around, lies near the centre and moves at its rim.
+    Among the bright regions near the centre of motion at several thresholds, the best is round, surrounded by
+    a dark wall, near the centre and moving at its rim.
 
     Raises:
         Rejection: if there is no region of a ventricle's size.
@@ -64,8 +64,8 @@ def left_ventricle(mean: np.ndarray, motion: np.ndarray, beat: np.ndarray, spaci
 def pool_area(cine: np.ndarray, pool: np.ndarray, spacing_mm: Spacing) -> np.ndarray:
     """Return the blood pool's cross-section (frames,) in mm2.
 
-    Each pixel within WALL_MM of `pool` counts by how far its brightness lies between that of wall and blood, so that
-    pixels at the rim count in part and areas change smoothly.
+    Each pixel within WALL_MM of `pool` is weighted by its brightness between that of wall and blood, so that
+    pixels at the rim count partially and areas change smoothly.
     """
     rows, columns = (np.flatnonzero(pool.any(axis=axis)) for axis in (1, 0))
     pad = _pad(spacing_mm)
@@ -102,7 +102,7 @@ def _score(
     spacing_mm: Spacing,
     at_least: float,
 ) -> float:
-    """Rate how far a region looks like the left ventricle, 0 to 1; 0 also if `at_least` cannot be reached."""
+    """Score a region's resemblance to the left ventricle, 0 to 1; 0 also if `at_least` cannot be reached."""
     area = np.count_nonzero(region) * float(np.prod(spacing_mm))
     if not POOL_MM2[0] <= area <= POOL_MM2[1]:
         return 0.0
@@ -143,7 +143,7 @@ def _axes(region: np.ndarray, spacing_mm: Spacing) -> tuple[float, float]:
 
 
 def _opened(mask: np.ndarray) -> np.ndarray:
-    """Return the opening of a mask by a cross, the same as scipy's binary_opening, which takes longer."""
+    """Return the opening of a mask by a cross, the same as scipy's binary_opening, but faster."""
     for join in (np.logical_and, np.logical_or):
         wide = np.pad(mask, 1)
         mask = wide[1:-1, 1:-1].copy()

@@ -1,10 +1,10 @@
-"""Which shard a subject belongs to: eid modulo `shards` at first; whoever arrives later goes to a further shard.
+"""Assign subjects to shards: eid modulo `shards` at first; later subjects go to additional shards.
 
-Otherwise 500 new subjects would fall into all shards, and every ECG and image would be processed anew. When a run
-starts, Snakemake writes down who is in which shard; the next run sees who is new. New subjects fill the youngest of the
-later shards, then open further ones. In which shard a subject lies changes no number of the study.
+Otherwise 500 new subjects would spread over all shards, and every ECG and image would be processed again. At the start
+of a run Snakemake records the shard of each subject; the next run sees who is new. New subjects fill the latest
+additional shard, then open further ones. Sharding affects no number of the study.
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
 
 from collections import Counter
@@ -15,18 +15,18 @@ from pathlib import Path
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import atomic
 
-LATER_SUBJECTS = 1000  # of a shard that later subjects fill; about those of the paper's 40 shards
-MAX_LOST_SHARE = 0.1  # of the known subjects may lose their files of a kind without a question
+LATER_SUBJECTS = 1000  # per additional shard; about the size of the paper's 40 shards
+MAX_LOST_SHARE = 0.1  # of the known subjects may lose their files of a kind without an error
 HEADER = "eid,shard,files"
 NOTE = "# shards: {}, every subject: {}"
 
 
 @dataclass(frozen=True)
 class Ledger:
-    """Who is in which shard.
+    """The shard of each subject.
 
-    shards: the number of first shards. places: eid -> shard. complete: every subject is in it; a synthetic cohort's own
-    subjects are not, they lie in eid modulo `shards`. files: eid -> kinds of raw files that were there, such as
+    shards: the number of first shards. places: eid -> shard. complete: every subject is in it; a synthetic cohort's
+    subjects are not, their shard is eid modulo `shards`. files: eid -> kinds of raw files last seen, such as
     "ecg cmr".
     """
 
@@ -42,14 +42,14 @@ class Ledger:
     def place(self, eid: int, withdrawn: Iterable[int] = ()) -> int | None:
         """Return a subject's shard; None if it arrived after the run had started, so that the next run takes it.
 
-        Withdrawn subjects are in no ledger; those of the first shards are counted there as before.
+        Withdrawn subjects are in no ledger; those of the first shards are still counted there.
         """
         if eid in self.places:
             return self.places[eid]
         return None if self.complete and eid not in withdrawn else eid % self.shards
 
     def with_arrivals(self, eids: Iterable[int]) -> "Ledger":
-        """Return the ledger with these subjects too; those it has stay where they are."""
+        """Return the ledger with these subjects added; known ones keep their shard."""
         new, sizes = sorted({*eids} - self.places.keys()), Counter(self.places.values())
         number = max([self.shards - 1, *sizes])
         places = dict(self.places)
@@ -69,7 +69,7 @@ class Ledger:
         return replace(self, files=files)
 
     def without(self, eids: Iterable[int]) -> "Ledger":
-        """Return the ledger without some subjects: one that has withdrawn must be in no file."""
+        """Return the ledger without some subjects: a withdrawn one must be in no file."""
         gone = set(eids)
         places = {eid: place for eid, place in self.places.items() if eid not in gone}
         return replace(self, places=places, files={eid: kinds for eid, kinds in self.files.items() if eid not in gone})
@@ -80,9 +80,9 @@ class Ledger:
 
 
 def check_files_remain(known: Ledger, kind: str, found: Container[int], advice: str) -> None:
-    """Stop if many of the known subjects had raw files of a kind and have none any more, as on a disk that is missing.
+    """Raise if many of the known subjects have lost their raw files of a kind, as when a disk is not mounted.
 
-    found: the eids that have some now. advice: what else to do about it.
+    found: the eids that have some now. advice: alternative remedy for the message.
 
     Raises:
         InputError: names raw.ecg or raw.cmr, with counts; nothing has been changed by then.
@@ -91,13 +91,13 @@ def check_files_remain(known: Ledger, kind: str, found: Container[int], advice: 
     gone = sum(eid not in found for eid in had)
     if many_lost(gone, len(had)):
         raise InputError(
-            f"raw.{kind}: {gone:,} of {len(had):,} known subjects have no file there any more; is a disk not "
-            f"mounted, or the path another? {advice}"
+            f"raw.{kind}: {gone:,} of {len(had):,} known subjects no longer have a file there; mount the disk "
+            f"or correct the path. {advice}"
         )
 
 
 def many_lost(gone: int, of: int) -> bool:
-    """Say whether so many of the known subjects lost their files that the folder itself must be wrong."""
+    """Return whether so many of the known subjects lost their files that the folder itself must be wrong."""
     return gone > 1 and gone > MAX_LOST_SHARE * of
 
 
@@ -109,8 +109,8 @@ def first_ledger(eids: Iterable[int], shards: int, *, complete: bool = True) -> 
 def read_ledger(path: Path | str, shards: int) -> Ledger | None:
     """Return the ledger of a file, or None if there is none that can be used.
 
-    One of another number of first shards is none: then all subjects are placed anew. So is one that was cut off or
-    edited, for a subject in no shard would be lost without a word.
+    One for another number of first shards cannot: then all subjects are reassigned. Nor can one that was truncated or
+    edited, since a subject in no shard would be lost silently.
     """
     try:
         note, header, *lines = Path(path).read_text(encoding="utf-8").splitlines()
@@ -120,13 +120,13 @@ def read_ledger(path: Path | str, shards: int) -> Ledger | None:
         files = {int(row[0]): row[2] for row in rows if row[2:] and row[2]}
     except (OSError, ValueError, KeyError, IndexError):
         return None
-    known = header in (HEADER, "eid,shard")  # the second without kinds of files
+    known = header in (HEADER, "eid,shard")  # the second has no kinds of files
     sound = known and len(places) == len(lines) and all(shard >= 0 for shard in places.values())
     return Ledger(shards, places, complete, files) if sound else None
 
 
 def write_ledger(path: Path | str, ledger: Ledger) -> None:
-    """Write a ledger; it holds participants' ids and stays below results/."""
+    """Write a ledger; it contains participants' ids and stays below results/."""
     note = NOTE.format(ledger.shards, "yes" if ledger.complete else "no")
     lines = [f"{eid},{shard},{ledger.files.get(eid, '')}" for eid, shard in sorted(ledger.places.items())]
     with atomic(path) as partial:

@@ -1,4 +1,4 @@
-"""Join the shards of both modalities to one data set of paired subjects, without copying a sample."""
+"""Join the shards of both modalities into one data set of paired subjects, without copying a sample."""
 
 import hashlib
 import os
@@ -20,11 +20,11 @@ NO_FILE = "no file of the ECG's visit"
 def with_unpaired(
     ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame, unpaired_qc: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return both QC tables with the subjects who have an ECG alone, to whom the CMR's table says so.
+    """Return both QC tables with the ECG-only subjects added, marked as such in the CMR's table.
 
     Args:
         ecg_qc, cmr_qc: eid, status and reason of every subject with both files.
-        unpaired_qc: the same of the ECGs of those with an ECG alone.
+        unpaired_qc: the same for the ECGs of ECG-only subjects.
     """
     no_file = unpaired_qc.assign(status="rejected", reason=NO_FILE)
     return pd.concat([ecg_qc, unpaired_qc], ignore_index=True), pd.concat([cmr_qc, no_file], ignore_index=True)
@@ -47,7 +47,7 @@ def pair(
         ecg_qc, cmr_qc: eid, status and reason of every indexed subject; cmr_qc None where there are no images.
         in_tables: eids with a row in the tabular data.
         flow: the exclusions so far.
-        keep_ecgs: note that the ECGs of those who leave for the CMR are kept (`ecg_alone`).
+        keep_ecgs: note that the ECGs of those excluded for their CMR are kept (`ecg_alone`).
 
     Raises:
         InputError: if no subject is left.
@@ -75,18 +75,18 @@ def write_dataset(path: Path, final: Path, eids: np.ndarray, shards: Mapping[str
     """Write `eid` (n,) and one virtual dataset for each name, whose row i belongs to eids[i].
 
     Sources are named relative to `final`, so that a results folder can be moved. A shard is one mapping with an
-    irregular selection, however its subjects scatter over the rows: for 40,000 subjects in 40 shards a batch of 100
-    rows is found in 4 ms, against 40 ms with one mapping for each run of rows.
+    irregular selection, however scattered its subjects' rows: for 40,000 subjects in 40 shards a batch of 100 rows
+    is found in 4 ms, against 40 ms with one mapping for each run of rows.
 
     The attribute `content` is a SHA-256 over the shards: without it this file would stay the same byte for byte when a
-    shard's samples change, and nothing after it would be seen as stale. No time is written: made again from the same
-    shards it is the same file, or every training would start anew.
+    shard's samples change, and no later step would be stale. No time is written, so that the same shards give the same
+    file; otherwise every training would restart.
 
     Args:
         path: the file to write.
-        final: where the file will lie in the end (steps write to a temporary name in the same folder).
+        final: the file's final path (steps write to a temporary name in the same folder).
         eids: sorted.
-        shards: name of a dataset -> the HDF5 files that hold it, each with `eid`.
+        shards: name of a dataset -> its HDF5 files, each with `eid`.
     """
     with h5py.File(path, "w") as file:
         file["eid"] = eids

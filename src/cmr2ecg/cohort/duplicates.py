@@ -1,7 +1,7 @@
 """Find recordings that two subjects share: the same samples, or the same up to noise.
 
-One pass over the data keeps a digest and a short sketch of each recording, about 1 kB a subject; only pairs whose
-sketches are near are read again and compared sample by sample.
+One pass over the data keeps a digest and a short sketch of each recording, about 1 kB per subject; only pairs with
+similar sketches are read again and compared sample by sample.
 """
 
 import hashlib
@@ -12,18 +12,18 @@ import numpy as np
 
 from cmr2ecg.runtime.progress import Progress
 
-SKETCH = 256  # numbers that stand for a recording; a squared distance is kept within 9 % (one standard deviation)
-SLACK = 2.0  # a pair is looked at up to this many times the squared distance asked for: eleven of those deviations
+SKETCH = 256  # numbers per recording; they preserve a squared distance within 9 % (one standard deviation)
+SLACK = 2.0  # candidates have up to this many times the threshold's squared distance: eleven standard deviations
 ROWS = 64  # recordings read at a time
 BLOCK = 2048  # sketches compared at a time, 16 MB
 SEED = 2023
 
-Read = Callable[[np.ndarray], np.ndarray]  # sorted row numbers -> recordings, one a row
+Read = Callable[[np.ndarray], np.ndarray]  # sorted row numbers -> recordings, one per row
 
 
 @dataclass(frozen=True)
 class Scan:
-    """What one pass over n recordings keeps.
+    """Result of one pass over n recordings.
 
     digests: n SHA-256 values.
     sketches: (n, SKETCH) float32 of the centred recordings scaled to length 1; 0 where a recording is constant.
@@ -36,8 +36,8 @@ class Scan:
 def scan_recordings(read: Read, count: int, label: str) -> Scan:
     """Read `count` recordings once and return their digests and sketches.
 
-    A sketch adds up the samples in SKETCH groups under random signs, a random projection that costs one pass
-    (Charikar, Chen and Farach-Colton 2002): inner products and distances stay as they are, up to noise.
+    A sketch sums the samples in SKETCH groups with random signs, a random projection in one pass
+    (Charikar, Chen and Farach-Colton 2002) that preserves inner products and distances up to noise.
     """
     digests: list[bytes] = []
     sketches = np.zeros((count, SKETCH), np.float32)
@@ -70,7 +70,7 @@ def duplicate_groups(scan: Scan, read: Read, correlation: float) -> list[tuple[s
     Args:
         scan: of all recordings.
         read: the same recordings; only candidates are read again.
-        correlation: Pearson's, over all samples, from which two recordings count as one.
+        correlation: Pearson's, over all samples, above which two recordings count as the same.
     """
     parent = list(range(len(scan.digests)))
     first: dict[bytes, int] = {}
@@ -93,7 +93,7 @@ def duplicate_groups(scan: Scan, read: Read, correlation: float) -> list[tuple[s
 
 
 def _sketch(block: np.ndarray, signs: np.ndarray) -> np.ndarray:
-    """Return (n, SKETCH): sample i goes with its sign to group i modulo SKETCH."""
+    """Return (n, SKETCH): sample i is added with its sign to group i modulo SKETCH."""
     signed = block * signs
     whole = signed.shape[1] // SKETCH * SKETCH
     sketch = signed[:, :whole].reshape(len(block), -1, SKETCH).sum(axis=1)
@@ -103,7 +103,7 @@ def _sketch(block: np.ndarray, signs: np.ndarray) -> np.ndarray:
 
 def _near(sketches: np.ndarray, correlation: float) -> Iterator[tuple[int, int]]:
     """Yield pairs of rows that may correlate: |x - y|^2 = 2 (1 - r) for recordings of length 1."""
-    limit = SLACK * 2 * (1 - correlation) + 1e-5  # the last for float32's own error
+    limit = SLACK * 2 * (1 - correlation) + 1e-5  # the last for float32's rounding
     lengths = np.einsum("ij,ij->i", sketches, sketches)
     used = np.flatnonzero(lengths > 0)
     for i in range(0, len(used), BLOCK):

@@ -1,4 +1,4 @@
-"""The exclusion flow: how many subjects each reason costs (as in a CONSORT diagram)."""
+"""The exclusion flow: the number of subjects excluded for each reason (as in a CONSORT diagram)."""
 
 import logging
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from cmr2ecg.runtime.files import atomic
 log = logging.getLogger(__name__)
 
 COLUMNS = ["step", "reason", "n_in", "n_out"]
-KEPT = ", ECG kept for masked modelling"  # ends the reason of whoever leaves the pairs for unpaired.h5
+KEPT = ", ECG kept for masked modelling"  # suffix of the reason for subjects moved to unpaired.h5
 
 
 @dataclass
 class Flow:
-    """Rows of (step, reason, n_in, n_out) in which each row takes up the count the last one left.
+    """Rows of (step, reason, n_in, n_out), each continuing the count of the previous one.
 
-    A reason's cost is n_in - n_out.
+    A reason excludes n_in - n_out subjects.
     """
 
     remaining: int
@@ -29,7 +29,7 @@ class Flow:
         """Note that `count` subjects leave for `reason`.
 
         Raises:
-            ValueError: if more leave than are there.
+            ValueError: if more leave than remain.
         """
         if not 0 <= count <= self.remaining:
             raise ValueError(f"{count} of {self.remaining} subjects cannot leave for {reason!r}")
@@ -57,13 +57,13 @@ def add_flows(flows: Sequence[Flow]) -> Flow:
 
 
 def read_flow(path: Path) -> Flow:
-    """Read a flow.csv to go on with it."""
+    """Read a flow.csv to continue it."""
     rows = [tuple(row) for row in pd.read_csv(path)[COLUMNS].itertuples(index=False)]
     return Flow(int(rows[-1][3]), rows)
 
 
 def write_flow(path: Path, flow: Flow) -> None:
-    """Write flow.csv and say the same in the log."""
+    """Write flow.csv and log it."""
     with atomic(path) as partial:
         flow.table().to_csv(partial, index=False)
     for step, reason, n_in, n_out in flow.rows:

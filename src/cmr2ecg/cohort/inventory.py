@@ -1,4 +1,4 @@
-"""Which subjects have both an ECG and a CMR, and who has an ECG alone."""
+"""Find the subjects with both an ECG and a CMR, and those with an ECG only."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -23,16 +23,16 @@ def index_shard(
     with_cmr: bool = True,
     excluded: Collection[int] = (),
 ) -> tuple[pd.DataFrame, Flow]:
-    """Return one row a subject (eid, instance, ecg_path, cmr_path, segmentation), in order of eid, and the exclusions.
+    """Return one row per subject (eid, instance, ecg_path, cmr_path, segmentation), by eid, and the exclusions.
 
     Args:
         ecg, cmr: the files of these subjects.
-        segmented: folders with a segmentation of the cine, by eid and instance; instance None stands for any visit.
-            `segmentation` is empty where there is none.
+        segmented: folders with a segmentation of the cine, by eid and instance; instance None means any visit.
+            `segmentation` is empty if there is none.
         withdrawn: eids that must not appear anywhere.
-        instances: visits looked at; the earliest one with both files counts.
-        with_cmr: without it `cmr` is not looked at, and the earliest ECG counts.
-        excluded: eids left out for another reason; who has withdrawn too is counted as such.
+        instances: visits considered; the earliest one with both files is used.
+        with_cmr: if false, `cmr` is ignored and the earliest ECG is used.
+        excluded: eids left out for other reasons; those also withdrawn are counted as withdrawn.
     """
     if not with_cmr:
         return _ecg_alone(ecg, withdrawn, instances, excluded)
@@ -54,10 +54,10 @@ def index_with_unpaired(
     instances: Sequence[int],
     excluded: Collection[int] = (),
 ) -> tuple[pd.DataFrame, pd.DataFrame, Flow]:
-    """Return the pairs as `index_shard` does, a table of those with an ECG alone, and the exclusions from both.
+    """Return the pairs as `index_shard` does, a table of those with an ECG only, and the exclusions from both.
 
-    An unpaired subject has no visit with both files; the earliest ECG of `instances` counts. It stays in the flow here
-    and leaves the pairs in assemble_dataset, once it is known whether its ECG can be used.
+    An unpaired subject has no visit with both files; the earliest ECG of `instances` is used. It stays in the flow here
+    and leaves the pairs in assemble_dataset, once its ECG has passed or failed quality control.
     """
     have_ecg, have_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     pairs = earliest_pairs(ecg, cmr, instances)
@@ -85,7 +85,7 @@ def _ecg_alone(
 def _table(
     visits: Mapping[int, int], ecg: Files, cmr: Files | None = None, segmented: Mapping | None = None
 ) -> pd.DataFrame:
-    """Return one row a subject, in order of eid; without `cmr` and `segmented` their columns are empty."""
+    """Return one row per subject, in order of eid; without `cmr` and `segmented` their columns are empty."""
     cmr, segmented = cmr or {}, segmented or {}
     rows = [
         (*visit, ecg[visit], cmr.get(visit, ""), segmented.get(visit) or segmented.get((visit[0], None), ""))
@@ -105,7 +105,7 @@ def _without_listed(
 
 
 def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:
-    """Return the visits of all shards in order of eid, and their exclusions added up.
+    """Return the visits of all shards in order of eid, and the sum of their exclusions.
 
     Raises:
         InputError: if no subject is left.
@@ -115,7 +115,7 @@ def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFra
     if visits.empty:
         lost = "; ".join(f"{reason}: {n_in - n_out}" for _, reason, n_in, n_out in flow.rows if n_in > n_out)
         raise InputError(
-            f"no subject has both an ECG (field 20205) and a CMR (20209) at one visit, as far as both are asked for "
+            f"no subject has both an ECG (field 20205) and a CMR (20209) at one visit, as far as both are required "
             f"({lost or 'no file found'}); check raw.ecg, raw.cmr and index_cohort.instances in the config file"
         )
     return visits, flow

@@ -1,4 +1,4 @@
-"""Does anything that a model learns from lead it to the validation or test subjects? (paper §IV-A)"""
+"""Check that no training data leak into the validation or test split (paper §IV-A)."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -10,18 +10,18 @@ from cmr2ecg.cohort.split import SPLITS
 from cmr2ecg.runtime.command import InputError
 
 DUPLICATES = ["recording", "group", "kind", "eid", "split"]
-UNPAIRED = "unpaired"  # in place of a split: an ECG without an image, which pre-training sees
+UNPAIRED = "unpaired"  # instead of a split: an ECG without an image, used in pre-training
 Groups = Sequence[tuple[str, Sequence[int]]]  # kind, rows
 
 
 def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, visits: pd.DataFrame) -> None:
-    """Stop unless each subject of the data set is there once, with one visit, one row of labels and one split.
+    """Raise unless each subject of the data set occurs once, with one visit, one row of labels and one split.
 
     Args:
         eids: (n,) of the data set.
         split: eid, split.
         labels: eid and diseases.
-        visits: eid, one row a visit.
+        visits: eid, one row per visit.
 
     Raises:
         InputError: counts the subjects; names no eid.
@@ -33,8 +33,8 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
         repeated = len(found) - len(np.unique(found))
         if repeated:
             raise InputError(
-                f"audit_leakage: {repeated} rows of the {name} repeat a subject, such as a second visit; each may "
-                "stand there once. Delete that step's output and run again"
+                f"audit_leakage: {repeated} rows of the {name} repeat a subject, such as a second visit; each must "
+                "occur once. Delete that step's output and run again"
             )
     unknown = sorted(set(split["split"].astype(str)) - set(SPLITS))
     if unknown:
@@ -49,7 +49,7 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
 
 
 def check_unpaired(eids: np.ndarray, unpaired: np.ndarray) -> None:
-    """Stop unless each unpaired subject is there once and is not in the data set.
+    """Raise unless each unpaired subject occurs once and is not in the data set.
 
     eids: (n,) of the data set. unpaired: (m,) of unpaired.h5.
 
@@ -59,17 +59,17 @@ def check_unpaired(eids: np.ndarray, unpaired: np.ndarray) -> None:
     repeated, both = len(unpaired) - len(np.unique(unpaired)), len(np.intersect1d(eids, unpaired))
     if repeated or both:
         raise InputError(
-            f"audit_leakage: {repeated} rows of the unpaired ECGs repeat a subject and {both} subjects are in the data "
-            "set too; delete the results of assemble_dataset and run again"
+            f"audit_leakage: {repeated} rows of the unpaired ECGs repeat a subject and {both} subjects are also in the "
+            "data set; delete the results of assemble_dataset and run again"
         )
 
 
 def duplicate_table(groups: Mapping[str, Groups], eids: np.ndarray, split: np.ndarray) -> pd.DataFrame:
-    """Return one row a subject that shares a recording: recording, group, kind, eid, split.
+    """Return one row per subject that shares a recording: recording, group, kind, eid, split.
 
     Args:
         groups: recording (ecg or cmr) -> groups of rows.
-        eids, split: (n,) of the data set, and behind them of the unpaired.
+        eids, split: (n,) of the data set, followed by the unpaired.
     """
     rows = [
         (recording, number, kind, int(eids[row]), split[row])
@@ -81,9 +81,9 @@ def duplicate_table(groups: Mapping[str, Groups], eids: np.ndarray, split: np.nd
 
 
 def crossing(duplicates: pd.DataFrame) -> pd.Series:
-    """Return for each recording (ecg, cmr) how many groups reach into more than one split; empty if none does.
+    """Return for each recording (ecg, cmr) the number of groups in more than one split; empty if there are none.
 
-    The unpaired count as train: both are trained on.
+    The unpaired count as train, since they are also trained on.
     """
     trained = duplicates.assign(split=duplicates["split"].replace(UNPAIRED, "train"))
     reach = trained.groupby(["recording", "group"])["split"].nunique()
@@ -91,13 +91,13 @@ def crossing(duplicates: pd.DataFrame) -> pd.Series:
 
 
 def among_pairs(duplicates: pd.DataFrame) -> pd.DataFrame:
-    """Return what is left of the table without the unpaired: groups of two subjects or more."""
+    """Return the table without the unpaired: groups of two subjects or more."""
     pairs = duplicates[duplicates["split"] != UNPAIRED]
     return pairs[pairs.groupby(["recording", "group"])["eid"].transform("size") > 1]
 
 
 def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:
-    """Stop if a recording crosses the splits.
+    """Raise if a recording is in several splits.
 
     Raises:
         InputError: counts the recordings; names no eid but the table that does.
@@ -106,14 +106,14 @@ def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:
     if len(found):
         counted = ", ".join(f"{name} {count}" for name, count in found.items())
         raise InputError(
-            f"audit_leakage: recordings that lie in more than one split under two eids: {counted}. {where} names them; "
+            f"audit_leakage: recordings in more than one split under two eids: {counted}. {where} names them; "
             "put all but one subject of each group on a list in raw.excluded, or raise "
             "audit_leakage.duplicate_correlation if they are not the same"
         )
 
 
 def check_balanced(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, name: str) -> None:
-    """Stop unless a subset's subjects are distinct, from train alone, labelled as in the table, and balanced 1:1.
+    """Raise unless a subset's subjects are distinct, from train only, labelled as in the table, and balanced 1:1.
 
     Args:
         subset: eid, label.
@@ -128,13 +128,13 @@ def check_balanced(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, n
     positives = int(subset["label"].sum())
     unsound = [
         (wrong, "labels differ from labels.parquet"),
-        (abs(2 * positives - len(subset)), "subjects are left over: positives and negatives are not as many"),
+        (abs(2 * positives - len(subset)), "subjects too many: positives and negatives differ in number"),
     ]
     _refuse([*_misplaced(subset["eid"].to_numpy(), train), *unsound], name)
 
 
 def check_random(subset: pd.DataFrame, train: np.ndarray, measured: np.ndarray, name: str) -> None:
-    """Stop unless a subset's subjects are distinct, from train alone, and each has a value.
+    """Raise unless a subset's subjects are distinct, from train only, and each has a value.
 
     Args:
         subset: eid.
@@ -150,9 +150,9 @@ def check_random(subset: pd.DataFrame, train: np.ndarray, measured: np.ndarray, 
 
 
 def _misplaced(eids: np.ndarray, train: np.ndarray) -> list[tuple[int, str]]:
-    """Return how many subjects of a subset are there again, and how many are not in train, each with words for it."""
+    """Return the numbers of a subset's repeated subjects and of those not in train, each with its description."""
     repeated, outside = len(eids) - len(np.unique(eids)), int((~np.isin(eids, train)).sum())
-    return [(repeated, "subjects stand there twice"), (outside, "subjects are not in the training split")]
+    return [(repeated, "subjects occur twice"), (outside, "subjects are not in the training split")]
 
 
 def _refuse(unsound: Sequence[tuple[int, str]], name: str) -> None:
@@ -162,7 +162,7 @@ def _refuse(unsound: Sequence[tuple[int, str]], name: str) -> None:
 
 
 def check_nested(subsets: Sequence[tuple[float, pd.DataFrame]], target: str) -> None:
-    """Stop unless each subset lies within every larger one.
+    """Raise unless each subset is nested in every larger one.
 
     Args:
         subsets: (fraction, table with eid).

@@ -1,4 +1,4 @@
-"""The raw files of a study by shard, as Snakemake sees them when a run starts, and digests that tell what has changed.
+"""The raw files of a study by shard, as seen by Snakemake at the start of a run, and digests that detect changes.
 
 Nothing heavy is imported: Snakemake reads this at each start.
 """
@@ -18,18 +18,18 @@ from cmr2ecg.study.files import UNPAIRED
 from cmr2ecg.study.settings.run import Raw
 from cmr2ecg.study.settings.study import Settings
 
-LOST = "Nothing was changed; if they are to be left out, set accept_lost_files: true for one run."
+LOST = "Nothing was changed; to leave them out, set accept_lost_files: true for one run."
 Visit = tuple[int, int | None]  # eid, instance; None: any
 
 
 class RawFiles:
-    """Who has which raw files, and in which shard each lies.
+    """The raw files of each subject, by shard.
 
     Args:
         settings: of the study.
         results: results/COHORT.
-        main: whether this is the process that the user started. A job on a node takes the ledger that was written when
-            the run started, so that all jobs agree.
+        main: whether this is the process that the user started. A job on a node uses the ledger written at the start of
+            the run, so that all jobs agree.
 
     Raises:
         InputError: if a withdrawal list or a list of excluded subjects cannot be read.
@@ -42,7 +42,7 @@ class RawFiles:
         self.with_cmr = "cmr" in settings.index_cohort.modalities
         # Who is in which shard, and where index_shard looks for raw files; written when a run starts.
         self.ledger_file, self.options_file = (f"{results}/index_shard/{name}" for name in ("shards.csv", "raw.txt"))
-        # Of a synthetic cohort index_shard reads who has withdrawn, since the list is yet to be written.
+        # For a synthetic cohort index_shard reads the withdrawals, since the list does not exist yet.
         self.withdrawn = [] if self.simulated else [read_list(path) for path in self.places["withdrawn"]]
         self.excluded = read_withdrawn(self.places["excluded"], "raw.excluded")
 
@@ -66,15 +66,15 @@ class RawFiles:
 
     @cached_property
     def gone(self) -> frozenset[int]:
-        """Who has withdrawn."""
+        """The withdrawn eids."""
         return frozenset().union(*(listed.eids for listed in self.withdrawn))
 
     @cached_property
     def ledger(self) -> Ledger:
-        """Who is in which shard: as an earlier run wrote down, and who is new since (cohort/arrivals.py).
+        """The shard of each subject: as recorded by an earlier run, plus new subjects (cohort/arrivals.py).
 
-        Until a first index is finished nobody is late: a first try with a wrong folder must not send everyone to
-        further shards.
+        Until a first index is finished no subject is late: a first try with a wrong folder must not send all to
+        additional shards.
         """
         known = read_ledger(self.ledger_file, self.settings.shards)
         if known is not None and not self.main:
@@ -91,7 +91,7 @@ class RawFiles:
 
     @cached_property
     def by_shard(self) -> dict[str, dict[int, dict[Visit, Listed]]]:
-        """{kind: {shard: its raw files}}; one without a path says why it only counts."""
+        """{kind: {shard: its raw files}}; one without a path is only counted, and says why."""
         return {kind: self._sorted(files) for kind, files in self.listed.items()}
 
     def _sorted(self, files: Mapping[Visit, Listed]) -> dict[int, dict[Visit, Listed]]:
@@ -105,9 +105,9 @@ class RawFiles:
         return shards
 
     def subjects_expected(self, unpaired: bool = False) -> float:
-        """Return how many subjects have raw files, at most; a job on a node, which was given its share, counts none.
+        """Return the maximum number of subjects with raw files; 0 in a job on a node, which has its share already.
 
-        unpaired: with those who have an ECG alone.
+        unpaired: include those with an ECG only.
         """
         simulated = self.settings.simulate_cohort
         if self.simulated:
@@ -120,21 +120,21 @@ class RawFiles:
         return (ecg + cmr) / (1 + self.with_cmr)
 
     def notes(self) -> list[str]:
-        """Return a line for each withdrawal list that has nobody of the cohort or text around its eids."""
+        """Return a warning for each withdrawal list with nobody of the cohort or with text around its eids."""
         if not self.withdrawn:
             return []
         return list_notes(self.withdrawn, {eid for files in self.listed.values() for eid, _ in files})
 
     def options(self) -> str:
-        """Return options of index_shard, and where other steps find their tables, a line each."""
+        """Return options of index_shard, and the paths of other steps' tables, one per line."""
         tables = () if self.simulated else ("tabular", "boxes")
         kinds = ("ecg", "cmr", "segmentations", "withdrawn", "excluded", *tables)
         return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *self.places[kind]))
 
     def names_digest(self, shard: str) -> str:
-        """Return a digest of who has which raw files in one shard, for the index.
+        """Return a digest of the raw files of one shard's subjects, for the index.
 
-        As a parameter of a shard's rule a digest makes new files rerun only the shards they belong to.
+        As a parameter of a shard's rule it makes new files rerun only their shards.
         """
         return digest(
             f"{kind} {eid} {instance} {os.path.basename(file.path)}" if file.path else f"{kind} {file.stamp}"
@@ -152,7 +152,7 @@ class RawFiles:
         return digest([*self._stamps("cmr", shard, lambda file: stamp_of_file(*file)), *segmented])
 
     def tables_digest(self, kind: str) -> str:
-        """Return a digest of some tables, in their order; of a synthetic cohort they are inputs."""
+        """Return a digest of some tables, in order; for a synthetic cohort they are inputs."""
         tables = () if self.simulated else self.places[kind]
         stamps = [f"{place} {stamp_of_table(path)}" for place, path in enumerate(tables)]
         return "" if self.simulated else digest(stamps)

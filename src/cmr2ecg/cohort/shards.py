@@ -1,4 +1,4 @@
-"""Process one shard of subjects: a row of HDF5 for each that passes, a row of the QC table for every one.
+"""Process one shard of subjects: an HDF5 row for each that passes, a QC row for every one.
 
 Rows are written one by one, so that memory does not grow with the number of subjects.
 """
@@ -50,19 +50,19 @@ def process_shard(
     output: Path,
     qc: Path,
 ) -> Counter:
-    """Run `work` on every subject; write what passes to `output` and a verdict on each to `qc`.
+    """Run `work` on every subject; write accepted rows to `output` and the status of each to `qc`.
 
     Args:
-        subjects: eid and whatever `work` needs of the subject, such as a path; never the eid itself.
+        subjects: eid and the argument of `work` for the subject, such as a path; never the eid itself.
         work: item -> (row, measures); raises Rejection for a file that cannot be used.
         fields: the row's entries, by the name of their HDF5 dataset; `eid` is added.
         attributes: HDF5 attributes of the file.
-        measures: the QC table's columns beside eid, status (accepted or rejected), reason and detail.
+        measures: the QC table's columns in addition to eid, status (accepted or rejected), reason and detail.
         output: HDF5 file.
         qc: csv file.
 
     Returns:
-        How many subjects met each reason; "" counts those accepted.
+        The number of subjects by reason; "" counts those accepted.
     """
     reasons: Counter = Counter()
     columns = ["eid", "status", "reason", "detail", *measures]
@@ -70,7 +70,7 @@ def process_shard(
         atomic(qc) as qc_path,
         atomic(output) as data_path,
         open(qc_path, "w", newline="") as qc_file,
-        # No cache: on a full disk HDF5 crashes the process when it cannot write the chunks it holds.
+        # No cache: on a full disk HDF5 crashes the process when it cannot write its cached chunks.
         h5py.File(data_path, "w", rdcc_nbytes=0) as data,
     ):
         _create(data, fields, attributes, len(subjects))
@@ -94,7 +94,7 @@ def process_shard(
 
 
 def _judge(work: Work[Item], item: Item) -> tuple[Mapping[str, Any] | None, dict[str, Any]]:
-    """Return a subject's row, or None, and the QC entries; whatever goes wrong stays with this subject."""
+    """Return a subject's row, or None, and the QC entries; errors are confined to this subject."""
     try:
         row, measures = work(item)
     except Rejection as error:

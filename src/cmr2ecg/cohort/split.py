@@ -14,14 +14,14 @@ def split_subjects(
 ) -> pd.DataFrame:
     """Return eid, split of every subject, in order of eid.
 
-    Subjects are drawn within each combination of labels (cad x af x dm), so that the sets agree in every prevalence and
-    in every overlap of diseases.
+    Subjects are drawn within each combination of labels (cad x af x dm), so that the sets agree in all prevalences and
+    overlaps of diseases.
 
     Args:
         labels: eid and the label columns.
         columns: labels to stratify on.
         shares: share of each split; they add up to 1.
-        seed: of the drawing.
+        seed: of the random draw.
     """
     labels = labels.sort_values("eid", ignore_index=True)
     stratum = labels.groupby(list(columns), sort=True).ngroup().to_numpy()
@@ -37,8 +37,8 @@ def split_subjects(
 def hash_subjects(eids: np.ndarray, shares: Mapping[str, float], seed: int) -> pd.DataFrame:
     """Return eid, split of every subject, in order of eid, by a hash of the eid and the seed.
 
-    A subject's split depends on nobody else, so that subjects added or withdrawn later move no one. The price: sizes
-    and prevalences are right on average only.
+    A subject's split depends on no other subject, so that later additions or withdrawals change no other split. Sizes
+    and prevalences are exact only on average.
 
     Args:
         eids: (n,).
@@ -55,7 +55,7 @@ def hash_subjects(eids: np.ndarray, shares: Mapping[str, float], seed: int) -> p
 def split_sizes(subjects: int, shares: Mapping[str, float]) -> np.ndarray:
     """Return the sizes (3,) of train, val and test; the paper's 28,030 / 6,007 / 6,007 for 40,044 subjects.
 
-    Training is rounded down, what is left is shared out between validation and test.
+    Training is rounded down, the rest is divided between validation and test.
     """
     train = int(np.floor(subjects * shares["train"] + 1e-9))
     left = subjects - train
@@ -67,8 +67,8 @@ def split_sizes(subjects: int, shares: Mapping[str, float]) -> np.ndarray:
 def allocate(strata: np.ndarray, sizes: np.ndarray) -> np.ndarray:
     """Return how many members of each stratum go to each split, (strata, splits) integers.
 
-    Rows add up to `strata`, columns to `sizes`. Every cell gets the whole part of its proportional share; the rest is
-    handed out by largest remainder, as far as row and column have something left to give.
+    Rows sum to `strata`, columns to `sizes`. Every cell gets the integer part of its proportional share; the rest is
+    assigned by largest remainder, as long as row and column are not exhausted.
     """
     share = np.outer(strata, sizes) / max(int(sizes.sum()), 1)
     counts = np.floor(share + 1e-9).astype(int)

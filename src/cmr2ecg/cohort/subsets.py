@@ -13,7 +13,7 @@ from cmr2ecg.study.targets import WHOLE, is_regression
 def balanced_subsets(
     labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int, draws: int
 ) -> pd.DataFrame:
-    """Return eid, label of a balanced subset; of several draws, one below the other with their number in `draw`.
+    """Return eid, label of a balanced subset; several draws are concatenated, with their number in `draw`.
 
     The whole set has one draw. Arguments and errors are those of `balanced_subset`.
     """
@@ -25,11 +25,11 @@ def balanced_subsets(
 
 
 def random_subsets(eids: np.ndarray, *, fraction: float, minimum_pairs: int, seed: int, draws: int) -> pd.DataFrame:
-    """Return eid of `fraction` percent of some subjects, in order; of several draws one below the other, with `draw`.
+    """Return eid of `fraction` percent of some subjects, in order; several draws are concatenated, with `draw`.
 
-    Each draw shuffles the subjects once, by `seed` and its number, and takes the first, so that within a draw a smaller
-    fraction lies within every larger one. No subset is smaller than a phenotype needs (MIN_VALUES) or than the
-    smallest of a disease, twice `minimum_pairs`.
+    Each draw shuffles the subjects once, by `seed` and its number, and takes the first, so that within a draw smaller
+    fractions are nested in larger ones. No subset is smaller than a phenotype needs (MIN_VALUES) or than the
+    smallest for a disease, twice `minimum_pairs`.
 
     eids: (n,) of those who have a value.
     """
@@ -47,7 +47,7 @@ def draws_of(subset: pd.DataFrame) -> int:
 
 
 def of_draw(subset: pd.DataFrame, draw: int) -> pd.DataFrame:
-    """Return one draw without its number; a table without draws is each of them."""
+    """Return one draw without its number; a table without draws serves for all."""
     return subset[subset["draw"] == draw].drop(columns="draw") if "draw" in subset else subset
 
 
@@ -56,9 +56,9 @@ def balanced_subset(
 ) -> pd.DataFrame:
     """Return eid, label of `fraction` percent of the positives and as many negatives, in order of eid.
 
-    Positives and negatives are each shuffled once by `seed` and the first pairs are taken, so that a smaller fraction
-    lies within every larger one and the negatives stay the same ("a static set", §IV-B). A further draw shuffles the
-    pairs of the whole set anew.
+    Positives and negatives are each shuffled once by `seed` and the first pairs are taken, so that smaller fractions
+    are nested in larger ones and the negatives are fixed ("a static set", §IV-B). Each further draw reshuffles the
+    pairs of the whole set.
 
     Args:
         labels: eid and `target` (0 or 1) of the training subjects.
@@ -96,7 +96,7 @@ def balanced_subset(
 
 
 def no_training_set(target: str) -> str:
-    """Return why a target with an empty subset is not trained for."""
+    """Return why a target with an empty subset is not trained."""
     if is_regression(target):
         return f"{target}: no subject of the training set has one of its phenotypes"
     return f"{target}: fewer positives or negatives in the train split than a balanced training set needs"

@@ -1,6 +1,6 @@
-"""Where the raw files of indexed subjects lie now.
+"""Locate the raw files of indexed subjects.
 
-The index names files without their folders, so that raw data that were moved or copied elsewhere make nothing anew.
+The index names files without their folders, so that moved or copied raw data make nothing stale.
 """
 
 import os
@@ -14,7 +14,7 @@ from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_bulk
 from cmr2ecg.raw.segmentation import list_segmentations
 from cmr2ecg.runtime.command import InputError
 
-NOWHERE = "/nowhere/"  # a folder that is not there
+NOWHERE = "/nowhere/"  # a folder that does not exist
 KINDS = {"ecg_path": "ecg", "cmr_path": "cmr", "segmentation": "segmentations"}
 FIELDS = {"ecg": ECG_FIELD, "cmr": CMR_FIELD}
 
@@ -24,13 +24,13 @@ def located(visits: pd.DataFrame, column: str, raw: Path | None) -> list[str]:
 
     Args:
         visits: eid, instance and the column, as index_shard wrote them.
-        column: ecg_path, cmr_path or segmentation, which hold names.
+        column: ecg_path, cmr_path or segmentation, which contain names.
         raw: the run's list of folders with raw files (`read_folders`); None if the column holds whole paths.
 
-    A file that has gone since is given a path where nothing is, and is rejected by whoever reads it.
+    A file that has disappeared gets a path that does not exist, and is rejected when read.
 
     Raises:
-        InputError: if many of them have gone; names the setting.
+        InputError: if many of them have disappeared; names the setting.
     """
     if raw is None:
         return visits[column].tolist()
@@ -48,23 +48,23 @@ def located(visits: pd.DataFrame, column: str, raw: Path | None) -> list[str]:
     gone = sum(path.startswith(NOWHERE) for path in paths)
     if many_lost(gone, len(paths)):
         raise InputError(
-            f"raw.{kind}: {gone:,} of {len(paths):,} indexed subjects have no file there any more; see that "
-            "the disk is mounted, and run again"
+            f"raw.{kind}: {gone:,} of {len(paths):,} indexed subjects no longer have a file there; mount "
+            "the disk and run again"
         )
     return paths
 
 
 def check_still_there(paths: Iterable[str], setting: str) -> None:
-    """Stop a job whose raw files went while it read them, before their subjects count as rejected.
+    """Stop a job whose raw files disappeared while it read them, before their subjects count as rejected.
 
     Raises:
-        InputError: if many of the files that were found are there no more; names the setting.
+        InputError: if many of the files found have disappeared; names the setting.
     """
     listed = [path for path in paths if path and not path.startswith(NOWHERE)]
     gone = sum(not os.path.lexists(path) for path in listed)
     if many_lost(gone, len(listed)):
         raise InputError(
-            f"{setting}: {gone:,} of {len(listed):,} files went while they were read; see that the disk is mounted, "
+            f"{setting}: {gone:,} of {len(listed):,} files disappeared while they were read; mount the disk "
             "and run again"
         )
 
@@ -75,7 +75,7 @@ def named_tables(raw: Path | None, kind: str) -> list[Path]:
 
 
 def read_folders(raw: Path) -> dict[str, list[str]]:
-    """Return the folders and lists of every kind of raw files, as the run's options of index_shard name them."""
+    """Return the folders and lists of every kind of raw files, as named by the run's options of index_shard."""
     folders: dict[str, list[str]] = {}
     kind = ""
     for line in raw.read_text(encoding="utf-8").splitlines():

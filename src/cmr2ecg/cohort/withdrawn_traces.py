@@ -1,4 +1,4 @@
-"""Find traces of chosen subjects in files of any kind: tables, data sets, text, databases, archives, names."""
+"""Find traces of given subjects in files of any kind: tables, data sets, text, databases, archives, names."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 NUMBER = re.compile(rb"(?<!\d)(?<!\d\.)[1-9]\d{3,9}(?!\d)")  # whole: no decimals of a score, no padded offsets
 DIGEST = re.compile(rb"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12,}")  # a run of its digits may look like an eid
-PIECE = 16_000_000  # bytes of a file looked at a time
+PIECE = 16_000_000  # bytes of a file searched at a time
 OVERLAP = 16  # bytes that a piece shares with the next, longer than any eid
 HDF5 = (".h5", ".hdf5")
 
@@ -32,8 +32,8 @@ def holds(path: Path, eids: np.ndarray) -> bool:
     """Return whether a file holds one of `eids` (n,) in its name, as text, or as a 64-bit integer.
 
     Parquet and HDF5 are compressed or large, so their columns of integers and text are read instead; of weights
-    (safetensors) the names and notes, since their offsets are numbers like eids. A file that is named so and cannot be
-    read as such is searched as bytes, like every other.
+    (safetensors) only names and metadata, since their offsets look like eids. A file with such a name that cannot be
+    read as such is searched as bytes, like any other.
     """
     if _in_text(os.fsencode(path.name), eids):
         return True
@@ -66,7 +66,7 @@ def _in_bytes(path: Path, eids: np.ndarray) -> bool:
 
 
 def _in_integers(content: bytes, eids: np.ndarray) -> bool:
-    """Look for little-endian 64-bit integers, which is how numpy and torch store eids, at every offset."""
+    """Search for little-endian 64-bit integers, as numpy and torch store eids, at every offset."""
     for offset in range(8):
         usable = (len(content) - offset) // 8 * 8
         if usable > 0 and np.isin(np.frombuffer(content, "<i8", usable // 8, offset), eids).any():
@@ -107,7 +107,7 @@ def _in_weights(path: Path, eids: np.ndarray) -> bool:
 
 
 def _in_hdf5(path: Path, eids: np.ndarray) -> bool:
-    """Look into names, attributes, and datasets of integers and text; signals and images hold no eid."""
+    """Search names, attributes, and datasets of integers and text; signals and images contain no eid."""
     found = []
 
     def look(name: str, item: h5py.Group | h5py.Dataset) -> bool | None:

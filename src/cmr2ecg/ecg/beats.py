@@ -16,7 +16,7 @@ def zero_phase(
         order: of one run; a band pass has twice as many poles.
         band_hz: the cut-off frequency, or both of a band pass.
         kind: highpass, lowpass, bandpass.
-        rate_hz: samples a second.
+        rate_hz: samples per second.
     """
     return sosfiltfilt(_design(order, band_hz, kind, rate_hz), signal, axis=1)
 
@@ -28,7 +28,7 @@ def _design(order: int, band_hz: float | tuple[float, float], kind: str, rate_hz
 
 BAND_HZ = (8.0, 20.0)  # most of a QRS complex, little of P and T waves and of muscle noise
 WINDOW_S = 0.1  # length of a QRS complex
-REFRACTORY_S = 0.25  # no two beats are closer; 240 a minute
+REFRACTORY_S = 0.25  # no two beats are closer; 240 per minute
 HEIGHT = 0.4  # of a usual beat's
 USUAL = 0.75  # quantile of the maxima over each second: above the median, for seconds without a beat
 
@@ -37,7 +37,7 @@ def find_beats(signal: np.ndarray, rate_hz: float) -> np.ndarray:
     """Return the samples (beats,) at which the QRS complexes of `signal` (leads, n) have their energy.
 
     The root mean square of each lead in the QRS band over 0.1 s, scaled by the lead's own beats; the median over the
-    leads, so that an artefact in a few leads is no beat; then the peaks.
+    leads, so that an artefact in a few leads is not a beat; then the peaks.
     """
     power = zero_phase(signal - signal.mean(axis=1, keepdims=True), 2, BAND_HZ, "bandpass", rate_hz) ** 2
     width = max(1, round(WINDOW_S * rate_hz))
@@ -52,7 +52,7 @@ def find_beats(signal: np.ndarray, rate_hz: float) -> np.ndarray:
 
 
 def heart_rate(beats: np.ndarray, rate_hz: float) -> float:
-    """Return beats a minute, between the first and the last of `beats` (samples); NaN for fewer than two."""
+    """Return beats per minute, between the first and the last of `beats` (samples); NaN for fewer than two."""
     if beats.size < 2:
         return float("nan")
     return float(60 * rate_hz * (beats.size - 1) / (beats[-1] - beats[0]))

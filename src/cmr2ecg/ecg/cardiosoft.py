@@ -20,7 +20,7 @@ MAX_BYTES = 8_000_000  # a real file has half a megabyte
 MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
 MAX_ATTRIBUTES = 50_000  # a real file has some hundred
 BRANCHES = frozenset({"StripData", "Interpretation"})  # children of the root that are read
-CELLS_APART = re.compile(rb"\s(?<=[^\s,]\s)\s*[^\s,]")  # begins with what is rare: a quarter of the time
+CELLS_APART = re.compile(rb"\s(?<=[^\s,]\s)\s*[^\s,]")  # starts with the rare character: a quarter of the time
 EXACT = 2**53  # whole numbers below are exact as float64
 POOR_QUALITY = "poor data quality"  # a line of the automatic diagnosis
 
@@ -29,9 +29,9 @@ def read_cardiosoft(path: Path | str) -> Ecg:
     """Read StripData (10 s, all leads) of a CardioSoft XML file.
 
     The waveforms are the direct children of StripData; MedianSamples (an averaged beat) and FullDisclosure are
-    other signals under the same tag names and are left alone. Leads are found by name in any order and case.
+    other signals with the same tag names and are ignored. Leads are identified by name in any order and case.
 
-    A namespace, as a default or as a prefix, changes nothing.
+    Namespaces, default or prefixed, are ignored.
 
     Raises:
         Rejection: if the file cannot be read as such; `reason` is one of a few fixed phrases.
@@ -54,13 +54,13 @@ def parse_cardiosoft(content: bytes) -> Ecg:
     if declared not in ("", str(counts.shape[1])):
         raise Rejection("sample count differs from the header", f"{counts.shape[1]} samples")
     poor = any(POOR_QUALITY in (node.text or "").lower() for node in root.iterfind("Interpretation/*/DiagnosisText"))
-    with np.errstate(over="ignore"):  # of samples with 300 digits, which `prepare` refuses
+    with np.errstate(over="ignore"):  # samples of 300 digits, which `prepare` refuses
         signal = counts * (resolution / 1000)
     return Ecg(signal, rate, resolution, missing, poor)
 
 
 class _Branches(ContentHandler):
-    """Builds the tree of what is read alone, refuses more elements than an ECG needs, leaves namespaces unresolved.
+    """Builds a tree of the used branches only, refuses more elements than an ECG needs, leaves namespaces unresolved.
 
     Resolving would write a namespace's whole name into every element and attribute: gigabytes from 200 kB.
     """
@@ -68,7 +68,7 @@ class _Branches(ContentHandler):
     def __init__(self) -> None:
         self.tree = TreeBuilder()
         self.elements = self.depth = 0
-        self.left_out = 0  # depth at which a branch that nobody reads began, 0 outside
+        self.left_out = 0  # depth at which an unused branch began, 0 outside
 
     def startElement(self, name: str, attrs: AttributesImpl) -> None:
         self.elements += 1
@@ -117,7 +117,7 @@ def _root(content: bytes) -> Element:
 def _number(strip: Element, tag: str, unit: str, reason: str) -> float:
     nodes = strip.findall(tag)
     if len(nodes) > 1:
-        raise Rejection(reason, f"{tag} is there twice")
+        raise Rejection(reason, f"{tag} is duplicated")
     node = nodes[0] if nodes else None
     if node is None or node.get("units", "").strip().lower() != unit.lower():
         raise Rejection(reason, f"{tag} without units {unit}")
@@ -138,7 +138,7 @@ def _counts(strip: Element) -> dict[str, np.ndarray]:
         if name not in LEAD_KEYS:
             continue
         if name in leads:
-            raise Rejection("a lead is there twice", name)
+            raise Rejection("duplicate lead", name)
         leads[name] = _samples(node.text or "")
     return leads
 
@@ -148,7 +148,7 @@ def _samples(text: str) -> np.ndarray:
     text = text.strip().removesuffix(",")
     size = text.count(",") + 1
     if size > MAX_SAMPLES:
-        raise Rejection("file too large", f"{size} samples a lead")
+        raise Rejection("file too large", f"{size} samples per lead")
     plain = _plain_cells(text)
     if plain:
         values = np.fromstring(plain, np.int64, size, sep=",").astype(np.float64)
@@ -160,8 +160,8 @@ def _samples(text: str) -> np.ndarray:
 def _plain_cells(text: str) -> bytes:
     """Return the cells without line breaks, or nothing unless each is a whole number of at least one digit.
 
-    numpy.fromstring is four times as fast as int() on each cell, but turns a blank one into -1 without a word and
-    stops at a wrong one, so all that it misreads is kept from it.
+    numpy.fromstring is four times as fast as int() on each cell, but silently turns a blank one into -1 and
+    stops at an invalid one, so it never gets cells that it would misread.
     """
     if not text.isascii():
         return b""
@@ -179,7 +179,7 @@ def _plain_cells(text: str) -> bytes:
 
 
 def _tolerant(cells: list[str]) -> np.ndarray:
-    """Return what a re-exported file may hold too: blank cells, NaN, and counts such as 12.0."""
+    """Return the values of cells in a re-exported file: blank cells, NaN, and counts such as 12.0."""
     try:
         values = np.array([float(cell) if cell and not cell.isspace() else np.nan for cell in cells])
     except (ValueError, OverflowError) as error:

@@ -1,6 +1,6 @@
 """Clean a 12-lead ECG (paper §IV-A): outliers, baseline wander, amplitude.
 
-Baseline wander is found by pybaselines' Whittaker smoothers. The constants the paper leaves open are those of the
+Baseline wander is estimated by pybaselines' Whittaker smoothers. The constants not given in the paper are those of the
 authors' code, see config/paper.yaml.
 """
 
@@ -37,14 +37,14 @@ def clean_ecg(signal: np.ndarray, *, clip_std: float, method: str, lam: float, p
 def baseline(signal: np.ndarray, *, method: str, lam: float, p: float, iterations: int) -> np.ndarray:
     """Return the baseline wander of one lead (n,) or of each of several (leads, n), in the same shape.
 
-    Both methods solve a Whittaker smoother of penalty `lam` on second differences `iterations` times, the first time
+    Both methods solve a Whittaker smoother with penalty `lam` on second differences `iterations` times, first
     with equal weights.
 
     asls: asymmetric least squares, Eilers and Boelens 2005 (paper §IV-A). Samples above the current baseline weigh
         `p`, those below 1 - p.
     airpls: adaptive iteratively reweighted penalised least squares, Zhang et al. 2010, Analyst 135:1138 (reference
-        [40] of the paper). Samples above weigh nothing and those below the more the farther away they are, so that
-        the baseline sinks to the lower edge of the signal; it stops early once almost nothing lies below.
+        [40] of the paper). Samples above have no weight and those below the more the farther away they are, so that
+        the baseline settles at the lower edge of the signal; it stops early once almost nothing is below.
     """
     from pybaselines import Baseline  # here, for `cmr2ecg` itself should start without it
     from pybaselines.utils import ParameterWarning

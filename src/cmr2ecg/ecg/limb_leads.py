@@ -1,8 +1,8 @@
-"""The six limb leads are made of three electrodes: Einthoven's and Goldberger's equations, and who breaks them.
+"""The six limb leads come from three electrodes: check Einthoven's and Goldberger's equations and name the fault.
 
-Any two limb leads give the other four. The equations see a lead that was scaled, inverted, exchanged or lost on its
-own. They cannot see what changes all six alike: swapped electrodes, since each lead is still made of them, and a
-wrong unit. Blank samples (NaN) take no part.
+Any two limb leads give the other four. The equations detect a single lead that was scaled, inverted, exchanged or
+lost. They cannot detect changes of all six: swapped electrodes, since the leads remain consistent, and a
+wrong unit. Blank samples (NaN) are ignored.
 """
 
 from itertools import combinations
@@ -20,7 +20,7 @@ SAME_SIZE = 0.05  # relative difference of amplitudes called equal
 def derive(limb: np.ndarray, missing: list[int]) -> np.ndarray:
     """Return `limb` (6, n) with the `missing` rows computed from the others, at least two.
 
-    Where some of the others are blank those that are left tell; NaN where fewer than two are.
+    Where some of the others are blank the rest are used; NaN where fewer than two are left.
     """
     present = [row for row in range(6) if row not in missing]
     limb = limb.copy()
@@ -40,10 +40,10 @@ def einthoven_error(limb: np.ndarray, window: int, step: float = 0.0) -> float:
     """Return how far `limb` (6, n) is from Einthoven's and Goldberger's equations, relative to its amplitude.
 
     The root mean square error of the worst equation in the worst `window` samples, without its mean (leads may have
-    offsets of their own), over the root mean square of all six leads in the whole record.
+    different offsets), over the root mean square of all six leads in the whole record.
 
     Args:
-        step: one ADC count in the unit of `limb`; errors of rounding are left out.
+        step: one ADC count in the unit of `limb`; rounding errors are subtracted.
     """
     one, two, three, avr, avl, avf = limb
     errors = np.stack([two - one - three, avr + (one + two) / 2, avl - (one - three) / 2, avf - (two + three) / 2])
@@ -53,15 +53,15 @@ def einthoven_error(limb: np.ndarray, window: int, step: float = 0.0) -> float:
     windows = errors[:, : max(1, errors.shape[1] // window) * window].reshape(4, -1, min(window, errors.shape[1]))
     rounding = (step / 2) ** 2  # three rounded leads: 3 / 12, and halves rounded again
     worst = windows.var(axis=2).max()
-    if np.isnan(worst):  # the windows with blanks again, each without them
+    if np.isnan(worst):  # windows with blanks again, without the blank samples
         worst = max(_spread(part) ** 2 for part in windows.reshape(-1, windows.shape[2]))
     return float(np.sqrt(max(0.0, worst - rounding)) / size)
 
 
 def suspect(limb: np.ndarray, window: int, step: float, limit: float) -> str:
-    """Return in words which leads of `limb` (6, n) break the equations, or "" if one change does not explain it.
+    """Describe which leads of `limb` (6, n) violate the equations, or "" if one change does not explain it.
 
-    Tried in turn: one lead that does not fit while the other five agree; two leads under each other's names.
+    Tried in turn: one inconsistent lead while the other five agree; two leads with swapped names.
     """
     for row, name in enumerate(LIMB_LEADS):
         expected = derive(limb, [row])
@@ -76,7 +76,7 @@ def suspect(limb: np.ndarray, window: int, step: float, limit: float) -> str:
 
 
 def _spread(values: np.ndarray) -> float:
-    """Return the standard deviation of what is not blank in `values` of any shape; 0 if all is."""
+    """Return the standard deviation of the samples that are not blank in `values` of any shape; 0 if all are."""
     known = ~np.isnan(values)
     if known.all():
         return float(values.std())

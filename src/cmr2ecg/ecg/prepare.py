@@ -1,4 +1,4 @@
-"""From an ECG as read to 12 leads at one rate and length, with what the quality table says about it."""
+"""Turn an ECG as read into 12 leads at one rate and length, with its row of the quality table."""
 
 import math
 from collections.abc import Mapping
@@ -37,14 +37,14 @@ MEASURES = (
 def prepare(ecg: Ecg, *, sampling_rate_hz: int, samples: int, quality: "Quality") -> tuple[np.ndarray, dict[str, Any]]:
     """Check and repair a record; return (12, samples) in mV at `sampling_rate_hz` without NaN, and its MEASURES.
 
-    Absent limb leads are computed from the others, a longer record keeps its start, blank cells become 0 and take no
-    part in the checks, another rate is resampled by scipy's polyphase filter.
+    Absent limb leads are computed from the others, of a longer record the start is kept, blank cells become 0 and are
+    ignored in the checks, another rate is resampled by scipy's polyphase filter.
 
     Args:
         quality: the settings of `clean_ecg.quality`.
 
     Raises:
-        Rejection: a limit is broken; it holds what was measured.
+        Rejection: a limit is exceeded; it has the measures.
     """
     measures = _as_read(ecg)
     try:
@@ -81,7 +81,7 @@ def resample(signal: np.ndarray, rate_hz: float, new_rate_hz: int) -> np.ndarray
 
 
 def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: "Quality") -> tuple[np.ndarray, list[str]]:
-    """Return the record (12, n) at its own rate, hardly longer than needed, NaN where it is blank, and the repairs."""
+    """Return the record (12, n) at its own rate, cut to the needed length, NaN where blank, and the repairs."""
     signal, repairs, rate = ecg.signal, [], ecg.sampling_rate_hz
     size = signal.shape[1]
     if size * sampling_rate_hz < samples * rate:
@@ -121,7 +121,7 @@ def _as_read(ecg: Ecg) -> dict[str, Any]:
 def _measure(
     raw: np.ndarray, signal: np.ndarray, ecg: Ecg, sampling_rate_hz: int, quality: "Quality"
 ) -> dict[str, Any]:
-    """Return what `first_fault` asks for.
+    """Return the measures for `first_fault`.
 
     Args:
         raw: at the record's own rate, NaN where it is blank.
@@ -149,7 +149,7 @@ def _measure(
 
 
 def _in_words(found: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the measures as the quality table shows them."""
+    """Return the measures for the quality table."""
     saturated = [f"{lead} {share:.1%}" for lead, share in zip(LEADS, found["saturated"], strict=True) if share]
     limb = [found["suspect"], "I opposes V6" if found["opposed"] else ""]
     return {

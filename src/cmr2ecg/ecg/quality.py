@@ -1,4 +1,4 @@
-"""Measure an ECG's quality and hold it against the limits of `clean_ecg.quality`."""
+"""Measure an ECG's quality and compare it with the limits of `clean_ecg.quality`."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -12,12 +12,12 @@ if TYPE_CHECKING:  # `cmr2ecg predict` runs without pydantic
     from cmr2ecg.study.settings.recordings import Quality
 
 RUN_S = 0.01  # a cut-off peak stays at the highest value for at least this long
-CUT_OFF_MV = 0.3  # and lies at least this far from the lead's median
+CUT_OFF_MV = 0.3  # and is at least this far from the lead's median
 BEATS_HZ, NOISE_HZ = (1.0, 40.0), 40.0
 NORMAL = 1.4826  # standard deviation of a normal distribution over its median absolute value
 ROUNDING = 12**-0.5  # standard deviation of rounding to whole counts, in counts
 WINDOW_S = 1.0
-OPPOSED = -0.5  # correlation of I and V6, which look at the heart from the same side
+OPPOSED = -0.5  # correlation of I and V6, which see the heart from the same side
 
 
 def blank_share(signal: np.ndarray) -> np.ndarray:
@@ -26,9 +26,9 @@ def blank_share(signal: np.ndarray) -> np.ndarray:
 
 
 def bridged(signal: np.ndarray) -> np.ndarray:
-    """Return a copy of `signal` (leads, n) whose blank samples (NaN) lie on the line between their neighbours.
+    """Return a copy of `signal` (leads, n) with blank samples (NaN) interpolated linearly.
 
-    For what is measured alone, so that a blank is no beat and no noise. A lead without any sample becomes 0.
+    Only for measurements, so that a blank is neither beat nor noise. A lead without any sample becomes 0.
     """
     signal, place = signal.copy(), np.arange(signal.shape[1])
     for lead in signal:
@@ -40,17 +40,17 @@ def bridged(signal: np.ndarray) -> np.ndarray:
 def longest_constant(signal: np.ndarray) -> np.ndarray:
     """Return the length (leads,) in samples of the longest stretch of `signal` (leads, n) without any change.
 
-    Blank samples (NaN) take no part: what is before and after them is neighbours.
+    Blank samples (NaN) are skipped: the samples before and after them count as neighbours.
     """
     known = [lead[~np.isnan(lead)] for lead in signal]
     return np.array([_runs(lead[1:] == lead[:-1]).max(initial=0) + 1 for lead in known])
 
 
 def flat_leads(signal: np.ndarray, rate_hz: float, *, flat_uv: float, max_constant_s: float) -> list[str]:
-    """Return the names of the leads of `signal` (12, n) in mV that show no heart.
+    """Return the names of the flat leads of `signal` (12, n) in mV.
 
     Those with a standard deviation below `flat_uv`, and those that stay at one value for longer than
-    `max_constant_s`, as when an electrode comes off. Blank samples (NaN) take no part.
+    `max_constant_s`, as when an electrode comes off. Blank samples (NaN) are ignored.
     """
     spread = [lead[~np.isnan(lead)].std() if not np.isnan(lead).all() else 0.0 for lead in signal]
     flat = np.array(spread) * 1000 < flat_uv
@@ -62,7 +62,7 @@ def saturated_share(signal: np.ndarray, rate_hz: float) -> np.ndarray:
     """Return the share (leads,) of samples of `signal` (leads, n) in mV that are cut off at a fixed value.
 
     They belong to stretches of at least 10 ms at the lead's highest or lowest value, 0.3 mV or more from its median.
-    Blank samples (NaN) take no part.
+    Blank samples (NaN) are ignored.
     """
     least = max(3, round(RUN_S * rate_hz))
     known = [lead[~np.isnan(lead)] for lead in signal]
@@ -73,7 +73,7 @@ def signal_to_noise_db(signal: np.ndarray, rate_hz: float, resolution_uv: float)
     """Return the signal-to-noise ratio (leads,) of `signal` (leads, n) in mV.
 
     Power from 1 to 40 Hz (beats, without wander) over that of the noise above 40 Hz. The noise is taken from the
-    median of absolute values, which the short steep QRS complexes hardly move, and is at least the rounding of the
+    median of absolute values, which short steep QRS complexes hardly affect, and is at least the rounding of the
     ADC. White noise alone has -7 dB at 500 Hz.
     """
     centred = signal - signal.mean(axis=1, keepdims=True)
@@ -86,7 +86,7 @@ def signal_to_noise_db(signal: np.ndarray, rate_hz: float, resolution_uv: float)
 def opposed(signal: np.ndarray) -> bool:
     """Return whether leads I and V6 of `signal` (12, n) point in opposite directions.
 
-    Swapped arm electrodes do that, and so do dextrocardia and a marked right axis: a hint, no verdict.
+    Swapped arm electrodes cause this, but so do dextrocardia and a marked right axis: a hint, not a rejection.
     """
     first, last = signal[LEADS.index("I")], signal[LEADS.index("V6")]
     first, last = first - first.mean(), last - last.mean()
@@ -95,7 +95,7 @@ def opposed(signal: np.ndarray) -> bool:
 
 
 def first_fault(found: Mapping[str, Any], limits: "Quality") -> tuple[str, str] | None:
-    """Return reason and detail of the first limit that is broken, or None.
+    """Return reason and detail of the first limit that is exceeded, or None.
 
     Args:
         found: largest_mv, flat (names), saturated (12,), einthoven_error, suspect, snr_db, beats, poor_quality.

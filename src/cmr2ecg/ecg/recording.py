@@ -12,9 +12,9 @@ LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V
 LIMB_LEADS = LEADS[:6]
 LEAD_KEYS = frozenset(lead.lower() for lead in LEADS)  # see `lead_key`
 MAX_SAMPLES = 200_000  # per lead
-RATES_HZ = (50.0, 10_000.0)  # beyond these the rate is a damaged number
+RATES_HZ = (50.0, 10_000.0)  # rates outside are damaged numbers
 RESOLUTIONS_UV = (1e-6, 1e6)  # of one count; devices have 0.1 to 10
-# as in "ECG Lead I" and "lead-I", but the sign of "-aVR", which is aVR upside down, belongs to the name
+# as in "ECG Lead I" and "lead-I", but the sign of "-aVR", which is aVR inverted, belongs to the name
 PREFIX = re.compile(r"^(ecg(\s+|[_-])?)?(lead(\s+|[_-])?)?", re.IGNORECASE)
 
 
@@ -23,10 +23,10 @@ class Ecg:
     """One record.
 
     signal: (12, n) float64 in mV, leads in the order of LEADS, NaN where a cell was blank and in `missing` leads.
-    sampling_rate_hz: samples a second.
+    sampling_rate_hz: samples per second.
     resolution_uv: microvolts of one ADC count, of the coarsest lead.
-    missing: limb leads the file does not hold, or not one sample of.
-    poor_quality: the device itself found the data quality poor.
+    missing: limb leads that are absent or entirely blank.
+    poor_quality: the device reported poor data quality.
     """
 
     signal: np.ndarray
@@ -37,20 +37,20 @@ class Ecg:
 
 
 def lead_key(name: str) -> str:
-    """Return a lead's name as it is compared: lower case, without "ECG" or "Lead" in front."""
+    """Return a lead's name for comparison: lower case, without "ECG" or "Lead" in front."""
     return PREFIX.sub("", name.strip()).lower()
 
 
 def stack_leads(leads: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return the leads (12, n) in the order of LEADS and the names of absent limb leads, which are NaN.
 
-    A lead that is empty or blank from end to end counts as absent.
+    A lead that is empty or entirely blank counts as absent.
 
     Args:
-        leads: samples (n,) by `lead_key`; other leads are left alone.
+        leads: samples (n,) by `lead_key`; other leads are ignored.
 
     Raises:
-        Rejection: a chest lead is missing, fewer than two limb leads are there, or lengths differ.
+        Rejection: a chest lead is missing, fewer than two limb leads are present, or lengths differ.
     """
     leads = {name: lead for name, lead in leads.items() if not np.isnan(lead).all()}
     missing = [lead for lead in LEADS if lead.lower() not in leads]
@@ -64,12 +64,12 @@ def stack_leads(leads: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[str,
 
 
 def check_rate(rate_hz: float) -> None:
-    """Raise Rejection unless samples a second lie in RATES_HZ."""
+    """Raise Rejection unless samples per second are within RATES_HZ."""
     if not RATES_HZ[0] <= rate_hz <= RATES_HZ[1]:
         raise Rejection("unknown sampling rate", f"{rate_hz:g} Hz")
 
 
 def check_resolution(resolution_uv: float) -> None:
-    """Raise Rejection unless microvolts of one count lie in RESOLUTIONS_UV."""
+    """Raise Rejection unless microvolts per count are within RESOLUTIONS_UV."""
     if not RESOLUTIONS_UV[0] <= resolution_uv <= RESOLUTIONS_UV[1]:
-        raise Rejection("unknown amplitude unit", f"{resolution_uv:g} uV a count")
+        raise Rejection("unknown amplitude unit", f"{resolution_uv:g} uV per count")

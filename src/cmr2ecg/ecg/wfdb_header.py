@@ -1,7 +1,7 @@
 """Parse the text header (.hea) of a WFDB record.
 
-Source: header(5) of the WFDB Applications Guide, https://physionet.org/physiotools/wag/header-5.htm. The header comes
-from outside; what is not as described there is refused. The record's name, date and time decide nothing.
+Source: header(5) of the WFDB Applications Guide, https://physionet.org/physiotools/wag/header-5.htm. Headers are
+untrusted; anything else than described there is refused. The record's name, date and time are ignored.
 """
 
 import math
@@ -12,7 +12,7 @@ from cmr2ecg.ecg.recording import LEAD_KEYS, check_rate, lead_key
 from cmr2ecg.ecg.wfdb_signals import FORMATS
 from cmr2ecg.raw.rejection import Rejection
 
-MAX_SAMPLES = 1_000_000  # a lead: half an hour at 500 Hz
+MAX_SAMPLES = 1_000_000  # per lead: half an hour at 500 Hz
 MAX_SIGNALS = 32
 MV_OF_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 NAME = re.compile(r"[^./\\~][^/\\]*")  # of a signal file; the header's own folder, nothing else
@@ -24,9 +24,9 @@ WHOLE = re.compile(r"[+-]?\d{1,10}", re.ASCII)
 
 @dataclass(frozen=True)
 class Scale:
-    """How the counts of a lead become mV, and what they add up to."""
+    """Conversion of a lead's counts to mV, and their checksum."""
 
-    gain: float  # counts a unit
+    gain: float  # counts per unit
     mv_per_unit: float
     baseline: int  # the count of 0 mV
     initial: int  # where the differences of format 8 start
@@ -39,21 +39,21 @@ class Signal:
 
     file: str
     form: int
-    per_frame: int  # samples a frame; 1 for a lead
+    per_frame: int  # samples per frame; 1 for a lead
     skew: int  # samples by which it lags behind the others
     offset: int  # byte of the file at which the samples begin
     lead: str  # see `lead_key`; "" without a description
-    scale: Scale | None  # of the twelve leads alone
+    scale: Scale | None  # of the twelve leads only
 
 
 def parse_header(content: bytes, stem: str = "") -> tuple[float, int | None, list[Signal]]:
-    """Return sampling rate in Hz, samples a signal (None: not stated) and the signals of a header.
+    """Return sampling rate in Hz, samples per signal (None: not stated) and the signals of a header.
 
     Args:
-        stem: the header's name without ending, which tells a folder in the record's name from a number of segments.
+        stem: the header's name without extension, to tell a folder in the record's name from a number of segments.
 
     Raises:
-        Rejection: it is no header of a record of one segment, lacks the rate, a lead's unit or gain, or names files
+        Rejection: it is not the header of a one-segment record, lacks the rate, a lead's unit or gain, or names files
             elsewhere.
     """
     lines = [line.strip() for line in content.decode("utf-8", "replace").splitlines()]
@@ -85,7 +85,7 @@ def _size(record: list[str]) -> int | None:
     if not text.isdecimal():
         raise Rejection("not a WFDB header", "no number of samples")
     if int(text[:12]) > MAX_SAMPLES:
-        raise Rejection("file too large", f"{text[:12]} samples a lead")
+        raise Rejection("file too large", f"{text[:12]} samples per lead")
     return int(text[:12]) or None
 
 
@@ -95,7 +95,7 @@ def _signal(line: str) -> Signal:
     if len(fields) < 3:
         raise Rejection("not a WFDB header", "a signal line is too short")
     if not NAME.fullmatch(fields[0]):
-        raise Rejection("signal file is not beside its header")
+        raise Rejection("signal file is not in its header's folder")
     lead = lead_key(fields[8]) if len(fields) > 8 else ""
     found = FORMAT.fullmatch(fields[1])
     form, per_frame, skew, offset = (int(part or 0) for part in found.groups()) if found else (0, 0, 0, 0)
@@ -113,6 +113,6 @@ def _scale(fields: list[str]) -> Scale:
     if not found or mv_per_unit is None or not 0 < float(found[1]) < math.inf:
         raise Rejection("unknown amplitude unit")
     if not all(map(WHOLE.fullmatch, fields[1:])):
-        raise Rejection("not a WFDB header", "a signal line holds something else than numbers")
+        raise Rejection("not a WFDB header", "a signal line with something other than numbers")
     zero, initial, checksum = map(int, fields[2:5])
     return Scale(float(found[1]), mv_per_unit, int(found[2] or zero), initial, checksum)

@@ -1,7 +1,7 @@
-"""Read a 12-lead ECG from a WFDB record: a text header (.hea) and the signal files it names, both beside each other.
+"""Read a 12-lead ECG from a WFDB record: a text header (.hea) and the signal files it names, in one folder.
 
-Only records of one segment in the plain (not compressed) formats are read. The header that is read is the file that
-was asked for, whatever name it holds.
+Only records of one segment in the plain (not compressed) formats are read. The given header file
+is read, whatever record name it contains.
 """
 
 import os
@@ -23,8 +23,8 @@ MAX_SIGNAL_BYTES = 50_000_000  # of 10 s 120 kB, of half an hour 11 MB
 def read_wfdb(path: Path | str) -> Ecg:
     """Read the twelve leads of the record whose header is `path`, in any order and case.
 
-    Rate, unit and gain must be in the header, and each lead's checksum must be right. The number of samples may be
-    missing; the files then tell. Signals that are none of the leads may have any unit and rate.
+    Rate, unit and gain must be in the header, and each lead's checksum must be right. A missing number of
+    samples is taken from the files. Signals other than the leads may have any unit and rate.
 
     Raises:
         Rejection: if the record cannot be read as such; `reason` is one of a few fixed phrases.
@@ -34,7 +34,7 @@ def read_wfdb(path: Path | str) -> Ecg:
     names = [signal.lead for signal in signals if signal.lead in LEAD_KEYS]
     twice = {name for name in names if names.count(name) > 1}
     if twice:
-        raise Rejection("a lead is there twice", " ".join(sorted(twice)))
+        raise Rejection("duplicate lead", " ".join(sorted(twice)))
     if not names:
         raise Rejection("missing lead", "no lead has a known name")
     scales = [signal.scale for signal in signals if signal.scale]
@@ -49,9 +49,9 @@ def read_wfdb(path: Path | str) -> Ecg:
 
 
 def _beside(header: Path, name: str) -> Path:
-    """Return the path of a signal file, its ending in the other case where only that is there.
+    """Return the path of a signal file, with its extension in the other case if only that exists.
 
-    Disks that do not tell X.dat from X.DAT may have changed the one into the other on the way.
+    Disks that ignore case may have changed X.dat into X.DAT or the reverse.
     """
     path = header.with_name(name)
     if os.path.lexists(path):
@@ -61,7 +61,7 @@ def _beside(header: Path, name: str) -> Path:
 
 
 def _leads(content: bytes, signals: Sequence[Signal], samples: int | None) -> dict[str, np.ndarray]:
-    """Return the leads (samples,) in mV of one file, which holds all of `signals`; NaN where none was taken.
+    """Return the leads (samples,) in mV of one file with all of `signals`; NaN where there is no sample.
 
     Raises:
         Rejection: the file holds fewer samples, more than are allowed, or a sum that differs from its checksum.
@@ -76,7 +76,7 @@ def _leads(content: bytes, signals: Sequence[Signal], samples: int | None) -> di
     if not 0 < frames <= there:
         raise Rejection("sample count differs from the header", f"{there} of {frames}")
     if frames > MAX_SAMPLES:
-        raise Rejection("file too large", f"{frames} samples a lead")
+        raise Rejection("file too large", f"{frames} samples per lead")
     counts = decode(content, form, offset, frames, width)
     return {
         signal.lead: _in_mv(counts[:, column], form, signal.skew, signal.scale)
@@ -86,7 +86,7 @@ def _leads(content: bytes, signals: Sequence[Signal], samples: int | None) -> di
 
 
 def _in_mv(counts: np.ndarray, form: int, skew: int, scale: Scale) -> np.ndarray:
-    """Return one lead (samples,) in mV, moved ahead by its skew."""
+    """Return one lead (samples,) in mV, shifted forward by its skew."""
     if form == 8:
         counts = scale.initial + counts.cumsum(dtype=np.int64)
     if (int(counts.sum(dtype=np.int64)) - scale.checksum) % 65536:

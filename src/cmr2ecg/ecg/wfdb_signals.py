@@ -1,21 +1,21 @@
 """Decode WFDB signal files: whole numbers packed in one of the plain (not compressed) formats.
 
 Source: signal(5) of the WFDB Applications Guide, https://physionet.org/physiotools/wag/signal-5.htm. The wfdb package
-decodes them too, but parses the header anew, by rules of its own, and from the name in lower case; the tests compare.
+also decodes them, but parses the header again, by its own rules and from the lower-case name; the tests compare both.
 """
 
 import numpy as np
 
-PLAIN = {8: "i1", 16: "<i2", 32: "<i4", 61: ">i2", 80: "u1", 160: "<u2"}  # one number a sample, as it lies in the file
-OFFSET = {80: 128, 160: 32768}  # taken off, so that the middle is 0
-PACKED = {24: (3, 1), 212: (3, 2), 310: (4, 3), 311: (4, 3)}  # bytes and samples of a block
+PLAIN = {8: "i1", 16: "<i2", 32: "<i4", 61: ">i2", 80: "u1", 160: "<u2"}  # one number per sample, as stored
+OFFSET = {80: 128, 160: 32768}  # subtracted, so that the middle is 0
+PACKED = {24: (3, 1), 212: (3, 2), 310: (4, 3), 311: (4, 3)}  # bytes and samples per block
 FORMATS = frozenset(PLAIN) | frozenset(PACKED)
 BITS = {16: 16, 24: 24, 32: 32, 61: 16, 80: 8, 160: 16, 212: 12, 310: 10, 311: 10}
-INVALID = {form: -(2 ** (bits - 1)) for form, bits in BITS.items()}  # marks a sample that is none; 8 has no mark
+INVALID = {form: -(2 ** (bits - 1)) for form, bits in BITS.items()}  # marks an invalid sample; format 8 has no mark
 
 
 def samples_in(size: int, form: int) -> int:
-    """Return how many samples `size` bytes of a format hold."""
+    """Return the number of samples in `size` bytes of a format."""
     length, number = PACKED.get(form) or (np.dtype(PLAIN[form]).itemsize, 1)
     return size * number // length
 
@@ -23,7 +23,7 @@ def samples_in(size: int, form: int) -> int:
 def decode(content: bytes, form: int, offset: int, frames: int, width: int) -> np.ndarray:
     """Return the numbers (frames, width) that begin at byte `offset`: int16, int32 in formats 24 and 32.
 
-    Format 8 holds differences; they are returned as such. The bytes must hold so many, see `samples_in`.
+    Format 8 stores differences; they are returned as such. There must be enough bytes, see `samples_in`.
     """
     if form in PLAIN:
         values = np.frombuffer(content, PLAIN[form], frames * width, offset)

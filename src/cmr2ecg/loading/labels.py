@@ -1,4 +1,4 @@
-"""Splits, labels, phenotypes and covariates of chosen subjects, and the outputs of a target (§IV-B)."""
+"""Splits, labels, phenotypes and covariates of given subjects, and the outputs of a target (§IV-B)."""
 
 from pathlib import Path
 
@@ -70,7 +70,7 @@ def output_values(table: Path, target: str, eids: np.ndarray) -> np.ndarray:
 
 
 def unusable(target: str, train: np.ndarray, val: np.ndarray) -> str:
-    """Return why one output cannot be learnt or scored, or "" if it can.
+    """Return why one output cannot be trained or scored, or "" if it can.
 
     train, val: (n,) values, NaN where absent.
     """

@@ -1,4 +1,4 @@
-"""ECGs and images of chosen subjects for training: held in memory where they fit, else read batch by batch."""
+"""ECGs and images of chosen subjects for training: held in memory if they fit, else read batch by batch."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -21,18 +21,18 @@ Result = TypeVar("Result")
 
 
 class PairedData:
-    """The rows of dataset.h5 that belong to `eids`, in that order.
+    """The rows of dataset.h5 for `eids`, in that order.
 
     Args:
         dataset: dataset.h5 with `eid` (n,), `ecg` (n, 12, 5000) and `cmr` (n, 3, 210, 210).
-        eids: subjects wanted; each must be in the dataset.
+        eids: the subjects; each must be in the dataset.
         fields: "ecg", "cmr" or both.
-        memory_mb: read everything at once if it takes no more than this, else leave it on disk.
+        memory_mb: read everything at once if it takes no more than this, else stream from disk.
         image_size: images are resized to this many pixels a side, with antialiasing; None keeps them.
         images_of: eids (n,) of the subjects whose images are paired with these ECGs; None: each subject's own.
         also: a further file of other subjects with `eid` and the fields; None: there is none.
 
-    `waited` counts the seconds that whoever iterates over `batches` spent waiting for them.
+    `waited` counts the seconds that the consumer of `batches` spent waiting.
     """
 
     def __init__(
@@ -119,7 +119,7 @@ def rows_of(all_eids: np.ndarray, eids: np.ndarray, source: Path) -> np.ndarray:
 
 
 def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield read(item) for each item; one thread works one item ahead, so two results are held at most."""
+    """Yield read(item) for each item; one thread works one item ahead, so at most two results are held."""
     with ThreadPoolExecutor(max_workers=1) as pool:
         waiting = None
         for item in items:
@@ -132,7 +132,7 @@ def read_ahead(read: Callable[[Item], Result], items: Iterable[Item]) -> Iterato
 
 
 class View:
-    """The subjects at `positions` (n,) of `data`, in that order, read as the data set itself is."""
+    """The subjects at `positions` (n,) of `data`, in that order, with the same interface."""
 
     def __init__(self, data: PairedData, positions: np.ndarray) -> None:
         self.data, self.positions = data, np.asarray(positions)

@@ -1,4 +1,4 @@
-"""Single rows of an HDF5 dataset, read from the shard each lies in.
+"""Single rows of an HDF5 dataset, each read from its shard.
 
 HDF5 takes 1.5 to 5 ms for a scattered row of a virtual dataset, 25 to 50 times as long as for the same row of a shard
 (measured with HDF5 2.0: 12 x 5000 float32, 3 x 210 x 210 float16). Shards are opened without a chunk cache: a row is a
@@ -15,7 +15,7 @@ from cmr2ecg.runtime.command import InputError
 
 
 class ShardReader:
-    """The rows of one dataset of an open dataset.h5, virtual over shards with `eid` of their own, or plain."""
+    """The rows of one dataset of an open dataset.h5, virtual over shards with their own `eid`, or plain."""
 
     def __init__(self, file: h5py.File, name: str) -> None:
         whole = file[name]
@@ -31,7 +31,7 @@ class ShardReader:
         """Find every eid's shard and its row there.
 
         Raises:
-            InputError: if a shard is missing or does not hold what the virtual dataset says; names no subject.
+            InputError: if a shard is missing or contradicts the virtual dataset; names no subject.
         """
         self.parts, self.part = [], np.full(len(eids), -1)
         for number, (path, name) in enumerate(sources):
@@ -48,13 +48,13 @@ class ShardReader:
             raise InputError(f"{int((self.part < 0).sum())} subjects of the data set are in none of its shards")
 
     def append(self, other: "ShardReader") -> None:
-        """Put the rows of another file, of the same shape and type, behind these."""
+        """Append the rows of another file, of the same shape and type."""
         self.part = np.concatenate([self.part, other.part + len(self.parts)])
         self.row = np.concatenate([self.row, other.row])
         self.parts = [*self.parts, *other.parts]
 
     def read(self, rows: np.ndarray) -> np.ndarray:
-        """Return the rows (n,) in the order asked for, (n, ...)."""
+        """Return the rows (n,) in the given order, (n, ...)."""
         values = np.empty((len(rows), *self.shape), self.dtype)
         for place, row in enumerate(rows):
             self.parts[self.part[row]].read_direct(values, np.s_[self.row[row]], np.s_[place])

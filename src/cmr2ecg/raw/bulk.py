@@ -1,8 +1,8 @@
 """Find UK Biobank bulk files by name: `EID_FIELD_INSTANCE_ARRAY.ending`, in folders of any depth.
 
-ECGs of other sources take part under the same names as WFDB records (`.hea`, its signal file beside it).
+ECGs of other sources may have the same names as WFDB records (`.hea`, with its signal file in the same folder).
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
 
 import os
@@ -19,14 +19,14 @@ from cmr2ecg.runtime.command import InputError
 ECG_FIELD, CMR_FIELD = 20205, 20209
 ENDINGS = {ECG_FIELD: ("xml", "hea"), CMR_FIELD: ("zip",)}
 SETTINGS = {ECG_FIELD: "raw.ecg", CMR_FIELD: "raw.cmr"}
-# `dx find data` prints state, time, size, path and id; a project's files lie under the mount point.
+# `dx find data` prints state, time, size, path and id; a project's files are below the mount point.
 DX_LINE = re.compile(r"(?:closed|closing|open)\s.*?\s(/.*\S)\s+\((?:[\w-]+:)?(file-\w+)\)")
 DX_MOUNT = "/mnt/project"
 SIZED_LINE = re.compile(r"(.*\S)\t(\d+)\t(\d+)(?:\.\d*)?", re.ASCII)  # find -printf '%p\t%s\t%T@\n'
 
 
 class Listed(NamedTuple):
-    """A raw file: where it lies, and what a list says of its content ("" if nothing; see raw/stamp.py)."""
+    """A raw file: its path, and its content's stamp if a list gives one (else ""; see raw/stamp.py)."""
 
     path: str
     stamp: str = ""
@@ -41,21 +41,21 @@ def list_files(folders: Sequence[str], field: int) -> dict[tuple[int, int], List
     """Return every bulk file of one field, by (eid, instance).
 
     Args:
-        folders: folders searched to any depth, or text files with one path a line, which spare the listing of a
-            slow mounted folder: as `find` prints them (a relative path starts at the text file's folder), or as
-            `dx find data` does (below /mnt/project); or csv tables with eid and path (raw/record_table.py).
+        folders: folders searched to any depth, or text files with one path per line, which avoid listing a
+            slow mounted folder: as printed by `find` (a relative path starts at the text file's folder) or by
+            `dx find data` (below /mnt/project); or csv tables with eid and path (raw/record_table.py).
         field: 20205 (12-lead ECG at rest, xml or WFDB hea) or 20209 (short-axis CMR, zip).
 
-    If a subject's file is there twice, the first folder counts, then the lower array index, then the path.
+    Of duplicate files of a subject the first folder takes precedence, then the lower array index, then the path.
 
     Raises:
-        InputError: if no folder is given, one does not exist or cannot be listed, or a list is not understood; names
+        InputError: if no folder is given, one does not exist or cannot be listed, or a list is invalid; names
             raw.ecg or raw.cmr.
     """
     setting = SETTINGS[field]
     if not folders:
         name = f"EID_{field}_I_A.{ENDINGS[field][0]}"
-        raise InputError(f"{setting} is empty: name the folder that holds the {name} files")
+        raise InputError(f"{setting} is empty: name the folder of the {name} files")
     pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.(?:{'|'.join(ENDINGS[field])})", re.IGNORECASE | re.ASCII)
     found: dict[tuple[int, int], tuple[int, int, Listed]] = {}
     for order, folder in enumerate(folders):
@@ -94,14 +94,14 @@ def _files(folder: str, setting: str, name: re.Pattern) -> Iterator[Listed]:
 
 
 def read_list(file: str, setting: str, name: re.Pattern) -> Iterator[Listed]:
-    """Yield the files of a text file, one a line, as `find` or `dx find data` prints them; others than `name` too.
+    """Yield all files listed in a text file, one per line, as printed by `find` or `dx find data`.
 
-    A line of `find -printf '%p\\t%s\\t%T@\\n'` states size and time, one of `dx find data` the id, which is another
-    when the content is another.
+    A line of `find -printf '%p\\t%s\\t%T@\\n'` states size and time, one of `dx find data` the id, which changes
+    with the content.
 
     Raises:
-        InputError: if it is no text, has lines but none with such a name, or one in which the name is not at the end
-            of a path; names the setting, and the line by its number.
+        InputError: if it is not text, has lines but none with such a name, or one in which the name is not at the end
+            of a path; names the setting and the line number.
     """
     inside = re.compile(rf"(?<![\w.-])(?:{name.pattern})(?![\w.~-])", name.flags)
     lines = [(number, line.strip()) for number, line in enumerate(_lines(file, setting), 1) if line.strip()]
@@ -115,13 +115,13 @@ def read_list(file: str, setting: str, name: re.Pattern) -> Iterator[Listed]:
             raise InputError(f"{setting}: {shown(file)}, line {number}: not a path as find or dx find data prints it")
         yield listed
     if lines and not wanted:
-        raise InputError(f"{setting}: {shown(file)} names no such file in its {len(lines)} lines, one path a line")
+        raise InputError(f"{setting}: {shown(file)} names no such file in its {len(lines)} lines, one path per line")
 
 
 def _lines(file: str, setting: str) -> list[str]:
     content = Path(file).read_bytes()
     if b"\0" in content:
-        raise InputError(f"{setting}: {shown(file)} is neither a folder nor a text file (UTF-8) with one path a line")
+        raise InputError(f"{setting}: {shown(file)} is neither a folder nor a text file (UTF-8) with one path per line")
     return content.decode("utf-8-sig", "surrogateescape").splitlines()
 
 

@@ -1,4 +1,4 @@
-"""Small files that came from outside: plain ones of a bounded size."""
+"""Read untrusted small files: regular files of bounded size only."""
 
 import os
 import stat
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from cmr2ecg.raw.rejection import Rejection
 
-# if the file was exchanged since it was looked at: a link is not followed, a pipe does not wait for its other end
+# in case the file was replaced after the check: do not follow a link, do not block on a pipe
 FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 KINDS = (
     (stat.S_ISLNK, "a symbolic link"),
@@ -17,7 +17,7 @@ KINDS = (
 
 
 def read_plain(path: Path | str, max_bytes: int) -> bytes:
-    """Return the content of a plain file of at most `max_bytes`.
+    """Return the content of a regular file of at most `max_bytes`.
 
     Raises:
         Rejection: see `check_plain`, or the file cannot be read.
@@ -33,13 +33,13 @@ def read_plain(path: Path | str, max_bytes: int) -> bytes:
 
 
 def check_plain(path: Path | str, max_bytes: int) -> None:
-    """Raise Rejection unless `path` is a plain file of at most `max_bytes`; nothing is read.
+    """Raise Rejection unless `path` is a regular file of at most `max_bytes`; nothing is read.
 
-    A symbolic link could lead anywhere and a pipe would block for ever; both are refused.
+    A symbolic link could point anywhere and a pipe would block forever; both are refused.
     """
     try:
         status = os.lstat(path)
-    except (OSError, ValueError) as error:  # a path with a zero byte is no value
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte
         raise Rejection("file cannot be opened", type(error).__name__) from error
     _check(status, max_bytes)
 

@@ -1,10 +1,10 @@
-"""A table that says which record is whose, for ECGs whose files are not named after UK Biobank's eids.
+"""A table of records and their subjects, for ECGs whose files are not named by UK Biobank's eids.
 
-A csv with the columns eid (a whole number of seven digits or more, the user's own) and path (beside the csv unless
-absolute; the ending .hea may be left out), and instance where a subject has several records; other columns, such as
-labels, are left alone.
+A csv with the columns eid (the user's own integer of seven digits or more) and path (relative to the csv unless
+absolute; the extension .hea may be omitted), and instance if a subject has several records; other columns, such as
+labels, are ignored.
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
 
 import csv
@@ -14,11 +14,11 @@ from pathlib import Path
 from cmr2ecg.runtime.command import InputError
 
 NEEDED = ("eid", "path")
-EIDS = range(1_000_000, 2**53)  # shorter ones cannot be told from other numbers by audit_withdrawn
+EIDS = range(1_000_000, 2**53)  # audit_withdrawn cannot distinguish shorter ones from other numbers
 
 
 def is_record_table(path: str) -> bool:
-    """Say whether a path given as raw.ecg is such a table."""
+    """Return whether a path given as raw.ecg is such a table."""
     return path.lower().endswith(".csv") and os.path.isfile(path)
 
 
@@ -31,7 +31,7 @@ def read_record_table(file: str, setting: str) -> dict[tuple[int, int], str]:
     found: dict[tuple[int, int], str] = {}
     try:
         with open(file, encoding="utf-8-sig", newline="") as handle:
-            reader = csv.DictReader(handle, strict=True)  # a quote that is not closed would swallow all lines behind it
+            reader = csv.DictReader(handle, strict=True)  # an unclosed quote would swallow all following lines
             _check_names(list(reader.fieldnames or ()), f"{setting}: {file}")
             for row in reader:
                 key = _whole(row["eid"]), _whole(row.get("instance") or "0")

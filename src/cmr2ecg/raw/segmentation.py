@@ -1,6 +1,6 @@
-"""Find segmented short-axis stacks: a folder a subject of NIfTI label images, as ukbb_cardiac (Bai et al. 2018) has it.
+"""Find segmented short-axis stacks: one folder of NIfTI label images per subject, as in ukbb_cardiac (Bai et al. 2018).
 
-Only the standard library is used at import, since the workflow imports this module while it is read.
+Only the standard library is used at import, since Snakemake imports this module while parsing the workflow.
 """
 
 import os
@@ -14,24 +14,24 @@ from cmr2ecg.runtime.command import InputError
 
 SETTING = "raw.segmentations"
 FOLDER = re.compile(r"(\d+)(?:_20209)?(?:_(\d+)(?:_\d+)?)?")  # EID, EID_2, EID_2_0, EID_20209_2_0
-CINES = ("seg_sa", "label_sa")  # labels of every frame; the second name is that of labels drawn by hand
+CINES = ("seg_sa", "label_sa")  # labels of every frame; the second name is for manual labels
 PHASES = {"ed": ("seg_sa_ED", "label_sa_ED"), "es": ("seg_sa_ES", "label_sa_ES")}
 ENDINGS = (".nii.gz", ".nii")
 LABELS = re.compile(r"(?:seg|label)_sa(?:_E[DS])?\.nii(?:\.gz)?")
-FILES = re.compile(r"(?:(?:seg|label)_)?sa(?:_E[DS])?\.nii(?:\.gz)?")  # the images beside the labels too
+FILES = re.compile(r"(?:(?:seg|label)_)?sa(?:_E[DS])?\.nii(?:\.gz)?")  # and the accompanying images
 
 Visit = tuple[int, int | None]
 
 
 def list_segmentations(folders: Sequence[str]) -> dict[Visit, str]:
-    """Return the folder of every segmented subject, by (eid, instance); instance None stands for any visit.
+    """Return the folder of every segmented subject, by (eid, instance); instance None means any visit.
 
     Args:
-        folders: folders searched to any depth, or text files with one path of a label image a line. A subject's folder
+        folders: folders searched to any depth, or text files with one label image's path per line. A subject's folder
             is named EID, EID_2, EID_2_0 or EID_20209_2_0 and holds seg_sa.nii.gz, seg_sa_ED.nii.gz or seg_sa_ES.nii.gz
             (or label_sa..., or .nii).
 
-    If a subject's visit is there twice, the first of `folders` counts, then the path.
+    Of duplicates of a visit the first of `folders` takes precedence, then the path.
 
     Raises:
         InputError: if one of `folders` does not exist or cannot be listed; names raw.segmentations.
@@ -47,7 +47,7 @@ def list_segmentations(folders: Sequence[str]) -> dict[Visit, str]:
 
 
 def stamp_of_folder(folder: str) -> str:
-    """Return name, and names and stamps of the labels and images, of a subject's folder (raw/stamp.py)."""
+    """Return the name of a subject's folder, and names and stamps of its labels and images (raw/stamp.py)."""
     try:
         names = os.listdir(folder)
     except OSError:
@@ -56,7 +56,7 @@ def stamp_of_folder(folder: str) -> str:
 
 
 def _subject_folders(folder: str) -> Iterator[str]:
-    """Yield every folder that holds a label image."""
+    """Yield every folder with a label image."""
     if os.path.isdir(folder):
         files = files_below(os.path.normpath(folder), SETTING)
     elif os.path.isfile(folder):

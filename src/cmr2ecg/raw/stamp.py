@@ -1,9 +1,9 @@
-"""Tell whether a raw file is another than before: by its name, size and time, not by reading it.
+"""Detect a changed raw file by its name, size and modification time, without reading it.
 
-The folder does not count, so that a copy elsewhere with the same times (cp -a, rsync -a) is the same file, nor do less
-than two seconds, which FAT disks and zip archives do not keep.
+The folder does not count, so a copy elsewhere with the same times (cp -a, rsync -a) is the same file; nor do
+differences below two seconds, the resolution of FAT disks and zip archives.
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
 
 import os
@@ -13,18 +13,18 @@ from functools import cache
 from cmr2ecg.runtime.files import sha256
 
 SECONDS = 2
-SMALL_BYTES = 1_000_000  # of a table whose content is looked at, as Snakemake does with other inputs
+SMALL_BYTES = 1_000_000  # tables below are compared by content, as Snakemake does with other inputs
 
 
 def stamp(size: int, seconds: float) -> str:
-    """Return what stands for a file's content: bytes and time of last change."""
+    """Return the stamp of a file: bytes and modification time."""
     return f"{size} {int(seconds // SECONDS)}"
 
 
 def stamp_of_file(path: str, stated: str = "") -> str:
-    """Return name and stamp of a file, or what a list states in place of the stamp.
+    """Return name and stamp of a file, or what a list gives instead of the stamp.
 
-    Files of the same stem beside a WFDB header, its signals among them, belong to it.
+    Files with the stem of a WFDB header in its folder, such as its signals, belong to it.
     """
     folder, name = os.path.split(path)
     own = f"{name} {stated or _stamp(path)}"
@@ -41,7 +41,7 @@ def stamp_of_files(folder: str, names: Iterable[str]) -> str:
 
 
 def stamp_of_table(path: str) -> str:
-    """Return what stands for a table, of which there are few: the content of a small one, so a touch is no change."""
+    """Return the stamp of a table: for a small one its content, so that a touch is not a change."""
     name = os.path.basename(path)
     if os.path.isfile(path) and os.path.getsize(path) < SMALL_BYTES:
         return f"{name} {sha256(path)}"

@@ -1,6 +1,6 @@
-"""List what lies below a folder of raw files: everything, or an error that names the folder that cannot be listed.
+"""List everything below a folder of raw files, or raise an error that names the folder that cannot be listed.
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
 
 import errno
@@ -17,10 +17,10 @@ log = logging.getLogger(__name__)
 
 
 def files_below(folder: str, setting: str) -> Iterator[str]:
-    """Yield the path of everything below a folder that is no folder, to any depth: files, but pipes and links too.
+    """Yield the path of every non-folder below a folder, at any depth: files, but also pipes and links.
 
-    Links to folders are followed, after all real folders; each folder is searched once, so that a link to a folder
-    above ends nowhere. Links that lead nowhere are yielded, and counted in a warning.
+    Links to folders are followed, after all real folders; each folder is searched once, so that a link to a parent
+    folder is harmless. Broken links are yielded, and counted in a warning.
 
     Raises:
         InputError: if a folder cannot be listed; names the setting and the folder.
@@ -48,16 +48,16 @@ def files_below(folder: str, setting: str) -> Iterator[str]:
                 broken += [parent] * is_broken
                 yield path
     if broken:
-        log.warning("%s: %d links lead nowhere, the first in %s", setting, len(broken), shown(broken[0]))
+        log.warning("%s: %d broken links, the first in %s", setting, len(broken), shown(broken[0]))
 
 
 def shown(path: str) -> str:
-    r"""Return a path as it can be printed; bytes that are not UTF-8 stand there as \xff."""
+    r"""Return a printable path; bytes that are not UTF-8 are shown as \xff."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _kind(entry: os.DirEntry) -> tuple[bool, bool, bool]:
-    """Return whether an entry is a folder, a link, and a link that leads nowhere."""
+    """Return whether an entry is a folder, a link, and a broken link."""
     if not entry.is_symlink():
         return entry.is_dir(), False, False
     try:
@@ -77,5 +77,5 @@ def _told(folder: str, setting: str) -> Iterator[None]:
         place = error.filename if isinstance(error.filename, str) else folder
         raise InputError(
             f"{setting}: {shown(place)} cannot be listed ({error.strerror}); "
-            "make it readable, or see that its disk is mounted, and run again"
+            "make it readable, or mount its disk, and run again"
         ) from error

@@ -1,9 +1,9 @@
-"""Read lists of subjects: withdrawals (`w<application>_<date>.csv`), and those left out for another reason.
+"""Read lists of subjects: withdrawals (`w<application>_<date>.csv`), and exclusions for other reasons.
 
-An eid is a whole number of seven digits or more. A list is read in each form a spreadsheet, R, pandas or a mail gives
-it, if it is certain which cell of each line is the eid; else it is refused, for no withdrawal may be lost in silence.
+An eid is a whole number of seven digits or more. A list is read in every format of spreadsheets, R, pandas or e-mails
+in which the eid of each line is certain; otherwise it is refused, since no withdrawal may be silently lost.
 
-Only the standard library is used, since the workflow imports this module while it is read.
+Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
 
 import csv
@@ -27,13 +27,13 @@ CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
 QUOTES = "\"'\u2018\u2019\u201c\u201d"
 NO_TEXT = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"%PDF", b"{\\rtf", b"PAR1", b"\x1f\x8b", b"<", b"{")
 DATE = re.compile(r"\b(?:\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}-\d{2}-\d{2})\b|\b\d{1,2}:\d{2}(?::\d{2})?\b")
-MANY_DIGITS = re.compile(rf"\d(?:{GROUP}?\d){{5,}}")  # an eid may hide in it, even one with a digit too few
+MANY_DIGITS = re.compile(rf"\d(?:{GROUP}?\d){{5,}}")  # may contain an eid, even one with a digit too few
 WORD = re.compile(r"[^\W\d_]{2,}")
 
 
 @dataclass(frozen=True)
 class SubjectList:
-    """One list: its eids, and how many lines of text around them were passed over."""
+    """One list: its eids, and the number of skipped lines of text around them."""
 
     eids: frozenset[int]
     text_lines: int
@@ -49,10 +49,10 @@ def read_withdrawn(files: Sequence[Path | str], setting: str = "raw.withdrawn") 
 
 
 def read_list(file: Path | str, setting: str = "raw.withdrawn") -> SubjectList:
-    """Return the eids of one list: one a line, in the one column that can hold them; an empty list is allowed.
+    """Return the eids of one list: one per line, in the only column they can be in; an empty list is allowed.
 
     Raises:
-        InputError: if the file is missing or no text, or it is not certain what a line says; names setting, file and
+        InputError: if the file is missing or not text, or a line is ambiguous; names setting, file and
             line, never the line's content.
     """
     where = f"{setting}: {file}"
@@ -85,14 +85,14 @@ def read_list(file: Path | str, setting: str = "raw.withdrawn") -> SubjectList:
 
 
 def list_notes(lists: Iterable[SubjectList], cohort: Iterable[int], setting: str = "raw.withdrawn") -> list[str]:
-    """Say which lists have nobody of the cohort, or text around their eids; no eid is in it."""
+    """Return warnings of lists with nobody of the cohort, or with text around their eids; without any eid."""
     cohort, found = frozenset(cohort), []
     for place, listed in enumerate(lists, start=1):
         name = f"{setting}: list {place} ({len(listed.eids)} subjects)"
         if listed.eids.isdisjoint(cohort):
             found.append(f"{name} has none of the {len(cohort)} subjects with raw files; is it this application's?")
         if listed.text_lines:
-            found.append(f"{name}: {listed.text_lines} lines of text around the eids were passed over")
+            found.append(f"{name}: {listed.text_lines} lines of text around the eids were skipped")
     return found
 
 
@@ -109,9 +109,9 @@ def _text(file: Path | str, setting: str) -> str:
     try:
         text = content.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
-        text = "\0" if wide else content.decode("latin-1")  # a spreadsheet's own code page; digits are the same in all
+        text = "\0" if wide else content.decode("latin-1")  # a spreadsheet's code page; digits are the same in all
     if len(content) > MAX_BYTES or content.startswith(NO_TEXT) or CONTROL.search(text):
-        raise InputError(f"{setting}: {file} is no text file with one eid a line; save it as csv")
+        raise InputError(f"{setting}: {file} is not a text file with one eid per line; save it as csv")
     return text
 
 
@@ -132,7 +132,7 @@ def _cells(line: str, delimiter: str) -> list[str]:
 
 
 def _eid(cell: str) -> int | None:
-    """Return the eid that a cell certainly holds, or None; a number rounded to 9.0E+06 holds none."""
+    """Return the eid in a cell if certain, else None; a number rounded to 9.0E+06 is none."""
     cell = cell.strip().removeprefix("=").strip(QUOTES).strip()
     if match := PLAIN.fullmatch(cell):
         return int(match[1]) if match[1][0] != "0" else None
@@ -159,21 +159,21 @@ def _hides_an_eid(text: str) -> bool:
 
 
 def _is_prose(line: str) -> bool:
-    """Return whether a line is text in which no eid can hide."""
+    """Return whether a line is text that cannot contain an eid."""
     rest = DATE.sub("", line)
     return len(WORD.findall(rest)) > bool(re.search(r"\d", rest)) and not _hides_an_eid(line)
 
 
 def _column(body: Sequence[Sequence[str]], header: Sequence[str] | None, where: str) -> tuple[int, set[int]]:
-    """Return the place of the eids, and the places whose numbers cannot be any.
+    """Return the column of the eids, and the columns whose numbers cannot be eids.
 
-    The header's word for it counts, else it is the one column with an eid throughout; row numbers may be before it.
+    The header decides, else it is the only column with an eid in every line; row numbers may precede it.
 
     Raises:
-        InputError: if several columns may be it, or numbers are before it that are no row numbers.
+        InputError: if several columns qualify, or it is preceded by numbers other than row numbers.
     """
     width = Counter(map(len, body)).most_common(1)[0][0]
-    shift = width - len(header) if header and width == len(header) + 1 else 0  # R leaves the row names nameless
+    shift = width - len(header) if header and width == len(header) + 1 else 0  # R gives row names no header
     names = [""] * shift + [_bare(name).lower() for name in header or ()]
     named = [place for place, name in enumerate(names) if EID_NAME.fullmatch(name)]
     columns = {place: [_eid(row[place]) if place < len(row) else None for row in body] for place in range(width)}
@@ -187,7 +187,7 @@ def _column(body: Sequence[Sequence[str]], header: Sequence[str] | None, where: 
         numbers = [_bare(row[before]) if before < len(row) else "" for row in body]
         nameless = before < len(names) and not names[before]
         if any(re.search(r"\d", number) for number in numbers) and not (nameless or _consecutive(numbers)):
-            raise InputError(f"{where}: column {before + 1} holds numbers that are no eids; keep the eids alone")
+            raise InputError(f"{where}: column {before + 1} holds numbers that are not eids; keep only the eids")
     return place, set(range(place))
 
 
@@ -202,9 +202,9 @@ def _bare(cell: str) -> str:
 
 def _unclear(where: str, number: int, line: str) -> str:
     if re.search(r"(?<![\w.])-\s?\d", line):
-        why = "a negative number, which stands for somebody whose eid UK Biobank has taken away"
+        why = "a negative number, which replaces an eid removed by UK Biobank"
     elif re.search(r"\d[eE]\+?\d", line):
         why = "a number that was rounded; format the column as whole numbers and save it again"
     else:
-        why = "no certain eid (a whole number of seven digits or more); expected one a line"
+        why = "no certain eid (a whole number of seven digits or more); expected one per line"
     return f"{where}, line {number}: {why}"

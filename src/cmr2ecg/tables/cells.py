@@ -1,4 +1,4 @@
-"""Numbers and dates from cells of text. Errors name neither the file nor the cell's content."""
+"""Parse numbers and dates from text cells. Errors name neither the file nor the cell's content."""
 
 import re
 
@@ -17,7 +17,7 @@ DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
 
 
 def trimmed(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Return text without blanks around it, null where nothing or a mark of missing is left."""
+    """Return stripped text, null where empty or a missing-value mark."""
     text = pc.utf8_trim_whitespace(column)
     return pc.if_else(pc.is_in(text, pa.array(MISSING)), None, text)
 
@@ -26,7 +26,7 @@ def to_eids(column: pa.ChunkedArray) -> np.ndarray:
     """Return eids as int64, 0 where the cell is empty.
 
     Raises:
-        InputError: if a cell is no whole number, or one that a spreadsheet rounded, such as 9.00E+06.
+        InputError: if a cell is not a whole number, or was rounded by a spreadsheet, such as 9.00E+06.
     """
     text = trimmed(column)
     try:
@@ -34,10 +34,10 @@ def to_eids(column: pa.ChunkedArray) -> np.ndarray:
     except pa.ArrowInvalid:
         numbers = np.array([np.nan])
     if not ((np.abs(numbers) <= MAX_EID).all() and (numbers == np.rint(numbers)).all()):
-        raise InputError("the column eid holds something that is no whole number")
+        raise InputError("the column eid holds something other than whole numbers; correct the table")
     for number in text.filter(pc.fill_null(pc.match_substring(text, "e", ignore_case=True), False)).to_pylist():
         match = SCIENTIFIC.fullmatch(number)
-        if not match or len(match[1]) < int(match[2]):  # not every digit is there
+        if not match or len(match[1]) < int(match[2]):  # digits are missing
             raise InputError("the column eid holds rounded numbers such as 9.00E+06; save it as whole numbers")
     return numbers.astype(np.int64)
 
@@ -55,9 +55,9 @@ def to_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:
     try:
         numbers = text.cast(pa.float64()).to_numpy()
     except pa.ArrowInvalid:
-        raise InputError(f"text where a number belongs, in the column of {name}") from None
+        raise InputError(f"text instead of a number, in the column of {name}") from None
     if np.isinf(numbers).any() or (name == "sex" and not np.isin(numbers[~np.isnan(numbers)], (0, 1)).all()):
-        raise InputError(f"a value that cannot be, in the column of {name}")
+        raise InputError(f"an impossible value, in the column of {name}")
     return numbers
 
 
@@ -65,7 +65,7 @@ def to_dates(cells: pa.ChunkedArray) -> np.ndarray:
     """Return text such as 2016-05-04 or 2016-05-04T10:11:12 as datetime64[s], NaT where empty.
 
     Raises:
-        InputError: if a cell is something else; without naming the file.
+        InputError: if a cell is anything else; without naming the file.
     """
     encoded = pd.Categorical(trimmed(cells).to_pandas())
     days = np.array([_day(cell) for cell in encoded.categories] + [np.datetime64("NaT", "s")], "datetime64[s]")
@@ -78,4 +78,4 @@ def _day(cell: str) -> np.datetime64:
             return np.datetime64(cell.strip()[:10])
     except ValueError:
         pass
-    raise InputError("text stands where a date such as 2016-05-04 belongs")
+    raise InputError("text instead of a date such as 2016-05-04")

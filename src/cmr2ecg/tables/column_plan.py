@@ -1,4 +1,4 @@
-"""Which columns of which table are read, from the settings of read_tabular and the tables' headers."""
+"""Plan which columns of which table to read, from the settings of read_tabular and the tables' headers."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ from cmr2ecg.tables.wide_table import read_header
 
 log = logging.getLogger(__name__)
 
-ONE_INSTANCE = ("sex",)  # asked once; every other covariate is taken at the imaging visit
+ONE_INSTANCE = ("sex",)  # recorded once; all other covariates are those of the imaging visit
 Diagnoses = Mapping[str, Codes]  # by the name of the source
 
 
@@ -24,7 +24,7 @@ Diagnoses = Mapping[str, Codes]  # by the name of the source
 class Plan:
     """What to take from one file.
 
-    numbers: name -> imaging visit -> column. visit_dates: visit -> column. sources: those the file holds.
+    numbers: name -> imaging visit -> column. visit_dates: visit -> column. sources: those in the file.
     """
 
     path: Path
@@ -57,7 +57,7 @@ def make_plan(
     repeated = repeated_column(column for field in read & by_field.keys() for column in by_field[field])
     if repeated:
         raise InputError(
-            f"raw.tabular: {path} has the columns {' and '.join(repeated)}, which are one; keep one of them"
+            f"raw.tabular: {path} has the columns {' and '.join(repeated)}, which are the same; keep one of them"
         )
     numbers = {
         name: found
@@ -95,7 +95,7 @@ def _by_visit(columns: Sequence[Column], instances: Sequence[int], once: bool = 
 
 
 def check_fields(plans: Sequence[Plan], fields: Mapping[str, int], visit_date: int | None, used: Diagnoses) -> None:
-    """Stop if a field is in no file; warn of phenotypes that are not.
+    """Raise if a field is in no file; warn of missing phenotypes.
 
     Raises:
         InputError: names the setting and the field.
@@ -108,7 +108,7 @@ def check_fields(plans: Sequence[Plan], fields: Mapping[str, int], visit_date: i
             at = "" if name in ONE_INSTANCE else " at the imaging visits of index_cohort.instances"
             raise InputError(absent.format(f"read_tabular.fields.{name}", number, at, "correct the field id"))
     if visit_date is not None and not any(plan.visit_dates for plan in plans):
-        raise InputError(absent.format("read_tabular.visit_date", visit_date, "", "write null to go without dates"))
+        raise InputError(absent.format("read_tabular.visit_date", visit_date, "", "write null to omit dates"))
     known = frozenset().union(*(plan.fields for plan in plans))
     for name, source in used.items():
         setting = f"read_tabular.diagnoses.{name}"
@@ -117,14 +117,14 @@ def check_fields(plans: Sequence[Plan], fields: Mapping[str, int], visit_date: i
         dated = any(part.name == name and part.dates for plan in plans for part in plan.sources)
         if source.dates is not None and not dated:
             beside = f" beside field {source.codes}"
-            raise InputError(absent.format(f"{setting}.dates", source.dates, beside, "write null to go without"))
+            raise InputError(absent.format(f"{setting}.dates", source.dates, beside, "write null to omit them"))
     lacking = len(phenotype_fields().keys() - names)
     if lacking:
         log.warning("%d of 61 CMR phenotypes (category 157) are in no table and left empty", lacking)
 
 
 def warn_of_visits(plans: Sequence[Plan], fields: Mapping[str, int], instance: pd.Series) -> None:
-    """Say which covariate no table holds at a visit that some subjects are taken at."""
+    """Warn of covariates that no table has at the visit of some subjects."""
     for name, number in fields.items():
         there = {visit for plan in plans for visit in plan.numbers.get(name, {})}
         lost = int((~instance.isin(there)).sum())

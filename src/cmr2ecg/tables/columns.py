@@ -14,7 +14,7 @@ _FORMS = (
 
 @dataclass(frozen=True)
 class Column:
-    """A table's column: its name as written, field id, and instance and array index where the name has them."""
+    """A table's column: its name as written, field id, and instance and array index if the name has them."""
 
     name: str
     field: int
@@ -23,7 +23,7 @@ class Column:
 
 
 def parse_column(name: str) -> Column | None:
-    """Return what a column's name says, None if it names no field."""
+    """Parse a column's name; None if it names no field."""
     bare = _bare(name)
     for form in _FORMS:
         match = form.fullmatch(bare)
@@ -34,12 +34,12 @@ def parse_column(name: str) -> Column | None:
 
 
 def eid_columns(names: Iterable[str]) -> list[str]:
-    """Return the names of the subject column as written: none, one, or several that may be it."""
+    """Return the names of the subject column as written: none, one, or several candidates."""
     return [name for name in names if _bare(name).lower() in EID_NAMES]
 
 
 def repeated_column(columns: Iterable[Column]) -> tuple[str, str] | None:
-    """Return two columns of one field, visit and place, which a table may hold only once; None if there are none."""
+    """Return two columns of the same field, instance and array index; None, as there should be, if there are none."""
     seen: dict[tuple[int, int, int], str] = {}
     for column in columns:
         key = column.field, column.instance or 0, column.array or 0  # p31 is 31-0.0

@@ -1,4 +1,4 @@
-"""Diseases and the dates of their first records from the diagnosis fields of UK Biobank's tables.
+"""Diseases and the dates of their first records, from the diagnosis fields of UK Biobank's tables.
 
 ICD-10 codes: fields 41270, 41202, 41204, 40001, 40002.
 """
@@ -29,14 +29,14 @@ AROUND = re.compile(r"\b(?:c|list|array|dtype|object)\b")
 
 
 def codes_in(cell: str) -> list[str]:
-    """Return the codes of one cell in their order, without dots, "" for an empty place.
+    """Return the codes of one cell in order, without dots, "" for an empty entry.
 
     A cell is one code (`I251`), a decoded label (`I25.1 Atherosclerotic ...`), several of either with `|`, `;`, a
-    comma, a line break, or blanks between them, or a list of them as JSON, Python, numpy or R writes it. What is no
-    code is in the result as it is, in upper case, so that it can be counted (`CODE` matches only codes).
+    comma, a line break, or blanks between them, or a list of them as written by JSON, Python, numpy or R. Anything
+    else is returned unchanged, in upper case, so that it can be counted (`CODE` matches only codes).
     """
     cell = cell.strip()
-    if cell.startswith("[") != cell.endswith("]") or "..." in cell:  # cut short, or numpy left some out
+    if cell.startswith("[") != cell.endswith("]") or "..." in cell:  # truncated, or abbreviated by numpy
         return [cell.upper()]
     inner = cell[1:-1].strip() if cell.startswith("[") else cell
     if cell.startswith("[") and not ITEMS.sub("", inner).strip(", \t\r\n"):
@@ -51,7 +51,7 @@ def _item(item: str) -> list[str]:
 
 
 def _codes(text: str) -> list[str]:
-    """Return the code of a label, or all where there is nothing but codes and signs; and what of it is no code."""
+    """Return the code of a label, or all if there are only codes and separators; and what is not a code."""
     if not text:
         return [""]
     if not re.search(r"\w", AROUND.sub("", TOKEN.sub("", text))):
@@ -84,7 +84,7 @@ class Source:
     one_date: bool
 
     def date_column(self, code: Column, position: int) -> str | None:
-        """Return the column with the date of a code, given its place within the cell."""
+        """Return the column with the date of a code, given its position in the cell."""
         index = 0 if self.one_date else (code.array or 0) + position
         return self.dates.get((code.instance or 0, index))
 
@@ -100,9 +100,9 @@ def source_of(name: str, codes: Sequence[Column], dates: Sequence[Column], date_
 
 
 def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> tuple[pd.DataFrame, int, int]:
-    """Return the records of wanted diseases, and how many cells hold something unknown and how many hold anything.
+    """Return the records of the given diseases, and the numbers of cells with something unknown and with anything.
 
-    The table has one row a record: row of the piece, disease, date (NaT where there is none).
+    The table has one row per record: row of the piece, disease, date (NaT where there is none).
 
     Args:
         piece: columns of text.
@@ -110,7 +110,7 @@ def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> tupl
         diseases: name -> ICD-10 prefixes without dots, such as I20.
 
     Raises:
-        InputError: if a date is none; without naming the file.
+        InputError: if a date is invalid; without naming the file.
     """
     found, strange, filled = [], 0, 0
     for column in source.codes:
@@ -129,7 +129,7 @@ def disease_records(piece: pa.Table, source: Source, diseases: Diseases) -> tupl
 
 
 def check_codes(strange: int, filled: int, field: int) -> None:
-    """Stop if most cells of a field hold something else than ICD-10 codes; say which share does if a few do.
+    """Raise if most cells of a field hold something other than ICD-10 codes; log their share if a few do.
 
     Raises:
         InputError: names the field.
@@ -139,12 +139,12 @@ def check_codes(strange: int, filled: int, field: int) -> None:
     if strange > filled / 2:
         raise InputError(f"field {field}: {strange} of {filled} cells hold no ICD-10 code such as I251 or I25.1 Angina")
     counts = (strange, filled, 100 * strange / filled)
-    log.warning("field %d: %d of %d cells (%.2g %%) hold text that is no ICD-10 code, passed over", field, *counts)
+    log.warning("field %d: %d of %d cells (%.2g %%) hold text other than ICD-10 codes, ignored", field, *counts)
 
 
 def _in_column(cells: pd.Categorical, column: Column, source: Source, diseases: Diseases) -> tuple[pd.DataFrame, int]:
-    """Return row, disease and date_column of each wanted code in one column, and how many cells hold no codes."""
-    hits, strange = [], np.zeros(len(cells.categories) + 1, bool)  # the last stands for empty cells
+    """Return row, disease and date_column of each wanted code in one column, and the number of cells without codes."""
+    hits, strange = [], np.zeros(len(cells.categories) + 1, bool)  # the last is for empty cells
     for kind, cell in enumerate(cells.categories):
         for position, code in enumerate(codes_in(cell)):
             if code and not CODE.fullmatch(code):

@@ -1,7 +1,7 @@
-"""Say which fields of a Research Analysis Platform dataset a study reads, for `dx extract_dataset` or Table Exporter.
+"""List the fields of a Research Analysis Platform dataset that a study reads, for dx extract_dataset or Table Exporter.
 
-Reads the dataset's fields from standard input, as `dx extract_dataset DATASET --list-fields` prints them, and prints
-those that config/paper.yaml with the given config files asks for, one a line, `participant.eid` first:
+Reads the dataset's fields from standard input, as printed by `dx extract_dataset DATASET --list-fields`, and prints
+those required by config/paper.yaml with the given config files, one per line, `participant.eid` first:
 
   python -m cmr2ecg.tables.field_list --configfile rap.yaml < all_fields.txt > fields.txt
 """
@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Print the fields."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--configfile", type=Path, nargs="*", default=[], help="the study's config files")
-    parser.add_argument("--bare", action="store_true", help="without `participant.`, as Table Exporter wants them")
+    parser.add_argument("--bare", action="store_true", help="without `participant.`, as Table Exporter expects")
     args = parser.parse_args(argv)
     config = merged([SOURCE.parent / "config/paper.yaml", *args.configfile])
     tabular = validated(ReadTabular, config["read_tabular"], "read_tabular")
@@ -38,7 +38,7 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def merged(files: Sequence[Path]) -> dict[str, Any]:
-    """Return settings of several config files, the later ones over the earlier, as Snakemake merges them."""
+    """Merge the settings of several config files as Snakemake does, later ones overriding earlier ones."""
     whole: dict[str, Any] = {}
     for file in files:
         overlay(whole, read_config(file))
@@ -46,7 +46,7 @@ def merged(files: Sequence[Path]) -> dict[str, Any]:
 
 
 def overlay(settings: dict[str, Any], others: Mapping[str, Any]) -> None:
-    """Put settings over others; maps merge, lists are replaced."""
+    """Override settings by others; maps merge, lists are replaced."""
     for key, value in others.items():
         if isinstance(value, Mapping) and isinstance(settings.get(key), dict):
             overlay(settings[key], value)
@@ -55,12 +55,12 @@ def overlay(settings: dict[str, Any], others: Mapping[str, Any]) -> None:
 
 
 def chosen(lines: Iterable[str], settings: ReadTabular, instances: Sequence[int]) -> list[str]:
-    """Return the wanted ones of a dataset's fields, in the dataset's order.
+    """Return the required fields of a dataset, in its order.
 
     Args:
-        lines: `participant.p31` and a title behind a tab; fields of other entities are passed over.
+        lines: `participant.p31` and a title after a tab; fields of other entities are skipped.
         settings: of read_tabular.
-        instances: imaging visits; of what is measured at a visit only these are wanted.
+        instances: imaging visits; of fields measured at visits only these instances are returned.
 
     Raises:
         InputError: if a field with codes or a covariate is not in the dataset; names the setting.
@@ -95,7 +95,7 @@ def wanted_fields(settings: ReadTabular) -> tuple[dict[int, str], dict[int, str]
 
 
 def report_missing(wanted: Mapping[int, str], found: set[int]) -> None:
-    """Warn of phenotypes the dataset lacks; without any other field the study cannot be read."""
+    """Warn of phenotypes missing from the dataset; raise for any other missing field."""
     missing = {field: what for field, what in wanted.items() if field not in found}
     phenotypes = [field for field, what in missing.items() if what.startswith("the phenotype")]
     if phenotypes:
@@ -103,7 +103,7 @@ def report_missing(wanted: Mapping[int, str], found: set[int]) -> None:
     others = [f"{field} ({what})" for field, what in missing.items() if field not in phenotypes]
     if others:
         raise InputError(
-            f"the dataset has no field {', '.join(others)}: ask for them in the application, or change the settings"
+            f"the dataset has no field {', '.join(others)}: request them in the application, or change the settings"
         )
 
 

@@ -1,7 +1,7 @@
-"""Labels and covariates from a table whose columns bear their names: for ECGs from elsewhere than UK Biobank.
+"""Labels and covariates from a table with named columns: for ECGs from elsewhere than UK Biobank.
 
-Columns: eid, one of 0 and 1 for each disease (named as in read_tabular.diseases), and sex, age, weight, height where
-they are known. There are no phenotypes and no dates.
+Columns: eid, 0 or 1 for each disease (named as in read_tabular.diseases), and sex, age, weight, height where
+known. There are no phenotypes and no dates.
 """
 
 import logging
@@ -24,9 +24,9 @@ log = logging.getLogger(__name__)
 def read_named(
     files: Sequence[Path], eids: np.ndarray, covariates: Sequence[str], diseases: Sequence[str], ranges: Ranges
 ) -> Tabular:
-    """Return the tables of the subjects that have a label of every disease there is a column of.
+    """Return the tables of the subjects with a label for every disease that has a column.
 
-    A disease without a column counts as absent in everybody, with a warning: nothing can be trained on it. A covariate
+    A disease without a column counts as absent in every subject, with a warning, and cannot be trained on. A covariate
     outside its range is left empty and counted.
 
     Raises:
@@ -42,7 +42,7 @@ def read_named(
         raise InputError(f"raw.tabular: no table has a column named {', '.join(diseases)} with 0 and 1")
     for name in wanted:
         if values[name].isna().all():
-            log.warning("raw.tabular: no column %s; %s", name, "0 for everybody" if name in diseases else "left empty")
+            log.warning("raw.tabular: no column %s; %s", name, "0 for everyone" if name in diseases else "left empty")
     values = values[values.index.isin(eids) & values[known].notna().all(axis=1)].sort_index()
     labels = values[list(diseases)].fillna(0).astype("int8")
     never = pd.Series(np.datetime64("NaT", "s"), values.index, dtype="datetime64[s]")

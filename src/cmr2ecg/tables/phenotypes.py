@@ -12,7 +12,7 @@ COLUMNS = ["field_id", "bai_name", "ukb_title", "units", "low", "high"]
 
 @cache
 def phenotype_table() -> pd.DataFrame:
-    """Return field_id, bai_name, ukb_title, units, group, and low and high (values that can be), by field id."""
+    """Return field_id, bai_name, ukb_title, units, group, and low and high (plausible limits), by field id."""
     with files("cmr2ecg.tables").joinpath("phenotypes_61.tsv").open(encoding="utf-8") as handle:
         table = pd.read_csv(handle, sep="\t", usecols=COLUMNS)
     prefix = table["bai_name"].str.extract(r"^(LV|RV|WT|Ecc|Err)", expand=False)
@@ -26,7 +26,7 @@ def phenotype_fields() -> dict[str, int]:
 
 
 def phenotype_ranges() -> dict[str, tuple[float, float]]:
-    """Return name -> lowest and highest value that can be, wide enough for any heart; in the phenotype's unit."""
+    """Return name -> lowest and highest plausible value, wide enough for any heart; in the phenotype's unit."""
     table = phenotype_table()
     return dict(zip(table["bai_name"], zip(table["low"], table["high"], strict=True), strict=True))
 
@@ -38,6 +38,6 @@ def phenotype_names(group: str) -> list[str]:
         KeyError: if there is no such group.
     """
     if group not in PHENOTYPE_GROUPS:
-        raise KeyError(f"{group} is none of {', '.join(PHENOTYPE_GROUPS)}")
+        raise KeyError(f"{group} is not one of {', '.join(PHENOTYPE_GROUPS)}")
     table = phenotype_table()
     return table.loc[table["group"] == group, "bai_name"].tolist()

@@ -1,4 +1,4 @@
-"""Values that no body can have: left empty and counted; a whole column of them is in another unit."""
+"""Implausible values: left empty and counted; a column of mostly such values is in another unit."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -9,19 +9,19 @@ from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
 
-Ranges = Mapping[str, Sequence[float]]  # name -> lowest and highest value that can be
-Counts = tuple[int, int]  # values outside the range, and all that are there
+Ranges = Mapping[str, Sequence[float]]  # name -> lowest and highest plausible value
+Counts = tuple[int, int]  # values outside the range, and all values
 
 
 def within(values: np.ndarray, name: str, ranges: Ranges) -> tuple[np.ndarray, Counts]:
-    """Return values (n,) with NaN in place of what lies outside the name's range, and the counts."""
+    """Return values (n,) with NaN outside the name's range, and the counts."""
     low, high = ranges.get(name, (-np.inf, np.inf))
     outside = (values < low) | (values > high)
     return np.where(outside, np.nan, values), (int(outside.sum()), int((~np.isnan(values)).sum()))
 
 
 def check_range(name: str, counts: Counts, ranges: Ranges) -> None:
-    """Stop if most values lie outside the range; say so if a few do.
+    """Raise if most values are outside the range; warn if a few are.
 
     Raises:
         InputError: names the covariate or phenotype; without naming the file.
@@ -30,7 +30,7 @@ def check_range(name: str, counts: Counts, ranges: Ranges) -> None:
     if not outside:
         return
     low, high = ranges[name]
-    what = f"{name}: {outside} of {filled} values lie outside {low:g} to {high:g}"
+    what = f"{name}: {outside} of {filled} values are outside {low:g} to {high:g}"
     if outside > filled / 2:
         raise InputError(f"{what}; is it in another unit? Convert the column, or see read_tabular.ranges")
-    log.warning("%s and are left empty", what)
+    log.warning("%s and left empty", what)

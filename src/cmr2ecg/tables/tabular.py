@@ -17,14 +17,14 @@ from cmr2ecg.tables.phenotypes import phenotype_fields, phenotype_ranges
 from cmr2ecg.tables.ranges import Ranges, check_range, within
 from cmr2ecg.tables.wide_table import read_columns
 
-ROWS = 10_000  # subjects whose cells are looked at together
+ROWS = 10_000  # subjects whose cells are processed together
 
 
 @dataclass(frozen=True)
 class Tabular:
-    """All tables have one row a subject, the same subjects, in order of eid.
+    """All tables have one row per subject, the same subjects, in order of eid.
 
-    covariates: eid and the fields asked for, float64, NaN where absent.
+    covariates: eid and the requested fields, float64, NaN where absent.
     labels: eid and 0 or 1 (int8) for each disease.
     dates: eid, visit_date and <disease>_date of the first record, NaT where unknown.
     phenotypes: eid and 61 columns, float64, NaN where absent.
@@ -40,11 +40,11 @@ def read_tabular(files: Sequence[Path], visits: pd.DataFrame, settings: ReadTabu
     """Read the needed columns of all files for the subjects of `visits` and join them on eid.
 
     A subject is labelled if every source of diagnoses has a row for it, in whichever file: 1 for any code, past or
-    future, that starts with one of the disease's prefixes, else 0 (§IV-B). Others are in no table of the result.
+    future, that starts with one of the disease's prefixes, else 0 (§IV-B). Others are left out of all tables.
 
     Args:
         files: csv, tab-separated, gzipped or parquet.
-        visits: eid and instance, the imaging visit whose covariates, date and phenotypes are taken.
+        visits: eid and instance, the imaging visit whose covariates, date and phenotypes are used.
         settings: which fields are read. Values of covariates outside its ranges, and of phenotypes outside
             `phenotype_ranges`, are left empty and counted.
 
@@ -73,7 +73,7 @@ def read_tabular(files: Sequence[Path], visits: pd.DataFrame, settings: ReadTabu
 
 @dataclass(frozen=True)
 class Part:
-    """What one piece of a file says of the wanted subjects.
+    """Content of one piece of a file for the given subjects.
 
     numbers: values by eid. records: of diseases. seen: sources with a row. outside: name -> values out of range,
     all values. strange: field -> cells with something unknown, cells.
@@ -90,10 +90,10 @@ PARTS = ("numbers", "records", "seen")
 
 
 def read_file(plan: Plan, instance: pd.Series, diseases: Diseases, ranges: Ranges) -> list[Part]:
-    """Return what each piece of a file says of the subjects of `instance` (visit by eid).
+    """Return the content of each piece of a file for the subjects of `instance` (visit by eid).
 
     Raises:
-        InputError: if a cell cannot be read, or most of a column cannot be; names the file.
+        InputError: if a cell cannot be read, or most of a column is implausible; names the file.
     """
     eids, parts = [], []
     for piece in chosen_rows(plan, instance.index):
@@ -121,7 +121,7 @@ def _added(counts: Iterable[tuple[int, int]]) -> tuple[int, int]:
 
 
 def chosen_rows(plan: Plan, eids: pd.Index) -> Iterator[pa.Table]:
-    """Yield the rows of the wanted subjects, some thousands at a time, since each piece costs some work a column.
+    """Yield the rows of the given subjects, some thousands at a time, since each piece has a cost per column.
 
     Raises:
         InputError: if an eid cannot be read; names the file.
@@ -174,7 +174,7 @@ def _join(
     fields: Sequence[str],
     diseases: Sequence[str],
 ) -> Tabular:
-    """Join files on eid: the first value that is there counts, a disease in any file, the earliest date of all."""
+    """Join files on eid: the first non-missing value, a disease in any file, the earliest date of all."""
     complete = seen.reindex(columns=list(sources)).notna().groupby(level="eid").any().all(axis=1)
     eids = complete.index[complete]
     values = numbers.groupby(level="eid").first().reindex(eids)

@@ -1,4 +1,4 @@
-"""Stream the few columns that are needed out of a wide UK Biobank table."""
+"""Stream the few required columns of a wide UK Biobank table."""
 
 import csv as text_csv
 import gzip
@@ -19,17 +19,17 @@ from cmr2ecg.tables.cells import MISSING
 GZIP = b"\x1f\x8b"
 BLOCK_BYTES = 8_000_000  # of csv text held at a time; a row of 3,000 columns has some 20,000
 MAX_HEADER_BYTES = 4_000_000  # bytes; all fields of UK Biobank together need 400,000
-END = "end of the table"  # stands in a last row that is read with the table's own
+END = "end of the table"  # content of a last row that is appended to the table's own
 
 
 def read_header(path: Path) -> list[str]:
     """Return the column names of a csv, tab-separated (either may be gzipped) or parquet table.
 
     Raises:
-        InputError: if the file is missing or no table; names raw.tabular.
+        InputError: if the file is missing or not a table; names raw.tabular.
     """
     if path.is_dir():
-        raise InputError(f"raw.tabular: {path} is a folder; name the files in it, each by itself")
+        raise InputError(f"raw.tabular: {path} is a folder; name the files in it")
     if not path.is_file():
         raise InputError(f"raw.tabular: there is no file {path}; correct the path in the config file")
     try:
@@ -50,7 +50,7 @@ def read_header(path: Path) -> list[str]:
 
 
 def check_once(path: Path, header: Sequence[str], wanted: Iterable[str]) -> None:
-    """Stop if an expected column is in a table twice.
+    """Raise if an expected column is in a table twice.
 
     Raises:
         InputError: names the file and the column.
@@ -61,7 +61,7 @@ def check_once(path: Path, header: Sequence[str], wanted: Iterable[str]) -> None
 
 
 def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
-    """Yield pieces of a table with the columns `names` alone, all as text, null where empty."""
+    """Yield pieces of a table with only the columns `names`, all as text, null where empty."""
     try:
         if _starts(path, b"PAR1"):
             table = pq.ParquetFile(path, page_checksum_verification=True)
@@ -76,17 +76,17 @@ def read_columns(path: Path, names: Sequence[str]) -> Iterator[pa.Table]:
 
 
 def explain(error: Exception) -> str:
-    """Return why a table cannot be read, without the row's content, which a parser's own message may quote."""
+    """Return why a table cannot be read, without the row's content, which a parser's message may quote."""
     match = re.search(r"(?:Row #\d+: )?Expected \d+ columns, got \d+", str(error))
     if match:
         return match[0]
     if "straddling" in str(error):
-        return f"a quote that is not closed, or a row of more than {BLOCK_BYTES // 1_000_000} MB"
+        return f"an unclosed quote, or a row of more than {BLOCK_BYTES // 1_000_000} MB"
     if isinstance(error, pa.ArrowNotImplementedError):
-        return "a column of a kind that is not text, number, date or list"
+        return "a column of a type other than text, number, date or list"
     if "UTF" in str(error).upper() or isinstance(error, UnicodeDecodeError):
         return "not UTF-8"
-    return "damaged or of another kind"
+    return "damaged or of another format"
 
 
 def _starts(path: Path, mark: bytes) -> bool:
@@ -108,7 +108,7 @@ def _csv_header(path: Path) -> tuple[list[str], str]:
 
 
 class _WithEnd:
-    """A table's bytes and a row more: a quote that is not closed swallows it, as it does all rows behind the quote."""
+    """A table's bytes and a final extra row: an unclosed quote swallows it, as it does all rows after the quote."""
 
     def __init__(self, stream: pa.NativeFile, row: bytes) -> None:
         self._stream, self._rest, self.closed = stream, row, False
