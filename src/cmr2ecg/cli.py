@@ -1,4 +1,4 @@
-"""`cmr2ecg predict` and `cmr2ecg embed`: what a release says of your own ECGs."""
+"""`cmr2ecg predict` and `cmr2ecg embed`: apply a release to your own ECGs."""
 
 import argparse
 import logging
@@ -26,8 +26,8 @@ examples:
   cmr2ecg predict my_ecg.csv --rate 500 --unit uV --model release/mmcl --out predictions --prevalence cad=0.05
   cmr2ecg embed folder_of_ecgs --model release/mmcl --out embeddings.parquet
 
-A csv or npy holds the leads in the order I II III aVR aVL aVF V1 ... V6, or a csv names them in its first line.
-A file that cannot be used is named with the reason, and the others go on.
+A csv or npy has the leads in the order I II III aVR aVL aVF V1 ... V6, or a csv names them in its first line.
+A file that cannot be used is reported with the reason, and the others continue.
 Research software, not a medical device.
 """
 
@@ -54,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     whole.add_argument("--version", action="version", version=f"cmr2ecg {__version__}")
     commands = whole.add_subparsers(required=True, metavar="COMMAND")
     for name, work, about in (
-        ("predict", predict, "risks of disease and cardiac phenotypes, as json, csv and a page an ECG"),
+        ("predict", predict, "risks of disease and cardiac phenotypes, as json, csv and one page per ECG"),
         ("embed", embed, "the encoder's embedding of each ECG, as parquet or HDF5"),
     ):
         part = commands.add_parser(
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         part.add_argument("--model", type=Path, required=True, metavar="DIR", help="folder of a release")
         part.add_argument("--rate", type=float, metavar="HZ", help="sampling rate of csv and npy files")
         part.add_argument(
-            "--unit", choices=["mV", "uV"], help="unit of csv and npy files (default: what a csv's header says, or mV)"
+            "--unit", choices=["mV", "uV"], help="unit of csv and npy files (default: that of a csv's header, or mV)"
         )
         part.add_argument(
             "--threads", type=int, default=available_cores(), metavar="N", help="cores to use (default: all)"
@@ -79,7 +79,7 @@ def parser() -> argparse.ArgumentParser:
             nargs="+",
             default=[],
             metavar="NAME=SHARE",
-            help="share of your population with a disease, where it is not the one the release states",
+            help="prevalence of a disease in your population, if it differs from the release's",
         )
         pages = part.add_mutually_exclusive_group()
         pages.add_argument("--pages", choices=["pdf", "png", "both"], default="pdf", help="kind of page (default: pdf)")
@@ -95,7 +95,7 @@ def threads_of(args: argparse.Namespace) -> int:
 
 
 def predict(args: argparse.Namespace, files: list[Path], source: "Source") -> None:
-    """Write what the release says of each file."""
+    """Write the predictions of each file."""
     from cmr2ecg.predict.run import predict_files
 
     options = {"prevalences": args.prevalence, "pages": args.pages, "threads": threads_of(args)}
@@ -108,7 +108,7 @@ def embed(args: argparse.Namespace, files: list[Path], source: "Source") -> None
     from cmr2ecg.predict.run import embed_files
 
     if args.out.suffix not in (".parquet", ".h5"):
-        raise InputError(f"--out {args.out}: a .parquet or .h5 file is wanted")
+        raise InputError(f"--out {args.out}: expected a .parquet or .h5 file")
     if args.out.suffix == ".parquet" and find_spec("pyarrow") is None:
         raise InputError(f"--out {args.out}: {missing_package('pyarrow', 'pyarrow')}, or name a .h5 file")
     done, clock = embed_files(files, args.model, args.out, source, threads_of(args))
@@ -116,15 +116,15 @@ def embed(args: argparse.Namespace, files: list[Path], source: "Source") -> None
 
 
 def finish(done: int, total: int, rates: str, written: str) -> None:
-    """Say what was done; nothing at all is an error."""
+    """Log what was done; raise if no file could be used."""
     if not done:
-        raise InputError(f"none of the {total} files could be used; the reasons stand above")
+        raise InputError(f"none of the {total} files could be used; the reasons are given above")
     logging.info("%s", rates)
     logging.info("%d of %d ECGs done, see %s", done, total, written)
 
 
 class Stopped(KeyboardInterrupt):
-    """The system asks this process to end."""
+    """The system has asked this process to end."""
 
 
 def stop(number: int, _: object) -> None:
@@ -142,5 +142,5 @@ def entry() -> None:
         run(main)
     except Stopped as error:
         name = signal.Signals(error.args[0]).name
-        logging.error("stopped by %s: what is finished is kept; the same command goes on with the rest", name)
+        logging.error("stopped by %s: finished results are kept; repeat the command to resume", name)
         sys.exit(128 + error.args[0])

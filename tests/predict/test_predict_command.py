@@ -137,9 +137,9 @@ def test_errors_name_the_option(model, ecgs, tmp_path):
     for command, words in (
         (["predict", str(ecgs / "b.npy"), *out], "give --rate HZ"),
         (["predict", str(ecgs / "none.xml"), *out], "there is no file"),
-        (["predict", str(tmp_path), *out], "no ECG is named"),
-        (["predict", str(ecgs / "a.xml"), "--model", str(ecgs), "--out", str(tmp_path)], "is no release"),
-        (["embed", str(ecgs / "a.xml"), *out], "a .parquet or .h5 file is wanted"),
+        (["predict", str(tmp_path), *out], "no ECG is given"),
+        (["predict", str(ecgs / "a.xml"), "--model", str(ecgs), "--out", str(tmp_path)], "is not a release"),
+        (["embed", str(ecgs / "a.xml"), *out], "expected a .parquet or .h5 file"),
     ):
         with pytest.raises(InputError, match=words):
             cli.main(command)

@@ -37,7 +37,7 @@ def test_a_pipe_a_link_a_folder_and_an_empty_file_are_named_and_hold_nothing_up(
 
 def test_a_folder_with_an_ecgs_name_is_looked_into(tmp_path):
     (tmp_path / "a.xml").mkdir()
-    with pytest.raises(InputError, match="no ECG is named"):
+    with pytest.raises(InputError, match="no ECG is given"):
         find_files([tmp_path / "a.xml"])
     (tmp_path / "a.xml/b.xml").touch()
     assert find_files([tmp_path]) == [tmp_path / "a.xml/b.xml"]
@@ -48,7 +48,7 @@ def test_a_link_to_a_folder_is_named_and_not_followed(tmp_path, caplog):
     (tmp_path / "real/a.xml").touch()
     (tmp_path / "link").symlink_to(tmp_path, target_is_directory=True)
     assert find_files([tmp_path]) == [tmp_path / "real/a.xml"]
-    assert "link: passed over: a link to a folder" in caplog.text
+    assert "link: skipped: a link to a folder" in caplog.text
     assert find_files([tmp_path / "link/real"]) == [tmp_path / "link/real/a.xml"]  # named by the user
 
 

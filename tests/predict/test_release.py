@@ -117,7 +117,7 @@ def test_a_changed_or_missing_file_is_refused(copy, name):
     with pytest.raises(InputError, match=r"SHA-256|not a readable"):
         read_release(copy)
     (copy / name).unlink()
-    with pytest.raises(InputError, match=r"no release|no whole release"):
+    with pytest.raises(InputError, match=r"not a release|not a complete release"):
         read_release(copy)
 
 

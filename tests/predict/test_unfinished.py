@@ -84,7 +84,7 @@ def test_a_line_cut_anywhere_costs_that_line_alone(tmp_path):
 def test_two_commands_do_not_write_to_one_place(tmp_path):
     with (
         open_unfinished(tmp_path / "x", ABOUT),
-        pytest.raises(InputError, match="another command writes there"),
+        pytest.raises(InputError, match="another command is writing there"),
         open_unfinished(tmp_path / "x", ABOUT),
     ):
         pass
@@ -274,7 +274,7 @@ def test_a_stopped_command_keeps_its_results_leaves_nobody_and_goes_on(started, 
     wait_until(lambda: not any(Path(f"/proc/{one}").exists() for one in workers))
     assert unfinished.read_bytes().count(b"\n") == 1 + KEPT and "Traceback" not in said
     if number != signal.SIGKILL:
-        assert "the same command goes on with the rest" in said
+        assert "repeat the command to resume" in said
         assert len(json.loads(results.read_text())["ecgs"]) == KEPT
         assert len(list(csv.reader((tmp_path / "predictions.csv").open()))) == KEPT + 1
     with command(started, tmp_path, COMMAND) as again:

@@ -77,7 +77,7 @@ def test_a_full_disk_is_one_line_that_names_the_file_and_leaves_nothing(name, tm
     path = tmp_path / f"x.{name}"
     done = failing(name, path)
     lines = done.stderr.strip().splitlines()
-    said = "look whether the disk is full" if name == "db" else "make room and run again"
+    said = "check whether the disk is full" if name == "db" else "make room and run again"
     assert done.returncode == 1 and lines[-1].startswith(f"error: {path}: ") and said in lines[-1], done.stderr
     assert "Traceback" not in done.stderr, done.stderr
     assert list(tmp_path.iterdir()) == []

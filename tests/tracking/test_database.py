@@ -39,7 +39,9 @@ def damage(content: bytes, how: str) -> bytes:
 def test_a_damaged_one_is_named_and_kept(file, how):
     content = damage(file.read_bytes(), how)
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"mlflow\.db is damaged or no database .*move it away and run again") as said:
+    with pytest.raises(
+        InputError, match=r"mlflow\.db is damaged or not a database .*move it away and run again"
+    ) as said:
         check_database(file)
     assert "\n" not in str(said.value) and file.read_bytes() == content
 
@@ -53,7 +55,7 @@ def test_a_folder_in_its_place_is_named(tmp_path):
 def test_one_that_stays_locked_is_named_and_one_that_is_freed_passes(file, lock):
     with closing(sqlite3.connect(file, isolation_level=None)) as other:
         other.execute(f"BEGIN {lock}")
-        with pytest.raises(InputError, match=r"is held by another process, for 0\.05 s now"):
+        with pytest.raises(InputError, match=r"was locked by another process for 0\.05 s"):
             check_database(file)
         other.execute("ROLLBACK")
         check_database(file)

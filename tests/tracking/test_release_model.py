@@ -136,7 +136,7 @@ def test_what_are_no_ecgs_is_said_and_what_is_missing_stays_so(tracked):
     _, folder, ecgs = tracked
     model = ReleaseModel(folder)
     for rate in (0.0, -500.0, float("nan")):
-        with pytest.raises(ValueError, match="expected samples a second"):
+        with pytest.raises(ValueError, match="expected samples per second"):
             model.predict(ecgs, {"sampling_rate_hz": rate})
     for odd in (ecgs[0], None, 3.0, {"a": 1}, [[[1, 2], [3]]], np.array([["x"]])):
         with pytest.raises(ValueError, match=r"expected ECGs \(n, 12, samples\) in mV"):

@@ -1,4 +1,4 @@
-"""ECGs as bare numbers, npy and csv: 12 x samples or turned, by the names a csv gives or in the order of LEADS."""
+"""ECGs as bare numbers, npy and csv: 12 x samples or transposed, by the names in a csv or in the order of LEADS."""
 
 import io
 from dataclasses import replace
@@ -23,22 +23,22 @@ from cmr2ecg.predict.lead_names import MV, TIME, Lead, check_comment, check_time
 from cmr2ecg.raw.rejection import Rejection
 
 MAX_COLUMNS = 100  # with a name
-MAX_COMMENT = 1000  # characters of a comment that are looked at
+MAX_COMMENT = 1000  # characters of a comment that are read
 Found = tuple[np.ndarray, tuple[str, ...]]  # (12, n) in mV and the names of missing limb leads
 
 
 def from_npy(content: bytes, unit: str | None) -> Found:
-    """Return the leads of an npy file in mV; nothing that it holds is run.
+    """Return the leads of an npy file in mV; nothing in it is executed.
 
     Raises:
-        Rejection: it holds something else than 12 rows or columns of plain numbers.
+        Rejection: it is not 12 rows or columns of plain numbers.
     """
     file = io.BytesIO(content)
     try:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, by_column, kind = read(file)
-    except Exception as error:  # its header is a Python literal, which can be odd in many ways
+    except Exception as error:  # its header is a Python literal, which can be malformed in many ways
         raise Rejection("not an array of numbers") from error
     if kind.kind not in "iuf":
         raise Rejection("not an array of numbers", f"of kind {kind}"[:SHOWN])
@@ -47,20 +47,20 @@ def from_npy(content: bytes, unit: str | None) -> Found:
     if max(shape) > MAX_SAMPLES:
         raise Rejection("record too long", f"{max(shape)} samples")
     if len(content) - file.tell() != shape[0] * shape[1] * kind.itemsize:
-        raise Rejection("not an array of numbers", "cut short, or more than one array")
+        raise Rejection("not an array of numbers", "truncated, or more than one array")
     values = np.frombuffer(content, kind, offset=file.tell()).reshape(shape, order="F" if by_column else "C")
     return _upright(values.astype(np.float64)) * MV[(unit or "mV").lower()], ()
 
 
 def from_csv(content: bytes, rate_hz: float, unit: str | None) -> Found:
-    """Return the leads of a csv in mV: by the names in its first line or its first column, else by their places.
+    """Return the leads of a csv in mV: by the names in its first line or its first column, else by order.
 
-    A comment, an index and times are understood: what they state has to agree with the user's word.
+    Comments, an index and times are understood, and must agree with the user's options.
 
     Args:
         content: of the file; separated by comma, semicolon, tab, | or blanks, with decimal points or commas.
         rate_hz: the user's.
-        unit: the user's, or None for what the file states, or mV.
+        unit: the user's, or None for the file's, or mV.
 
     Raises:
         Rejection: anything that is not understood, with its line.
@@ -88,7 +88,7 @@ def from_csv(content: bytes, rate_hz: float, unit: str | None) -> Found:
 
 
 def _skip_comments(lines: Lines, rate_hz: float, unit: str | None) -> tuple[str, str]:
-    """Return the names of columns in a comment, or "", and the first line that is no comment."""
+    """Return the names of columns in a comment, or "", and the first line that is not a comment."""
     said = ""
     while (line := lines.next_filled()).lstrip().startswith(COMMENT):
         text = line.lstrip().lstrip("".join(COMMENT)).strip()[:MAX_COMMENT]
@@ -107,14 +107,14 @@ def _not_understood(lines: Lines, line: str) -> Rejection:
 
 
 def _only_counts(cells: list[str]) -> bool:
-    """Return whether a line numbers its columns, as pandas writes above a table without names."""
+    """Return whether a line numbers its columns, as in pandas' header of a table without names."""
     if not is_number(cells[0]) or not cells[0].strip():
         cells = cells[1:]
     return len(cells) >= len(LEADS) and counts(np.array([Numbers().one(cell, 0) for cell in cells]))
 
 
 def _by_columns(lines: Lines, names: list[str], line: str, mark: str, rate_hz: float, unit: str | None) -> Found:
-    """Read samples x leads below names; other columns are left alone, but times are held against the rate."""
+    """Read samples x leads below names; other columns are ignored, except times, which are checked against the rate."""
     while names and not names[-1].strip():
         names = names[:-1]
     found = {place: lead for place, lead in enumerate(map(lead_of, names)) if lead}
@@ -126,7 +126,7 @@ def _by_columns(lines: Lines, names: list[str], line: str, mark: str, rate_hz: f
         cells = cells_of(line, mark)
     width, shift = len(cells), 0
     if width == len(names) + 1 and cells[-1].strip():
-        shift = 1  # R names its rows, but not their column
+        shift = 1  # R writes row names, but no header for them
     elif width not in (len(names), len(names) + 1):
         raise Rejection("not one column for each lead", f"{len(names)} names, {width} cells in line {lines.number}")
     if len({lead.key for lead in found.values()}) < len(found):
@@ -147,7 +147,7 @@ def _by_columns(lines: Lines, names: list[str], line: str, mark: str, rate_hz: f
 
 
 def _by_rows(lines: Lines, first: str, mark: str, rate_hz: float, unit: str | None) -> Found:
-    """Read leads x samples, each line of which begins with a name; other lines are left alone, but for times."""
+    """Read leads x samples, each line beginning with a name; other lines are ignored, except times."""
     numbers, leads = Numbers(), []
     for name, *cells in rows(lines.data(numbers, mark, first), mark):
         lead = lead_of(name)
@@ -164,7 +164,7 @@ def _by_rows(lines: Lines, first: str, mark: str, rate_hz: float, unit: str | No
 
 
 def _by_place(lines: Lines, first: str, mark: str, rate_hz: float, unit: str | None) -> Found:
-    """Read 12 lines or columns without names; an index or times beside them are no lead."""
+    """Read 12 lines or columns without names; an additional index or times column is not a lead."""
     numbers = Numbers()
     for cells in rows(lines.data(numbers, mark, first), mark):
         numbers.add(cells, lines.number)
@@ -186,7 +186,7 @@ def _by_place(lines: Lines, first: str, mark: str, rate_hz: float, unit: str | N
 
 
 def _hold_time(cells: list[str], size: int, name: str, rate_hz: float) -> None:
-    """Hold the first and last of the times of `size` samples against the rate; times of the day are left alone."""
+    """Check the first and last of the times of `size` samples against the rate; times of day are ignored."""
     if size > 1 and len(cells) == 2 and all(map(is_number, cells)):
         start, end = (Numbers().one(cell, 0) for cell in cells)
         check_time((end - start) / (size - 1), name, rate_hz)
@@ -198,7 +198,7 @@ def _stack(leads: list[Lead], signals: np.ndarray, unit: str | None) -> Found:
 
 
 def _without_blank_end(values: np.ndarray) -> np.ndarray:
-    """Return the table without a last column that is blank, as a separator at each line's end makes one."""
+    """Return the table without a blank last column, which results from a separator at each line's end."""
     return values[:, :-1] if np.isnan(values[:, -1]).all() else values
 
 

@@ -1,4 +1,4 @@
-"""Put a release together from finished fits: what each target's networks are, and what their numbers mean."""
+"""Assemble a release from finished fits: each target's networks, calibration and intervals."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -18,17 +18,17 @@ from cmr2ecg.tables.phenotypes import phenotype_table
 from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.fit.seeds import SeedStore
 
-SPLIT = "val"  # the test split is for the final evaluation alone
+SPLIT = "val"  # the test split is for the final evaluation only
 
 
 def describe_target(fit: Path, prevalence: float | None, coverage: float, codes: Sequence[str] = ()) -> dict[str, Any]:
-    """Return config.json's entry of one target, or {"skipped": reason} of a fit that could not be had.
+    """Return config.json's entry of one target, or {"skipped": reason} of a fit that was not possible.
 
     Args:
         fit: the folder of a fine-tuning.
         prevalence: of the disease in the train split; unused for phenotypes.
         coverage: of the phenotypes' intervals.
-        codes: ICD-10 prefixes of the disease, where it was told by them.
+        codes: ICD-10 prefixes of the disease, if defined by them.
     """
     result = json.loads((fit / "result.json").read_text())
     if result.get("skipped"):
@@ -40,7 +40,7 @@ def describe_target(fit: Path, prevalence: float | None, coverage: float, codes:
     known = {name: validation(predictions, name) for name in about["outputs"]}
     if not is_regression(target):
         if prevalence is None:
-            raise ValueError(f"{target}: a disease is calibrated at its prevalence, and none is given")
+            raise ValueError(f"{target}: a disease needs a prevalence for its calibration")
         risk = {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
         return about | risk | ({"codes": list(codes)} if codes else {})
     units = phenotype_table().set_index("bai_name")["units"]
@@ -64,14 +64,14 @@ def collect_weights(fit: Path, about: Mapping[str, Any]) -> dict[str, Tensor]:
     """Return the weights of every seed of a fit, by the release's names.
 
     Raises:
-        InputError: if a seed's weights are not there.
+        InputError: if a seed's weights are missing.
     """
     found: dict[str, Tensor] = {}
     for seed in about["seeds"]:
         path = SeedStore(fit).weights(seed)
         if not path.exists():
             raise InputError(
-                f"{path} is not there: a release needs the weights of every seed; delete {fit / 'result.json'} and "
+                f"{path} is missing: a release needs the weights of every seed; delete {fit / 'result.json'} and "
                 "run again with this encoder in release.encoders"
             )
         found |= {f"{key_of(fit.parent.name, seed)}.{name}": value for name, value in read_weights(path).items()}

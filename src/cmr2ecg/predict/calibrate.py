@@ -1,13 +1,13 @@
-"""From what the seeds say to a risk and to values with intervals; everything here is learnt on the validation split.
+"""Turn the seeds' outputs into risks and intervals; everything here is fitted on the validation split.
 
-Risk. A network is trained on as many healthy as sick subjects, with smoothed labels. Its probability is first freed of
-the smoothing and put to the prevalence of the train split (Bayes' rule), as the step evaluate does, averaged over the
-seeds, and then recalibrated: a logistic regression of the validation labels on the log odds (Cox 1958), with a prior
-that draws the slope to 1.
+Risk. A network is trained on equal numbers of cases and controls, with smoothed labels. The smoothing of its
+probability is undone and it is adjusted to the prevalence of the train split (Bayes' rule), as in the step evaluate,
+averaged over the seeds, and then recalibrated: a logistic regression of the validation labels on the log odds
+(Cox 1958), with a prior that shrinks the slope towards 1.
 
 Interval. Of n absolute validation errors of the seed mean the ceil((n + 1) c)-th smallest is the half width: split
-conformal prediction, which covers a share c of new subjects from the same population on average. The same split stopped
-the training, so that it is a little optimistic.
+conformal prediction, which covers a share c of new subjects from the same population on average. The same split was
+used for early stopping, so it is slightly optimistic.
 """
 
 import math
@@ -26,7 +26,7 @@ PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
 
 
 def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float, smoothing: float = 0.0) -> dict[str, Any]:
-    """Return prevalence, label smoothing, slope, intercept and the numbers of subjects they rest on.
+    """Return prevalence, label smoothing, slope, intercept and the numbers of subjects used.
 
     Args:
         y_true: (n,) labels of the validation split.
@@ -47,13 +47,13 @@ def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float, smoothing: floa
 
 
 def recalibration(sick: NDArray, odds: NDArray) -> tuple[float, float]:
-    """Return slope and intercept of the logistic regression of `sick` (n,) on log odds (n,), the slope drawn to 1.
+    """Return slope and intercept of the logistic regression of `sick` (n,) on log odds (n,), with a slope shrunk to 1.
 
-    The slope has a normal prior of mean 1 and standard deviation 1: it yields to data, and a handful of subjects, or
-    risks that hardly differ, cannot make it huge. A slope of 0 or less would turn the order round; 1 stands for it.
+    The slope has a normal prior of mean 1 and standard deviation 1, so that few subjects, or almost constant
+    risks, cannot make it huge. A slope of 0 or less, which would reverse the order, is replaced by 1.
     """
 
-    from scipy.optimize import minimize  # here, for a prediction needs none of it
+    from scipy.optimize import minimize  # here, since predictions do not need it
 
     def cost(parameters: NDArray, slope: float | None = None) -> float:
         slope, intercept = (parameters[0] if slope is None else slope), parameters[-1]
@@ -72,7 +72,7 @@ def risk_of(risks: NDArray, about: Mapping[str, Any], prevalence: float | None =
     Args:
         risks: (seeds, n) probabilities of the networks.
         about: what `fit_risk` returned; without label_smoothing, as in releases of format 1, none is undone.
-        prevalence: of the population asked about; None: the stated one.
+        prevalence: of the target population; None: the release's.
     """
     smoothing = about.get("label_smoothing", 0.0)
     corrected = population_risk(risks, about["prevalence"], smoothing, about["trained_prevalence"])
@@ -90,10 +90,10 @@ def fit_interval(y_true: NDArray, values: NDArray, coverage: float) -> dict[str,
     Args:
         y_true: (n,) of the validation split, NaN where absent.
         values: (seeds, n) predictions there.
-        coverage: share of subjects the interval is to hold.
+        coverage: share of subjects the interval should cover.
 
-    With too few subjects for that coverage the largest error is taken; `coverage` then says n / (n + 1), what it
-    stands for.
+    With too few subjects for that coverage the largest error is used, and `coverage` is its actual value,
+    n / (n + 1).
     """
     there = np.isfinite(y_true)
     errors = np.sort(np.abs(values.mean(axis=0)[there] - y_true[there]))
@@ -117,7 +117,7 @@ def check_prevalences(wanted: Sequence[str], diseases: Sequence[str]) -> dict[st
         except ValueError:
             value = math.nan
         if name not in diseases:
-            raise InputError(f"--prevalence {text}: the release knows {', '.join(diseases) or 'no disease'}")
+            raise InputError(f"--prevalence {text}: the release has {', '.join(diseases) or 'no disease'}")
         if name in found:
             raise InputError(f"--prevalence {text}: {name} is given twice")
         if not 0 < value < 1:

@@ -1,4 +1,4 @@
-"""The model card of a release, written from the run's own files, with the block at its head that Hugging Face reads."""
+"""The model card of a release, written from the run's files, with the metadata block that Hugging Face reads."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,7 +35,7 @@ def model_card(
         tables: intervals, analyses, calibration of the evaluation (all models).
         sizes: of the splits, subjects by name.
     """
-    pages = Environment(  # Markdown, not HTML: nothing is escaped but the cells of tables
+    pages = Environment(  # Markdown, not HTML: only cells of tables are escaped
         loader=FileSystemLoader(Path(__file__).parent),
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -58,7 +58,7 @@ def model_card(
 
 
 def of_release(table: pd.DataFrame, config: Mapping[str, Any]) -> pd.DataFrame:
-    """Return the rows of an evaluation's table that are about the released fits, in the order of the targets."""
+    """Return the rows of an evaluation's table for the released fits, in the order of the targets."""
     targets = list(config["targets"])
     rows = table[(table["fit"] == "finetune") & (table["encoder"] == config["encoder"]) & table["target"].isin(targets)]
     rows = rows[rows["fraction"].astype(int) == WHOLE]
@@ -84,9 +84,9 @@ def counted(things: Sequence, word: str) -> str:
 
 
 def metadata(config: Mapping[str, Any], intervals: pd.DataFrame) -> str:
-    """Return the block with its marks.
+    """Return the metadata block with its delimiters.
 
-    Weights learnt from participants' data have the licence that the data's owner allows, which is not ours to state;
+    The licence of weights trained on participants' data depends on the data's owner and is not stated;
     those of a synthetic cohort have that of the code.
 
     Args:

@@ -1,4 +1,4 @@
-"""The numbers of a csv, whatever wrote it; what is not understood is refused with its line, never guessed.
+"""Parse the numbers of a csv from any source; what is not understood is refused with its line, never guessed.
 
 Lines are read one at a time into an array, so that memory stays a small multiple of the file's size.
 """
@@ -16,26 +16,26 @@ import numpy as np
 from cmr2ecg.ecg.recording import MAX_SAMPLES
 from cmr2ecg.raw.rejection import Rejection
 
-SEPARATORS = ";\t,|"  # the first that a line has; else blanks
+SEPARATORS = ";\t,|"  # the first one in a line; else blanks
 COMMENT = ("#", "%")
 BLANK = ("", "na", "n/a", "nan", "null", "none")
 COMMA = re.compile(r"[+-]?\d*,\d+(?:[eE][+-]?\d+)?")
 THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
-MAX_CELLS = MAX_SAMPLES + 2  # of a line
-MAX_WIDTH = 14  # numbers of a line, where there are as many lines: 12 leads, an index, a blank
+MAX_CELLS = MAX_SAMPLES + 2  # per line
+MAX_WIDTH = 14  # numbers per line in long files: 12 leads, an index, a blank
 MAX_EMPTY_LINES = 1000  # lines, or comments, in a row
 MAX_CELL = 1000  # characters; a number has some 20, of a few hundred digits at worst
 SHOWN = 40  # characters of a cell in a message
 
 
 def open_text(content: bytes) -> io.TextIOWrapper:
-    """Return the text; bytes that are none stay visible, so that no number is made of them."""
+    """Return the text; invalid bytes stay visible, so that they are not parsed as numbers."""
     encoding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
     return io.TextIOWrapper(io.BytesIO(content), encoding, errors="backslashreplace")
 
 
 def separator(line: str) -> str:
-    """Return what is between the cells of a line, a blank for any white space."""
+    """Return the separator of a line, a blank for any white space."""
     return next((mark for mark in SEPARATORS if mark in line), " ")
 
 
@@ -74,15 +74,15 @@ class Numbers:
 
     width: int | None = None
     values: array = field(default_factory=lambda: array("d"))
-    commas: bool = False  # there is a number with a comma
-    surely: bool = False  # and one that cannot be thousands
+    commas: bool = False  # some number has a comma
+    surely: bool = False  # and some comma cannot mark thousands
     dots: bool = False
 
     def add(self, cells: list[str], line: int) -> None:
         """Add the numbers of one line.
 
         Raises:
-            Rejection: a cell is no number, the line has another length, or there are too many.
+            Rejection: a cell is not a number, the line has another length, or there are too many.
         """
         if self.width is None:
             self.width = len(cells)
@@ -100,7 +100,7 @@ class Numbers:
         """Return the number of one cell, NaN for a blank.
 
         Raises:
-            Rejection: it is none.
+            Rejection: it is not a number.
         """
         text = cell.strip() if len(cell) < MAX_CELL else cell[:MAX_CELL] + "…"
         if text.lower() in BLANK:
@@ -112,13 +112,13 @@ class Numbers:
         try:
             return float(text)
         except ValueError:
-            raise Rejection("not an array of numbers", f"line {line}: {text[:SHOWN]!r} is no number") from None
+            raise Rejection("not an array of numbers", f"line {line}: {text[:SHOWN]!r} is not a number") from None
 
     def whole(self) -> np.ndarray:
         """Return (lines, width).
 
         Raises:
-            Rejection: none is there, or a comma could mean thousands as well.
+            Rejection: there are none, or a comma could also mark thousands.
         """
         if not self.values or self.width is None:
             raise Rejection("not an array of numbers", "no line of numbers")

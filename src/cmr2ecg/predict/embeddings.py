@@ -1,4 +1,4 @@
-"""Embeddings of many ECGs to one file, some thousand rows at a time."""
+"""Write embeddings of many ECGs to one file, some thousand rows at a time."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +16,7 @@ Piece = tuple[Sequence[Path | str], NDArray[np.float32]]  # names (n,) and embed
 
 
 def write_embeddings(path: Path, pieces: Iterable[Piece]) -> int:
-    """Write a row a file and return their number; without any, no file is written.
+    """Write one row per ECG file and return their number; without any, nothing is written.
 
     Parquet has the columns file, e0, e1, ...; HDF5 `file` (n,) and `embedding` (n, dim).
     """
@@ -33,7 +33,7 @@ def write_embeddings(path: Path, pieces: Iterable[Piece]) -> int:
 
 
 def grouped(pieces: Iterable[Piece]) -> Iterator[Piece]:
-    """Yield the same rows in pieces of at least ROWS, the last one excepted."""
+    """Yield the same rows in pieces of at least ROWS, except the last."""
     names: list[Path | str] = []
     values: list[NDArray[np.float32]] = []
     for some, rows in pieces:

@@ -1,4 +1,4 @@
-"""The networks of a release, and what they say of cleaned ECGs."""
+"""The networks of a release, and their outputs for cleaned ECGs."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,7 +23,7 @@ class Fits(nn.Module):
     """All seeds of one target: the probability of a disease, or phenotypes in their units.
 
     Args:
-        networks: one a seed.
+        networks: one per seed.
         crops: pieces of the record whose predictions are averaged, evenly spaced from the first sample.
         scale: mean and standard deviation (outputs,) of phenotypes, None for a disease.
     """
@@ -61,7 +61,7 @@ class Ensemble(nn.Module):
 
     @property
     def targets(self) -> list[str]:
-        """Return the targets, in the order of what `forward` returns."""
+        """Return the targets, in the order of `forward`'s outputs."""
         return list(self.fits)
 
     def forward(self, ecg: Tensor) -> tuple[Tensor, ...]:
@@ -73,7 +73,7 @@ def build_ensemble(release: Release) -> Ensemble:
     """Return the networks of a release with their weights, in evaluation mode.
 
     Raises:
-        InputError: if weights and settings do not fit each other.
+        InputError: if weights and settings do not match.
     """
     sizes = release.config["models"]["ecg_encoder"]
     return Ensemble(
@@ -95,11 +95,11 @@ def build_encoder(release: Release) -> EcgEncoder:
     """Return the pre-trained encoder of a release, for embeddings, in evaluation mode.
 
     Raises:
-        InputError: if the release holds none, or one of another size.
+        InputError: if the release has none, or one of another size.
     """
     state = release.state(EMBEDDING)
     if not state:
-        raise InputError(f"the release {release.name} holds no pre-trained encoder, so it gives no embeddings")
+        raise InputError(f"the release {release.name} has no pre-trained encoder, so it gives no embeddings")
     with torch.device("meta"), as_input_error(EMBEDDING):
         encoder = EcgEncoder(**release.config["models"]["ecg_encoder"])
     return _load(encoder, state, EMBEDDING).eval()
@@ -107,7 +107,7 @@ def build_encoder(release: Release) -> EcgEncoder:
 
 @contextmanager
 def as_input_error(what: str) -> Iterator[None]:
-    """Say in one line that no network can be built as config.json describes it, whatever torch and timm raise."""
+    """Report in one line that config.json describes an invalid network, whatever torch and timm raise."""
     try:
         yield
     except Exception as error:
@@ -115,7 +115,7 @@ def as_input_error(what: str) -> Iterator[None]:
 
 
 def _load(network: Network, state: Mapping[str, Tensor], what: str) -> Network:
-    """Return the network, made on the meta device, with these weights in place of none."""
+    """Return a network created on the meta device, with these weights assigned."""
     try:
         network.load_state_dict(state, assign=True)
     except RuntimeError as error:

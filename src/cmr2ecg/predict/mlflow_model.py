@@ -36,16 +36,16 @@ class ReleaseModel:
         An ECG that cannot be used has the status "rejected", a reason, and no numbers.
 
         Args:
-            model_input: leads in the order I II III aVR aVL aVF V1 ... V6; what a masked array hides is missing.
+            model_input: leads in the order I II III aVR aVL aVF V1 ... V6; masked values are missing.
             params: `sampling_rate_hz`, by default that of the release.
 
         Raises:
-            ValueError: if these are no such ECGs, or the rate is none.
+            ValueError: if these are not such ECGs, or the rate is invalid.
         """
         rate = (params or {}).get(RATE)
         rate = float(self.config["clean_ecg"]["sampling_rate_hz"] if rate is None else rate)
         if not 0 < rate < math.inf:
-            raise ValueError(f"{RATE} {rate:g}: expected samples a second, such as 500")
+            raise ValueError(f"{RATE} {rate:g}: expected samples per second, such as 500")
         source = Source(self.config["clean_ecg"], rate, "mV", keep_signal=False)
         records = [record_of_array(ecg, source) for ecg in ecgs_of(model_input)]
         rows = [row for k in range(0, len(records), BATCH) for row in self._rows(records[k : k + BATCH])]
@@ -64,10 +64,10 @@ class ReleaseModel:
 
 
 def ecgs_of(model_input: Any) -> np.ndarray:
-    """Return ECGs (n, 12, samples) as float64, with NaN for what a masked array hides.
+    """Return ECGs (n, 12, samples) as float64, with NaN for masked values.
 
     Raises:
-        ValueError: if it is something else.
+        ValueError: if it is anything else.
     """
     wanted = "expected ECGs (n, 12, samples) in mV, one as (1, 12, samples)"
     try:
@@ -80,7 +80,7 @@ def ecgs_of(model_input: Any) -> np.ndarray:
 
 
 def signature(config: Mapping[str, Any]) -> "ModelSignature":
-    """Return what a release of these settings takes and gives, as MLflow states it."""
+    """Return the MLflow signature of a release with these settings."""
     from mlflow.models import ModelSignature
     from mlflow.types import ColSpec, ParamSchema, ParamSpec, Schema, TensorSpec
 

@@ -26,7 +26,7 @@ def export_onnx(ensemble: Ensemble, ecg: np.ndarray, path: Path) -> None:
     torch's tracing exporter takes 4 s for the demo's 40 networks, its newer one 104 s for the same graph.
 
     Args:
-        ensemble: on the CPU, built without fused attention, which the tracer does not know.
+        ensemble: on the CPU, built without fused attention, which the tracer does not support.
         ecg: cleaned ECGs (n, 12, recorded samples) to trace it with.
         path: the file to write; weights are inside.
     """
@@ -37,7 +37,7 @@ def export_onnx(ensemble: Ensemble, ecg: np.ndarray, path: Path) -> None:
 def _trace(network: nn.Module, ecg: np.ndarray, path: Path, dims: dict[str, dict[int, str]]) -> None:
     """Write a network's graph; `dims` names its input, its outputs and which of their dimensions may vary."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of numbers that become constants, which they are
+        warnings.simplefilter("ignore")  # about values that become constants, as intended
         torch.onnx.export(
             network,
             (torch.from_numpy(ecg),),
@@ -51,7 +51,7 @@ def _trace(network: nn.Module, ecg: np.ndarray, path: Path, dims: dict[str, dict
 
 
 class FirstSamples(nn.Module):
-    """An encoder that takes whole records and looks at their first samples, as `ensemble.embed` does."""
+    """An encoder that takes whole records and uses their first samples, as `ensemble.embed` does."""
 
     def __init__(self, encoder: EcgEncoder) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ def export_encoder(release: Release, ecg: np.ndarray, path: Path) -> float:
 
 
 def _unfused(build: Callable[[Release], Network], release: Release) -> Network:
-    """Return networks whose attention the tracer knows."""
+    """Return networks whose attention the tracer supports."""
     set_fused_attn(False)
     try:
         return build(release)
@@ -89,7 +89,7 @@ def _unfused(build: Callable[[Release], Network], release: Release) -> Network:
 
 
 def _checked(path: Path, worst: float) -> float:
-    """Return a difference that is small enough."""
+    """Return the difference, checked."""
     if not worst <= TOLERANCE:
         raise InputError(f"{path}: differs from the networks by {worst:.1e}, more than {TOLERANCE:.0e}")
     return worst
@@ -121,14 +121,14 @@ def export_checked(release: Release, ecg: np.ndarray, path: Path) -> float:
 
 
 def example(samples: int) -> NDArray[np.float32]:
-    """Return two made-up cleaned ECGs (2, 12, samples) to try a network on: noise around beats, unit variance."""
+    """Return two synthetic cleaned ECGs (2, 12, samples) to try a network on: noise around beats, unit variance."""
     rng = np.random.default_rng(0)
     beats = np.cos(np.arange(samples) * 2 * np.pi / 400) ** 20
     return (beats + rng.normal(0, 0.3, (2, 12, samples))).astype(np.float32)
 
 
 def example_record(samples: int) -> NDArray[np.float32]:
-    """Return one made-up ECG (1, 12, samples) in mV, with limb leads that agree (Einthoven, Goldberger)."""
+    """Return one synthetic ECG (1, 12, samples) in mV, with limb leads that agree (Einthoven, Goldberger)."""
     ecg = example(samples)[:1]
     one, two = ecg[:, 0], ecg[:, 1]
     ecg[:, 2:6] = np.stack([two - one, -(one + two) / 2, one - two / 2, two - one / 2], axis=1)

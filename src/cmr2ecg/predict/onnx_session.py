@@ -18,16 +18,16 @@ def open_onnx(path: Path) -> Callable[[np.ndarray], dict[str, np.ndarray]]:
     Raises:
         InputError: if the file cannot be read.
     """
-    # From 1.29 on ONNX Runtime reports its use to Microsoft unless this is there when it is imported.
+    # From 1.29 ONNX Runtime reports its use to Microsoft unless this is set at import.
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
     import onnxruntime
 
-    onnxruntime.disable_telemetry_events()  # where somebody had imported it before
+    onnxruntime.disable_telemetry_events()  # in case it was imported before
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.log_severity_level = 1, 3
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own kinds of error have no common parent
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         raise InputError(
             f"{path}: not a readable ONNX file ({type(error).__name__}); fetch the release again"
         ) from error

@@ -1,4 +1,4 @@
-"""Where results go: what is finished is on the disk at any moment, and the same command goes on with the rest."""
+"""Write results so that finished ones are on disk at any time, and a repeated command resumes with the rest."""
 
 import base64
 import logging
@@ -22,7 +22,7 @@ MAX_STEM_BYTES = 200  # bytes; a file system takes 255, with what is added while
 
 
 class Predictions:
-    """The folder of `cmr2ecg predict`: predictions.json, predictions.csv and a page an ECG.
+    """The folder of `cmr2ecg predict`: predictions.json, predictions.csv and one page per ECG.
 
     Args:
         out: the folder.
@@ -43,7 +43,7 @@ class Predictions:
         self._drawing: deque[tuple[Future | None, Path, Any, bool]] = deque()
 
     def add(self, record: Record, said: Mapping[str, Any] | None, pool: Processes, most: int) -> None:
-        """Take what is said of a file (None if it could not be used) and draw its page; `most` pages wait."""
+        """Take a file's results (None if it could not be used) and draw its page; at most `most` pages wait."""
         entry, page = entry_of(record, said), None
         if said is not None and self.kinds and record.signal is not None:
             stem = self._stem(record.path)
@@ -52,7 +52,7 @@ class Predictions:
         self.note(most)
 
     def note(self, most: int = 0) -> None:
-        """Note as finished what has its page, until at most `most` files are left to draw."""
+        """Record files with drawn pages as finished, until at most `most` are left to draw."""
         while self._drawing and (len(self._drawing) > most or self._drawing[0][0] is None):
             page, path, lines, rejected = self._drawing.popleft()
             if page is not None:
@@ -61,7 +61,7 @@ class Predictions:
             self.done += not rejected
 
     def write(self) -> None:
-        """Write predictions.json and predictions.csv of what is finished."""
+        """Write predictions.json and predictions.csv of the finished files."""
         with open_predictions(self.out, self.config) as add:
             for key in self.keys.values():
                 if key in self.finished:
@@ -118,9 +118,9 @@ def written_at_the_end(write: Callable[[], None], finished: Unfinished) -> Itera
 
 
 def page_names(files: Sequence[Path]) -> dict[Path, str]:
-    """Return a name for each file's page: its stem, cut if it is long, with a number where two files share it."""
+    """Return a name for each file's page: its stem, truncated if long, with a number if two files share it."""
     found: dict[Path, str] = {}
-    taken: set[str] = set()  # in lower case: some file systems see no difference
+    taken: set[str] = set()  # in lower case, for case-insensitive file systems
     next_number: dict[str, int] = {}
     for path in files:
         name = stem = in_one_line(path.stem).encode()[:MAX_STEM_BYTES].decode(errors="ignore")
@@ -136,10 +136,10 @@ def page_names(files: Sequence[Path]) -> dict[Path, str]:
 def draw(
     pool: Processes, signal: np.ndarray, entry: Mapping, config: Mapping, stem: Path, kinds: Sequence[str]
 ) -> None:
-    """Draw one page, in a process of its own; what is wrong with one page is said, and the others go on."""
+    """Draw one page, in a separate process; an error of one page is logged, and the others continue."""
     try:
         pool.call(draw_page, signal, entry, config, stem, kinds)
-    except OSError:  # the disk's fault, so that of all pages
+    except OSError:  # a disk error, which affects all pages
         raise
     except Exception as error:
         what = str(error) if isinstance(error, WorkerDied) else type(error).__name__

@@ -1,6 +1,6 @@
-"""One page an ECG: the 12 leads on ECG paper at 25 mm/s and 10 mm/mV, the risks, the heart's values and a bull's eye.
+"""One page per ECG: 12 leads on ECG paper at 25 mm/s and 10 mm/mV, risks, phenotypes and a bull's-eye plot.
 
-The page is A4 across and drawn in millimetres, so that a print at full size can be measured with a ruler.
+The page is A4 landscape and drawn in millimetres, so that a print at full size can be measured with a ruler.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ from cmr2ecg.report.tables.names import DISEASES
 from cmr2ecg.runtime.files import atomic
 
 INCH_MM = 25.4
-PAGE = (297.0, 210.0)  # A4 across
+PAGE = (297.0, 210.0)  # A4 landscape
 PAPER = (22.0, 82.0, 255.0, 110.0)  # left, bottom, width, height of the ECG paper
 MM_PER_S, MM_PER_MV = 25.0, 10.0
 SHOWN_S = 10.0
@@ -33,7 +33,7 @@ RHYTHM = "II"
 PULSE_S, PULSE_MV = 0.2, 1.0  # the calibration mark
 FINE, COARSE, INK = "#f6d5d0", "#e9a59c", "#1a1a1a"
 BAR, TICK = "#0072B2", "#D55E00"
-# Angle of a segment's first edge and its width, in degrees from the lateral wall against the clock (Cerqueira 2002).
+# Angle of a segment's first edge and its width, in degrees counter-clockwise from the lateral wall (Cerqueira 2002).
 RINGS = ((1, 6, 60.0, 60.0, 1.0), (7, 6, 60.0, 60.0, 2 / 3), (13, 4, 45.0, 90.0, 1 / 3))
 SUMMARY = (
     *("LVEDV", "LVESV", "LVSV", "LVEF", "LVCO", "LVM", "RVEDV", "RVESV", "RVSV", "RVEF"),
@@ -50,7 +50,7 @@ def write_page(
 
     Args:
         signal: (12, samples) in mV, before cleaning.
-        entry: what is said of it (results.entry_of).
+        entry: its results (results.entry_of).
         release: config.json.
         stem: path without ending.
         kinds: of "pdf", "png".
@@ -97,7 +97,7 @@ def draw_head(sheet: Axes, entry: Mapping[str, Any], release: Mapping[str, Any])
 
 
 def draw_paper(sheet: Axes) -> None:
-    """Draw the grid, a thin line a millimetre and a strong one every five."""
+    """Draw the grid, a thin line per millimetre and a strong one every five."""
     left, bottom, width, height = PAPER
     across, up = np.arange(left, left + width + 0.5), np.arange(bottom, bottom + height + 0.5)
     lines = [[(x, bottom), (x, bottom + height)] for x in across] + [[(left, y), (left + width, y)] for y in up]
@@ -108,7 +108,7 @@ def draw_paper(sheet: Axes) -> None:
 
 
 def draw_leads(sheet: Axes, signal: np.ndarray, rate_hz: float) -> None:
-    """Draw four columns of three leads, one after the other in time, and lead II whole below them."""
+    """Draw four columns of three leads, consecutive in time, and the whole of lead II below them."""
     left, bottom, _, height = PAPER
     whole = min(signal.shape[1], int(SHOWN_S * rate_hz))
     centred = signal - np.median(signal, axis=1, keepdims=True)
@@ -142,7 +142,7 @@ def draw_lead(
 
 
 def draw_risks(sheet: Axes, risks: Mapping[str, Any], corner: tuple[float, float]) -> None:
-    """Draw a bar a disease with its seeds' spread, and a tick at the prevalence the risk is to be read against."""
+    """Draw a bar per disease with its seeds' standard deviation, and a tick at the prevalence for reference."""
     left, top = corner
     sheet.text(left, top, "Risk", fontsize=10, weight="bold", va="center")
     width = 78.0

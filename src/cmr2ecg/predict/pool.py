@@ -1,4 +1,4 @@
-"""Work ahead of what is asked for: many items under way at once, results in order, memory that stays flat."""
+"""Process many items concurrently, ahead of their use, with results in order and constant memory."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from typing import Any
 
 from cmr2ecg.predict.records import Record, Source
 
-# -I: neither the working directory nor the environment adds a place to import from
+# -I: neither the working directory nor the environment adds an import path
 START = "import sys, json; sys.path[:] = json.loads(sys.argv[1]); from cmr2ecg.predict.worker import serve; "
 START += "serve(int(sys.argv[2]), int(sys.argv[3]), sys.argv[4])"
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
@@ -26,17 +26,17 @@ MAX_RESTARTS = 5
 
 
 class WorkerDied(RuntimeError):
-    """The process that did a piece of work was ended from outside, such as for want of memory, at every try."""
+    """The process of a task was killed, for instance for lack of memory, at every try."""
 
 
 class Processes:
-    """Processes of one thread each, started afresh, so that they hold no copy of the networks.
+    """Single-threaded processes, not forked from this one, so that they hold no copy of the networks.
 
-    A thread here waits for each of them (`threads`). One that dies is replaced, and its piece of work tried again.
+    A thread here waits for each of them (`threads`). One that dies is replaced, and its task tried again.
 
     Args:
         count: processes.
-        preload: module that is imported once for all of them.
+        preload: module imported once for all of them.
     """
 
     def __init__(self, count: int, preload: str) -> None:
@@ -50,7 +50,7 @@ class Processes:
         """Return work(*args), done in one of the processes; to be called in `threads`.
 
         Raises:
-            WorkerDied: if the process ended meanwhile, TRIES times.
+            WorkerDied: if the process died TRIES times.
         """
         for _ in range(TRIES):
             try:
@@ -65,10 +65,10 @@ class Processes:
             if good:
                 return value
             raise value
-        raise WorkerDied("its process was ended, perhaps for want of memory")
+        raise WorkerDied("its process was killed, perhaps for lack of memory")
 
     def close(self) -> None:
-        """End all of them, also in the middle of something."""
+        """End all of them, busy or not."""
         self._closed = True
         self.threads.shutdown(wait=False, cancel_futures=True)
         with self._lock:
@@ -81,14 +81,14 @@ class Processes:
         self.threads.shutdown()
 
     def _start_parent(self) -> subprocess.Popen:
-        """Start the process that forks the workers, in a session of its own: Ctrl-C is for this process alone."""
+        """Start the process that forks the workers, in its own session: Ctrl-C is for this process only."""
         self._control, theirs = socket.socketpair()
         path = json.dumps([os.path.abspath(place) for place in sys.path if place])
         arguments = [path, str(theirs.fileno()), str(os.getpid()), self._preload]
         with theirs:
             return subprocess.Popen(
                 [sys.executable, "-I", "-c", START, *arguments],
-                cwd="/",  # where no matplotlibrc of a stranger lies
+                cwd="/",  # no untrusted matplotlibrc here
                 env=os.environ | ONE_THREAD,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
@@ -96,7 +96,7 @@ class Processes:
             )
 
     def _free_worker(self) -> Connection:
-        """Return the way to a worker that waits, or to a new one."""
+        """Return the connection to an idle worker, or to a new one."""
         with self._lock:
             if self._idle:
                 return self._idle.pop()
@@ -111,7 +111,7 @@ class Processes:
     def _ask_for_worker(self, channel: int) -> None:
         try:
             socket.send_fds(self._control, [b"w"], [channel])
-        except OSError:  # the process that forks was ended
+        except OSError:  # the forking process was killed
             self._control.close()
             self._restarts += 1
             if self._restarts > MAX_RESTARTS:
@@ -123,7 +123,7 @@ class Processes:
 
 @contextmanager
 def start_pool(workers: int, preload: str) -> Iterator[Processes]:
-    """Yield processes that start while the caller goes on; what is still waiting when the block ends is dropped."""
+    """Yield processes that start while the caller continues; tasks still waiting when the block ends are dropped."""
     pool = Processes(workers, preload)
     try:
         yield pool
@@ -134,9 +134,9 @@ def start_pool(workers: int, preload: str) -> Iterator[Processes]:
 def prefetch(
     pool: Executor, work: Callable[..., Any], items: Iterable[tuple], limit: int, at_once: bool = True
 ) -> Iterator[Any]:
-    """Return work(*item) of each item in order, at most `limit` of them under way: memory stays flat.
+    """Return work(*item) of each item in order, at most `limit` of them in progress, for constant memory.
 
-    `at_once` starts the first ones now, which is no use where the items themselves are waited for.
+    `at_once` starts the first ones now, which is useless if the items themselves are awaited.
     """
     rest = iter(items)
     waiting = deque(pool.submit(work, *item) for item in islice(rest, limit if at_once else 0))
@@ -155,7 +155,7 @@ def prefetch(
 def load(path: Path, source: Source) -> Record:
     """Return a file's ECG, cleaned, or the reason why it cannot be used.
 
-    What reads it is imported here, so that a process that only hands files to others starts at once.
+    The reader is imported here, so that a process that only distributes files starts at once.
     """
     from cmr2ecg.predict.reading import read
 

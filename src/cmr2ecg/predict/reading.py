@@ -1,4 +1,4 @@
-"""A user's ECG files, read and cleaned by the pipeline's own code, in processes that load nothing else."""
+"""A user's ECG files, read and cleaned by the pipeline's code, in processes that load nothing else."""
 
 import io
 from collections.abc import Callable
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # `cmr2ecg predict` runs without pydantic
     from cmr2ecg.study.settings.recordings import Quality
 
 MAX_BYTES = 50_000_000
-RESOLUTION_UV = 5.0  # taken for bare files, which do not state it: one count of a CardioSoft device
+RESOLUTION_UV = 5.0  # assumed for bare files, which do not state it: one count of a CardioSoft device
 
 
 def read(path: Path, source: Source) -> Record:
@@ -50,9 +50,9 @@ def _cleaned(path: Path, load: Callable[[], Ecg], source: Source) -> Record:
         cleaned = clean_ecg(signal, clip_std=settings["clip_std"], **settings["baseline"])
     except Rejection as error:
         return Record(path, reason=f"{error.reason}: {error.detail}" if error.detail else error.reason)
-    except ImportError:  # a fault of the installation, not of the file
+    except ImportError:  # an error of the installation, not of the file
         raise
-    except Exception as error:  # whatever is wrong with one file, the others go on
+    except Exception as error:  # an error in one file must not stop the others
         return Record(path, reason=f"unexpected {type(error).__name__}")
     kept = signal.astype(np.float32) if source.keep_signal else None
     return Record(path, cleaned.astype(np.float32), kept, str(measures["heart_rate_bpm"]), measures["repairs"])
@@ -76,7 +76,7 @@ def bare_ecg(content: bytes, kind: str, source: Source) -> Ecg:
     if source.rate_hz is None:
         raise Rejection("unknown sampling rate")
     check_rate(source.rate_hz)
-    with np.errstate(all="ignore"):  # infinite and strange numbers are looked for below
+    with np.errstate(all="ignore"):  # infinite and implausible numbers are checked below
         if kind == ".npy":
             signal, missing = from_npy(content, source.unit)
         else:

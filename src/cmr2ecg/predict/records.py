@@ -1,4 +1,4 @@
-"""Which ECG files a user names, how they are to be read, and what becomes of one; what reads them is in reading.py."""
+"""The ECG files named by the user, how to read them, and the result for one; reading.py reads them."""
 
 import logging
 import math
@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
-RESULTS, PAGES = "predictions", "pages"  # what `predict` writes: two files and a folder
-BARE = (".csv", ".npy")  # files of numbers alone: their rate and unit are the user's word
+RESULTS, PAGES = "predictions", "pages"  # outputs of `predict`: two files and a folder
+BARE = (".csv", ".npy")  # files of numbers only: their rate and unit are given by the user
 ENDINGS = (".xml", ".hea", *BARE)
 
 
@@ -23,7 +23,7 @@ ENDINGS = (".xml", ".hea", *BARE)
 class Source:
     """How files are read: cleaning settings of the release, rate and unit of bare files, whether `signal` is kept.
 
-    Without a unit it is the one that a csv's header states, or mV.
+    The default unit is that of a csv's header, or mV.
     """
 
     clean_ecg: Mapping[str, Any]
@@ -34,9 +34,9 @@ class Source:
 
 @dataclass(frozen=True)
 class Record:
-    """One file: `cleaned` (12, samples) as the networks take it and `signal` (12, samples) in mV, or why not.
+    """One file: `cleaned` (12, samples) as network input and `signal` (12, samples) in mV, or the reason of rejection.
 
-    Both are float32; `signal` is None where only `cleaned` is wanted.
+    Both are float32; `signal` is None if only `cleaned` is needed.
     """
 
     path: Path
@@ -58,9 +58,9 @@ def cleaned_of(records: Sequence[Record]) -> NDArray[np.float32]:
 
 
 def find_files(named: Sequence[Path]) -> list[Path]:
-    """Return the files named, and of folders those with a known ending, at any depth, in order of name.
+    """Return the given files, and from folders those with a known extension, at any depth, in order of name.
 
-    What this command has written before is passed over, and so are links to folders, which are named in a warning.
+    Earlier output of this command is skipped, and so are links to folders, with a warning.
 
     Raises:
         InputError: if one does not exist, a folder cannot be listed, or none is left.
@@ -76,23 +76,23 @@ def find_files(named: Sequence[Path]) -> list[Path]:
         else:
             raise InputError(f"there is no file {path}")
     if not found:
-        raise InputError(f"no ECG is named: give files or folders with {', '.join(ENDINGS)}")
+        raise InputError(f"no ECG is given: name files or folders with {', '.join(ENDINGS)}")
     return list(dict.fromkeys(found))
 
 
 def below(folder: Path) -> list[Path]:
-    """Return what bears an ECG's ending in a folder, at any depth, in order of name; it may turn out to be no file."""
+    """Return paths with an ECG's extension in a folder, at any depth, in order of name; they may not be files."""
     found: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=stop):
         for name in folders:
             if os.path.islink(os.path.join(place, name)):
-                log.warning("%s: passed over: a link to a folder", in_one_line(Path(place, name)))
+                log.warning("%s: skipped: a link to a folder", in_one_line(Path(place, name)))
         found += [Path(place, name) for name in names if name.lower().endswith(ENDINGS)]
     return sorted(path for path in found if not is_own_output(path))
 
 
 def stop(error: OSError) -> None:
-    """Raise what a user can fix of a folder that cannot be listed."""
+    """Raise InputError for a folder that cannot be listed."""
     raise InputError(f"{error.filename}: cannot be listed ({error.strerror}); make it readable") from error
 
 
@@ -107,23 +107,23 @@ def is_own_output(path: Path) -> bool:
 
 
 def shown(path: Path | str) -> str:
-    """Return a file's name as results hold it: bytes that are no UTF-8 as \\xNN."""
+    """Return a file's name as written in results: bytes that are not UTF-8 as \\xNN."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def in_one_line(path: Path | str) -> str:
-    """Return a file's name as messages hold it, without characters that a terminal would obey."""
+    """Return a file's name for messages, without terminal control characters."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in shown(path))
 
 
 def check_rate_given(files: Sequence[Path], rate_hz: float | None) -> None:
-    """Stop if a file of bare numbers is named and --rate is not, or is no rate.
+    """Raise if a file of bare numbers is given without a valid --rate.
 
     Raises:
         InputError: names the first such file, or the rate.
     """
     if rate_hz is not None and not 0 < rate_hz < math.inf:
-        raise InputError(f"--rate {rate_hz:g}: expected samples a second, as in --rate 500")
+        raise InputError(f"--rate {rate_hz:g}: expected samples per second, as in --rate 500")
     bare = next((path for path in files if path.suffix.lower() in BARE), None)
     if bare and rate_hz is None:
         raise InputError(f"{in_one_line(bare)}: a {bare.suffix} file does not state its sampling rate; give --rate HZ")

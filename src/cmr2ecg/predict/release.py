@@ -3,7 +3,7 @@
 model.safetensors  every network: `embedding.NAME` of the pre-trained encoder, `TARGET.SEED.NAME` of each fit
 model.onnx         the same fits in one graph, from a cleaned ECG to each seed's outputs
 embedding.onnx     the pre-trained encoder, from a cleaned ECG to its embedding
-config.json        sizes, cleaning, targets with units, calibration and intervals, where all of it comes from
+config.json        sizes, cleaning, targets with units, calibration and intervals, provenance
 README.md          the model card
 SHA256SUMS         of the files above, as `sha256sum -c` reads it
 """
@@ -22,10 +22,10 @@ from cmr2ecg.raw.rejection import Rejection
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import atomic, sha256
 
-if TYPE_CHECKING:  # so that a command that needs no torch does not wait for it
+if TYPE_CHECKING:  # so that commands without torch do not import it
     from torch import Tensor
 
-FORMAT = 2  # 2: calibration rests on outputs freed of the label smoothing, which a reader of 1 would not do
+FORMAT = 2  # 2: calibration on outputs with label smoothing undone, which readers of 1 do not do
 READABLE = (1, 2)
 EMBEDDING = "embedding"
 SUMS = "SHA256SUMS"
@@ -35,7 +35,7 @@ KEYS = ("format", "name", "models", "clean_ecg", "targets")
 
 @dataclass(frozen=True)
 class Release:
-    """What a folder holds: its settings (config.json), and the weights of its networks by `key_of`."""
+    """Contents of a folder: its settings (config.json), and the weights of its networks by `key_of`."""
 
     config: Mapping[str, Any]
     weights: "Mapping[str, Tensor]"
@@ -46,7 +46,7 @@ class Release:
         return self.config["name"]
 
     def state(self, network: str) -> "dict[str, Tensor]":
-        """Return the state of one network, "embedding" or `key_of` of a fit, under its own names."""
+        """Return the state of one network, "embedding" or `key_of` of a fit, under its own parameter names."""
         return {key[len(network) + 1 :]: value for key, value in self.weights.items() if key.startswith(network + ".")}
 
 
@@ -59,11 +59,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Return config.json of a release.
 
     Raises:
-        InputError: if the folder is no release, or a later version's.
+        InputError: if the folder is not a release, or one of a later version.
     """
     path = folder / "config.json"
     if not path.exists():
-        raise InputError(f"{folder} is no release: it has no config.json; name a folder release/<name>")
+        raise InputError(f"{folder} is not a release: it has no config.json; name a folder release/<name>")
     try:
         config = json.loads(read_plain(path.resolve(), MAX_BYTES).decode())
     except (OSError, ValueError, Rejection, RecursionError) as error:
@@ -79,7 +79,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def read_release(folder: Path) -> Release:
-    """Return the release in a folder, its files held against SHA256SUMS.
+    """Return the release in a folder, its files verified against SHA256SUMS.
 
     Raises:
         InputError: if a file is missing, damaged or not the one that was released.
@@ -102,7 +102,7 @@ def write_sums(folder: Path) -> None:
 
 
 def check_sums(folder: Path, names: Sequence[str] = ("config.json", "model.safetensors")) -> None:
-    """Hold files, by default the settings and the weights, against SHA256SUMS; others may be absent.
+    """Verify files, by default settings and weights, against SHA256SUMS; others may be absent.
 
     Raises:
         InputError: if one differs or is not listed.
@@ -110,11 +110,11 @@ def check_sums(folder: Path, names: Sequence[str] = ("config.json", "model.safet
     try:
         lines = read_plain((folder / SUMS).resolve(), MAX_BYTES).decode().splitlines()
     except (OSError, ValueError, Rejection) as error:
-        raise InputError(f"{folder} is no release: it has no readable {SUMS}") from error
+        raise InputError(f"{folder} is not a release: it has no readable {SUMS}") from error
     wanted = {name: digest for digest, _, name in (line.partition("  ") for line in lines)}
     for name in names:
         path = folder / name
         if not path.is_file():
-            raise InputError(f"{folder} is no whole release: it has no {name}")
+            raise InputError(f"{folder} is not a complete release: it has no {name}")
         if wanted.get(name) != sha256(path):
             raise InputError(f"{path}: its SHA-256 is not the one in {SUMS}; fetch the release again")

@@ -1,4 +1,4 @@
-"""Whether a release's config.json holds what `predict` needs, of the right kinds and of sizes a machine can hold."""
+"""Check that a release's config.json has the settings `predict` needs, of the right types and of feasible sizes."""
 
 import math
 from collections.abc import Callable, Mapping
@@ -7,7 +7,7 @@ from typing import Any
 
 from cmr2ecg.runtime.command import InputError
 
-Check = tuple[str, Callable[[Any], bool]]  # what is wanted, in words, and whether a value is that
+Check = tuple[str, Callable[[Any], bool]]  # description of the expected value, and its check
 MAX_VALUES = 1e8  # of a position embedding
 
 
@@ -81,13 +81,13 @@ def check_config(config: Mapping[str, Any], source: str) -> None:
         raise InputError(f"{source}: models.ecg_encoder: patches of {sizes['patch']} in {sizes['samples']} samples")
     if sizes["samples"] > config["clean_ecg"]["samples"]:
         raise InputError(f"{source}: models.ecg_encoder.samples is more than clean_ecg.samples")
-    hold(config, ["targets"], ("an object that is not empty", lambda v: isinstance(v, dict) and bool(v)), source)
+    hold(config, ["targets"], ("a non-empty object", lambda v: isinstance(v, dict) and bool(v)), source)
     for target in config["targets"]:
         check_target(config, target, source)
 
 
 def check_target(config: Mapping[str, Any], target: str, source: str) -> None:
-    """Raise InputError if one target's entry is not whole."""
+    """Raise InputError if one target's entry is incomplete."""
     about: dict[tuple[str, ...], Check] = {
         ("outputs",): every(TEXT),
         ("seeds",): every(whole(0, 2**62)),
@@ -119,7 +119,7 @@ UNIT: Check = "a text", lambda v: isinstance(v, str) and len(v) <= 200
 
 
 def hold(config: Any, places: list[str], check: Check, source: str) -> None:
-    """Raise InputError unless the value at a place is there and is what is wanted."""
+    """Raise InputError unless the value at a path exists and is as expected."""
     value, name = config, ".".join(places)[:200]
     for place in places:
         if not isinstance(value, dict) or place not in value:

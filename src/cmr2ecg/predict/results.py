@@ -1,4 +1,4 @@
-"""What is said of each ECG, as JSON and as one wide table, without pandas, whose import takes a second."""
+"""The results of each ECG, as JSON and as one wide table, without pandas, whose import takes a second."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ from cmr2ecg.predict.calibrate import risk_of
 from cmr2ecg.predict.records import Record, shown
 from cmr2ecg.runtime.files import atomic
 
-FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # the latter are the same in full width
+FORMULA = (*"=+-@\t\r\n", *"＝＋－＠")  # the latter are their full-width forms
 NOTE = "Research software, not a medical device: no decision about a person may rest on these numbers."
 
 
@@ -50,12 +50,12 @@ def describe(
 
 
 def number(value: float) -> float | None:
-    """Return a number that JSON knows."""
+    """Return a number valid in JSON."""
     return float(value) if math.isfinite(value) else None
 
 
 def entry_of(record: Record, said: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return one file's entry: what is said of it, or the reason why nothing is."""
+    """Return one file's entry: its results, or the reason of its rejection."""
     if said is None:
         return {"file": shown(record.path), "status": "rejected", "reason": record.reason}
     about = {"heart_rate_bpm": record.heart_rate_bpm, "repairs": record.repairs}
@@ -66,8 +66,8 @@ def entry_of(record: Record, said: Mapping[str, Any] | None) -> dict[str, Any]:
 def open_predictions(folder: Path, release: Mapping[str, Any]) -> Iterator[Callable[[str, Sequence[str]], None]]:
     """Yield a function that adds the text and the cells of `written` to predictions.json and predictions.csv.
 
-    Entries are written as they come, so that memory does not grow with their number; the files appear whole when the
-    block ends without an error.
+    Entries are written as they come, so that memory does not grow with their number; the complete files appear when
+    the block ends without an error.
 
     Args:
         folder: where they appear.
@@ -115,7 +115,7 @@ def row_of(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def values_of(entry: Mapping[str, Any]) -> dict[str, Any]:
-    """Return by column what one entry says, without the file."""
+    """Return one entry's values by column, without the file."""
     row = {"status": entry["status"], "reason": entry.get("reason", "")}
     for name, said in entry.get("risks", {}).items():
         row |= {f"{name}_risk": said["risk"], f"{name}_std": said["std"]}
@@ -130,5 +130,5 @@ def cell(value: float | None) -> str:
 
 
 def harmless(text: str) -> str:
-    """Return a text with an apostrophe in front where a spreadsheet would take it for a formula and run it."""
+    """Return a text prefixed by an apostrophe if a spreadsheet would run it as a formula."""
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -1,4 +1,4 @@
-"""From files to predictions: files are read in processes of their own, the networks work in threads, one a core."""
+"""From files to predictions: separate processes read files, the networks run in threads, one per core."""
 
 import logging
 import time
@@ -23,16 +23,16 @@ log = logging.getLogger(__name__)
 GRAPH, ENCODER_GRAPH = "model.onnx", "embedding.onnx"
 READING = "cmr2ecg.predict.reading"
 Networks = Callable[[np.ndarray], Any]  # cleaned ECGs to each target's (seeds, n, outputs), or to embeddings (n, dim)
-Answer = tuple[list[Record], Any]  # a batch and what the networks say of its usable records, in their order
-BATCH = 16  # ECGs; more gain nothing on a CPU
-PREFETCH = 64  # files read ahead of the networks, for each process
+Answer = tuple[list[Record], Any]  # a batch and the networks' outputs for its usable records, in order
+BATCH = 16  # ECGs; no gain from more on a CPU
+PREFETCH = 64  # files read ahead of the networks, per process
 
 
 @dataclass
 class Clock:
-    """How long things took.
+    """Timing.
 
-    `forward` is the processor time of the networks for `ecgs` ECGs, which the reading beside them does not prolong.
+    `forward` is the processor time of the networks for `ecgs` ECGs, not affected by concurrent reading.
     """
 
     workers: int
@@ -63,7 +63,7 @@ def predict_files(
     pages: str,
     threads: int,
 ) -> tuple[int, Clock]:
-    """Write predictions.json, predictions.csv and, unless `pages` is "none", a page an ECG below `out`.
+    """Write predictions.json, predictions.csv and, unless `pages` is "none", one page per ECG below `out`.
 
     Args:
         files: to read.
@@ -75,7 +75,7 @@ def predict_files(
         threads: cores used.
 
     Returns:
-        How many files could be used, and the time it took.
+        The number of usable files, and the timing.
     """
     kinds = {"none": (), "both": ("pdf", "png")}.get(pages, (pages,))
     make_folder(out, out, *((out / PAGES,) if kinds else ()))
@@ -124,12 +124,12 @@ def embed_files(files: Sequence[Path], folder: Path, out: Path, source: Source, 
 
 
 def about_command(folder: Path, source: Source) -> dict[str, Any]:
-    """Return what must be the same for results to be kept: release, rate and unit, and the code that reads."""
+    """Return what must be unchanged for results to be kept: release, rate and unit, and the reader's code."""
     return {"release": sha256(folder / SUMS), "rate": source.rate_hz, "unit": source.unit, "code": code_digest(READING)}
 
 
 def load_networks(folder: Path) -> Networks:
-    """Return the release's networks: its ONNX graph, which starts and works faster, or torch where there is none.
+    """Return the release's networks: its ONNX graph, which starts and runs faster, or torch if there is none.
 
     Each call takes one core; several may run at once.
     """
@@ -150,7 +150,7 @@ def load_networks(folder: Path) -> Networks:
 
 
 def check_outputs(networks: Networks, config: Mapping[str, Any], path: Path) -> None:
-    """Raise InputError unless the graph gives for one ECG what config.json says."""
+    """Raise InputError unless the graph's outputs for one ECG agree with config.json."""
     wanted = {name: (len(about["seeds"]), 1, len(about["outputs"])) for name, about in config["targets"].items()}
     check_shapes(networks, config, path, wanted)
 
@@ -166,7 +166,7 @@ def check_shapes(
     """Raise InputError unless the graph gives outputs of these names and shapes for one ECG."""
     try:
         said = networks(np.zeros((1, 12, config["clean_ecg"]["samples"]), np.float32))
-    except Exception as error:  # onnxruntime's own kinds of error have no common parent
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         raise InputError(
             f"{path}: does not fit config.json ({type(error).__name__}); fetch the release again"
         ) from error
@@ -202,7 +202,7 @@ def handed_out(files: Sequence[Path], source: Source, pool: Processes, clock: Cl
 
 
 def read_in(pool: Processes, path: Path, source: Source) -> Record:
-    """Return a file as one of the processes reads it; their working directory is another."""
+    """Return a file with an absolute path, read by one of the processes, whose working directory differs."""
     try:
         return replace(pool.call(load, path.absolute(), source), path=path)
     except WorkerDied as error:
@@ -222,7 +222,7 @@ def watched(records: Iterable[Record], total: int) -> Iterator[Record]:
 
 
 def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
-    """Yield the records in lists that hold BATCH usable ones."""
+    """Yield the records in lists of BATCH usable ones."""
     batch: list[Record] = []
     for record in records:
         batch.append(record)
@@ -234,7 +234,7 @@ def batches(records: Iterable[Record]) -> Iterator[list[Record]]:
 
 
 def answered(found: Iterable[list[Record]], networks: Networks, workers: Executor, clock: Clock) -> Iterator[Answer]:
-    """Yield each batch with what the networks say of it, in order; every worker has a batch of its own."""
+    """Yield each batch with the networks' outputs, in order; every worker has its own batch."""
     work = ((networks, batch) for batch in found)
     for batch, said, seconds in prefetch(workers, answer, work, 2 * clock.workers, at_once=False):
         clock.forward += seconds
@@ -243,7 +243,7 @@ def answered(found: Iterable[list[Record]], networks: Networks, workers: Executo
 
 
 def answer(networks: Networks, batch: list[Record]) -> tuple[list[Record], Any, float]:
-    """Return the batch, what the networks say of its usable records, and the processor time they took."""
+    """Return the batch, the networks' outputs for its usable records, and their processor time."""
     good = usable(batch)
     start = time.thread_time()
     said = networks(cleaned_of(good)) if good else None

@@ -1,7 +1,7 @@
-"""What a command has finished, file by file, so that the same command goes on after it was ended, however that was.
+"""Record finished files one by one, so that a repeated command resumes after any interruption.
 
-A text file beside the results, which goes when they are whole: a line that says which command it is of, and a line a
-finished ECG: its key, + (or - where it is to be tried again), its results.
+A text file next to the results, deleted when they are complete: a line that identifies the command, and one line per
+finished ECG: its key, + (or - if it is to be tried again), its results.
 """
 
 import fcntl
@@ -18,7 +18,7 @@ from cmr2ecg.predict.records import RESULTS
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.failures import naming
 
-REWRITE_RATIO = 20  # results are written anew when that took less than a twentieth of the time since
+REWRITE_RATIO = 20  # results are rewritten when that took less than a twentieth of the time since
 MIN_REWRITE_S = 1.0
 MAX_NAME_BYTES = 230  # bytes; a file system takes 255, with what is added while a file is written
 BESIDE = (".dat", ".mat")  # signals of a WFDB header
@@ -26,11 +26,11 @@ PARTIAL = re.compile(r"\..+\.\d+\.partial")  # as cmr2ecg.runtime.files.atomic n
 
 
 class Unfinished:
-    """The open file: results by key, of this run and of the one it goes on from.
+    """The open file: results by key, of this run and of the interrupted one.
 
     Args:
         file: open for reading and writing.
-        about: the command; what another one has finished is dropped.
+        about: the command; results of another one are dropped.
     """
 
     def __init__(self, file: BinaryIO, about: Mapping[str, Any]) -> None:
@@ -57,12 +57,12 @@ class Unfinished:
         return json.loads(self._file.readline().split(b"\t", 2)[2])
 
     def add(self, key: str, value: Any, again: bool = False) -> None:
-        """Note a JSON value; from now on it is kept, whatever becomes of this process.
+        """Record a JSON value; from now on it is kept even if this process is killed.
 
         Args:
             key: of the ECG.
             value: its results.
-            again: whether the next run is to try once more.
+            again: whether the next run should try again.
         """
         parts = json.dumps(key).encode(), b"-" if again else b"+", json.dumps(value).encode()
         line = b"\t".join(parts) + b"\n"
@@ -73,12 +73,12 @@ class Unfinished:
         self._end += len(line)
 
     def settle(self) -> None:
-        """Note the line that an interrupted `add` wrote, or drop what it wrote of it."""
+        """Record the line of an interrupted `add`, or drop its fragment."""
         self._file.seek(self._end)
         self._find_lines(with_rejected=True)
 
     def renew(self, write: Callable[[], None]) -> None:
-        """Call `write`, which writes the results so far, where it is time for it."""
+        """Call `write`, which writes the results so far, if due."""
         start = time.monotonic()
         if start - self._written >= max(MIN_REWRITE_S, REWRITE_RATIO * self._took):
             write()
@@ -86,7 +86,7 @@ class Unfinished:
             self._took = self._written - start
 
     def _find_lines(self, with_rejected: bool) -> None:
-        """Note where each line from `_end` on is, rejected ones if asked to; drop one that was cut short."""
+        """Record the position of each line from `_end` on, of rejected ones on request; drop a truncated one."""
         for line in self._file:
             parts = line.split(b"\t", 2)
             if len(parts) < 3 or not line.endswith(b"\n"):
@@ -100,7 +100,7 @@ class Unfinished:
 
 @contextmanager
 def open_unfinished(path: Path, about: Mapping[str, Any]) -> Iterator[Unfinished]:
-    """Yield the file, opened for this command alone; it goes when the block ends without an error.
+    """Yield the file, locked for this command; it is deleted when the block ends without an error.
 
     Raises:
         InputError: another command holds it.
@@ -114,7 +114,7 @@ def open_unfinished(path: Path, about: Mapping[str, Any]) -> Iterator[Unfinished
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise InputError(
-                f"{path.parent}: another command writes there; wait for it or give another --out"
+                f"{path.parent}: another command is writing there; wait for it or give another --out"
             ) from error
         except OSError:  # a file system without locks
             pass
@@ -129,7 +129,7 @@ def open_unfinished(path: Path, about: Mapping[str, Any]) -> Iterator[Unfinished
 
 
 def key_of(path: Path, *more: str) -> str:
-    """Return what an ECG's results are kept under: its path, the sizes and times of its files, and more."""
+    """Return the key of an ECG's results: its path, the sizes and times of its files, and more."""
     beside = [path.with_suffix(ending) for ending in BESIDE] if path.suffix.lower() == ".hea" else []
     found: list[Any] = [str(path), *more]
     for place in (path, *beside):
@@ -140,7 +140,7 @@ def key_of(path: Path, *more: str) -> str:
 
 
 def remove_partials(folder: Path, start: str) -> None:
-    """Remove what killed commands left half written in a folder: hidden files whose names begin with `start`."""
+    """Remove the incomplete files of killed commands in a folder: hidden files whose names begin with `start`."""
     with suppress(OSError):  # there is no such folder
         for path in list(folder.iterdir()):
             if path.name.startswith(start) and PARTIAL.fullmatch(path.name):
@@ -148,14 +148,14 @@ def remove_partials(folder: Path, start: str) -> None:
 
 
 def make_folder(out: Path, *folders: Path) -> None:
-    """Make the folders that results go to.
+    """Create the output folders.
 
     Args:
         out: what the user named.
-        folders: that, those in it, or the one it lies in.
+        folders: that, those in it, or its parent.
 
     Raises:
-        InputError: they cannot be had.
+        InputError: they cannot be created.
     """
     if len(os.fsencode(out.name)) > MAX_NAME_BYTES:
         raise InputError(f"--out: the name {out.name[:20]}... is too long; give another --out")
@@ -163,7 +163,7 @@ def make_folder(out: Path, *folders: Path) -> None:
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
-        raise InputError(f"--out {out}: {error.filename} is or lies below a file; give another --out") from error
+        raise InputError(f"--out {out}: {error.filename} is a file or below one; give another --out") from error
     except OSError as error:
         raise InputError(f"--out {str(out)[:MAX_NAME_BYTES]}: {error.strerror}; give another --out") from error
     for file in (out, *(out / f"{RESULTS}.{kind}" for kind in ("json", "csv"))):

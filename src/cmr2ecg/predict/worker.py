@@ -1,7 +1,7 @@
-"""The other side of pool.py: a process that loads the code once and forks a worker whenever it is asked for one.
+"""The other side of pool.py: a process that loads the code once and forks workers on request.
 
-Each worker hangs on a socket of which the command alone holds the other end. When the command has ended, however it
-ended, the workers do too, and no file or socket is left behind.
+Each worker reads from a socket whose other end is held only by the command. When the command ends, in any way,
+the workers end too, and no file or socket is left behind.
 """
 
 import os
@@ -18,16 +18,16 @@ from cmr2ecg.runtime.orphan import wait_for_end
 
 
 def serve(control: int, owner: int, preload: str) -> None:
-    """Fork a worker for every socket that comes in through another one, until that is closed.
+    """Fork a worker for every socket received through another one, until that is closed.
 
     Args:
-        control: descriptor of the socket through which they come.
+        control: descriptor of the socket that passes them.
         owner: number of the process they work for.
         preload: module that all of them need.
     """
     import_module(preload)
     keep_freed_memory()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how a worker ended
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # exit codes of workers are not needed
     with socket.socket(fileno=control) as asked:
         while True:
             _, received, *_ = socket.recv_fds(asked, 1, 1)
@@ -40,9 +40,9 @@ def serve(control: int, owner: int, preload: str) -> None:
 
 
 def work_through(channel: int, owner: int) -> None:
-    """Do one piece of work after the other: (function, arguments) comes in, (True, result) or (False, error) goes out.
+    """Run one task after the other: receive (function, arguments), send (True, result) or (False, error).
 
-    Never returns: the process ends with the owner, whatever it is doing then, or when the channel is closed.
+    Never returns: the process ends with the owner, even if busy, or when the channel is closed.
     """
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)

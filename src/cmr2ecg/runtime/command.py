@@ -17,20 +17,20 @@ class InputError(ValueError):
 
 
 class LogFile(logging.FileHandler):
-    """A log on a disk that may be full: what does not fit is lost without a traceback for every line."""
+    """A log on a disk that may be full: lines that do not fit are lost, without a traceback each."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Pass over a line that could not be written."""
+        """Ignore a line that could not be written."""
         if not isinstance(sys.exc_info()[1], OSError):
             super().handleError(record)
 
 
 def step_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the arguments every step takes: --settings, --threads, --log."""
+    """Return a parser with the arguments of every step: --settings, --threads, --log."""
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--settings", type=json.loads, default={}, help="the step's settings as JSON")
     parser.add_argument("--threads", type=int, default=1, help="cores this step may use")
-    parser.add_argument("--log", type=Path, help="file that takes the step's messages as plain lines")
+    parser.add_argument("--log", type=Path, help="file for the step's messages as plain lines")
     return parser
 
 
@@ -38,7 +38,7 @@ def start(args: argparse.Namespace) -> None:
     """Send messages to --log, only warnings to stderr (without --log all), and keep libraries to --threads cores.
 
     Of several processes that torchrun started, only the first writes messages (the others show errors), and all share
-    the cores. A job of a Snakemake that is killed ends too.
+    the cores. The job ends if its Snakemake is killed.
     """
     console = logging.StreamHandler(sys.stderr)
     console.setLevel(logging.WARNING if args.log else logging.INFO)
@@ -58,11 +58,11 @@ def start(args: argparse.Namespace) -> None:
         sys.modules["torch"].set_num_threads(threads)
     from threadpoolctl import threadpool_limits
 
-    threadpool_limits(threads)  # NumPy's and SciPy's own, beside torch's
+    threadpool_limits(threads)  # those of NumPy and SciPy, in addition to torch's
 
 
 def run(main: Callable[[Sequence[str] | None], None]) -> None:
-    """Run a step's main; what a user can fix (input, a full disk, a lack of permission) ends it with one line."""
+    """Run a step's main; errors that a user can fix (input, a full disk, missing permission) end it with one line."""
     try:
         main(None)
     except (InputError, FileNotFoundError) as error:

@@ -1,4 +1,4 @@
-"""What went wrong with a disk, a machine or an installation, in one line that says where and what to do."""
+"""Explain errors of a disk, machine or installation in one line that says where and what to do."""
 
 import errno
 import os
@@ -8,16 +8,16 @@ from pathlib import Path
 
 MAKE_ROOM = "make room and run again"
 ALLOW = "make it writable (readable, if it is an input) and run again"
-LESS = "perhaps for want of memory: give this step fewer threads or the machine more memory, and run again"
+LESS = "perhaps for lack of memory: give this step fewer threads or the machine more memory, and run again"
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), MAKE_ROOM),
     **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), ALLOW),
 }
-# HDF5, SQLite and safetensors pass words on, not the system's number.
+# HDF5, SQLite and safetensors pass on the message, not the system's error number.
 WORDS = {os.strerror(number): advice for number, advice in ADVICE.items()} | {
     "database or disk is full": MAKE_ROOM,
-    "database is locked": "wait for the other process that holds it, or end it, and run again",
-    "disk I/O error": "look whether the disk is full or failing, and run again",
+    "database is locked": "wait for the other process that uses it, or end it, and run again",
+    "disk I/O error": "check whether the disk is full or failing, and run again",
     "attempt to write a readonly database": ALLOW,
     "terminated abruptly while the future": LESS,
 }
@@ -25,7 +25,7 @@ WORDS = {os.strerror(number): advice for number, advice in ADVICE.items()} | {
 
 @contextmanager
 def naming(path: Path) -> Iterator[None]:
-    """Note the file that is being written on every error of the block, for `explain`."""
+    """Attach the file being written to every error of the block, for `explain`."""
     try:
         yield
     except Exception as error:
@@ -35,7 +35,7 @@ def naming(path: Path) -> Iterator[None]:
 
 
 def explain(error: BaseException) -> str | None:
-    """Return "file: what is wrong; what to do" of an error or of one that led to it, or None if that is not known."""
+    """Return "file: what is wrong; what to do" of an error or one of its causes, or None if unknown."""
     place = where(error)
     for cause in causes(error):
         package = (cause.name or "").partition(".")[0] if isinstance(cause, ModuleNotFoundError) else ""
@@ -50,12 +50,12 @@ def explain(error: BaseException) -> str | None:
 
 
 def missing_package(name: str, wanted: str) -> str:
-    """Return that a Python package is not installed, and what installs it: `wanted` for pip."""
+    """Return a message that a Python package is not installed, with the command that installs `wanted`."""
     return f"the Python package {name} is not installed here: pip install {wanted} (in a clone: make env)"
 
 
 def where(error: BaseException) -> str:
-    """Return the file an error is about, or nothing."""
+    """Return the file an error is about, or ""."""
     for cause in causes(error):
         for place in (*getattr(cause, "__notes__", ()), getattr(cause, "filename", None)):
             if place:

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Atomic writing: files appear complete or not at all."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from cmr2ecg.runtime.failures import naming
 
 @contextmanager
 def atomic(path: Path | str) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place when the block ends without an error."""
+    """Yield a temporary path next to `path` that replaces it when the block ends without an error."""
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
@@ -26,7 +26,7 @@ def atomic(path: Path | str) -> Iterator[Path]:
 
 
 def write_json(path: Path | str, value: Any) -> None:
-    """Write `value` as indented JSON; NaN is refused, since no JSON reader need accept it."""
+    """Write `value` as indented JSON; NaN is refused, since it is not valid JSON."""
     with atomic(path) as partial:
         partial.write_text(json.dumps(value, indent=2, allow_nan=False) + "\n")
 

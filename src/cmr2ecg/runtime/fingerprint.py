@@ -1,10 +1,10 @@
-"""What the code that a step reaches means, as a digest: it decides whether results are stale.
+"""Fingerprint the meaning of the code that a step reaches: it decides whether results are stale.
 
-The digest is over syntax trees without comments, layout, docstrings and annotations of functions, and over those
-definitions alone that the step reaches: a typo mended in a docstring, another line break, a new helper beside those in
-use or a module moved elsewhere leave it as it is; another constant or default argument does not. What only speaks to
-people or type checkers is left out: log lines, help texts, imports under TYPE_CHECKING. So are the rooms
-`WITHOUT_NUMBERS`. Nothing is imported.
+The digest is over syntax trees without comments, layout, docstrings and annotations of functions, and only over
+definitions that the step reaches: a typo fixed in a docstring, another line break, a new unused helper
+or a moved module leave it unchanged; another constant or default argument does not. Texts for people and what is for
+type checkers are left out: log lines, help texts, imports under TYPE_CHECKING. So are the rooms `WITHOUT_NUMBERS`.
+Nothing is imported.
 """
 
 import ast
@@ -27,7 +27,7 @@ WITHOUT_NUMBERS = (
 LEFT_OUT = tuple((PACKAGE, *room.split("/")) for room in WITHOUT_NUMBERS)
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 FILE_NAME = re.compile(r"[\w-]{1,99}\.\w{1,9}")
-UNREAD = {  # parts of a node without a meaning, annotations of functions among them
+UNREAD = {  # parts of a node without a meaning, such as annotations of functions
     ast.arg: ("annotation", "type_comment"),
     ast.FunctionDef: ("returns", "type_comment"),
     ast.AsyncFunctionDef: ("returns", "type_comment"),
@@ -35,9 +35,9 @@ UNREAD = {  # parts of a node without a meaning, annotations of functions among 
     ast.Constant: ("kind",),
 }
 LOG_METHODS = frozenset({"debug", "info", "warning", "error", "exception"})
-# What changes nothing; a line for people that calls anything else counts.
+# Calls without side effects; a line for people that calls anything else counts.
 HARMLESS = frozenset({"len", "str", "int", "float", "round", "type", "sum", "min", "max", "sorted"})
-# Of the top level; another decorator may enter what it decorates somewhere, so that it is used without its name.
+# At top level; other decorators may register what they decorate, so that it is used without its name.
 PLAIN_DECORATORS = frozenset({"dataclass", "contextmanager", "cache", "lru_cache", "inference_mode", "no_grad"})
 
 
@@ -46,7 +46,7 @@ class Statement:
     """One statement of a module's top level, or one name of an import.
 
     digest: of its meaning. names: those used in it. imports: dotted names of this package that it imports.
-    files: texts that may name a file beside the module.
+    files: strings that may name a file in the module's folder.
     """
 
     digest: str
@@ -57,9 +57,9 @@ class Statement:
 
 @dataclass(frozen=True)
 class Module:
-    """A module's statements by the names they define, and those that run on import whatever is used of it.
+    """A module's statements by the names they define, and those that run on import in any case.
 
-    The latter stand, in the order of the file, with every name they use, too: they may change what it stands for.
+    The latter are also listed, in the order of the file, under every name they use, which they may change.
     imports: dotted names of this package that are imported anywhere in it.
     """
 
@@ -69,9 +69,9 @@ class Module:
 
 
 def fingerprint(*modules: str) -> str:
-    """Return a SHA-256 of the meaning of these modules and of all that they reach.
+    """Return a SHA-256 of the meaning of these modules and of everything they reach.
 
-    These modules count whole; of any other the definitions that are used, and what runs whenever it is imported.
+    These modules count entirely; of others the definitions that are used, and what runs on import.
 
     Raises:
         ModuleNotFoundError: if a named module has no file.
@@ -84,7 +84,7 @@ def fingerprint(*modules: str) -> str:
 
 
 def _follow(path: Path, statement: Statement, seen: dict[Statement, str]) -> str:
-    """Return a digest of a statement of a file and of all that it uses, in a circle each statement once."""
+    """Return a digest of a statement of a file and of everything it uses, each statement once in a cycle."""
     if statement in seen:
         return seen[statement]
     seen[statement] = statement.digest
@@ -98,7 +98,7 @@ def _follow(path: Path, statement: Statement, seen: dict[Statement, str]) -> str
 
 
 def _of(dotted: str) -> Iterator[tuple[Path, Statement]]:
-    """Yield what a dotted name of this package stands for: all of a module, or one module's definitions of a name."""
+    """Resolve a dotted name of this package: yield a whole module, or a module's definitions of a name."""
     path = module_file(dotted)
     if path is not None:
         wanted = None
@@ -142,7 +142,7 @@ def _parse(source: str) -> Module:
 
 
 def _defined(node: ast.stmt) -> Iterator[str]:
-    """Yield the names that a statement defines and does nothing beside; none if it does more."""
+    """Yield the names that a statement defines if it does nothing else; otherwise none."""
     if isinstance(node, (*FUNCTIONS, ast.ClassDef)):
         asked_by_python = node.name.startswith("__")  # a module's __getattr__
         if not asked_by_python and all(_last_name(part) in PLAIN_DECORATORS for part in node.decorator_list):
@@ -192,7 +192,7 @@ def _inside(module: str | None) -> bool:
 
 
 def _meaning(node: object) -> object:
-    """Return a syntax tree as nested lists, without what only people read."""
+    """Return a syntax tree as nested lists, without texts for people."""
     if isinstance(node, list):
         return [_meaning(part) for part in node]
     if not isinstance(node, ast.AST):
@@ -201,7 +201,7 @@ def _meaning(node: object) -> object:
 
 
 def _walk(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield a node and all below it, without what only people read."""
+    """Yield a node and all below it, without texts for people."""
     yield node
     for _, value in _parts(node):
         for part in value if isinstance(value, list) else [value]:
@@ -210,21 +210,21 @@ def _walk(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def _parts(node: ast.AST) -> Iterator[tuple[str, object]]:
-    """Yield the parts of a node that mean something, by their names."""
+    """Yield the meaningful parts of a node, by their names."""
     unread = UNREAD.get(type(node), ())
     if isinstance(node, ast.ImportFrom) and _inside(node.module):
-        unread = ("module",)  # what the name stands for counts itself, wherever it lies: see `_follow`
+        unread = ("module",)  # the definition of the name counts, wherever it is: see `_follow`
     for name in node._fields:
         value = getattr(node, name, None)
         if isinstance(value, list):
             value = [part for part in value if not _speaks(part)]
-        # Which empty parts a node has differs between versions of Python.
+        # Empty parts of a node differ between versions of Python.
         if value is not None and value != [] and name not in unread:
             yield name, value
 
 
 def _speaks(node: object) -> bool:
-    """Return whether a part only says something to people or type checkers: a docstring, a log line, a help text."""
+    """Return whether a part is only for people or type checkers: a docstring, a log line, a help text."""
     if isinstance(node, ast.keyword):
         return node.arg == "help" and not _acts(node.value)
     if isinstance(node, ast.If):
@@ -243,7 +243,7 @@ def _speaks(node: object) -> bool:
 
 
 def _acts(node: ast.AST) -> bool:
-    """Return whether an expression may change something: a name, what a call is given, a generator."""
+    """Return whether an expression may have side effects: a name, arguments of a call, a generator."""
     return any(
         isinstance(part, ast.NamedExpr | ast.Await | ast.Yield | ast.YieldFrom)
         or (isinstance(part, ast.Call) and getattr(part.func, "id", None) not in HARMLESS)

@@ -1,4 +1,4 @@
-"""Whether jobs will use a GPU, found without torch, whose import takes seconds: the Snakefile asks."""
+"""Detect whether jobs will use a GPU, for the Snakefile: without torch, whose import takes seconds."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ DRIVER = Path("/proc/driver/nvidia/gpus")  # of NVIDIA's driver on Linux: a fold
 
 
 def uses_gpu(device: str) -> bool:
-    """Return whether jobs with the setting `device` use a GPU, as training/device.py will choose on this machine."""
+    """Return whether jobs with the setting `device` use a GPU, as chosen by training/device.py on this machine."""
     return device == "cuda" or (device == "auto" and has_gpu())
 
 

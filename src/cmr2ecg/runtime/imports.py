@@ -1,7 +1,7 @@
-"""Which source files a module reaches through its absolute imports, found without importing anything.
+"""Find the source files that a module reaches through its absolute imports, without importing anything.
 
-What these files mean decides what reruns (fingerprint.py); result.json records the digest of the files themselves.
-Standard library only, for it runs while the Snakefile is read.
+The meaning of these files decides what reruns (fingerprint.py); result.json records the digest of the files themselves.
+Standard library only, since it runs while the Snakefile is parsed.
 """
 
 import ast
@@ -48,7 +48,7 @@ def reached_files(*modules: str, imported: Callable[[Path], Iterable[str]] = imp
 
     Args:
         modules: dotted names.
-        imported: what tells the dotted names that a file imports.
+        imported: returns the dotted names that a file imports.
 
     Raises:
         ModuleNotFoundError: if a named module has no file.

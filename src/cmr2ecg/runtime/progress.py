@@ -41,6 +41,6 @@ class Progress:
                 handler.emit(log.makeRecord(log.name, logging.INFO, "", 0, message, (), None))
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Leave the bar as it is."""
         if self.bar is not None:
             self.bar.close()

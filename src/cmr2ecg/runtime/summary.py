@@ -1,11 +1,11 @@
-"""What there is when a study has ended, and where: a line each, of what exists only."""
+"""Summarise the outputs of a finished study and where they are, one line each, if they exist."""
 
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-DEMO = "config/demo.yaml"  # what `make` takes where nothing else is said
+DEMO = "config/demo.yaml"  # the default of `make`
 
 
 def summary(results: Path, configs: Sequence[Path | str], database: Path | str) -> list[str]:
@@ -14,7 +14,7 @@ def summary(results: Path, configs: Sequence[Path | str], database: Path | str) 
     Args:
         results: the cohort's folder, results/<cohort>, relative to the working directory.
         configs: the config files of the run.
-        database: the MLflow database, where there is one.
+        database: the MLflow database, if any.
     """
     if not (results / "audit_withdrawn/audit.json").is_file():
         return []
@@ -49,14 +49,14 @@ def _untrained(results: Path) -> Iterator[str]:
 
 
 def _make(target: str, cohort: str, configs: Sequence[Path | str] = ()) -> str:
-    """Return the call of make for a cohort, with what differs from the demo."""
+    """Return the call of make for a cohort, with the options that differ from the demo."""
     files = " ".join(_short(path) for path in configs)
     given = [f"CONFIG={files}"] * (files not in ("", DEMO)) + [f"COHORT={cohort}"] * (cohort != "demo")
     return shlex.join(["make", target, *given])
 
 
 def _command() -> str:
-    """Return how to call this environment's cmr2ecg from here."""
+    """Return the command that calls this environment's cmr2ecg from here."""
     command = Path(sys.executable).with_name("cmr2ecg")
     return shlex.quote(_short(command)) if command.is_file() else "cmr2ecg"
 

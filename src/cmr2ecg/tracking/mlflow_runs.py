@@ -1,4 +1,4 @@
-"""Put trainings and a report's files into an MLflow database, so that doing it again changes nothing.
+"""Write trainings and a report's files into an MLflow database, idempotently.
 
 MLflow's SQLite store takes one writer at a time, so trainings write files and one step imports them here.
 """
@@ -30,13 +30,13 @@ KIND = {"mlflow.experimentKind": "custom_model_development"}
 
 
 class Tracker:
-    """An MLflow database in one SQLite file; runs are known by their tag `output`, the folder they wrote.
+    """An MLflow database in one SQLite file; runs are identified by their tag `output`, the folder they wrote.
 
-    A run whose content has not changed stays; one that has is replaced (`mlflow gc` frees what replaced runs took).
+    Unchanged runs are kept, changed ones replaced (`mlflow gc` frees the space of replaced runs).
     """
 
     def __init__(self, database: Path, artifact_root: Path, cohort: str) -> None:
-        """Open the database, or create it. Experiments are named cohort/stage, files lie under artifact_root."""
+        """Open the database, or create it. Experiments are named cohort/stage, files are below artifact_root."""
         check_database(database)
         follow_files(database, artifact_root, cohort)
         self._client = _open(database)
@@ -45,7 +45,7 @@ class Tracker:
         self._known: dict[str, dict[str, Run]] = {}
 
     def add_sweep(self, parent: TrainingRun, trials: Sequence[TrainingRun]) -> None:
-        """Store a sweep and, as runs below it, its trials; trials of an older form of the sweep go."""
+        """Store a sweep and, as child runs, its trials; trials of an older version of the sweep are deleted."""
         wanted = {trial.output for trial in trials}
         self._experiment(f"{self._cohort}/{parent.stage}")
         known = self._known[f"{self._cohort}/{parent.stage}"]
@@ -58,7 +58,7 @@ class Tracker:
     def add_training(self, run: TrainingRun, parent: str | None = None) -> None:
         """Store a training with its parameters, curves by epoch, numbers and tags.
 
-        parent: id of the run it is below; a run whose parent was replaced is replaced too.
+        parent: id of the parent run; a run whose parent was replaced is replaced too.
         """
         from mlflow.entities import Metric, Param, RunTag
 
@@ -68,7 +68,7 @@ class Tracker:
         if run_id is None:
             return
         last = max((epoch for _, epoch, _ in run.curves), default=0)
-        # The web page lists metrics as they come: the test result first, the curves of single seeds last.
+        # The web page lists metrics in this order: the test result first, the curves of single seeds last.
         metrics = [Metric(name, value, end, last) for name, value in run.numbers.items()]
         metrics += [Metric(name, value, end, epoch) for name, epoch, value in run.curves]
         self._client.log_batch(
@@ -116,7 +116,7 @@ class Tracker:
         return {name: len(runs) for name, runs in sorted(self._known.items())}
 
     def _create(self, stage: str, name: str, output: str, digest: str, start: int | None) -> str | None:
-        """Return the id of a new run in the place of an older one, or None if the older one is the same."""
+        """Return the id of a new run that replaces an older one, or None if that is unchanged."""
         experiment = f"{self._cohort}/{stage}"
         experiment_id = self._experiment(experiment)
         older = self._known[experiment].get(output)
@@ -130,7 +130,7 @@ class Tracker:
         return run.info.run_id
 
     def _experiment(self, name: str) -> str:
-        """Return the id of an experiment, created or brought back if need be, and learn its runs on first use."""
+        """Return the id of an experiment, created or restored if needed, and list its runs on first use."""
         found = self._client.get_experiment_by_name(name)
         if found is None:
             location = (self._artifact_root / name).resolve().as_uri()
@@ -155,7 +155,7 @@ class Tracker:
 
 
 def dataset_input(role: str, path: str, digest: str) -> "DatasetInput":
-    """Return a file that a training read, as MLflow shows it: by its name, with what it served for and its SHA-256."""
+    """Return a file that a training read as an MLflow data set: its name, role and SHA-256."""
     from mlflow.entities import Dataset, DatasetInput, InputTag
 
     source = json.dumps({"uri": path})
@@ -164,7 +164,7 @@ def dataset_input(role: str, path: str, digest: str) -> "DatasetInput":
 
 
 def _open(database: Path) -> "MlflowClient":
-    """Return a client of a SQLite file, which is made beside its place if need be: a half-made one cannot be mended."""
+    """Return a client of a SQLite file, created under a temporary name, as an incomplete one cannot be repaired."""
     if not database.exists():
         with atomic(database) as partial:
             _client(partial)
@@ -177,7 +177,7 @@ def _open(database: Path) -> "MlflowClient":
 
 
 def _client(database: Path) -> "MlflowClient":
-    """Return a client; MLflow makes the tables, and reads the switch of its usage reports when it is imported."""
+    """Return a client; MLflow creates the tables, and reads its telemetry switch at import."""
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["DO_NOT_TRACK"] = "true"
     from mlflow import MlflowClient

@@ -1,21 +1,21 @@
-"""Runs whose files lie elsewhere now: results were carried to another machine or folder.
+"""Update the paths of runs whose results were moved to another machine or folder.
 
-MLflow keeps whole paths and has no command to change them. A database made anew in the new place would lose the earlier
-versions of a release, whose numbers and aliases only the registry knows, and number 1 would be another model.
+MLflow stores absolute paths and has no command to change them. A database made anew in the new place would lose the
+earlier versions of a release, whose numbers and aliases only the registry knows.
 """
 
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-# Where MLflow keeps paths below an experiment's folder: tables and their columns.
+# Tables and columns in which MLflow stores paths below an experiment's folder.
 PATHS = {"runs": "artifact_uri", "logged_models": "artifact_location", "model_versions": "storage_location"}
 
 
 def follow_files(database: Path, artifact_root: Path, cohort: str) -> None:
-    """Put the folder where a cohort's files lie now in the place of the one where they lay when the runs were made.
+    """Replace the folder of a cohort's files at the time of the runs by the present one.
 
-    database: an MLflow database; one that is not there yet, or empty, is left alone.
+    database: an MLflow database; a missing or empty one is ignored.
     """
     if not database.exists():
         return

@@ -1,4 +1,4 @@
-"""Log a release in MLflow's own form of a model, with all that it needs to run elsewhere."""
+"""Log a release as an MLflow model, with everything needed to run it elsewhere."""
 
 import io
 import logging
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 MODULE = "cmr2ecg.predict.mlflow_model"
 NAME = "model"
-BESIDE_GRAPH = ("model.safetensors", ENCODER_GRAPH)  # what predictions do without where there is a graph of the fits
+BESIDE_GRAPH = ("model.safetensors", ENCODER_GRAPH)  # not needed for predictions if there is a graph of the fits
 
 
 def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> str:
-    """Log a release in the active run and register it: its files, this package's code, pins of the packages it needs.
+    """Log a release in the active run and register it: its files, this package's code, pinned requirements.
 
     Args:
         folder: of the release.
@@ -33,7 +33,7 @@ def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> str:
         registered: name in the registry.
 
     Returns:
-        The version that it has in the registry.
+        Its version in the registry.
     """
     import mlflow
 
@@ -47,7 +47,7 @@ def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> str:
         data.mkdir()
         for path in folder.iterdir():
             if not graph or path.name not in BESIDE_GRAPH:
-                (data / path.name).symlink_to(path.resolve())  # MLflow copies what it points to
+                (data / path.name).symlink_to(path.resolve())  # MLflow copies its target
         with redirect_stderr(io.StringIO()) as said:
             logged = mlflow.pyfunc.log_model(
                 name=NAME,
@@ -60,14 +60,14 @@ def log_model(folder: Path, config: Mapping[str, Any], registered: str) -> str:
                 registered_model_name=registered,
                 metadata={"cohort": config["cohort"], "synthetic": config["synthetic"]},
             )
-    for line in said.getvalue().splitlines():  # MLflow prints, whatever the log's level
+    for line in said.getvalue().splitlines():  # MLflow prints at any log level
         log.info("%s", line)
     return str(logged.registered_model_version)
 
 
 def description(config: Mapping[str, Any]) -> str:
-    """Return what the registry says of a release."""
-    drawn = " It learnt from a synthetic cohort of drawn ECGs and hearts." * config["synthetic"]
+    """Return the registry's description of a release."""
+    drawn = " It was trained on a synthetic cohort of simulated ECGs and hearts." * config["synthetic"]
     return (
         f"Risks and cardiac phenotypes from a 12-lead ECG: the encoder {config['encoder']}, fine-tuned on the cohort"
         f" {config['cohort']}.{drawn} {NOTE} The model card is data/{config['name']}/README.md."
@@ -76,7 +76,7 @@ def description(config: Mapping[str, Any]) -> str:
 
 @contextmanager
 def active_run(client: "MlflowClient", run_id: str) -> Iterator[None]:
-    """Let MLflow's own functions write to a run of a client's database, and as before afterwards."""
+    """Let MLflow's functions write to a run of a client's database, and restore the state afterwards."""
     import mlflow
 
     before = mlflow.get_tracking_uri(), mlflow.get_registry_uri()

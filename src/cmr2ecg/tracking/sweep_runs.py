@@ -1,4 +1,4 @@
-"""A sweep as a tracker shows it: one run for the sweep, below it one a trial."""
+"""A sweep for the tracker: one run for the sweep, with one child run per trial."""
 
 import json
 from collections import defaultdict
@@ -13,10 +13,10 @@ STAGE = "sweep"
 
 
 def read_sweep(result_path: Path) -> tuple[TrainingRun, list[TrainingRun]]:
-    """Return the sweep that wrote result.json, and its trials with their scores by epoch from curves.csv beside it.
+    """Return the sweep that wrote result.json, and its trials with their scores by epoch from curves.csv in its folder.
 
     Raises:
-        InputError: if a file is not what the select step writes.
+        InputError: if a file is not an output of the select step.
     """
     try:
         result = json.loads(result_path.read_text())

@@ -1,4 +1,4 @@
-"""A training's result.json and metrics.jsonl as what a tracker shows: parameters, curves, numbers and tags."""
+"""A training's result.json and metrics.jsonl for the tracker: parameters, curves, numbers and tags."""
 
 import json
 from collections import defaultdict
@@ -17,10 +17,10 @@ from cmr2ecg.runtime.files import sha256 as file_sha256
 
 STAGES = {"finetune": "finetune", "probe": "probe", "train_tabular": "baseline"}  # other steps are pre-trainings
 PROVENANCE_NUMBERS = ("wall_seconds", "peak_memory_mb")
-# Files of a cohort among a training's inputs, and what they serve for there; subsets' names say their size.
+# Files of a cohort among a training's inputs, and their roles; subsets' names contain their size.
 ROLES = {"dataset.h5": "signals and images", "split.csv": "split", "labels.parquet": "labels"}
 ROLES |= {"phenotypes.parquet": "phenotypes", "covariates.parquet": "covariates"}
-SHARED = "learning_rate"  # the schedule is the same for every seed, so one curve says it all
+SHARED = "learning_rate"  # the schedule is the same for every seed, so one curve is enough
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,16 @@ class TrainingRun:
     datasets: list[tuple[str, str, str]] = field(default_factory=list)  # (role, path, SHA-256)
 
     def digest(self) -> str:
-        """Return a SHA-256 of all that is shown, so that an unchanged run can be left as it is."""
+        """Return a SHA-256 of all content, so that an unchanged run can be kept."""
         shown = [self.name, self.stage, self.parameters, self.numbers, self.curves, self.tags, self.datasets]
         return sha256(json.dumps(shown, sort_keys=True).encode()).hexdigest()
 
 
 def read_run(result_path: Path, metrics: pd.DataFrame) -> TrainingRun:
-    """Return the training that wrote result.json and the metrics.jsonl beside it; metrics is metrics.csv.
+    """Return the training that wrote result.json and metrics.jsonl in its folder; metrics is metrics.csv.
 
-    Only settings, counts and averages are read, never a prediction, so no participant id can get in.
-    Raises InputError if a file is not what a training step writes.
+    Only settings, counts and averages are read, never predictions, so that no participant id is included.
+    Raises InputError if a file is not an output of a training step.
     """
     try:
         result = json.loads(result_path.read_text())
@@ -83,8 +83,8 @@ def read_run(result_path: Path, metrics: pd.DataFrame) -> TrainingRun:
 def read_curves(path: Path) -> Iterator[tuple[str, int, float]]:
     """Yield (metric, epoch, value) from lines of {"epoch": .., NAME: value, ..}, sorted by epoch.
 
-    Lines that carry a seed give "NAME", the mean over the seeds that reached the epoch, and "NAME/seed_S" after it.
-    A line written twice, as after a restart, counts once, as last written.
+    Lines with a seed give "NAME", the mean over the seeds that reached the epoch, and "NAME/seed_S" after it.
+    Of a line written twice, as after a restart, the last is used.
     """
     by_epoch: dict[tuple[int, str], dict[int | None, float]] = defaultdict(dict)
     for text in path.read_text().splitlines():
@@ -121,7 +121,7 @@ def _weights(folder: Path) -> dict[str, str]:
 
 
 def _parameters(result: dict[str, Any]) -> dict[str, str]:
-    """Return settings and what the run chose or was given: encoder, target, seeds, best epochs, device."""
+    """Return settings, choices and inputs of the run: encoder, target, seeds, best epochs, device."""
     known = ("encoder", "target", "fraction", "n_train", "seed", "seeds", "best_epoch", "learning_rate")
     own: dict[str, Any] = {key: result[key] for key in known if key in result}
     run_on = {key: result["provenance"].get(key) for key in ("device", "precision", "threads")}
@@ -129,7 +129,7 @@ def _parameters(result: dict[str, Any]) -> dict[str, str]:
 
 
 def _numbers(result: dict[str, Any], metrics: pd.DataFrame) -> dict[str, float]:
-    """Return the test AUROC, where the step evaluate scored the model, then validation, size and cost."""
+    """Return the test AUROC, if the step evaluate scored the model, then validation, size and cost."""
     numbers = _test_numbers(result, metrics) if "target" in result else {}
     for name, values in result["validation"].items():
         numbers[f"best_val_{name}"] = float(np.mean(values))
