@@ -1,7 +1,7 @@
 """Write a resting ECG as the CardioSoft XML of UK Biobank field 20205.
 
-The file repeats what readers of real files meet: ISO-8859-1, CRLF, tab indentation, samples as ADC counts
-parted by commas and wrapped every 300 values, and a second set of leads (MedianSamples) that is not the recording.
+The file has the features of real ones: ISO-8859-1, CRLF, tab indentation, samples as ADC counts
+separated by commas and wrapped every 300 values, and a second set of leads (MedianSamples) that is not the recording.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,11 +51,11 @@ def cardiosoft_xml(
 
     Args:
         counts: (leads, samples) integers in units of `resolution_uv`, in the order of `leads`.
-        sampling_rate_hz: samples a second.
+        sampling_rate_hz: samples per second.
         resolution_uv: microvolts of one count.
         sex: 0 female, 1 male (UK Biobank coding 9).
         age: years.
-        when: start of the recording; taken as UTC when it has no time zone.
+        when: start of the recording; UTC if it has no time zone.
         diagnosis: lines of the automatic diagnosis.
         measurements: values of `RestingECGMeasurements` by tag; a tag without a value is written empty.
         leads: lead names; a damaged file may have fewer than 12.
@@ -132,7 +132,7 @@ def _patient(when: datetime, sex: int, age: int) -> list[str]:
         _tag("DiaBP", units="mmHg"),
         _tag("OrderNumber"),
     ]
-    # The device is never told who is recorded: the id is the clock, height and weight are its defaults.
+    # Patient data are not entered into the device: the id is the clock, height and weight are defaults.
     session = int(when.timestamp()) - 20
     birth = [_tag("Day", 1), _tag("Month", 1), _tag("Year", when.year - age)]
     info = [
@@ -209,7 +209,7 @@ def _strip(counts: np.ndarray, leads: Sequence[str], rate: int, resolution: floa
 
 
 def _waveforms(counts: np.ndarray, leads: Sequence[str]) -> list[str]:
-    """One WaveformData element a lead, 300 values a line."""
+    """One WaveformData element per lead, 300 values per line."""
     lines = []
     for lead, row in zip(leads, counts, strict=True):
         cells = list(map(str, row.tolist()))

@@ -9,13 +9,13 @@ from cmr2ecg.simulate.heart import Heart
 from cmr2ecg.simulate.torso import BLOOD, FAT, LUNG, MUSCLE, Grid, draw_torso, edge, make_grid
 
 _MYOCARDIUM, _RV_WALL_MM, _BOX_MM = 300.0, 3.0, 90.0
-_ROOM_MM = 50.0  # from the heart's place to the edge of the image, at least
-_INFARCT = 1.4  # brighter than muscle: the signal goes with T2 / T1, which oedema and fat in a scar raise
+_ROOM_MM = 50.0  # minimum distance of the heart's centre from the edge of the image
+_INFARCT = 1.4  # brightness relative to muscle: the signal depends on T2 / T1, which oedema and fat in a scar raise
 
 
 @dataclass(frozen=True)
 class Cine:
-    """A rendered stack and where the heart lies in it."""
+    """A rendered stack and the position of the heart in it."""
 
     volume: np.ndarray  # (slices, frames, rows, columns) uint16, at most 12 bits
     centres: np.ndarray  # (slices, 2) row and column of the left ventricle's centre, pixels
@@ -37,11 +37,11 @@ def render(
     Args:
         motion: contours in mm.
         heart: scalar fields; body mass index and sex shape the chest.
-        matrix: pixels a side.
-        field_of_view_mm: millimetres a side.
+        matrix: pixels per side.
+        field_of_view_mm: millimetres per side.
         rng: draws position, breathing, papillary muscles, coil shading and noise.
-        only: draw this slice alone, with noise of its own; `centres` still holds all.
-        shift_mm: spread of the heart's place in the image, across and down.
+        only: draw only this slice, with its own noise; `centres` still has all.
+        shift_mm: standard deviation of the heart's position in the image, horizontally and vertically.
         fat_signal: brightness of fat; that around the heart, mixed with other tissue, has half of it.
     """
     grid = make_grid(matrix, field_of_view_mm)
@@ -72,7 +72,7 @@ class _Look:
     blood: float
     myocardium: float
     atrium_mm: float
-    infarct: float  # 1 when a sector of the middle ring is infarcted
+    infarct: float  # 1 if a sector of the middle ring is infarcted
     territory: float  # middle of that sector, radians
 
 

@@ -1,4 +1,4 @@
-"""A synthetic cohort as a UK Biobank download: raw files, tables, and beside them the planted truth."""
+"""A synthetic cohort as a UK Biobank download: raw files, tables, and the planted truth."""
 
 import math
 import multiprocessing
@@ -29,10 +29,10 @@ class Task:
     index: int
     broken: str = ""  # one of BROKEN, or empty
     missing: str = ""  # "ecg", "cmr" or empty
-    repeat: str = ""  # "both": a second visit beside a whole first one; "only": the first visit lacks its ECG
+    repeat: str = ""  # "both": a second visit after a complete first one; "only": the first visit lacks its ECG
     withdrawn: bool = False
     phenotypes: bool = True
-    imaged: bool = True  # False: there never was a CMR
+    imaged: bool = True  # False: never had a CMR
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,18 @@ class Cohort:
 
     files: list[str]  # relative to the raw folder, sorted
     tabular: list[list[str]]  # rows in the order of tables.COLUMNS, sorted by eid
-    truth: pd.DataFrame  # one row a subject, sorted by eid
+    truth: pd.DataFrame  # one row per subject, sorted by eid
     withdrawn: list[int]
 
 
 def simulate(settings: SimulateCohort, raw: Path, workers: int) -> Cohort:
     """Write the raw files of a cohort below `raw` and return its tables.
 
-    Each subject depends on seed and index alone, so the files do not depend on the number of workers.
+    Each subject depends only on seed and index, so the files do not depend on the number of workers.
 
     Args:
         settings: the simulate_cohort section of the config.
-        raw: folder that takes ecg/ and cmr/; both are emptied first.
+        raw: folder for ecg/ and cmr/; both are emptied first.
         workers: processes.
 
     Raises:
@@ -80,8 +80,8 @@ def simulate(settings: SimulateCohort, raw: Path, workers: int) -> Cohort:
 def plan(settings: SimulateCohort) -> list[Task]:
     """Return one task a subject: who is damaged, incomplete, withdrawn, seen twice or without phenotypes.
 
-    Shares are rounded up, so that a small cohort has each kind too; nobody is two kinds at once. Further subjects with
-    an ECG alone come behind the others, who stay the same.
+    Shares are rounded up, so that a small cohort also has each kind; the kinds are disjoint. Further ECG-only
+    subjects follow the others, which do not change.
     """
     count = settings.subjects
     if count + settings.ecg_only >= EIDS:
@@ -121,7 +121,7 @@ def _run(
 
 
 def _start_worker(step: str) -> None:
-    """Keep a worker process to one thread and to the life of the step that started it."""
+    """Limit a worker process to one thread and to the lifetime of the step that started it."""
     threadpool_limits(1)
     end_with(step)
 

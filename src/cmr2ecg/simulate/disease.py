@@ -16,7 +16,7 @@ CODES = {
     "af": ("I48", "I480", "I481", "I489"),
     "dm": ("E109", "E119", "E112", "E139", "E149"),
 }
-# Codes of other diseases, near misses among them (I270, I471, E15, E785 lie beside the wanted prefixes)
+# Codes of other diseases, near misses among them (I270, I471, E15, E785 are next to the target prefixes)
 DECOYS = (
     "I10",
     "M179",
@@ -40,7 +40,7 @@ _REFERENCE = 20000
 
 @dataclass(frozen=True)
 class Calibration:
-    """What makes the population's prevalence the wanted one."""
+    """Parameters that give the population its set prevalence."""
 
     af_threshold: float
     infarct_threshold: float
@@ -51,7 +51,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Record:
-    """A subject's coded history, as hospital (41270, 41280) and death (40000 to 40002) fields hold it."""
+    """A subject's coded history, as in hospital (41270, 41280) and death (40000 to 40002) fields."""
 
     codes: tuple[str, ...]
     dates: tuple[date, ...]
@@ -70,14 +70,14 @@ def body_log_odds(heart: Heart) -> np.ndarray:
 
 
 def heart_log_odds(heart: Heart) -> np.ndarray:
-    """Return (..., 3) log-odds from what an image shows: damage, function, mass, atrium, wall against cavity."""
+    """Return (..., 3) log-odds from what an image shows: damage, function, mass, atrium, wall relative to cavity."""
     s = heart.standard()
     cad = 3.0 * heart.ischaemia - 0.5 * s["ef"] + 0.25 * s["mass"]
     return np.stack([cad, 0.8 * s["atrium"] - 0.25 * s["ef"], 0.9 * s["concentric"]], axis=-1)
 
 
 def electrical_log_odds(electrical: np.ndarray) -> np.ndarray:
-    """Return (..., 3) log-odds of spread 1 from (..., len(ELECTRICAL)) electrical latents."""
+    """Return (..., 3) log-odds of unit standard deviation from (..., len(ELECTRICAL)) electrical latents."""
     of = {name: electrical[..., index] for index, name in enumerate(ELECTRICAL)}
     cad = 0.8 * of["repolarisation"] + 0.6 * of["conduction"]
     af = 0.8 * of["atrial"] + 0.6 * of["conduction"]
@@ -102,8 +102,8 @@ def risks(heart: Heart, electrical: np.ndarray, calibration: Calibration) -> np.
 def calibrate(cad: float, af: float, dm: float, ecg_only: float = 0.0, infarct: float = 0.0) -> Calibration:
     """Return the thresholds, factors and intercepts that give these prevalences in a large reference population.
 
-    `ecg_only` is the share, in the variance of the log-odds beyond body, rate and rhythm, of what only the ECG shows;
-    that of diabetes is half of it. The variance itself does not depend on it. The reference is the same for every
+    `ecg_only` is the share of the part shown only by the ECG in the variance of the log-odds beyond body, rate and
+    rhythm; for diabetes half of that. The variance itself does not depend on it. The reference is the same for every
     cohort, so that a subject does not depend on how many others are drawn.
 
     Args:

@@ -34,12 +34,12 @@ def draw_ecg(
 ) -> np.ndarray:
     """Return (12, samples) int32 ADC counts in the order I II III aVR aVL aVF V1..V6.
 
-    III, aVR, aVL and aVF are formed from I and II in counts, as the recorder does.
+    III, aVR, aVL and aVF are formed from I and II in counts, as in the recorder.
     """
     time = np.arange(samples) / sampling_rate_hz
     beats, intervals = beat_times(traits, time[-1], rng)
     dipole = _dipole(traits, time, beats, intervals, rng)
-    leads = DOWER * (1 + 0.1 * rng.standard_normal(DOWER.shape))  # electrodes never lie exactly right
+    leads = DOWER * (1 + 0.1 * rng.standard_normal(DOWER.shape))  # electrodes are never placed exactly
     signal = leads @ dipole + _noise(time, len(DOWER), rng)
     return with_derived_leads(np.rint(signal * 1000 / resolution_uv).astype(np.int32))
 
@@ -56,7 +56,7 @@ def beat_times(traits: EcgTraits, duration_s: float, rng: np.random.Generator) -
     """Return times of the R peaks and the interval before each, in seconds, from before 0 to after `duration_s`.
 
     A sinus rhythm breathes (respiratory arrhythmia) and drifts, and premature atrial beats reset it; fibrillation has
-    independent, widely spread intervals.
+    independent, highly variable intervals.
     """
     mean = 60 / traits.rate
     count = int(duration_s / mean * 2) + 6
@@ -70,7 +70,7 @@ def beat_times(traits: EcgTraits, duration_s: float, rng: np.random.Generator) -
         intervals = mean * (1 + traits.variability * swing)
         early = rng.random(count) < traits.premature
         intervals = intervals * np.where(early, 0.65, 1.0)
-        intervals[1:] *= np.where(early[:-1], 1.2, 1.0)  # a pause that does not make up for all of it
+        intervals[1:] *= np.where(early[:-1], 1.2, 1.0)  # an incomplete compensatory pause
     intervals = np.maximum(intervals, 0.33)
     beats = np.cumsum(intervals) - intervals[0] - mean * rng.uniform(0, 1)
     keep = beats < duration_s + mean
@@ -110,7 +110,7 @@ def _fibrillation(time: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _noise(time: np.ndarray, leads: int, rng: np.random.Generator) -> np.ndarray:
-    """Wander, mains hum and muscle noise, (leads, samples) mV; about one record in ten is a poor one."""
+    """Wander, mains hum and muscle noise, (leads, samples) mV; about one record in ten is of poor quality."""
     poor = 2.5 if rng.random() < 0.1 else 1.0
     wander = np.zeros((leads, len(time)))
     for frequency in (rng.uniform(0.04, 0.12), rng.uniform(0.12, 0.22), rng.uniform(0.22, 0.35)):

@@ -1,6 +1,6 @@
-"""What a heart does to its ECG: rate, intervals, and the dipole's path over a beat, with the scatter between people.
+"""ECG traits of a heart: rate, intervals, and the dipole's path over a beat, with variation between people.
 
-Only part of the anatomy can be read from the body surface, so each trait adds a person's own chance to the heart's
+Only part of the anatomy is visible from the body surface, so each trait adds individual variation to the heart's
 influence. Directions are Frank's: x to the left, y to the feet, z to the back. Amplitudes are in mV.
 """
 
@@ -29,7 +29,7 @@ class Bump:
 class EcgTraits:
     """One person's ECG without noise."""
 
-    rate: float  # beats a minute
+    rate: float  # beats per minute
     af: bool
     pr_ms: float
     qrs_ms: float
@@ -38,7 +38,7 @@ class EcgTraits:
     block: str  # "", "LBBB" or "RBBB"
     strain: float  # 0 none, 1 marked ST-T change of a hypertrophied or failing ventricle
     premature: float  # share of beats that come early
-    variability: float  # of the sinus rhythm, against the usual
+    variability: float  # of the sinus rhythm, relative to the usual
     bumps: tuple[Bump, ...]
 
 
@@ -48,7 +48,7 @@ def ecg_traits(heart: Heart, electrical: np.ndarray, rng: np.random.Generator) -
     Args:
         heart: scalar fields, as the ECG sees it.
         electrical: (len(ELECTRICAL),) latents.
-        rng: draws what follows from neither.
+        rng: draws the individual variation.
     """
     s = {name: float(value) for name, value in heart.standard().items()}
     current = dict(zip(ELECTRICAL, electrical.tolist(), strict=True))

@@ -1,13 +1,13 @@
-"""The heart's electricity beyond its anatomy: latents that the ECG shows, and that no image and no phenotype does.
+"""Electrical latents of the heart beyond its anatomy, visible in the ECG but in no image or phenotype.
 
-They explain part of what would be a person's own chance in the ECG, so that the ECGs of a cohort look the same whether
-or not they bear on the diseases (`disease.log_odds`).
+They explain part of the ECG's individual variation, so that the ECGs of a cohort look the same whether
+or not they affect the diseases (`disease.log_odds`).
 """
 
 import numpy as np
 
 ELECTRICAL = ("conduction", "repolarisation", "atrial", "autonomic")
-# How far each chance of `ecg_traits` is one of these: conduction slows the ventricles and turns the axis to the left;
+# Their share in each random trait of `ecg_traits`: conduction slows the ventricles and turns the axis to the left;
 # repolarisation lengthens QT and flattens and turns T; remodelled atria conduct late; autonomic neuropathy lengthens QT
 _SHARES = {
     "qrs": {"conduction": 0.8},
@@ -22,7 +22,7 @@ _SHARES = {
 
 
 def with_electrical(own: dict[str, float], electrical: dict[str, float]) -> dict[str, float]:
-    """Return a person's chances (standard normal) with the electrical latents' share in them; each stays normal."""
+    """Return a person's random traits (standard normal) with the electrical latents mixed in; each stays normal."""
     mixed = dict(own)
     for name, shares in _SHARES.items():
         rest = np.sqrt(1 - sum(share**2 for share in shares.values()))
@@ -36,5 +36,5 @@ def premature_share(electrical: dict[str, float]) -> float:
 
 
 def variability(electrical: dict[str, float]) -> float:
-    """Return the factor on the sinus rhythm's variation, which autonomic neuropathy takes away."""
+    """Return the factor on the sinus rhythm's variation, which autonomic neuropathy reduces."""
     return float(np.exp(-0.5 * electrical["autonomic"]))

@@ -1,7 +1,7 @@
-"""The beating short-axis geometry of one heart: contours by slice, frame and angle, and what is measured on them.
+"""The beating short-axis geometry of one heart: contours by slice, frame and angle, and their measurements.
 
 Contours are polar around the left ventricle's centre. All volumes are sums of contour areas times slice spacing, as
-segmentation software counts them, so that the drawn heart and the phenotypes are one thing.
+in segmentation software, so that the simulated heart and the phenotypes agree.
 """
 
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ _SHORTENING = np.array([1.0, 0.9, 0.88, 0.98, 1.04, 1.02, 1.02, 0.95, 0.95, 1.0,
 
 @dataclass(frozen=True)
 class Motion:
-    """Contours of one beat in mm, (slices, frames, angles) float64; a slice without left ventricle holds zeros."""
+    """Contours of one beat in mm, (slices, frames, angles) float64; zeros in a slice without left ventricle."""
 
     inner: np.ndarray  # left ventricular cavity
     outer: np.ndarray  # epicardium
@@ -43,7 +43,7 @@ def move(heart: Heart, slices: int, frames: int, rng: np.random.Generator) -> Mo
         heart: scalar fields.
         slices: slices of the stack, base first.
         frames: frames of a beat, frame 0 at end-diastole.
-        rng: draws the segment detail that no latent describes, and the time of end-systole.
+        rng: draws segment detail beyond the latents, and the time of end-systole.
     """
     first, count = _extent(float(heart.lv_length), slices)
     es_frame, activation = _activation(frames, float(heart.rate), bool(heart.af), rng)
@@ -51,7 +51,7 @@ def move(heart: Heart, slices: int, frames: int, rng: np.random.Generator) -> Mo
     inner_ed = _cavity(count, float(heart.lvedv), rng)
     wall = _on_grid(thickness, count)
     wall = wall * _wall_scale(inner_ed, wall, float(heart.lvm))
-    descent = 1.25 * float(heart.lvef) / 0.6  # the base comes down by about 12 mm, in slices
+    descent = 1.25 * float(heart.lvef) / 0.6  # the base descends by about 12 mm, in slices
     coverage = np.clip(np.arange(1, count + 1)[:, None] - descent * activation, 0, 1)
     inner = _contract(inner_ed, _on_grid(shortening, count), coverage, activation, heart)
     stretch = 1 + (count / (count - descent) - 1) * activation  # the shorter wall is thicker
@@ -99,7 +99,7 @@ def _area(radius: np.ndarray) -> np.ndarray:
 
 
 def _extent(length: float, slices: int) -> tuple[int, int]:
-    """First slice and number of slices with left ventricle; a slice of atrium lies above it where there is room."""
+    """First slice and number of slices with left ventricle; a slice of atrium is above it if there is room."""
     count = min(round(length / SPACING_MM), slices)
     return min(1, slices - count), count
 
@@ -193,7 +193,7 @@ def _contract(
 
 
 def _right_ventricle(outer: np.ndarray, coverage: np.ndarray, activation: np.ndarray, heart: Heart) -> np.ndarray:
-    """Outer border of the right ventricle, a crescent on the septum, with the wanted volume in every frame."""
+    """Outer border of the right ventricle, a crescent on the septum, with the given volume in every frame."""
     count = len(outer)
     height = (np.arange(count) + 0.5) / count
     reach = np.sqrt(np.clip(1 - height**2, 0.02, 1)) * (1 - 0.25 * height)

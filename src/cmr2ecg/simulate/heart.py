@@ -1,7 +1,7 @@
 """One person and one heart from standard normal latents: the common cause of ECG, image, phenotypes and diseases.
 
-Means and spreads of men and of women follow the published ranges of UK Biobank's imaging study (Petersen et al. 2017,
-J Cardiovasc Magn Reson 19:18), the body's share in them included.
+Means and standard deviations of men and women follow the published ranges of UK Biobank's imaging study (Petersen et
+al. 2017, J Cardiovasc Magn Reson 19:18), including the contribution of body size.
 """
 
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ _SIXTH = np.pi / 3  # a segment of the middle ring
 
 @dataclass(frozen=True)
 class Heart:
-    """Body, function and anatomy; every field is an array of one value a subject (or a scalar array)."""
+    """Body, function and anatomy; every field is an array of one value per subject (or a scalar array)."""
 
     age: np.ndarray  # years
     male: np.ndarray  # 0 or 1
@@ -48,18 +48,18 @@ class Heart:
     lv_length: np.ndarray  # mm
     rvedv: np.ndarray  # mL
     rvef: np.ndarray  # 0..1
-    rate: np.ndarray  # beats a minute
+    rate: np.ndarray  # beats per minute
     atrium: np.ndarray  # left atrial size, standard units
     ischaemia: np.ndarray  # severity of one scarred or ischaemic territory, 0 (none) to about 1.5
     territory: np.ndarray  # its centre in the short axis, radians: 0 lateral, pi/2 anterior, pi septal
-    infarct: np.ndarray  # 1 when that territory is infarcted; its centre is then that of a middle segment
+    infarct: np.ndarray  # 1 if that territory is infarcted; its centre is then that of a middle segment
     septum: np.ndarray  # septal thickening, standard units
-    apex_wall: np.ndarray  # thickness of the apex against the base, standard units
-    apex_motion: np.ndarray  # contraction of the apex against the base, standard units
-    af: np.ndarray  # 1 when the rhythm at the visit is atrial fibrillation
+    apex_wall: np.ndarray  # thickness of the apex relative to the base, standard units
+    apex_motion: np.ndarray  # contraction of the apex relative to the base, standard units
+    af: np.ndarray  # 1 if the rhythm at the visit is atrial fibrillation
 
     def standard(self) -> dict[str, np.ndarray]:
-        """Return what drives ECG and disease in standard units (mean about 0, spread about 1)."""
+        """Return what drives ECG and disease in standard units (mean about 0, standard deviation about 1)."""
         return {
             "age": (self.age - 64) / 7.7,
             "male": 2 * self.male - 1,
@@ -83,7 +83,7 @@ def heart_from_latents(
         z: (..., len(LATENTS)) latents.
         af_threshold: liability above which the rhythm is atrial fibrillation, see `disease.calibrate`.
         infarct_threshold: latent of ischaemia above which the territory is infarcted.
-        liability: of fibrillation, where it is not that of `z`.
+        liability: of fibrillation, if not that of `z`.
     """
     of = by_name(z)
     body = _body(of)
@@ -130,7 +130,7 @@ def by_name(z: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def af_liability(of: dict[str, np.ndarray]) -> np.ndarray:
-    """Return the liability to be in atrial fibrillation at the visit: age, atrial size, weight, and chance."""
+    """Return the liability to be in atrial fibrillation at the visit: age, atrial size, weight and random variation."""
     return 0.75 * of["rhythm"] + 0.45 * of["age"] + 0.4 * of["atrium"] + 0.15 * of["bmi"] - 0.15 * of["function"]
 
 
@@ -174,7 +174,7 @@ def _chambers(of: dict[str, np.ndarray], body: dict[str, np.ndarray], lvef: np.n
         * (135 + 33 * male)
         * np.exp(0.10 * of["rv_size"] + (0.115 + 0.02 * male) * of["lv_size"] + 0.04 * of["atrium"] - 0.03 * of["age"])
     )
-    # Both ventricles pump the same blood, up to small shunts and errors.
+    # Both ventricles have the same stroke volume, up to small shunts and errors.
     rvef = np.clip(lvedv * lvef * np.exp(0.06 * of["rv_function"]) / rvedv, 0.2, 0.76)
     length = 91 * (lvedv / 145) ** (1 / 3) * np.exp(0.04 * of["length"])
     return {"lvedv": lvedv, "lvm": lvm, "lv_length": length, "rvedv": rvedv, "rvef": rvef}

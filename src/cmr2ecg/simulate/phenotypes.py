@@ -1,4 +1,4 @@
-"""The 61 CMR phenotypes of UK Biobank category 157, measured on the drawn geometry with a reader's small errors."""
+"""The 61 CMR phenotypes of UK Biobank category 157, measured on the simulated geometry with small reader errors."""
 
 import numpy as np
 
@@ -22,10 +22,10 @@ def measure(motion: Motion, rate: float, rng: np.random.Generator, error: float 
     global value is the mean of its segments.
 
     Args:
-        motion: the drawn contours.
-        rate: beats a minute during the scan.
+        motion: the simulated contours.
+        rate: beats per minute during the scan.
         rng: draws the errors.
-        error: scale of the errors; 0 returns the geometry's own numbers.
+        error: scale of the errors; 0 returns the geometry's exact numbers.
     """
 
     def jitter(spread: float) -> float:

@@ -1,4 +1,4 @@
-"""Write a subject's raw files under their UK Biobank names, sound or damaged."""
+"""Write a subject's raw files under their UK Biobank names, intact or damaged."""
 
 import os
 import zipfile
@@ -14,12 +14,12 @@ from cmr2ecg.simulate.subject import Subject
 
 BROKEN_ECG = ("ecg_truncated", "ecg_eleven_leads", "ecg_flat_lead")
 BROKEN_CMR = ("cmr_truncated", "cmr_six_slices", "cmr_unreadable")
-ODD_ECG = ("ecg_swapped_leads", "ecg_1000_hz")  # well-formed; the first is told by the limb leads' equations alone
+ODD_ECG = ("ecg_swapped_leads", "ecg_1000_hz")  # well-formed; the first is detectable only by the limb leads' equations
 BROKEN = (*(kind for pair in zip(BROKEN_ECG, BROKEN_CMR, strict=True) for kind in pair), *ODD_ECG)
 
 
 def write_ecg(subject: Subject, visit: int, raw: Path, broken: str = "") -> str:
-    """Write the XML of field 20205, return its path below `raw`; `broken` is of BROKEN_ECG, ODD_ECG or empty."""
+    """Write the XML of field 20205, return its path below `raw`; `broken` is one of BROKEN_ECG, ODD_ECG or empty."""
     heart = subject.person.heart_ecg
     counts, leads, rate = _recording(subject.ecg_counts, broken)
     document = cardiosoft_xml(
@@ -79,7 +79,7 @@ def write_cmr(subject: Subject, visit: int, raw: Path, broken: str = "") -> str:
 
 
 def _scramble(path: Path) -> None:
-    """Overwrite every image in the zip with bytes that are no DICOM."""
+    """Overwrite every image in the zip with bytes that are not DICOM."""
     with zipfile.ZipFile(path) as archive:
         members = archive.infolist()
     noise = np.random.default_rng(0).bytes(4096)
@@ -89,7 +89,7 @@ def _scramble(path: Path) -> None:
 
 
 def _diagnosis(traits: EcgTraits) -> list[str]:
-    """What the recorder would print."""
+    """The recorder's automatic diagnosis."""
     lines = ["Atrial fibrillation" if traits.af else _sinus(traits.rate)]
     if traits.block:
         lines.append({"LBBB": "Left bundle branch block", "RBBB": "Right bundle branch block"}[traits.block])
@@ -105,7 +105,7 @@ def _sinus(rate: float) -> str:
 
 
 def _measurements(traits: EcgTraits) -> dict[str, float]:
-    """The recorder's own numbers; a P wave that is not there is not measured."""
+    """The recorder's measurements; an absent P wave is not measured."""
     interval = 60000 / traits.rate
     found = {
         "VentricularRate": round(traits.rate),

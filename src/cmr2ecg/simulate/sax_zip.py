@@ -1,7 +1,7 @@
 """Write a short-axis cine as the DICOM zip of UK Biobank field 20209.
 
-One series a slice (`CINE_segmented_SAX_b1` is the base), one file a frame, a manifest, and an InlineVF series
-that holds copies and must not be read. A header is encoded once a series; in each frame only fixed-width cells
+One series per slice (`CINE_segmented_SAX_b1` is the base), one file per frame, a manifest, and an InlineVF series
+of copies that must not be read. A header is encoded once per series; in each frame only fixed-width cells
 are replaced.
 """
 
@@ -19,7 +19,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 VISIT = datetime(2015, 8, 30, 11, 20, 5, tzinfo=UTC)
 UID_ROOT = "1.3.12.2.1107.5.2.18.99999"  # Siemens form with a scanner number that is not in use
 MR_IMAGE = UID("1.2.840.10008.5.1.4.1.1.4")
-# Direction of rows, and the way from base to apex in the patient (LPS): left, anterior and down.
+# Direction of rows, and of base to apex in the patient (LPS): left, anterior and down.
 ROW = np.array([0.7507, 0.6606, 0.0080])
 APEX = np.array([0.5240, -0.5880, -0.6160])
 COLUMN = np.cross(ROW, APEX)
@@ -59,7 +59,7 @@ def write_sax_zip(
         path: the zip to write.
         volume: (slices, frames, rows, columns) uint16 of at most 12 bits; slice 0 is the base.
         pixel_spacing_mm: side of a pixel.
-        manifest: its name in the zip (real ones end in .csv or, misspelt, .cvs); None leaves it out.
+        manifest: its name in the zip (real ones end in .csv or, misspelt, .cvs); None omits it.
         when: start of the scan.
         seed: the same seed gives the same identifiers, hence the same bytes.
         rr_ms: length of the heart beat; trigger times divide it evenly.
@@ -88,19 +88,19 @@ def write_sax_zip(
 
 @dataclass(frozen=True)
 class _Series:
-    """A series to write: its name, its images and the place of each image in the stack."""
+    """A series to write: its name, its images and the position of each image in the stack."""
 
     description: str
     number: int
     frames: np.ndarray  # (images, rows, columns)
     slice_index: float
-    total: int  # frames a beat
+    total: int  # frames per beat
     inline_vf: bool = False
     long_axis: bool = False
 
 
 class _Uids:
-    """Identifiers of constant length that depend on the seed alone."""
+    """Identifiers of constant length that depend only on the seed."""
 
     def __init__(self, when: datetime, seed: int) -> None:
         self._stem = f"{UID_ROOT}.{when:%Y%m%d%H%M%S}"
@@ -119,7 +119,7 @@ def _series_of(volume: np.ndarray, inline_vf: bool) -> list[_Series]:
         _Series(f"CINE_segmented_SAX_b{index + 1}", 20 + index, volume[index], index, frames) for index in range(slices)
     ]
     if inline_vf:
-        # Real ones repeat whole stacks, long-axis views among them; a few frames are enough to mislead.
+        # Real ones repeat whole stacks, including long-axis views; a few frames suffice as a decoy.
         few, middle = min(3, frames), slices // 2
         found += [
             _Series("CINE_segmented_SAX_InlineVF", 60, volume[0, :few], 0, frames, inline_vf=True),
@@ -137,11 +137,11 @@ def _write_series(
     patient_id: str,
     manifest: list[str],
 ) -> None:
-    """Write all frames of one series and note them for the manifest."""
+    """Write all frames of one series and record them for the manifest."""
     series_uid = uids.next()
     header = _encode_header(series, geometry, uids.study, series_uid, when, patient_id)
     pixels = np.ascontiguousarray(series.frames, dtype="<u2")
-    # The comma in the date is real: it has no quotes around it and shifts the columns that follow.
+    # Real files also have the unquoted comma in the date, which shifts the following columns.
     day = f"{when:%b} {when.day}, {when:%Y %H:%M:%S}"
     for index, frame in enumerate(pixels):
         uid = uids.next()
@@ -169,7 +169,7 @@ def _add(archive: zipfile.ZipFile, name: str, data: bytes, when: datetime) -> No
 def _encode_header(
     series: _Series, geometry: Geometry, study_uid: str, series_uid: str, when: datetime, patient_id: str
 ) -> bytes:
-    """Return everything of a DICOM file up to the pixels, with cells to be replaced in each frame."""
+    """Return everything of a DICOM file up to the pixels, with cells to replace in each frame."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.MediaStorageSOPClassUID = MR_IMAGE

@@ -1,8 +1,8 @@
 """One synthetic subject: a person, and on demand the ECG, the cine and the phenotypes of a visit.
 
-Image, phenotypes and diseases come from the person's one heart, latents z. The ECG comes from that heart as an ECG sees
-it (`ecg_view`), at `ecg_visibility` 1 the heart itself, at 0 nothing of it beyond age, sex and body; and from
-electrical latents that only an ECG shows and that bear on the diseases (`ecg_only_risk`).
+Image, phenotypes and diseases come from the person's one heart, latents z. The ECG comes from that heart as seen by
+an ECG (`seen_by_ecg`), at `ecg_visibility` 1 the heart itself, at 0 nothing of it beyond age, sex and body; and from
+electrical latents that only an ECG shows and that affect the diseases (`ecg_only_risk`).
 """
 
 from dataclasses import dataclass, fields
@@ -26,11 +26,11 @@ _PERSON, _OTHER, _TRAITS, _RECORD, _MOTION, _ECG, _CINE, _MEASURE, _ELECTRICAL =
 
 @dataclass(frozen=True)
 class Person:
-    """What does not change between visits."""
+    """A subject's properties that do not change between visits."""
 
     index: int
     eid: int
-    z_image: np.ndarray  # latents of the heart, which image, phenotypes and diseases come from
+    z_image: np.ndarray  # latents of the heart behind image, phenotypes and diseases
     z_ecg: np.ndarray  # latents of the heart as the ECG sees it
     electrical: np.ndarray  # latents that only the ECG shows
     heart_image: Heart
@@ -47,9 +47,9 @@ class Subject:
 
     person: Person
     traits: EcgTraits
-    ecg_counts: np.ndarray  # (12, samples) int32, 5 uV a count
+    ecg_counts: np.ndarray  # (12, samples) int32, 5 uV per count
     motion: Motion
-    cine: Cine | None  # None for somebody who was never imaged
+    cine: Cine | None  # None without imaging
     phenotypes: dict[str, float]
     when: datetime
 
@@ -95,8 +95,8 @@ def draw_subject(settings: SimulateCohort, index: int, visit: int = 2, *, imaged
         settings: the simulate_cohort section; what `draw_person` uses, and frames, slices, matrix, field_of_view_mm,
             heart_shift_mm.
         index: 0-based.
-        visit: 2 or 3; the second imaging visit shows the same heart with new noise, place and breath.
-        imaged: without it no cine is drawn, which takes most of the time; all else stays the same.
+        visit: 2 or 3; the second imaging visit shows the same heart with new noise, position and breathing.
+        imaged: if false no cine is drawn, which takes most of the time; all else is unchanged.
     """
     seed, person = settings.seed, draw_person(settings, index)
     traits = ecg_traits(person.heart_ecg, person.electrical, _stream(seed, index, _TRAITS))
@@ -130,7 +130,7 @@ def eid_of(seed: int, index: int) -> int:
 def truth_of(subject: Subject) -> dict[str, float | int | str]:
     """Return one row of the planted truth: latents, hearts, drawn geometry, ECG traits, risks.
 
-    Where the heart lies in the image is left out for somebody without one.
+    The heart's position in the image is omitted for subjects without one.
     """
     person, motion = subject.person, subject.motion
     middle = len(motion.inner) // 2
@@ -158,7 +158,7 @@ def truth_of(subject: Subject) -> dict[str, float | int | str]:
 
 
 def _place(motion: Motion, cine: Cine) -> dict[str, float]:
-    """Where the left ventricle lies in the middle slice at end-diastole."""
+    """Position of the left ventricle in the middle slice at end-diastole."""
     middle = len(motion.inner) // 2
     return {
         "centre_row": float(cine.centres[middle, 0]),
@@ -169,10 +169,10 @@ def _place(motion: Motion, cine: Cine) -> dict[str, float]:
 
 
 def _infarct(heart: Heart, motion: Motion, cine: Cine) -> dict[str, float | int]:
-    """Where the infarct lies in the middle slice at end-diastole: a sector of the ring between two radii.
+    """Position of the infarct in the middle slice at end-diastole: a sector of the ring between two radii.
 
     Angles are degrees counter-clockwise from the image's right, around centre_row and centre_column; the centre is that
-    of the sector, row and column in pixels. Zeros for a heart without one.
+    of the sector, row and column in pixels. Zeros for a heart without an infarct.
     """
     names = ("segment", "row", "column", "from_degrees", "to_degrees", "inner_px", "outer_px")
     segment = int(infarct_segment(heart))
@@ -188,35 +188,35 @@ def _infarct(heart: Heart, motion: Motion, cine: Cine) -> dict[str, float | int]
 
 
 def _stream(seed: int, index: int, purpose: int, visit: int = 2) -> np.random.Generator:
-    """Random numbers of one subject for one purpose, whoever else is drawn."""
+    """Random numbers of one subject for one purpose, independent of other subjects."""
     return np.random.default_rng(np.random.SeedSequence([seed, index], spawn_key=(purpose, visit)))
 
 
 _PLAINLY = 4.0
 POWERS = {"rate": _PLAINLY, "rhythm": _PLAINLY, "territory": _PLAINLY, "ischaemia": 2.0}
-"""Powers k in s = 1 - (1 - v)^k; 1 for what is not named."""
+"""Powers k in s = 1 - (1 - v)^k; 1 for those not named."""
 
 
 def shares(visibility: float) -> np.ndarray:
-    """Return the correlation (len(LATENTS),) of each latent with what the ECG sees of it, at a visibility of 0 to 1."""
+    """Return the correlation (len(LATENTS),) of each latent with its value in the ECG, at a visibility of 0 to 1."""
     found = [1.0 if name in BODY else seen(visibility, POWERS.get(name, 1.0)) for name in LATENTS]
     return np.array(found)
 
 
 def seen(visibility: float, power: float) -> float:
-    """Return s = 1 - (1 - v)^k: 0 at v = 0 and 1 at v = 1 whatever k."""
+    """Return s = 1 - (1 - v)^k: 0 at v = 0 and 1 at v = 1 for any k."""
     return 1 - (1 - visibility) ** power
 
 
 def seen_by_ecg(
     z: np.ndarray, other: np.ndarray, visibility: float, thresholds: tuple[float, float]
 ) -> tuple[np.ndarray, Heart]:
-    """Return the latents that the ECG sees, and their heart.
+    """Return the latents seen by the ECG, and their heart.
 
-    The rhythm of the day follows from several latents; the ECG shows their sum as plainly as the rate.
+    The rhythm of the day depends on several latents; the ECG shows their sum as clearly as the rate.
 
     Args:
-        z, other: (..., len(LATENTS)) latents of the heart, and of a stranger.
+        z, other: (..., len(LATENTS)) latents of the heart, and of an unrelated subject.
         visibility: 0 to 1.
         thresholds: of atrial fibrillation and infarct, see `heart_from_latents`.
     """

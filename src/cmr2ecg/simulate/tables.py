@@ -1,4 +1,4 @@
-"""The cohort's tables: fields as ukbconv writes them, and the withdrawal list."""
+"""The cohort's tables: fields as written by ukbconv, and the withdrawal list."""
 
 import csv
 from collections.abc import Iterable, Sequence
@@ -31,7 +31,7 @@ def tabular_row(subject: Subject, with_phenotypes: bool, again: Subject | None =
     Args:
         subject: as seen at the first imaging visit.
         with_phenotypes: whether the CMR was measured.
-        again: as seen at the second imaging visit, for those who came.
+        again: as seen at the second imaging visit, if any.
     """
     record, visits = subject.person.record, (subject, again)
     return [
@@ -56,7 +56,7 @@ def _body(subject: Subject | None) -> list[str]:
 
 
 def _diagnoses(record: Record) -> list[str]:
-    """Return all diagnoses and their dates; then the main ones, every second, and their dates; then the secondary."""
+    """Return all diagnoses and dates; then every second one as main diagnosis, with dates; then the secondary ones."""
     codes, days = record.codes, [day.isoformat() for day in record.dates]
     parts = (codes, CODE_COLUMNS), (days, CODE_COLUMNS), (codes[::2], _HALF), (days[::2], _HALF), (codes[1::2], _HALF)
     return [cell for cells, length in parts for cell in _padded(cells, length)]
@@ -75,7 +75,7 @@ def write_tabular(path: Path, rows: Iterable[Sequence[str]]) -> None:
 
 
 def write_withdrawn(path: Path, eids: Iterable[int]) -> None:
-    """Write one eid a line, without a header."""
+    """Write one eid per line, without a header."""
     path.write_text("".join(f"{eid}\n" for eid in eids))
 
 

@@ -1,4 +1,4 @@
-"""The still surroundings of the heart in a short-axis slice: chest wall, fat, lungs, liver, stomach, aorta, spine."""
+"""The static surroundings of the heart in a short-axis slice: chest wall, fat, lungs, liver, stomach, aorta, spine."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ def edge(distance: np.ndarray, pixel_mm: float) -> np.ndarray:
 
 
 def texture(grid: Grid, rng: np.random.Generator, scale_mm: float, waves: int = 8) -> np.ndarray:
-    """A smooth random field of spread 1 with structures of about `scale_mm`."""
+    """A smooth random field of standard deviation 1 with structures of about `scale_mm`."""
     field = np.zeros((grid.y.shape[0], grid.x.shape[1]), dtype=np.float32)
     for _ in range(waves):
         angle, length, phase = (
@@ -84,7 +84,7 @@ def draw_torso(
         image = AIR + (fat_signal + 60 * fat_texture - AIR) * edge(_ellipse(x, y, *(chest + 14 + fat)), p)
         image = image + (MUSCLE + 25 * fat_texture - image) * edge(_ellipse(x, y, *(chest + 14)), p)
         image = image + (LUNG + 18 * lung_texture - image) * edge(inside, p)
-        # The diaphragm moves with the breath of each slice, and with it the liver and the stomach below.
+        # The diaphragm moves with the breath-hold of each slice, and with it the liver and the stomach below.
         u, v = grid.x - centre[0], grid.y - centre[1]
         below = edge(v - dome - 0.0016 * (u + 25) ** 2 + 6, p) * edge(inside, p)
         image = image + (LIVER + 35 * liver_texture - image) * below
