@@ -38,6 +38,8 @@ from cmr2ecg.metrics.untrained import UNTRAINED_COLUMNS, Training, untrained_tab
 from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.runtime.progress import Progress
+from cmr2ecg.study.settings.report import Evaluate
+from cmr2ecg.study.settings.validated import step_settings
 from cmr2ecg.study.targets import is_regression
 
 COLUMNS = {
@@ -65,6 +67,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder for the tables")
     args = parser.parse_args(argv)
     start(args)
+    settings = step_settings(Evaluate, args.settings)
 
     trainings, skipped = read_results(args.predictions, args.results)
     by_target: dict[str, list[Path]] = defaultdict(list)
@@ -75,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     found: dict[str, list] = defaultdict(list)
     progress = Progress("evaluate", len(by_target))
     for target, paths in sorted(by_target.items()):
-        for name, table in score_target(target, paths, trainings, sides, args.settings).items():
+        for name, table in score_target(target, paths, trainings, sides, settings).items():
             found[name].append(table)
         progress.step()
     progress.close()
@@ -88,7 +91,11 @@ def main(argv: Sequence[str] | None = None) -> None:
 
 
 def score_target(
-    target: str, paths: Sequence[Path], trainings: Mapping[tuple, Training], sides: Mapping[str, Path], settings: dict
+    target: str,
+    paths: Sequence[Path],
+    trainings: Mapping[tuple, Training],
+    sides: Mapping[str, Path],
+    settings: Evaluate,
 ) -> dict[str, pd.DataFrame]:
     """Return the tables of all models of one target."""
     predictions = [entry for path in paths for entry in read_predictions(path)]
@@ -98,24 +105,25 @@ def score_target(
     covariates, dates = (rows_for(sides[name], test[0].first.eid) for name in ("covariates", "dates"))
     stacked, not_stacked = stacked_models(val, test, sides["covariates"])
     by_model = {model.first.model: model for model in (*test, *stacked)}
+    margin = dict(settings.margin)
     sizes = {key: training.n_train for key, training in trainings.items()}
     sizes |= {model.first.model: int(val[0].known.sum()) for model in stacked}
-    analyses = [row for model in test for row in analyse(model, covariates, dates, age_bands=settings["age_bands"])]
+    analyses = [row for model in test for row in analyse(model, covariates, dates, age_bands=settings.age_bands)]
     tables = {
         "metrics": seed_metrics([*val, *test, *stacked]),
         "intervals": pd.DataFrame([interval_row(model, sizes[key]) for key, model in by_model.items()]),
-        "comparisons": comparison_table(by_model, settings["margin"]),
+        "comparisons": comparison_table(by_model, margin),
         "analyses": pd.DataFrame(analyses, columns=ANALYSIS_COLUMNS),
-        "untrained": untrained_table(val, trainings, settings["untrained"]["minimum_steps"]),
+        "untrained": untrained_table(val, trainings, settings.untrained.minimum_steps),
         "skipped": pd.DataFrame(not_stacked, columns=COLUMNS["skipped"]),
     }
     if is_regression(target):
         beyond = {model.first.model: adjusted(model, covariates) for model in test}
-        tables["adjusted_comparisons"] = comparison_table(beyond, settings["margin"])
+        tables["adjusted_comparisons"] = comparison_table(beyond, margin)
     else:
         prevalence = train_prevalence(sides, target)
         smoothing = {key: trainings[key].label_smoothing for key in trainings}
-        judged = calibrate(test, prevalence, settings["calibration_bins"], smoothing)
+        judged = calibrate(test, prevalence, settings.calibration_bins, smoothing)
         tables["calibration"], tables["calibration_curve"] = judged
     return tables
 
