@@ -152,7 +152,7 @@ def test_splits_and_data_set_must_hold_the_same_subjects(cohort):
     pd.concat([split, other]).to_csv(cohort / "split.csv", index=False)
     refused(lambda: audit(cohort), "1 subjects of the split are not in the data set")
     split.replace("val", "dev").to_csv(cohort / "split.csv", index=False)
-    refused(lambda: audit(cohort), "1 splits beside")
+    refused(lambda: audit(cohort), "1 splits beyond")
 
 
 def subsets(cohort):

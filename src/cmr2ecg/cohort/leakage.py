@@ -38,7 +38,7 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
             )
     unknown = sorted(set(split["split"].astype(str)) - set(SPLITS))
     if unknown:
-        raise InputError(f"audit_leakage: split.csv knows {len(unknown)} splits beside {', '.join(SPLITS)}; delete it")
+        raise InputError(f"audit_leakage: split.csv has {len(unknown)} splits beyond {', '.join(SPLITS)}; delete it")
     for name, found in tables.items():
         absent = len(np.setdiff1d(eids, found))
         if absent:
