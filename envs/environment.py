@@ -96,9 +96,9 @@ def why_not(venv: Path, this_python: bool, torch: str | None) -> str:
     if version != found["python"]:
         return f"its Python {found['python']} is gone"
     if this_python and version != minor(sys.version_info):
-        return f"it has Python {version}, and {minor(sys.version_info)} is wanted"
+        return f"it has Python {version}, expected {minor(sys.version_info)}"
     if torch and torch != found["torch"]:
-        return f"it has torch for {found['torch']}, and {torch} is wanted"
+        return f"it has torch for {found['torch']}, expected {torch}"
     return ""
 
 

@@ -144,7 +144,7 @@ def test_torch_without_cuda_comes_from_an_index_of_its_own(clone, tmp_path, monk
     assert version_there(clone) == "1" and not list((clone / ".venv").rglob("nvidia*"))
     assert done(clone) == (0, "", "")
     assert done(clone) == (0, "", "")
-    assert "it has torch for cpu, and cuda is wanted" in done(clone, "--torch", "cuda")[1]
+    assert "it has torch for cpu, expected cuda" in done(clone, "--torch", "cuda")[1]
     assert version_there(clone, "torch") == "1+cuda" and list((clone / ".venv").rglob("nvidia*"))
 
 
@@ -215,7 +215,7 @@ def test_without_a_lock_a_whole_environment_is_used(clone, monkeypatch, tmp_path
     [
         ({}, (False, None), ""),
         ({}, (True, "cuda"), ""),
-        ({}, (False, "cpu"), "it has torch for cuda, and cpu is wanted"),
+        ({}, (False, "cpu"), "it has torch for cuda, expected cpu"),
         ({"torch": "cpu"}, (False, None), ""),
         ({"python": "3.99"}, (False, None), "its Python 3.99 is gone"),
         ({"place": "/elsewhere"}, (False, None), "it was made in another folder"),
@@ -243,7 +243,7 @@ def test_another_python_than_the_one_wanted(clone):
     about = {"place": str(venv), "lock": script.digest(script.LOCK), "torch": "cuda", "package": "0"}
     script.write_stamp(venv, python="3.99", **about)
     assert script.why_not(venv, False, None) == ""
-    assert script.why_not(venv, True, None) == f"it has Python 3.99, and {HERE} is wanted"
+    assert script.why_not(venv, True, None) == f"it has Python 3.99, expected {HERE}"
 
 
 def test_without_cuda_all_other_pins_stay():

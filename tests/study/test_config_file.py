@@ -37,7 +37,7 @@ BAD = {
     "date": (b"a: 2024-13-45\n", "month must be in 1..12"),
     "tag": (b"a: !!python/name:os.system\n", "line 1: could not determine a constructor"),
     "two_documents": (b"a: 1\n---\nb: 2\n", "line 2"),
-    "no_map": (b"- a\n", "a map of settings is wanted"),
+    "no_map": (b"- a\n", "expected a map of settings"),
     "undefined": (b"a: *b\n", "line 1: found undefined alias"),
     "unhashable": (b"{[1]: 2}\n", "line 1: found unhashable key"),
 }

@@ -32,7 +32,7 @@ def disagreements(settings: Settings) -> Iterator[str]:
     yield from _visible_tokens(encoder, settings.pretrain.mae.mask_ratio)
     if WHOLE not in settings.balance_subset.phenotype_fractions:
         fractions = [*settings.balance_subset.phenotype_fractions]
-        yield f"balance_subset.phenotype_fractions is {fractions}; 100 is wanted among them, for table IV and figure 4"
+        yield f"balance_subset.phenotype_fractions is {fractions}; expected 100 among them, for table IV and figure 4"
     diseases = settings.read_tabular.diseases
     yield from _targets("finetune", settings.finetune.targets, diseases)
     yield from _targets("probe", settings.probe.targets, diseases)
@@ -88,22 +88,22 @@ def _source(simulated: bool, raw: Raw, with_cmr: bool) -> Iterator[str]:
 def _shares(split: SplitSubjects) -> Iterator[str]:
     total = split.train + split.val + split.test
     if abs(total - 1) > SHARES_TOLERANCE:
-        yield f"split_subjects: train, val and test add up to {total:g}; 1 is wanted"
+        yield f"split_subjects: train, val and test add up to {total:g}; expected 1"
 
 
 def _sizes(models: Models, recorded: int) -> Iterator[str]:
     samples, patch = models.ecg_encoder.samples, models.ecg_encoder.patch
     if samples % patch:
-        yield f"models.ecg_encoder.samples is {samples}; a multiple of patch ({patch}) is wanted"
+        yield f"models.ecg_encoder.samples is {samples}; expected a multiple of patch ({patch})"
     if samples > recorded:
         yield f"models.ecg_encoder.samples is {samples}; clean_ecg.samples is only {recorded}"
     if models.ecg_cnn.kernel % 2 == 0:
-        yield f"models.ecg_cnn.kernel is {models.ecg_cnn.kernel}; an odd number is wanted"
+        yield f"models.ecg_cnn.kernel is {models.ecg_cnn.kernel}; expected an odd number"
     for name, network in (("ecg_encoder", models.ecg_encoder), ("mae_decoder", models.mae_decoder)):
         if network.dim % network.heads:
-            yield f"models.{name}.dim is {network.dim}; a multiple of heads ({network.heads}) is wanted"
+            yield f"models.{name}.dim is {network.dim}; expected a multiple of heads ({network.heads})"
         if network.dim % 4:
-            yield f"models.{name}.dim is {network.dim}; a multiple of 4 is wanted (sine and cosine of lead and time)"
+            yield f"models.{name}.dim is {network.dim}; expected a multiple of 4 (sine and cosine of lead and time)"
 
 
 def _visible_tokens(encoder: EcgEncoder, mask_ratio: float) -> Iterator[str]:
@@ -123,7 +123,7 @@ def _views(baselines: Contrastive, encoder: EcgEncoder, recorded: int) -> Iterat
         window = method.augment.spectrogram_window
         if window > samples:
             path = f"pretrain.contrastive.{name}.augment.spectrogram_window"
-            yield f"{path} is {window}; at most models.ecg_encoder.samples ({samples}) is wanted"
+            yield f"{path} is {window}; expected at most models.ecg_encoder.samples ({samples})"
 
 
 def _targets(section: str, targets: Sequence[str], diseases: Mapping[str, Any]) -> Iterator[str]:

@@ -62,7 +62,7 @@ def read_config(path: Path | str) -> dict[str, Any]:
     except RecursionError:
         raise InputError(f"{path}: nested too deeply; a config is a few levels of maps") from None
     if not isinstance(settings, dict | None):
-        raise InputError(f"{path}: a map of settings is wanted, such as `cohort: ukb`")
+        raise InputError(f"{path}: expected a map of settings, such as `cohort: ukb`")
     if TEMPLATE in (settings or {}):
         raise InputError(f"{path}: {TEMPLATE} would run Python code of the file; a config holds settings alone")
     return settings or {}
@@ -149,7 +149,7 @@ def _check_keys(node: yaml.MappingNode) -> None:
 def _check_digits(text: str, place: str) -> None:
     digits = sum(character.isalnum() for character in text)
     if digits > LONGEST_NUMBER:
-        raise _Complaint(f"{place}a number of {digits} digits; at most {LONGEST_NUMBER} are wanted")
+        raise _Complaint(f"{place}a number of {digits} digits; expected at most {LONGEST_NUMBER}")
 
 
 def _whole_number(text: str) -> int:

@@ -31,12 +31,12 @@ BOUNDS = {
     "too_long": "a list of at most {max_length}",
     "string_too_short": "text of at least {min_length} character(s)",
 }
-MEANINGS = {  # the start of a pattern -> what is wanted
-    "^[A-Za-z0-9]": "name of the cohort, a folder name: letters, digits, points, dashes",
+MEANINGS = {  # the start of a pattern -> what is expected
+    "^[A-Za-z0-9]": "the name of the cohort, a folder name: letters, digits, points, dashes",
     "^[A-Z]": "an ICD-10 prefix without dot, such as I20 or I252",
     "^[a-z][a-z0-9_]*$": "a disease of read_tabular.diseases, or lv, rv, wt, ecc, err",
-    "^[a-z0-9_]*resne": "name of a timm ResNet, such as resnet50 or resnet18",
-    "^(LV": "name of a phenotype in tables/phenotypes_61.tsv",
+    "^[a-z0-9_]*resne": "the name of a timm ResNet, such as resnet50 or resnet18",
+    "^(LV": "the name of a phenotype in tables/phenotypes_61.tsv",
 }
 LONGEST_VALUE = 60  # characters of a value shown in a message
 KEY = "[key]"  # pydantic's word for the key of a map
@@ -101,13 +101,13 @@ def _wanted(kind: str, given: Mapping[str, Any]) -> str:
         return "an entry stands there twice"
     if kind == "literal_error":
         choices = _choices(given)
-        return f"{'one of ' * (len(choices) > 1)}{', '.join(choices)} is wanted"
+        return f"expected {'one of ' * (len(choices) > 1)}{', '.join(choices)}"
     if kind == "string_pattern_mismatch":
-        return "".join(f"wanted: {text}" for start, text in MEANINGS.items() if given["pattern"].startswith(start))
+        return "".join(f"expected {text}" for start, text in MEANINGS.items() if given["pattern"].startswith(start))
     few_keys = kind == "too_short" and given["field_type"] == "Dictionary"
     shape = "at least {min_length} key(s)" if few_keys else BOUNDS.get(kind)
     plain = {name: f"{value:g}" if isinstance(value, float) else value for name, value in given.items()}
-    return f"{shape.format(**plain)} is wanted" if shape else ""
+    return f"expected {shape.format(**plain)}" if shape else ""
 
 
 def _choices(given: Mapping[str, Any]) -> list[str]:
@@ -118,7 +118,7 @@ def _choices(given: Mapping[str, Any]) -> list[str]:
 def _unknown_key(path: str, key: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-    hint = hint if known else "a name of small letters, digits and _ is wanted"
+    hint = hint if known else "expected a name of small letters, digits and _"
     return f"unknown key {path + '.' if path else ''}{key} ({hint})"
 
 
@@ -145,7 +145,7 @@ def _takes_null(kind: Any, path: Sequence[str | int]) -> bool:
 def _explain_type(path: str, value: Any, wanted: str, or_null: str) -> str:
     kinds = {str: "text", bool: "true or false", type(None): "nothing", dict: "a map", list: "a list"}
     kind = kinds.get(type(value), type(value).__name__)
-    return f"{_is(path, value)} ({kind}), {wanted}{or_null} is wanted{_type_hint(value, wanted)}"
+    return f"{_is(path, value)} ({kind}), expected {wanted}{or_null}{_type_hint(value, wanted)}"
 
 
 def _type_hint(value: Any, wanted: str) -> str:
