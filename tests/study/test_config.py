@@ -253,7 +253,7 @@ def test_an_override_is_what_it_names():
         (
             "pretrain.contrastive.byol.augment.spectrogram_window",
             2501,
-            "pretrain.contrastive.byol.augment.spectrogram_window is 2501; expected at most models.ecg_encoder.samples (2500)",
+            "contrastive.byol.augment.spectrogram_window is 2501; expected at most models.ecg_encoder.samples (2500)",
         ),
         ("pretrain.contrastive.clocs.contrast", "cmc", "expected one of cmsc, cmlc, cmsmlc"),
         ("pretrain.contrastive.clocs.leads", ["II"], "expected a list of at least 2"),
