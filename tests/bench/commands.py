@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from cmr2ecg.study.sections import as_json, without_plans
+from cmr2ecg.study.settings.cohort import SubsetDraw
 from cmr2ecg.study.settings.study import Settings
 
 # @NAME is a file of the folder, or, with a star, several; they lie as in a study of `shards` shards.
@@ -29,8 +29,9 @@ USUAL = {"shards": 1, "target": "cad", "fraction": 100, "split": "@split.csv"}
 
 def arguments(step: str, folder: Path, **values: object) -> list[str]:
     """Return a data step's command line at the paper's settings."""
-    section = getattr(Settings(), "index_cohort" if step == "index_shard" else step, None)
-    found = ["--settings", as_json(without_plans(section) if section else {})]
+    sections = {"index_shard": Settings().index_cohort, "balance_subset": SubsetDraw()}
+    section = sections.get(step) or getattr(Settings(), step, None)
+    found = ["--settings", section.model_dump_json() if section else "{}"]
     for word in FILES[step].format(**USUAL | values).split():
         name = word.removeprefix("@")
         if "*" in word:

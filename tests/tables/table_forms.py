@@ -80,7 +80,7 @@ def table(form: str, cells: str | None = None, sex=(0, 1)) -> pd.DataFrame:
 def check(result):
     for part in (result.covariates, result.labels, result.dates, result.phenotypes):
         assert part["eid"].tolist() == EIDS and part["eid"].dtype == np.int64
-    assert list(result.covariates) == ["eid", *CHOSEN]
+    assert list(result.covariates) == ["eid", *sorted(CHOSEN)]
     for covariate, values in CHOSEN.items():
         np.testing.assert_array_equal(result.covariates[covariate], values)
     assert result.labels[["cad", "af", "dm"]].to_numpy().tolist() == LABELS

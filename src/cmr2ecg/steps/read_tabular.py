@@ -34,7 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     files = [*args.tabular, *named_tables(args.raw, "tabular")]
     settings = step_settings(ReadTabular, args.settings)
     if settings.layout == "named":
-        covariates, diseases = [*dict(settings.fields)], [*settings.diseases]
+        covariates, diseases = sorted(dict(settings.fields)), [*settings.diseases]
         tabular = read_named(files, visits["eid"].to_numpy(), covariates, diseases, dict(settings.ranges))
     else:
         tabular = read_tabular(files, visits, settings)

@@ -57,7 +57,7 @@ def read_tabular(files: Sequence[Path], visits: pd.DataFrame, settings: ReadTabu
     if not used:
         raise InputError("read_tabular.diagnoses: use is false everywhere; labels need at least one field of codes")
     instance = visits.set_index("eid")["instance"].sort_index()
-    fields, diseases = dict(settings.fields), settings.diseases
+    fields, diseases = dict(sorted(settings.fields)), settings.diseases  # columns from a to z
     wanted = {**fields, **phenotype_fields()}
     instances = sorted(instance.unique().tolist())
     plans = [make_plan(Path(file), instances, wanted, settings.visit_date, used) for file in files]
