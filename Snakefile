@@ -7,6 +7,7 @@ configfile: workflow.source_path("config/paper.yaml")
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/functions.smk"
 
 
 pathvars:

@@ -10,16 +10,6 @@ NAMED_EIDS = SETTINGS.make_figure.eids
 NAMED_VERSION = version_of(NAMED, NAMED_EIDS) if NAMED_EIDS else ""
 
 
-def figure(wildcards):
-    return figure_jobs.figure(SETTINGS, wildcards.figure, SHARDS, RAW_FILES.options_file)
-
-
-def named_option(wildcards):
-    """Return the option that names the file of the config's subjects, for the figure that shows them."""
-    shown = NAMED_EIDS and figure_jobs.shows_named_subjects(wildcards.figure)
-    return f"--named {shlex.quote(NAMED)}" if shown else ""
-
-
 rule make_figure:
     """Draw one figure of the paper, or of the data's quality."""
     input:

@@ -1,26 +1,6 @@
 # Pre-trained encoders and balanced subsets to predictions.
 
 
-def fit_of(wildcards):
-    return f"{wildcards.target}/{wildcards.fraction}"
-
-
-def named_fits(job):
-    return lambda wildcards: job.named(dict(wildcards))
-
-
-def subsets(job):
-    return lambda wildcards: fit_jobs.subset_files(job.named(dict(wildcards)))
-
-
-def choices(job):
-    return lambda wildcards: sweep_jobs.choices(SETTINGS, job.encoder, job.named(dict(wildcards)))
-
-
-def small_fits(job):
-    return job.group and (lambda wildcards: job.group if int(wildcards.fraction) < 100 else None)
-
-
 # One rule an encoder, since a job may hold all of an encoder's fits (finetune.job), and encoders differ in their fits.
 for job in FINETUNINGS:
 
@@ -58,7 +38,7 @@ for job in FINETUNINGS:
             settings=job.settings,
             encoder=job.encoder,
             fits=named_fits(job),
-            folder=f"{RESULTS}/finetune/{job.encoder}",
+            folder=folder_of("finetune", job),
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
             selected=optional("selected"),
@@ -81,7 +61,7 @@ for job in PROBES:
             split=SPLIT,
             labels=LABELS,
             phenotypes=PHENOTYPES,
-            subsets=fit_jobs.subset_files(job.fits),
+            subsets=subsets(job),
             audit=AUDIT,
             weights=PRETRAININGS.weights[job.encoder],
             truth=TRUTH if job.encoder == "latents" else [],
@@ -101,7 +81,7 @@ for job in PROBES:
             settings=job.settings,
             encoder=job.encoder,
             fits=list(job.fits),
-            folder=f"{RESULTS}/probe/{job.encoder}",
+            folder=folder_of("probe", job),
             subsets=f"{RESULTS}/balance_subset",
             weights=optional("weights"),
             truth=optional("truth"),

@@ -32,9 +32,10 @@ rule pretrain_mae:
         settings=lambda wildcards: PRETRAININGS.mae[wildcards.name].settings,
         folder=subpath(output.result, parent=True),
     shell:
-        LAUNCH + "pretrain_mae --settings {params.settings:q} --threads {threads} --log {log:q}"
+        f"{LAUNCH}pretrain_mae"
+        " --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
-        + AND_UNPAIRED
+        f"{AND_UNPAIRED}"
 
 
 rule pretrain_contrastive:
@@ -64,10 +65,11 @@ rule pretrain_contrastive:
         folder=subpath(output.result, parent=True),
         baseline=lambda wildcards: PRETRAININGS.contrastive[wildcards.baseline].repeats,
     shell:
-        LAUNCH + "pretrain_contrastive --settings {params.settings:q} --threads {threads} --log {log:q}"
+        f"{LAUNCH}pretrain_contrastive"
+        " --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --baseline {params.baseline}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
-        + AND_UNPAIRED
+        f"{AND_UNPAIRED}"
 
 
 rule pretrain_cmr:
@@ -95,7 +97,8 @@ rule pretrain_cmr:
         settings=lambda wildcards: PRETRAININGS.cmr[wildcards.name].settings,
         folder=subpath(output.result, parent=True),
     shell:
-        LAUNCH + "pretrain_cmr --settings {params.settings:q} --threads {threads} --log {log:q}"
+        f"{LAUNCH}pretrain_cmr"
+        " --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
@@ -133,7 +136,8 @@ rule pretrain_mmcl:
         folder=subpath(output.result, parent=True),
         start=lambda wildcards, input: (f"--ecg-encoder {input.ecg_encoder}" if input.ecg_encoder else ""),
     shell:
-        LAUNCH + "pretrain_mmcl --settings {params.settings:q} --threads {threads} --log {log:q}"
+        f"{LAUNCH}pretrain_mmcl"
+        " --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --dataset {input.dataset:q} --split {input.split:q} --memory-mb {resources.data_mb} --output {params.folder:q}"
         " --cmr-encoder {input.cmr_encoder:q} {params.start}"
 

@@ -1,10 +1,6 @@
 # A finished encoder to the folder that `cmr2ecg predict` runs on.
 
 
-def released(encoder, name):
-    return fit_files("finetune", encoder, fit_jobs.released_fits(SETTINGS, encoder), name)
-
-
 rule release:
     """Put an encoder's fits together to a folder with weights, settings and model card; predict needs nothing else."""
     input:

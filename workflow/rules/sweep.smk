@@ -3,10 +3,6 @@
 PACK = "<results>/sweep/{encoder}/{target}/rung_{rung}/pack_{pack}"
 
 
-def sweep(wildcards):
-    return sweep_of(wildcards.encoder, wildcards.target)
-
-
 wildcard_constraints:
     rung=r"\d+",
     pack=r"\d+",
