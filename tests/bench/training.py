@@ -97,7 +97,7 @@ def build(
         model.to(memory_format=torch.contiguous_format)
         optimizer = torch.optim.AdamW(optimizer.param_groups, foreach=False, fused=False)
     set_rate(optimizer, 1e-4)
-    after_step = getattr(model, "after_step", lambda _: None)
+    after_step = getattr(model, "after_step", None) or (lambda _: None)
     data = {"ecg": torch.randn(batch, 12, 5000, device=device)}
     data["cmr"] = torch.rand(batch, 3, 210, 210, device=device).half()
 
