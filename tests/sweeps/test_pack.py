@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from paper_settings import changed
 
+from cmr2ecg.study.settings.sweeps import Sweep
 from cmr2ecg.study.sweep_grid import combinations, planned_rungs, trial_id
 from cmr2ecg.sweeps.cost import seconds_since_start, startup_share
 from cmr2ecg.sweeps.ranking import rank
@@ -113,7 +115,7 @@ def test_cutting_is_like_stopping():
 
 def test_halving_finds_the_best_and_trains_it_longest(tmp_path):
     """Six trials, eta 2, from 2 to 8 epochs: 6, 3 and then 1, which is not trained for nothing to compare it with."""
-    rungs = planned_rungs({"strategy": "halving", "eta": 2, "minimum_epochs": 2}, len(TRIALS), 8)
+    rungs = planned_rungs(changed(Sweep(), strategy="halving", eta=2, minimum_epochs=2), len(TRIALS), 8)
     assert [(rung.epochs, rung.trials) for rung in rungs] == [(2, 6), (4, 3)]
     previous, trained = [], []
     for number, rung in enumerate(rungs):
