@@ -44,6 +44,7 @@ STUDIES: dict[str, tuple[list[str], dict, list[str]]] = {
     "paper": (["ukb"], {**RAW, "sweep": {"encoders": EVERY_ENCODER}}, []),
 }
 FIELD = re.compile(r"^    (\w+): (.*)$")
+LETTERS = str.maketrans("0123456789", "ghijklmnop")  # seven digits in a row would look like a participant's id
 UNTOLD = ("jobid", "reason", "tmpdir")
 
 
@@ -104,7 +105,7 @@ def digests(jobs: list[dict[str, object]]) -> dict[str, str]:
     for job in jobs:
         rules[str(job["rule"])].append(json.dumps(job, sort_keys=True))
     return {
-        rule: f"{len(texts)} {hashlib.sha256(''.join(texts).encode()).hexdigest()[:12]}"
+        rule: f"{len(texts)} {hashlib.sha256(''.join(texts).encode()).hexdigest()[:12].translate(LETTERS)}"
         for rule, texts in sorted(rules.items())
     }
 

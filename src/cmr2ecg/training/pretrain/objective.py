@@ -1,5 +1,6 @@
 """What a pre-training trains: a module that makes inputs of a batch, gives their loss and names its networks."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 
 from torch import Tensor, nn
@@ -7,7 +8,7 @@ from torch import Tensor, nn
 from cmr2ecg.augment.draw import Generator
 
 
-class Objective(nn.Module):
+class Objective(nn.Module, ABC):
     """One way of pre-training: `prepare`, `loss` and `networks` are every objective's; others where it makes sense.
 
     fields: what it reads, "ecg", "cmr" or both.
@@ -31,10 +32,10 @@ class Objective(nn.Module):
     loss_from: Callable[[dict[str, Tensor]], Tensor] | None = None
     after_step: Callable[[float], None] | None = None
 
+    @abstractmethod
     def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor, ...]:
         """Return the inputs of one step, augmented in fp32."""
-        raise NotImplementedError
 
+    @abstractmethod
     def networks(self) -> dict[str, nn.Module]:
         """Return what is saved, by file name."""
-        raise NotImplementedError
