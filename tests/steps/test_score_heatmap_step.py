@@ -7,7 +7,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-import torch
+from report.maps.small_towers import MODELS, towers_of
 
 from cmr2ecg.cmr.short_axis import Cine
 from cmr2ecg.report.maps import ventricle
@@ -15,23 +15,11 @@ from cmr2ecg.report.maps.heatmap import (
     INFARCT,
 )
 from cmr2ecg.report.maps.similarity import (
-    build_towers,
     load_towers,
 )
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import score_heatmap
 from cmr2ecg.training.checkpoint import save_weights
-
-MODELS = {
-    "ecg_encoder": {"leads": 12, "samples": 100, "patch": 50, "dim": 16, "depth": 1, "heads": 2},
-    "cmr_encoder": {"name": "resnet10t", "image_size": 96},
-    "projector": {"hidden": 16, "out": 8},
-}
-
-
-def towers_of(seed):
-    torch.manual_seed(seed)
-    return build_towers(MODELS)
 
 
 @pytest.fixture

@@ -183,7 +183,7 @@ def test_figures_of_networks_that_were_not_trained_here_are_not_drawn():
 
 def test_what_is_shown_to_others_names_no_path_and_no_subject():
     settings = study(raw={"ecg": ["/home/somebody/secret"]}, make_figure={"eids": [9_000_123]})
-    text = shareable(settings, settings.model_dump())
+    text = shareable(settings)
     assert "secret" not in text and "9000123" not in text and "cluster" not in json.loads(text)
     assert json.loads(text)["raw"]["ecg"] == "1 path(s)"
 

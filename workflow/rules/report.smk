@@ -137,7 +137,7 @@ rule describe_run:
         **needs("small"),
     params:
         code=code("describe_run"),
-        settings=sections.shareable(SETTINGS, config),
+        settings=sections.shareable(SETTINGS),
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --results {input.results:q} --untrained {input.untrained:q} --html {output.html:q} --csv {output.csv:q}"

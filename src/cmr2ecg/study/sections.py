@@ -79,19 +79,12 @@ def release_settings(settings: Settings) -> str:
     )
 
 
-def shareable(settings: Settings, config: Mapping[str, Any]) -> str:
+def shareable(settings: Settings) -> str:
     """Return all settings without eids and paths of raw files, which may say where participants' data lie.
 
-    What a cluster was asked for says nothing about the results. config: has the keys in the order of the user's files.
+    What a cluster was asked for says nothing about the results.
     """
     shown = settings.model_dump(exclude={"cluster"})
     shown["raw"] = {key: f"{len(paths)} path(s)" for key, paths in settings.raw}
     shown["make_figure"]["eids"] = f"{len(settings.make_figure.eids)} subject(s)"
-    return json.dumps(_ordered(shown, config))
-
-
-def _ordered(value: Any, like: Any) -> Any:
-    """Return maps with their keys in the order of another one's."""
-    if not (isinstance(value, dict) and isinstance(like, Mapping)):
-        return value
-    return {key: _ordered(value[key], like[key]) for key in like if key in value}
+    return json.dumps(shown)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from report.maps.small_towers import towers_of
 from scipy.stats import ttest_rel
 
 from cmr2ecg.report.maps.heatmap import (
@@ -19,24 +20,12 @@ from cmr2ecg.report.maps.heatmap import (
     table,
 )
 from cmr2ecg.report.maps.similarity import (
-    build_towers,
     project_ecg,
     project_image,
     project_patches,
     project_regions,
     similarity,
 )
-
-MODELS = {
-    "ecg_encoder": {"leads": 12, "samples": 100, "patch": 50, "dim": 16, "depth": 1, "heads": 2},
-    "cmr_encoder": {"name": "resnet10t", "image_size": 96},
-    "projector": {"hidden": 16, "out": 8},
-}
-
-
-def towers_of(seed):
-    torch.manual_seed(seed)
-    return build_towers(MODELS)
 
 
 def unit(rng, *shape):
