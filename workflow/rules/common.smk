@@ -1,4 +1,4 @@
-# What all rules share: the checked config, the jobs of the study (src/cmr2ecg/study), a step's code, and what jobs need.
+# What all rules share: the environment of jobs, the checked settings, and the jobs of the study (src/cmr2ecg/study).
 
 import ast
 import json
