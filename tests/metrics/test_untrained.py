@@ -1,5 +1,7 @@
 """What marks a model as not trained: each criterion alone, its limits, and what is not asked of whom."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -14,7 +16,8 @@ from cmr2ecg.metrics.untrained import (
     untrained_table,
 )
 from cmr2ecg.tables.phenotypes import phenotype_names
-from cmr2ecg.training.fit.fits import late_gain
+from cmr2ecg.training.fit.fits import late_gain, learnt
+from cmr2ecg.training.fit.targets import task_of
 
 GOOD = {
     "steps": [900, 700],
@@ -83,6 +86,21 @@ def test_what_the_last_tenth_of_the_epochs_brought(scores, gain):
 @pytest.mark.parametrize("target", ["cad", "rv"])
 def test_not_above_chance(target):
     assert "at chance" in reasons(scored(0.0, target=target))
+    assert "at chance" in reasons(scored(0.0, target=target), learnt=[0.5, 0.09])
+
+
+@pytest.mark.parametrize("target", ["cad", "rv"])
+def test_who_learnt_the_training_set_and_is_at_chance_was_trained(target):
+    assert reasons(scored(0.0, target=target), scored(2.0, "probe", "random", target), learnt=[0.5, 0.1]) is None
+
+
+@pytest.mark.parametrize(
+    ("target", "losses", "smoothing", "share"),
+    [("cad", [math.log(2)], 0.0, 0.0), ("cad", [0.9, 0.0], 0.0, 1.0), ("cad", [0.7] * 9 + [0.3250829733914482], 0.2, 1.0),
+     ("lv", [2.0] * 18 + [0.8, 0.6], 0.2, 0.3), ("lv", [1.1], 0.2, -0.1)],
+)  # fmt: skip
+def test_how_much_of_the_training_set_was_learnt(target, losses, smoothing, share):
+    assert learnt(task_of(target), losses, smoothing) == pytest.approx(share, abs=1e-4)
 
 
 @pytest.mark.parametrize(("target", "wanted"), [("cad", "validation ROC AUC 0.500"), ("rv", "validation r 0.000")])
@@ -104,14 +122,16 @@ def test_predictions_that_hardly_differ(target, least):
 def test_below_the_random_probe_of_its_kind(encoder, probe):
     weak, other = scored(0.8, encoder=encoder), "cmr_random" if probe == "random" else "random"
     assert "probe 0.9" in reasons(weak, scored(2.0, "probe", probe))
+    assert reasons(weak, scored(0.85, "probe", probe, seed=1)) is None  # below it by less than their error
     assert reasons(weak, scored(2.0, "probe", other)) is None
 
 
-def test_probes_and_trees_are_asked_for_chance_and_spread_only():
+def test_probes_and_trees_are_asked_for_spread_only():
     early = {"steps": [1], "epochs": [400], "best_epoch": [399], "epoch_limit": [400]}
     for fit, encoder in (("probe", "mae"), ("probe", "random"), ("train_tabular", "tabular")):
         assert reasons(scored(0.8, fit, encoder), scored(2.0, "probe", "cmr_random"), **early) is None
-        assert "at chance" in reasons(scored(0.0, fit, encoder), **early)
+        assert reasons(scored(0.0, fit, encoder), **early) is None
+        assert "no spread" in reasons(scored(scale=0.0, fit=fit, encoder=encoder), **early)
 
 
 def test_what_an_older_result_does_not_say_is_not_asked():

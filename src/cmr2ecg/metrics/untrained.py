@@ -5,13 +5,15 @@ it is meant to show. Marked is a model
 
 - that took fewer optimiser steps than `minimum_steps`;
 - whose best epoch was the last that was allowed, and well above those before its last tenth: it was still improving;
-- whose validation score is not above chance, by a one-sided interval over the validation subjects;
-- whose validation score is below that of a linear probe of a random encoder of its kind, on the same subjects;
+- whose validation score is not above chance, by a one-sided interval over the validation subjects, while it did not
+  learn its own training set either (`MIN_LEARNT`): one that did, and is at chance, had too few labels, not too few steps;
+- whose validation score is below that of a linear probe of a random encoder of its kind, by a one-sided interval of the
+  difference over the same subjects, while it did not learn its own training set either;
 - whose predictions hardly differ between subjects (`MIN_STD`).
 
-The first, second and fourth are asked of fine-tuned networks only. What is counted by run (steps, epochs, std) holds
-if it does in at least half of the runs; scores are means over them, as in the tables. What an older result.json does
-not say is not asked.
+All but the last are asked of fine-tuned networks only: probes and trees are fitted to the end. What is counted by run
+(steps, epochs, share learnt, std) holds if it does in at least half of the runs; scores are means over them, as in the
+tables. What an older result.json does not say is not asked; without the share learnt, the score alone decides.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +35,7 @@ CHANCE = {"auroc": 0.5, "r": 0.0}
 NAMES = {"auroc": "ROC AUC", "r": "r"}
 SIGMAS = float(norm.ppf(0.95))  # of a one-sided 95 % limit
 MIN_STD = 0.01  # of log odds over subjects; of phenotypes in standard deviations of the measured ones
+MIN_LEARNT = 0.1  # of the training loss between chance and the lowest possible
 LATE_GAIN = 0.01  # of the metric: a cosine schedule often ends with its best epoch, ahead by less
 TINY = 1e-12  # keeps the log odds of certain predictions finite
 
@@ -44,6 +47,7 @@ class Training:
     blocks: seed -> number of the pre-training it started from.
     steps, epochs, best_epoch, epoch_limit, late_gain: one entry a run. best_epoch counts from 0, epoch_limit is the
         last possible number of epochs, late_gain how much their last tenth brought of the validation score.
+    learnt: one entry a run: how far the training loss fell from chance (0) to the lowest possible (1).
     tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
     label_smoothing: 0 for probes and trees.
     """
@@ -54,6 +58,7 @@ class Training:
     best_epoch: Sequence[int] = ()
     epoch_limit: Sequence[int] = ()
     late_gain: Sequence[float] = ()
+    learnt: Sequence[float] = ()
     tuned_trials: int | None = None
     blocks: Mapping[int, int] = field(default_factory=dict)
     label_smoothing: float = 0.0
@@ -68,6 +73,7 @@ class Training:
             best_epoch=tuple(result.get("best_epoch", ())),
             epoch_limit=tuple(result.get("epoch_limit", ())),
             late_gain=tuple(result.get("late_gain", ())),
+            learnt=tuple(result.get("learnt", ())),
             tuned_trials=result.get("tuned_trials"),
             blocks={run["seed"]: run["block"] for run in result.get("runs", ())},
             label_smoothing=smoothing_of(result),
@@ -83,8 +89,10 @@ def untrained_table(models: Sequence[Scored], trainings: Mapping[Key, Training],
     rows = []
     for key, model in known.items():
         probe = random_probe(key)
-        of_scores = score_reasons(model, known.get(probe) if probe else None)
-        reasons = [*training_reasons(key, trainings[key], minimum_steps), *of_scores]
+        reasons = [*training_reasons(key, trainings[key], minimum_steps)]
+        if probe is not None and not has_learnt(trainings[key]):
+            reasons += score_reasons(model, known.get(probe))
+        reasons += spread_reasons(model)
         if reasons:
             rows.append((*key, "; ".join(reasons)))
     return pd.DataFrame(rows, columns=UNTRAINED_COLUMNS)
@@ -120,16 +128,32 @@ def training_reasons(key: Key, training: Training, minimum_steps: int) -> Iterat
             yield f"still improving: the last epoch was the best in {sum(last)} of {len(last)} runs"
 
 
+def has_learnt(training: Training) -> bool:
+    """Say whether most runs learnt their training set; what fails on validation then is generalisation."""
+    learnt = [share >= MIN_LEARNT for share in training.learnt]
+    return sum(learnt) > len(learnt) / 2
+
+
 def score_reasons(model: Scored, probe: Scored | None = None) -> Iterator[str]:
-    """Yield what is wrong with validation predictions; probe: of a random encoder, where one must be reached."""
+    """Yield what is wrong with validation scores; probe: of a random encoder, where one must be reached."""
     score, error = score_and_error(model)
     name, chance = NAMES[model.metric], CHANCE[model.metric]
     if score - SIGMAS * error <= chance:
         yield f"at chance: validation {name} {score:.3f}"
-    if probe is not None and score < (floor := score_and_error(probe)[0]):
-        yield f"below a random encoder's probe: validation {name} {score:.3f}, probe {floor:.3f}"
+    if probe is not None and (below := score_and_error(probe)[0] - score) > SIGMAS * error_of_difference(model, probe):
+        yield f"below a random encoder's probe: validation {name} {score:.3f}, probe {score + below:.3f}"
+
+
+def spread_reasons(model: Scored) -> Iterator[str]:
+    """Yield whether the predictions hardly differ between subjects."""
     if (stds(model) < MIN_STD).mean() >= 0.5:
         yield "no spread: nearly the same prediction for everybody"
+
+
+def error_of_difference(model: Scored, other: Scored) -> float:
+    """Return the standard error over subjects of the difference of two models' scores on the same subjects."""
+    difference = model.measured[1].mean(axis=0) - other.measured[1].mean(axis=0)
+    return float(np.sqrt((difference**2).sum()))
 
 
 def score_and_error(model: Scored) -> tuple[float, float]:

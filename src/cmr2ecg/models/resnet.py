@@ -1,6 +1,7 @@
 """The CMR encoder: a timm ResNet over three cardiac phases as channels (paper §IV-C.1: ResNet50, 2048 features)."""
 
 import timm
+import torch
 from timm.models.resnet import ResNet
 from torch import Tensor
 
@@ -11,6 +12,8 @@ def cmr_encoder(
     name: str = "resnet50", image_size: int = 210, drop_path: float = 0.0, output_stride: int = 32
 ) -> ResNet:
     """Return a randomly initialised ResNet that maps (batch, 3, size, size) to (batch, num_features).
+
+    Its weights lie channels last, as convolutions are fastest; a batch that does not is rearranged by the first of them.
 
     Args:
         name: of a timm ResNet.
@@ -35,7 +38,7 @@ def cmr_encoder(
     if not isinstance(encoder, ResNet):
         raise InputError(f"models.cmr_encoder.name: {name} is timm's {type(encoder).__name__}; name a ResNet")
     encoder.image_size = image_size  # type: ignore[assignment]  # nn.Module's hint has tensors and modules only
-    return encoder
+    return encoder.to(memory_format=torch.channels_last)
 
 
 def feature_map(encoder: ResNet, images: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
+from scipy.special import entr
 from torch import Tensor
 
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
@@ -132,6 +134,17 @@ def late_gain(scores: Sequence[float]) -> float:
     return round(max(scores[early:], default=scores[0]) - max(scores[:early]), 6)
 
 
+def learnt(task: Task, losses: Sequence[float], label_smoothing: float) -> float:
+    """Return how far the training loss of the last tenth of the epochs, at least one, lies from chance (0) to the least (1).
+
+    Chance is that of predicting the same for everybody: ln 2 in a balanced subset, 1 for z-scores. The least is the
+    entropy of the smoothed labels, 0 for z-scores. Augmentation and dropout, which training has, keep it from 1.
+    """
+    last = float(np.mean(losses[min(len(losses) - 1, math.floor(0.9 * len(losses))) :]))
+    chance, least = (1.0, 0.0) if task.is_regression else (math.log(2), float(entr([label_smoothing / 2, 1 - label_smoothing / 2]).sum()))
+    return round((chance - last) / (chance - least), 4)
+
+
 def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
     """Return the predictions of val and test, with the weights that were best on val, the epochs and a summary."""
     model, task = fit.best_model(), fit.setup.task
@@ -148,6 +161,7 @@ def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
         "steps": fit.steps,
         "best_step": (fit.best_epoch + 1) * fit.steps_per_epoch,
         "late_gain": late_gain([row[metric] for row in fit.history if metric in row]),
+        "learnt": learnt(task, [row["train_loss"] for row in fit.history], fit.settings["label_smoothing"]),
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
     }
     return pd.concat(rows), fit.history, summary

@@ -25,7 +25,7 @@ class MmclObjective(Objective):
         super().__init__()
         self.settings = settings
         self.ecg_encoder = EcgEncoder(**models["ecg_encoder"], drop_path=settings["drop_path"])
-        self.cmr_encoder = cmr_encoder(**models["cmr_encoder"]).to(memory_format=torch.channels_last)
+        self.cmr_encoder = cmr_encoder(**models["cmr_encoder"])
         self.ecg_projector = projector(self.ecg_encoder.embed_dim, **models["projector"])
         self.cmr_projector = projector(self.cmr_encoder.num_features, **models["projector"])
 

@@ -22,7 +22,7 @@ class CmrSimclrObjective(Objective):
     def __init__(self, models: dict, settings: dict) -> None:
         super().__init__()
         self.settings = settings
-        self.encoder = cmr_encoder(**models["cmr_encoder"]).to(memory_format=torch.channels_last)
+        self.encoder = cmr_encoder(**models["cmr_encoder"])
         self.projector = projector(self.encoder.num_features, **settings["projector"])
 
     def prepare(self, batch: dict[str, Tensor], generator: Generator, *, augment: bool) -> tuple[Tensor]:
