@@ -1,8 +1,8 @@
 """Area under the ROC curve (§IV-D.2)."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 
 def auroc(y_true: NDArray, y_score: NDArray) -> float:
@@ -16,5 +16,13 @@ def auroc(y_true: NDArray, y_score: NDArray) -> float:
     n_negative = positive.size - n_positive
     if n_positive == 0 or n_negative == 0:
         return float("nan")
-    rank_sum = rankdata(y_score, method="average")[positive].sum()
+    rank_sum = midranks(y_score)[positive].sum()
     return float((rank_sum - n_positive * (n_positive + 1) / 2) / (n_positive * n_negative))
+
+
+def midranks(values: NDArray) -> NDArray[np.float64]:
+    """Return the rank of each of (n,) values, 1 for the smallest; ties share the mean of theirs.
+
+    scipy.stats has the same, and takes half a second to import, which every training would wait for.
+    """
+    return pd.Series(np.asarray(values)).rank().to_numpy()

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.special import entr
 from torch import Tensor
 
 from cmr2ecg.training.checkpoint import load_resume, save_resume, save_weights
@@ -141,8 +140,13 @@ def learnt(task: Task, losses: Sequence[float], label_smoothing: float) -> float
     entropy of the smoothed labels, 0 for z-scores. Augmentation and dropout, which training has, keep it from 1.
     """
     last = float(np.mean(losses[min(len(losses) - 1, math.floor(0.9 * len(losses))) :]))
-    chance, least = (1.0, 0.0) if task.is_regression else (math.log(2), float(entr([label_smoothing / 2, 1 - label_smoothing / 2]).sum()))
+    chance, least = (1.0, 0.0) if task.is_regression else (math.log(2), binary_entropy(label_smoothing / 2))
     return round((chance - last) / (chance - least), 4)
+
+
+def binary_entropy(share: float) -> float:
+    """Return the entropy in nats of two outcomes, one of which has this probability."""
+    return -sum(p * math.log(p) for p in (share, 1 - share) if p > 0)
 
 
 def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
