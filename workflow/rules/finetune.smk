@@ -1,6 +1,9 @@
 # Pre-trained encoders and balanced subsets to predictions.
 
 
+FIT_FIRST = 20  # the longest of what is left: before probes, trees and figures, so that the end is short
+
+
 # One rule an encoder, since a job may hold all of an encoder's fits (finetune.job), and encoders differ in their fits.
 for job in FINETUNINGS:
 
@@ -26,6 +29,7 @@ for job in FINETUNINGS:
         wildcard_constraints:
             target="[a-z0-9_]+",
             fraction="[0-9]+",
+        priority: FIT_FIRST
         group:
             small_fits(job)
         conda:

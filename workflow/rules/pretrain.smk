@@ -2,6 +2,7 @@
 
 
 PRETRAIN_FIRST = 50  # most fine-tunings wait for these, so they go before those that wait for nothing
+PAIRS_FIRST = 60  # two pre-trainings after each other and most fine-tunings wait for these
 MMCL_RATES = [f"{rate:g}" for rate in SETTINGS.pretrain.mmcl.base_lrs]
 
 
@@ -21,7 +22,7 @@ rule pretrain_mae:
         "<results>/logs/pretrain_mae/{name}.log",
     wildcard_constraints:
         name="|".join(PRETRAININGS.mae),
-    priority: PRETRAIN_FIRST
+    priority: PAIRS_FIRST
     conda:
         ENVIRONMENT
     threads: THREADS.pretrain
@@ -86,7 +87,7 @@ rule pretrain_cmr:
         "<results>/logs/pretrain_cmr/{name}.log",
     wildcard_constraints:
         name="|".join(PRETRAININGS.cmr),
-    priority: PRETRAIN_FIRST
+    priority: PAIRS_FIRST
     conda:
         ENVIRONMENT
     threads: THREADS.pretrain
@@ -124,7 +125,7 @@ rule pretrain_mmcl:
         "<results>/logs/pretrain_mmcl/{name}/{rate}.log",
     wildcard_constraints:
         name="|".join(PRETRAININGS.mmcl),
-    priority: PRETRAIN_FIRST
+    priority: PAIRS_FIRST
     conda:
         ENVIRONMENT
     threads: THREADS.pretrain
@@ -156,6 +157,7 @@ rule select_mmcl:
         "<results>/logs/select_mmcl/{name}.log",
     wildcard_constraints:
         name="|".join(PRETRAININGS.mmcl),
+    priority: PAIRS_FIRST
     conda:
         ENVIRONMENT
     threads: THREADS.data
