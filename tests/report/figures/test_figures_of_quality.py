@@ -187,16 +187,6 @@ def test_a_phenotype_nobody_has_is_said(cohort):
     assert "nobody has it" in words(figure)
 
 
-@pytest.mark.parametrize(
-    ("positive", "n", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (5, 10, 0.2366, 0.7634), (81, 263, 0.2553, 0.3662)],  # Newcombe 1998, table I, method 3
-)
-def test_wilson_interval_of_published_examples(positive, n, low, high):
-    share, *interval = distributions.wilson(positive, n)
-    assert share == positive / n
-    assert interval == pytest.approx([low, high], abs=5e-4)
-
-
 def test_no_participant_is_named(cohort, monkeypatch):
     monkeypatch.setattr(cmr_sheet, "read_middle_slice", whole_frame)
     settings = {"sheet_subjects": 4, "seed": 0, "sampling_rate_hz": 50, "channels": ["es", "ed", "mid"]}

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cmr2ecg.loading.labels import rows_for
+from cmr2ecg.metrics.proportion import wilson
 from cmr2ecg.report.figures.style import RC, light_grid
 from cmr2ecg.report.tables.names import TARGETS
 from cmr2ecg.tables.phenotypes import phenotype_names, phenotype_table
@@ -20,7 +21,6 @@ NAMES = {"train": "training", "val": "validation", "test": "test"}
 COVARIATES = {"age": "Age [years]", "weight": "Weight [kg]", "height": "Height [cm]"}
 SEGMENTED = {"wt": "Wall thickness [mm]", "ecc": "Circumferential strain [%]", "err": "Radial strain [%]"}
 PAPER_PREVALENCE = {"cad": 7.22, "af": 2.98, "dm": 4.46}  # percent, §IV-B
-Z = 1.959964  # 97.5 % quantile of the normal distribution
 
 
 def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figure:
@@ -122,12 +122,3 @@ def draw_quartiles(axes: Axes, table: pd.DataFrame, names: np.ndarray, title: st
     missing = table.isna().to_numpy().mean()
     axes.set_title(f"median and quartiles; missing in {missing:.0%}", fontsize=7, loc="right", color="0.35", pad=2)
     light_grid(axes)
-
-
-def wilson(positive: int, n: int) -> tuple[float, float, float]:
-    """Return a share and its 95 % interval by Wilson's score (1927), which stays within 0 and 1 for rare events."""
-    share = positive / n
-    centre = (share + Z**2 / (2 * n)) / (1 + Z**2 / n)
-    half = Z / (1 + Z**2 / n) * np.sqrt(share * (1 - share) / n + Z**2 / (4 * n**2))
-    # rounding may put a bound of 0 or 1 on the share's wrong side
-    return share, min(share, max(0.0, centre - half)), max(share, min(1.0, centre + half))

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn.functional import normalize
 
 from cmr2ecg.loading.paired_data import PairedData, in_turn
+from cmr2ecg.metrics.retrieval import chance, retrieval
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.device import autocast
 from cmr2ecg.training.epoch import seed_epoch, to_device
@@ -66,7 +66,7 @@ def joined(parts: list[dict[str, Tensor]]) -> dict[str, Tensor]:
 
 
 def embedding_measures(objective: Objective, features: Mapping[str, Tensor]) -> dict[str, float]:
-    """Return the measures of health.py and, where the objective has a `pair`, of retrieval.py with chance beside them.
+    """Return the measures of health.py and, where the objective has a `pair`, of retrieval with chance beside them.
 
     Empty if an embedding is not finite: then the loss is not either, and says so.
     """
@@ -74,46 +74,7 @@ def embedding_measures(objective: Objective, features: Mapping[str, Tensor]) -> 
         return {}
     values = measure(features, objective.pair)
     if objective.pair:
-        a, b = (features[name] for name in objective.pair)
+        a, b = (features[name].numpy() for name in objective.pair)
         values |= retrieval(a, b, objective.pair)
         values |= {f"chance_{name}": value for name, value in chance(len(a)).items()}
     return values
-
-
-AT = (1, 5, 10)
-BLOCK = 1024  # queries compared at a time, so that memory stays at block x candidates
-
-
-def partner_ranks(queries: Tensor, candidates: Tensor) -> Tensor:
-    """Return the rank (n,) of candidate i among all n by cosine similarity to query i: 1 is best.
-
-    queries, candidates: (n, d), row i of both from subject i. Ties share their mean rank, so that embeddings that are
-    all the same come out at chance.
-    """
-    queries, candidates = normalize(queries, dim=1), normalize(candidates, dim=1)
-    ranks = []
-    for start in range(0, len(queries), BLOCK):
-        similarity = queries[start : start + BLOCK] @ candidates.T
-        own = similarity.diagonal(start)[:, None]
-        ties = (similarity == own).sum(dim=1) - 1
-        ranks.append(1 + (similarity > own).sum(dim=1) + ties / 2)
-    return torch.cat(ranks)
-
-
-def retrieval(a: Tensor, b: Tensor, names: tuple[str, str]) -> dict[str, float]:
-    """Return recall at 1, 5 and 10 and the median rank, both ways.
-
-    a, b: (n, d) embeddings of positive pairs; names: of a and b, for the keys <a>_to_<b>_r1 ... _median_rank.
-    """
-    values: dict[str, float] = {}
-    for queries, candidates, way in ((a, b, "{0}_to_{1}"), (b, a, "{1}_to_{0}")):
-        ranks = partner_ranks(queries, candidates)
-        way = way.format(*names)
-        values |= {f"{way}_r{k}": float((ranks <= k).float().mean()) for k in AT}
-        values[f"{way}_median_rank"] = float(ranks.quantile(0.5))
-    return values
-
-
-def chance(pairs: int) -> dict[str, float]:
-    """Return what embeddings that know nothing reach among `pairs` candidates."""
-    return {**{f"r{k}": min(1.0, k / pairs) for k in AT}, "median_rank": (pairs + 1) / 2}
