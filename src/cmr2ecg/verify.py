@@ -26,6 +26,7 @@ from cmr2ecg.report.tables.table_layouts import LAYOUTS
 from cmr2ecg.runtime.command import InputError, run
 from cmr2ecg.runtime.files import sha256
 from cmr2ecg.steps import evaluate, make_table
+from cmr2ecg.steps.trace_numbers import SCORED
 
 TOLERANCE = 1e-4  # tables keep two digits more than they print
 
@@ -52,7 +53,7 @@ def changed_files(traced: dict[str, Any]) -> Iterator[str]:
     """Yield a line for every file that is gone or no longer the one the numbers came from."""
     named = {model["predictions"]: model["sha256"] for model in traced["models"].values()}
     named |= {entry["path"]: entry["sha256"] for entry in traced["evaluate"]["inputs"].values()}
-    named |= {entry["path"]: entry["sha256"] for entry in (traced["untrained"], traced["heatmap"]) if entry}
+    named |= {entry["path"]: entry["sha256"] for entry in map(traced.get, ("untrained", *SCORED)) if entry}
     for path, digest in (named | traced["tables"]).items():
         if not Path(path).is_file():
             yield f"{path} is gone"
@@ -78,8 +79,9 @@ def changed_tables(traced: dict[str, Any]) -> Iterator[str]:
             outputs = [
                 word for kind in ("csv", "md", "tex", "html") for word in (f"--{kind}", f"{folder}/again.{kind}")
             ]
-            if traced["heatmap"] and name in ("claims", "heatmap"):
-                outputs += ["--heatmap", traced["heatmap"]["path"]]
+            for shown in SCORED:
+                if traced.get(shown):
+                    outputs += [f"--{shown}", traced[shown]["path"]]
             make_table.main(["--table", name, "--evaluated", folder, "--cohort", traced["cohort"], *outputs])
             if Path(path).read_bytes() != Path(folder, "again.csv").read_bytes():
                 yield f"{path} is not what the predictions give"

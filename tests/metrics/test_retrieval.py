@@ -78,7 +78,7 @@ def test_embeddings_that_know_nothing_come_out_at_chance():
     assert unrelated["a_to_b_r10"] == pytest.approx(chance(2000)["r10"], abs=0.005)
     assert unrelated["a_to_b_median_rank"] == pytest.approx(1000, abs=60)
     rows = table(even(200, 16), even(200, 16, seed=1), permutations=499)
-    assert rows["null_mean"].tolist() == pytest.approx(rows["chance"].tolist(), rel=0.1)
+    assert rows["null_mean"].tolist() == pytest.approx(rows["chance"].tolist(), rel=0.15)
     assert rows["value"].between(rows["null_low"], rows["null_high"]).all() and (rows["p"] > 0.01).all()
 
 

@@ -68,7 +68,8 @@ def test_every_table_with_numbers_is_traced(finished):
 
 
 def test_the_maps_numbers_are_traced_to_their_own_file():
-    assert list(models_behind("heatmap", {"model": "mmcl", "measure": "share"})) == [MAPS]
+    for table in ("heatmap", "retrieval"):
+        assert list(models_behind(table, {"model": "mmcl", "measure": "share"})) == [MAPS]
     row = {"section": "V-E", "better": "mmcl", "worse": "mmcl_without_mdm", "target": "heatmap", "fraction": 100}
     assert list(models_behind("claims", row)) == [MAPS]
 

@@ -7,16 +7,13 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from report.maps.small_towers import MODELS, towers_of
 
 from cmr2ecg.cmr.short_axis import Cine
 from cmr2ecg.report.maps import ventricle
-from cmr2ecg.report.maps.heatmap import (
-    INFARCT,
-)
-from cmr2ecg.report.maps.similarity import (
-    load_towers,
-)
+from cmr2ecg.report.maps.heatmap import INFARCT
+from cmr2ecg.report.maps.similarity import load_towers, project_ecg, project_image
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import score_heatmap
 from cmr2ecg.training.checkpoint import save_weights
@@ -57,7 +54,8 @@ def score(study, *more, **settings):
     base |= {"channels": ["es", "ed", "mid"], "read": {"minimum_slices": 8}}
     line = ["--settings", json.dumps(base | settings), "--models", *models, "--dataset", str(root / "dataset.h5")]
     line += ["--split", str(root / "split.csv"), "--visits", str(root / "visits.parquet")]
-    line += ["--cmr", str(root / "0.h5"), "--memory-mb", "100", "--output", str(root / "heatmap.csv"), *more]
+    line += ["--cmr", str(root / "0.h5"), "--memory-mb", "100", *more]
+    line += [word for name in ("heatmap", "retrieval") for word in (f"--{name}", str(root / f"{name}.csv"))]
     score_heatmap.main(line)
     return pd.read_csv(root / "heatmap.csv")
 
@@ -74,6 +72,23 @@ def test_the_step_scores_both_models_and_their_difference(study):
     assert "90003" not in (root / "heatmap.csv").read_text()
     finer = score(study, "--truth", str(root / "truth.parquet"), upsample=2)
     assert set(finer["map"].dropna()) == {"6x6"}
+
+
+def test_retrieval_is_among_all_test_subjects_whose_ventricle_is_known_or_not(study):
+    root, _ = study
+    score(study, "--truth", str(root / "truth.parquet"))
+    result = pd.read_csv(root / "retrieval.csv").set_index(["model", "direction", "measure"])
+    assert (result["n"] == 12).all() and len(result) == 2 * 2 * 4
+    towers = towers_of(0)
+    with h5py.File(root / "dataset.h5") as file:
+        ecg, images = torch.from_numpy(file["ecg"][18:]), torch.from_numpy(file["cmr"][18:]).float()
+    images = project_image(towers, images).numpy()  # the step's image size is that of the files
+    similarity = project_ecg(towers, ecg).numpy() @ images.T
+    for direction, table in (("ecg_to_cmr", similarity), ("cmr_to_ecg", similarity.T)):
+        ranks = 1 + (table > table.diagonal()[:, None]).sum(axis=1)
+        assert result.loc[("mmcl", direction, "r5"), "value"] == pytest.approx((ranks <= 5).mean())
+        assert result.loc[("mmcl", direction, "median_rank"), "value"] == np.median(ranks)
+    assert "90003" not in (root / "retrieval.csv").read_text()
 
 
 def with_infarcts(root, having):

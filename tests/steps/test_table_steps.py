@@ -99,6 +99,16 @@ def test_the_claim_on_the_maps_stands_between_its_neighbours(study):
     assert "| infarct contrast |" in maps and "remote myocardium" in maps
 
 
+def test_the_table_of_retrieval_has_recalls_in_percent_and_ranks(study):
+    lines = (study / "table_retrieval.md").read_text().splitlines()
+    assert any(
+        r"| MMCL (ours) | ECG | R@5 [%] | 25.00 \[15.00, 40.00\] | 12.50 | 12.00 \[2.50, 22.50\] | 0.012 | 40 |"
+        in line.replace(r"\[%\]", "[%]")
+        for line in lines
+    )
+    assert any(r"| median rank | 12.0 \[9.5, 17.0\] | 20.5 | 20.4 \[16.0, 25.0\] | 0.001 |" in line for line in lines)
+
+
 def short_trainings(root):
     """A study of which MMCL took 36 steps and was tuned; result.json of the others does not say."""
     paths = write_study(root, targets=("cad",), fractions=(100,))

@@ -3,7 +3,7 @@
 from cmr2ecg.study.named_subjects import version_of
 
 MEASURED = figure_jobs.measured(SETTINGS)
-HEATMAP = ["<results>/score_heatmap/heatmap.csv"] if MEASURED and (SIMULATED or RAW["segmentations"]) else []
+SCORED = figure_jobs.scored(SETTINGS)
 # The subjects of make_figure.eids go to the job through a file, and reports show its version (hooks.smk writes it).
 NAMED = f"{RESULTS}/index_shard/named_subjects.json"
 NAMED_EIDS = SETTINGS.make_figure.eids
@@ -43,7 +43,7 @@ rule make_figure:
 
 
 rule score_heatmap:
-    """Measure how far the similarity maps fall on the left ventricle, against shuffled pairs (§III-C, §V-E)."""
+    """Measure similarity maps (§III-C, §V-E), and how often ECG and image find each other, against permuted pairs."""
     input:
         **MEASURED,
         dataset=DATASET,
@@ -52,7 +52,7 @@ rule score_heatmap:
         cmr=shard_files("crop_cmr", SHARDS, ".h5"),
         truth=TRUTH if SIMULATED else [],
     output:
-        "<results>/score_heatmap/heatmap.csv",
+        **figure_jobs.SCORED,
     log:
         "<results>/logs/score_heatmap.log",
     conda:
@@ -69,4 +69,5 @@ rule score_heatmap:
     shell:
         "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --models {params.models} --dataset {input.dataset:q} --split {input.split:q} --visits {input.visits:q}"
-        " --raw {params.raw:q} --cmr {input.cmr:q} {params.truth} --memory-mb {resources.data_mb} --output {output:q}"
+        " --raw {params.raw:q} --cmr {input.cmr:q} {params.truth} --memory-mb {resources.data_mb}"
+        " --heatmap {output.heatmap:q} --retrieval {output.retrieval:q}"

@@ -8,7 +8,7 @@ RELEASES = report_jobs.release_files(SETTINGS)
 STUDY = [
     *TABLES,
     *FIGURES,
-    *HEATMAP,
+    *SCORED.values(),
     *RELEASES,
     "<results>/track/tracked.json",
     "<results>/trace_numbers/provenance.json",
@@ -52,8 +52,8 @@ rule evaluate:
 rule make_table:
     """Set one table of the paper, ours beside the paper's, or one that goes beyond it."""
     input:
+        unpack(lambda wildcards: report_jobs.scored_for(SETTINGS, wildcards.table)),
         **EVALUATED,
-        heatmap=lambda wildcards: (HEATMAP if wildcards.table in ("claims", "heatmap") else []),
     output:
         csv="<results>/make_table/table_{table}.csv",
         md="<results>/make_table/table_{table}.md",
@@ -76,15 +76,17 @@ rule make_table:
         cohort=SETTINGS.cohort,
         folder=subpath(input.metrics, parent=True),
         heatmap=optional("heatmap"),
+        retrieval=optional("retrieval"),
     shell:
         "python -m cmr2ecg.steps.make_table --threads {threads} --log {log:q} --cohort {params.cohort:q}"
-        " --table {wildcards.table} --evaluated {params.folder:q} {params.heatmap}"
+        " --table {wildcards.table} --evaluated {params.folder:q} {params.heatmap} {params.retrieval}"
         " --csv {output.csv:q} --md {output.md:q} --tex {output.tex:q} --html {output.html:q}"
 
 
 rule trace_numbers:
     """Write down for each number in each table the predictions, seeds, settings and code it came from."""
     input:
+        **SCORED,
         predictions=expand("{fit}/predictions.parquet", fit=FITS),
         results=expand("{fit}/result.json", fit=FITS),
         split=SPLIT,
@@ -93,7 +95,6 @@ rule trace_numbers:
         dates=DATES,
         untrained=EVALUATED["untrained"],
         tables=TABLES,
-        heatmap=HEATMAP,
     output:
         "<results>/trace_numbers/provenance.json",
     log:
@@ -108,11 +109,12 @@ rule trace_numbers:
         settings=settings("evaluate"),
         cohort=SETTINGS.cohort,
         heatmap=optional("heatmap"),
+        retrieval=optional("retrieval"),
     shell:
         "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q} --tables {input.tables:q}"
         " --split {input.split:q} --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
-        " --untrained {input.untrained:q} {params.heatmap} --cohort {params.cohort:q} --output {output:q}"
+        " --untrained {input.untrained:q} {params.heatmap} {params.retrieval} --cohort {params.cohort:q} --output {output:q}"
 
 
 rule describe_run:
@@ -151,7 +153,7 @@ rule track:
         sweeps=[f"<results>/sweep/{encoder}/{target}/result.json" for encoder, target in SWEPT],
         releases=RELEASES,
         metrics="<results>/evaluate/metrics.csv",
-        artifacts=TABLES + [path.replace(".csv", ".md") for path in TABLES] + FIGURES + HEATMAP,
+        artifacts=TABLES + [path.replace(".csv", ".md") for path in TABLES] + FIGURES + [*SCORED.values()],
     output:
         "<results>/track/tracked.json",
     log:

@@ -7,6 +7,7 @@ median rank of chance and find nobody.
 from collections.abc import Iterator, Mapping
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import quantile_test, rankdata
 
@@ -110,6 +111,11 @@ def summary(name: str, pairs: Mapping[str, NDArray], permutations: int, seed: in
             numbers = (own, *interval(measure, ranks[0]), expected[measure], null.mean(), *np.quantile(null, TAILS))
             rows.append((name, direction, measure, *map(float, numbers), p, n))
     return rows
+
+
+def table(rows: list[tuple]) -> pd.DataFrame:
+    """Return rows of `summary` as a table."""
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def interval(measure: str, ranks: NDArray) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.files import sha256 as file_sha256
 
 ORIGIN = ("commit", "code", "inputs", "packages", "device", "precision")
-MAPS = "score_heatmap"  # stands for the networks behind heatmap.csv, where a model would stand
+MAPS = "score_heatmap"  # stands for the networks behind its files, where a model would stand
 COVARIATES = "covariates"  # stands for covariates.parquet, among the inputs of `evaluate`, behind stacked models
 
 
@@ -89,7 +89,7 @@ def models_behind(name: str, row: Mapping[str, Any]) -> Iterator[str]:
     """Yield the models a row was computed from, by what the row's columns say."""
     if name == "iv_per_phenotype":
         yield from (model_name(("finetune", encoder, row["group"], WHOLE)) for encoder in TABLE_IV)
-    elif name == "heatmap" or row.get("target") == "heatmap":
+    elif name in ("heatmap", "retrieval") or row.get("target") == "heatmap":
         yield MAPS
     elif name == "claims":
         for encoder in (row["better"], row["worse"]):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from cmr2ecg.metrics.retrieval import COLUMNS as RETRIEVAL_COLUMNS
 from cmr2ecg.report.maps.heatmap import COLUMNS as HEATMAP_COLUMNS
 from cmr2ecg.report.tables.cells import NOT_RUN, make_cells
 from cmr2ecg.report.tables.formats import Table, latex, markdown, page
@@ -15,6 +16,7 @@ from cmr2ecg.report.tables.table_layouts import LAYOUTS, Layout, with_own_diseas
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
+SCORED = {"heatmap": HEATMAP_COLUMNS, "retrieval": RETRIEVAL_COLUMNS}  # files of the step score_heatmap
 EVALUATED = (  # files of the step evaluate
     *("metrics", "intervals", "comparisons", "adjusted_comparisons", "analyses", "calibration"),
     *("skipped", "models", "untrained"),
@@ -26,7 +28,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     names = [*map(str, sorted(LAYOUTS)), *SUPPLEMENTS]
     parser.add_argument("--table", choices=names, required=True, help="the paper's number, or a further table's name")
     parser.add_argument("--evaluated", type=Path, required=True, help="folder of the step evaluate")
-    parser.add_argument("--heatmap", type=Path, help="heatmap.csv of the step score_heatmap, where it was run")
+    for name in SCORED:
+        parser.add_argument(f"--{name}", type=Path, help=f"{name}.csv of the step score_heatmap, where it was run")
     parser.add_argument("--cohort", default="unnamed", help="what the caption calls the subjects")
     parser.add_argument("--csv", type=Path, required=True)
     parser.add_argument("--md", type=Path, required=True)
@@ -35,7 +38,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     args = parser.parse_args(argv)
     start(args)
     tables = {name: pd.read_csv(args.evaluated / f"{name}.csv") for name in EVALUATED}
-    tables["heatmap"] = pd.read_csv(args.heatmap) if args.heatmap else pd.DataFrame(columns=HEATMAP_COLUMNS)
+    for name, columns in SCORED.items():
+        path = getattr(args, name)
+        tables[name] = pd.read_csv(path) if path else pd.DataFrame(columns=columns)
     if args.table.isdigit():
         data, table = papers(LAYOUTS[int(args.table)], tables, args.cohort)
     else:

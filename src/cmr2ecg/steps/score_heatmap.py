@@ -1,8 +1,9 @@
-"""Measure how far the similarity maps of §III-C fall on the left ventricle and on infarcts, against shuffled pairs.
+"""Measure MMCL on the test split, against permuted pairs: similarity maps (§III-C), and whether pairs find each other.
 
-The maps use no labels; they are taken on the test split, as those of the paper's figure. Subjects whose ventricle is
-not known or lies outside the crop are left out and counted in the log. Infarcts are known of simulated subjects alone.
-With two models their difference follows.
+heatmap.csv: how far the maps fall on the left ventricle and on infarcts. Subjects whose ventricle is not known or lies
+outside the crop are left out and counted in the log. Infarcts are known of simulated subjects alone. With two models
+their difference follows. retrieval.csv: how often an ECG finds its own subject's image among those of all test
+subjects, and an image the ECG. Neither uses labels.
 """
 
 import argparse
@@ -17,9 +18,10 @@ import pandas as pd
 from cmr2ecg.cohort.visits import located
 from cmr2ecg.loading.labels import split_eids
 from cmr2ecg.loading.paired_data import PairedData
+from cmr2ecg.metrics import retrieval
 from cmr2ecg.report.inputs import named_inputs
 from cmr2ecg.report.maps.cases import places_of
-from cmr2ecg.report.maps.heatmap import INFARCT, Scored, difference, score_pairs, summary, table
+from cmr2ecg.report.maps.heatmap import COARSEST, INFARCT, Scored, difference, score_pairs, summary, table
 from cmr2ecg.report.maps.similarity import embed, load_towers
 from cmr2ecg.report.maps.ventricle import (
     Cover,
@@ -32,7 +34,6 @@ from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
 SPLIT = "test"
-COARSEST = 4  # places across 142 mm; the ventricle is about 70 mm wide
 COARSE = (8, 8)  # places at which to look whether a crop holds the ventricle at all
 
 
@@ -46,31 +47,36 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cmr", type=Path, nargs="+", required=True, help="shards of crop_cmr")
     parser.add_argument("--truth", type=Path, help="truth.parquet of simulate_cohort; left out: segmentations are used")
     parser.add_argument("--memory-mb", type=float, required=True)
-    parser.add_argument("--output", type=Path, required=True, help="csv file to write")
+    parser.add_argument("--heatmap", type=Path, required=True, help="csv file to write, of the maps")
+    parser.add_argument("--retrieval", type=Path, required=True, help="csv file to write, of ECGs and images")
     args = parser.parse_args(argv)
     start(args)
     settings = args.settings
 
-    covers, lesions = regions_of(args, split_eids(args.split, SPLIT))
-    eids = np.array(list(covers))
-    chance = {name: settings[name] for name in ("draws", "seed")}
-    rows, scored = [], {}  # name -> measures of the ventricle and, where there are infarcts, of these
+    eids = split_eids(args.split, SPLIT)
+    covers, lesions = regions_of(args, eids)
+    known = np.isin(eids, list(covers))
+    chance = {name: settings[name] for name in ("permutations", "seed")}
+    rows, found_pairs = [], []
+    scored = {}  # name -> measures of the ventricle and, where there are infarcts, of these
     for name, files in named_inputs(args.models).items():
         towers = load_towers(files, settings["models"])
         data = PairedData(args.dataset, eids, ("ecg", "cmr"), memory_mb=args.memory_mb, image_size=towers.image_size)
-        regions, signals = embed(towers, data, settings["upsample"])
+        regions, signals, images = embed(towers, data, known, settings["upsample"])
+        found_pairs += retrieval.summary(name, {"ecg": signals, "cmr": images}, **chance)
         grid = regions.shape[1:3]
         if min(grid) < COARSEST:
             logging.info(
                 "%s: a map of %d x %d places is too coarse to tell the heart from its surroundings", name, *grid
             )
-        scored[name] = score_regions(regions, signals, eids.tolist(), covers, lesions)
+        scored[name] = score_regions(regions, signals[known], eids[known].tolist(), covers, lesions)
         for found in scored[name]:
-            rows += summary(name, found, grid, settings["permutations"], **chance)
+            rows += summary(name, found, grid, draws=settings["draws"], **chance)
     for first, second in combinations(scored, 2):
         for both in zip(scored[first], scored[second], strict=True):
             rows += difference((first, second), both)
-    write(table(rows), args.output)
+    write(table(rows), args.heatmap, ["model", "measure"])
+    write(retrieval.table(found_pairs), args.retrieval, ["model", "direction", "measure"])
 
 
 def regions_of(args: argparse.Namespace, eids: np.ndarray) -> tuple[dict[int, Cover], dict[int, Lesion]]:
@@ -99,14 +105,13 @@ def regions_of(args: argparse.Namespace, eids: np.ndarray) -> tuple[dict[int, Co
     return known, lesions
 
 
-def write(result: pd.DataFrame, path: Path) -> None:
-    """Write the table and log each measure beside its null."""
+def write(result: pd.DataFrame, path: Path, names: list[str]) -> None:
+    """Write the table and log each measure, called by its `names`, beside its null."""
     with atomic(path) as partial:
         result.to_csv(partial, index=False)
-    for row in result.dropna(subset=["null_mean"]).itertuples():
-        logging.info(
-            "%s, %s: %.4f against %.4f shuffled, p %.4f", row.model, row.measure, row.value, row.null_mean, row.p
-        )
+    known = result.dropna(subset=["null_mean"])
+    for words, numbers in zip(known[names].to_numpy(), known[["value", "null_mean", "p"]].to_numpy(), strict=True):
+        logging.info("%s: %.4f against %.4f shuffled, p %.4f", ", ".join(words), *numbers)
 
 
 def score_regions(

@@ -1,9 +1,8 @@
 """Write provenance.json: for each number in each table the predictions, seeds, settings, code and commit it came from.
 
-Content: `evaluate` (settings of the scoring and SHA-256 of its inputs), `untrained`, `heatmap` and `tables` (SHA-256 of
-each csv),
-`numbers` (a row of a table, its numbers, and the models behind them), `models` (files, seeds, commit, code, inputs,
-packages) and `settings` (by digest). It holds no participant.
+Content: `evaluate` (settings of the scoring and SHA-256 of its inputs), `untrained`, `heatmap`, `retrieval` and
+`tables` (SHA-256 of each csv), `numbers` (a row of a table, its numbers, and the models behind them), `models` (files,
+seeds, commit, code, inputs, packages) and `settings` (by digest). It holds no participant.
 """
 
 import logging
@@ -16,6 +15,7 @@ from cmr2ecg.report.provenance import describe_models, numbers_of, settings_of
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import sha256, write_json
 
+SCORED = ("heatmap", "retrieval")
 SIDES = ("split", "labels", "covariates", "dates")
 
 
@@ -27,7 +27,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     for name in SIDES:
         parser.add_argument(f"--{name}", type=Path, required=True, help="what evaluate read beside the predictions")
     parser.add_argument("--untrained", type=Path, required=True, help="untrained.csv of the step evaluate")
-    parser.add_argument("--heatmap", type=Path, help="heatmap.csv of score_heatmap, where it was run")
+    for name in SCORED:
+        parser.add_argument(f"--{name}", type=Path, help=f"{name}.csv of score_heatmap, where it was run")
     parser.add_argument("--cohort", required=True, help="its name")
     parser.add_argument("--output", type=Path, required=True, help="provenance.json")
     args = parser.parse_args(argv)
@@ -48,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                 "inputs": {name: named(path) for name, path in sides.items()},
             },
             "untrained": named(args.untrained),
-            "heatmap": named(args.heatmap) if args.heatmap else None,
+            **{name: named(path) if (path := getattr(args, name)) else None for name in SCORED},
             "tables": {str(path): sha256(path) for path in args.tables},
             "numbers": numbers,
             "models": models,

@@ -12,6 +12,7 @@ from cmr2ecg.study.sections import as_json
 from cmr2ecg.study.settings.study import Settings
 from cmr2ecg.study.targets import PHENOTYPE_GROUPS
 
+SCORED = {name: f"<results>/score_heatmap/{name}.csv" for name in ("heatmap", "retrieval")}
 Inputs = Mapping[str, str | list[str]]
 
 
@@ -40,6 +41,12 @@ def measured(settings: Settings) -> dict[str, list[str]]:
     """Return the networks whose maps are measured: those that are drawn, and controls whose pairs were shuffled."""
     shuffled = [name for name, changes in ablations_of(settings).items() if changes.shuffle_images]
     return mapped(settings) | {name: _networks(name) for name in shuffled}
+
+
+def scored(settings: Settings) -> dict[str, str]:
+    """Return what the step that measures maps writes, if it is run: where networks are and some ventricle is known."""
+    known = settings.simulate_cohort.enabled or settings.raw.segmentations
+    return SCORED if known and measured(settings) else {}
 
 
 def figures(settings: Settings, fits: Sequence[str]) -> list[str]:

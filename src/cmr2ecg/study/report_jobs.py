@@ -51,6 +51,12 @@ def table_files(settings: Settings) -> list[str]:
     return [f"<results>/make_table/table_{name}.csv" for name in names]
 
 
+def scored_for(settings: Settings, table: str) -> dict[str, str]:
+    """Return the files of score_heatmap that a table shows, if the step is run."""
+    shown = {"claims": "heatmap"}.get(table, table)
+    return {name: path for name, path in figure_jobs.scored(settings).items() if name == shown}
+
+
 def figure_files(settings: Settings, finetunings: Sequence[FitJob], probes: Sequence[FitJob]) -> list[str]:
     """Return every figure, as png."""
     names = figure_jobs.figures(settings, _encoder_fits(finetunings, probes))

@@ -15,6 +15,7 @@ from scipy.stats import ttest_1samp
 
 MEASURES = ("share", "pointing", "inside", "contrast")
 INFARCT = {"share": "infarct_share", "pointing": "infarct_pointing", "contrast": "infarct_contrast"}
+COARSEST = 4  # places across 142 mm; the ventricle is about 70 mm wide
 HALF = 0.5  # a place belongs to the region if this covers at least half as much of it as of any place
 BLOCK = 8_000_000  # similarities held at once: 32 MB
 COLUMNS = ["model", "measure", "value", "low", "high", "flat", "null_mean", "null_low", "null_high", "p", "n", "map"]

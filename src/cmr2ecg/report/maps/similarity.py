@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from timm.models.resnet import ResNet
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize
@@ -78,7 +79,10 @@ def project_regions(towers: Towers, images: Tensor, upsample: int = 1) -> Tensor
         upsample: the feature map is enlarged this many times, bilinearly, before it is projected. The paper projects
             the features themselves (1); the authors' code enlarges them twofold.
     """
-    features = feature_map(towers.image_encoder, images)
+    return _project_places(towers, feature_map(towers.image_encoder, images), upsample)
+
+
+def _project_places(towers: Towers, features: Tensor, upsample: int) -> Tensor:
     if upsample > 1:
         features = interpolate(features, scale_factor=upsample, mode="bilinear", align_corners=False)
     return normalize(towers.image_projector(features.permute(0, 2, 3, 1)), dim=-1)
@@ -100,10 +104,19 @@ def similarity(local: Tensor, whole: Tensor, temperature: float = 1.0) -> Tensor
     return torch.einsum("nabd,nd->nab", local, whole) / temperature
 
 
-def embed(towers: Towers, data: PairedData, upsample: int, batch: int = 64) -> tuple[np.ndarray, np.ndarray]:
-    """Return regions (n, height, width, out) and ECGs z_s (n, out) of all subjects of `data`, float32."""
-    regions, signals = [], []
-    for part in data.batches(in_turn(len(data), batch)):
-        regions.append(project_regions(towers, part["cmr"].float(), upsample).numpy())
+@torch.inference_mode()
+def embed(
+    towers: Towers, data: PairedData, mapped: NDArray[np.bool_], upsample: int, batch: int = 64
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return regions (those mapped, height, width, out), ECGs z_s and images z_i (n, out) of `data`, float32.
+
+    An image goes through its encoder once. mapped: (n,), of whom the regions are wanted, which fill the memory.
+    """
+    regions, signals, images = [], [], []
+    pieces = in_turn(len(data), batch)
+    for rows, part in zip(pieces, data.batches(pieces), strict=True):
+        features = feature_map(towers.image_encoder, part["cmr"].float())
+        regions.append(_project_places(towers, features[torch.from_numpy(mapped[rows])], upsample).numpy())
+        images.append(normalize(towers.image_projector(towers.image_encoder.forward_head(features)), dim=-1).numpy())
         signals.append(project_ecg(towers, part["ecg"]).numpy())
-    return np.concatenate(regions), np.concatenate(signals)
+    return np.concatenate(regions), np.concatenate(signals), np.concatenate(images)

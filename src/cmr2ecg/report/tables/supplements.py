@@ -75,6 +75,30 @@ def heatmap(tables: Tables) -> Sheet:
     return Sheet(title, head, rows, data, left=2)
 
 
+def retrieval(tables: Tables) -> Sheet:
+    """Return how often ECG and image of a subject find each other among all test subjects, against permuted pairs."""
+    data = tables["retrieval"]
+    head = ["Model", "Query", "Measure", "Value [95 %]", "Chance", "Permuted pairs [95 %]", "p", "n"]
+    rows = []
+    for _, row in data.iterrows():
+        of_rank = row["measure"] == "median_rank"
+        scale, digits = (1, 1) if of_rank else (100, 2)
+        own, null = (
+            interval(scale * row[list(names)], digits)
+            for names in (("value", "low", "high"), ("null_mean", "null_low", "null_high"))
+        )
+        measure = "median rank" if of_rank else f"R@{row['measure'].removeprefix('r')} [%]"
+        words = [MODELS[row["model"]], row["direction"].split("_")[0].upper(), measure]
+        rows.append([*words, own, number(scale * row["chance"], digits), null, p_value(row["p"]), str(row["n"])])
+    title = (
+        "Retrieval on the test split: how often a subject's own image is among the 1, 5 or 10 of all test subjects "
+        "most similar to the ECG (R@k), and the median rank of the own image; with the image as query, of the own ECG. "
+        "Similarity: cosine of MMCL's projections. Intervals over subjects: Wilson's of R@k, order statistics of the "
+        "median. Permuted: pairs shuffled between subjects; p is one-sided."
+    )
+    return Sheet(title, head, rows, data, left=3)
+
+
 def comparisons(tables: Tables) -> Sheet:
     """Return the paired tests of every fine-tuned model against MMCL at the whole training set."""
     data = tables["comparisons"]
@@ -171,6 +195,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "adjusted": beyond_body,
     "onset": onset,
     "heatmap": heatmap,
+    "retrieval": retrieval,
     "label_efficiency": label_efficiency,
 }
 

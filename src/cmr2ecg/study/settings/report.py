@@ -35,7 +35,7 @@ PhenotypeName = Annotated[
 ]
 Supplement = Literal[
     "iv_per_phenotype", "claims", "comparisons", "controls", "added_value", "calibration", "subgroups", "adjusted",
-    "onset", "heatmap", "label_efficiency",
+    "onset", "heatmap", "retrieval", "label_efficiency",
 ]  # fmt: skip
 SUPPLEMENTS: tuple[Supplement, ...] = get_args(Supplement)
 PHENOTYPES = (
