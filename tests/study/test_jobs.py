@@ -21,6 +21,7 @@ from cmr2ecg.study.fit_jobs import (
     values_file,
 )
 from cmr2ecg.study.pretraining_jobs import pretrainings
+from cmr2ecg.study.report_jobs import scored_for
 from cmr2ecg.study.sections import balance_settings, shareable, without_plans
 from cmr2ecg.study.settings.study import Settings
 from cmr2ecg.study.sweep_jobs import choices, sweep_of, sweep_settings, swept, whole_subset
@@ -172,6 +173,24 @@ def test_every_figure_that_is_drawn_has_its_inputs():
         drawn = figure(settings, name, range(3), "raw.txt")
         assert drawn.inputs and json.loads(drawn.told(settings))["dpi"] == settings.make_figure.dpi
     assert set(measured(settings)) - set(mapped(settings)) == {"mmcl_shuffled"}
+
+
+def test_figure_6_takes_what_was_measured_and_planted():
+    planted = figure(study(simulate_cohort={"enabled": True}), "figure_6", range(3), "raw.txt").inputs
+    assert planted["heatmap"] == "<results>/score_heatmap/heatmap.csv" and {"truth", "visits"} < set(planted)
+    segmented = figure(study(raw={"segmentations": ["/labels"]}), "figure_6", range(3), "raw.txt").inputs
+    assert "heatmap" in segmented and not {"truth", "visits"} & set(segmented)
+    assert not {"heatmap", "truth"} & set(figure(study(), "figure_6", range(3), "raw.txt").inputs)
+    assert not {"heatmap", "truth"} & set(
+        figure(study(simulate_cohort={"enabled": True}), "figure_6_ecg", [0], "").inputs
+    )
+
+
+def test_tables_of_the_maps_take_their_own_file():
+    settings = study(simulate_cohort={"enabled": True})
+    shown = {table: list(scored_for(settings, table)) for table in ("1", "claims", "heatmap", "retrieval")}
+    assert shown == {"1": [], "claims": ["heatmap"], "heatmap": ["heatmap"], "retrieval": ["retrieval"]}
+    assert scored_for(study(), "retrieval") == {}
 
 
 def test_figures_of_networks_that_were_not_trained_here_are_not_drawn():

@@ -114,7 +114,8 @@ rule trace_numbers:
         "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q} --tables {input.tables:q}"
         " --split {input.split:q} --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
-        " --untrained {input.untrained:q} {params.heatmap} {params.retrieval} --cohort {params.cohort:q} --output {output:q}"
+        " --untrained {input.untrained:q} {params.heatmap} {params.retrieval}"
+        " --cohort {params.cohort:q} --output {output:q}"
 
 
 rule describe_run:

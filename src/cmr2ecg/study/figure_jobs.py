@@ -113,7 +113,9 @@ def _scores(settings: Settings, shards: Sequence[int], raw: str) -> Figure:
 
 def _figure_6(settings: Settings, shards: Sequence[int], raw: str) -> Figure:
     told = {**_case_settings(settings), "upsample": settings.heatmap.upsample}
-    return Figure({**_cases(shards), **mapped(settings)}, ("cases", "seed"), told)
+    measured_maps = {name: path for name, path in scored(settings).items() if name == "heatmap"}
+    planted = {"visits": files.VISITS, "truth": files.TRUTH} if settings.simulate_cohort.enabled else {}
+    return Figure({**_cases(shards), **mapped(settings), **measured_maps, **planted}, ("cases", "seed"), told)
 
 
 def _figure_6_ecg(settings: Settings, shards: Sequence[int], raw: str) -> Figure:

@@ -13,6 +13,7 @@ from scipy.ndimage import gaussian_filter
 from cmr2ecg.report.figures import figure_6, figure_6_ecg
 from cmr2ecg.report.figures.map_cases import read_cases
 from cmr2ecg.report.maps.cases import blur, extremeness, occlusion, pick_cases
+from cmr2ecg.report.maps.heatmap import COLUMNS
 from cmr2ecg.report.maps.similarity import build_towers, project_ecg, project_image, project_patches, project_regions
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.training.checkpoint import save_weights
@@ -168,6 +169,63 @@ def test_a_model_that_was_not_run_is_said(study):
     assert len(texts) == 8  # the other model's panels tell their range
     ecg = figure_6_ecg.draw(SETTINGS, without)
     assert [text.get_text() for axes in ecg.axes for text in axes.texts] == ["not run"] * 4
+
+
+def with_measures(study, grid="7x7"):
+    """Return the inputs with heatmap.csv, and the ventricle planted in all but one of the subjects."""
+    root = study["dataset"][0].parent
+    rows = [
+        (model, measure, value, 0.1, 0.2, 0.1, 0.143, 0.141, 0.146, 0.0004, 15, grid)
+        for model in ("mmcl", "mmcl_without_mdm", "mmcl_shuffled")
+        for measure, value in (("share", 0.161), ("pointing", 0.267), ("inside", 0.5), ("contrast", 0.1))
+    ]
+    rows += [("mmcl - mmcl_without_mdm", "share", 0.02, 0.01, 0.03, *[np.nan] * 4, 0.2, 15, "")]
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(root / "heatmap.csv", index=False)
+    truth = {"eid": EIDS, "centre_row": 24.5, "centre_column": 29.5, "epicardial_radius_px": 10.0}
+    pd.DataFrame(truth).to_parquet(root / "truth.parquet")
+    instance = np.where(np.arange(N) == LARGE, 3, 2)
+    pd.DataFrame({"eid": EIDS, "instance": instance}).to_parquet(root / "visits.parquet")
+    files = {"heatmap": "heatmap.csv", "truth": "truth.parquet", "visits": "visits.parquet"}
+    return study | {name: [root / path] for name, path in files.items()}
+
+
+def test_the_numbers_of_the_maps_are_written_above_them(study):
+    figure = figure_6.draw(SETTINGS, with_measures(study))
+    texts = [figure.axes[place].texts[-1].get_text() for place in (4, 8)]
+    assert texts[0] == texts[1]
+    assert texts[0].replace("\n", " ") == (
+        "15 test subjects: share in the left ventricle 0.161, permuted pairs 0.143 [0.141, 0.146], p < 0.001; "
+        "pointing 0.267, permuted pairs 0.143 [0.141, 0.146], p < 0.001"
+    )
+
+
+def test_the_text_above_a_row_overlaps_no_panel(study):
+    figure = figure_6.draw(SETTINGS | {"cases": {"random": 1}}, with_measures(study))
+    figure.draw_without_rendering()
+    for above, panel in ((0, 1), (1, 2)):
+        text = figure.axes[panel].texts[-1].get_window_extent()
+        assert figure.axes[panel].get_window_extent().y1 < text.y0
+        assert text.y1 < figure.axes[above].get_tightbbox().y0
+        assert text.x1 < figure.bbox.x1
+
+
+@pytest.mark.parametrize("change", ["coarse", "absent"])
+def test_without_a_measured_map_there_is_no_number(study, change):
+    inputs = with_measures(study, "2x2")
+    if change == "absent":
+        inputs.pop("heatmap")
+    figure = figure_6.draw(SETTINGS, inputs)
+    assert not any("permuted" in text.get_text() for axes in figure.axes for text in axes.texts)
+
+
+def test_the_ventricle_is_outlined_in_the_image_where_it_is_known(study):
+    figure = figure_6.draw(SETTINGS, with_measures(study))
+    outlined = [axes.collections[0].get_paths()[0].vertices for axes in figure.axes[:4] if axes.collections]
+    assert [axes.get_title() for axes in figure.axes[:4] if not axes.collections] == ["D  extreme"]  # second visit
+    for outline in outlined:  # in the middle of a crop of 80 x 75 mm, pixels of 2 x 1.5 mm
+        np.testing.assert_allclose(outline.min(axis=0), [37.5 - 15, 40 - 20], atol=1.5)
+        np.testing.assert_allclose(outline.max(axis=0), [37.5 + 15, 40 + 20], atol=1.5)
+    assert not any(axes.collections for axes in figure_6.draw(SETTINGS, study).axes[:4])
 
 
 def test_the_ecg_side_shows_each_patch_of_each_lead(study):

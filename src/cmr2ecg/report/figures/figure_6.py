@@ -1,10 +1,12 @@
 """Figure 6: where in the image the ECG sees its like, with and without masked data modelling (§III-C, §V-E)."""
 
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -20,10 +22,17 @@ from cmr2ecg.report.figures.map_cases import (
     towers_of,
 )
 from cmr2ecg.report.figures.style import RC
+from cmr2ecg.report.maps.cases import places_of
+from cmr2ecg.report.maps.heatmap import COARSEST
 from cmr2ecg.report.maps.similarity import project_ecg, project_regions, similarity
+from cmr2ecg.report.maps.ventricle import Cover, planted_ventricles
 from cmr2ecg.report.tables.names import MODELS as NAMES
+from cmr2ecg.report.tables.sheet import interval, p_value
 
 COLOURS, COVER = "RdBu_r", 0.5  # authors' colours; share of the map over the image
+OUTLINE, FINE = "#ffd92f", (64, 64)  # colour of the left ventricle's outline, and places at which it is looked up
+SHOWN = {"share": "share in the left ventricle", "pointing": "pointing"}  # measures of heatmap.csv
+LETTERS = 40  # of the text above a row of maps, to a panel's width
 LEVELS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # contours, as shares of the scale's end
 
 
@@ -31,10 +40,12 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
     """Return the figure: a column a case; the image at end-diastole, then the map of each model over it.
 
     Inputs: dataset, split, cmr and qc (all shards of crop_cmr), mmcl_without_mdm and mmcl (four networks each; a model
-    that is left out was not run). Settings: models, upsample, temperature, channels, cases, eids, seed.
+    that is left out was not run); where there are, heatmap (of score_heatmap: its numbers are written above the maps),
+    visits and truth (of simulate_cohort: the left ventricle is outlined in the image). Settings: models, upsample,
+    temperature, channels, cases, eids, seed.
     """
     cases = read_cases(settings, inputs)
-    maps = similarity_maps(settings, inputs, cases)
+    maps, numbers, ventricles = similarity_maps(settings, inputs, cases), numbers_of(inputs), outlines(inputs, cases)
     limit = shared_limit([*maps.values()]) if maps else 1.0
     frame = settings["channels"].index("ed")
     with rc_context({**RC, "xtick.labelsize": 7, "ytick.labelsize": 7}):
@@ -43,6 +54,8 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
         for column, (case, title) in enumerate(zip(cases, case_titles(cases), strict=True)):
             grid[0, column].set_title(title)
             draw_image(grid[0, column], case, frame)
+            if case.eid in ventricles:
+                draw_outline(grid[0, column], case, ventricles[case.eid](FINE))
             for panel, model in zip(grid[1:, column], MODELS, strict=True):
                 draw_image(panel, case, frame)
                 if model in maps:
@@ -51,6 +64,8 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
                     panel.text(0.5, 0.5, "not run", color="white", ha="center", transform=panel.transAxes)
         for panel, name in zip(grid[:, 0], ("Image, end-diastole", *(NAMES[model] for model in MODELS)), strict=True):
             panel.set_ylabel(f"{name}\n[mm]", fontsize=8.5)
+        for panel, model in zip(grid[1:, 0], MODELS, strict=True):
+            write_above(panel, numbers.get(model, ""), LETTERS * len(cases))
         for panel in grid[-1]:
             panel.set_xlabel("[mm]", fontsize=8.5)
         if maps:
@@ -69,6 +84,53 @@ def similarity_maps(
         regions = project_regions(towers, images, settings["upsample"])
         maps[name] = similarity(regions, project_ecg(towers, ecg), settings["temperature"]).numpy()
     return maps
+
+
+def numbers_of(inputs: Mapping[str, list[Path]]) -> dict[str, str]:
+    """Return what was measured of each model's maps, in words; none where nothing was, or the map is too coarse."""
+    found: dict[str, str] = {}
+    for path in inputs.get("heatmap", []):
+        table = pd.read_csv(path)
+        for model, rows in table[table["model"].isin(MODELS)].groupby("model"):
+            if min(map(int, rows["map"].iloc[0].split("x"))) >= COARSEST:
+                found[str(model)] = in_words(rows.set_index("measure"))
+    return found
+
+
+def in_words(rows: pd.DataFrame) -> str:
+    """Return share and pointing of one model's maps beside permuted pairs; rows: of heatmap.csv, by measure."""
+    parts = []
+    for measure, name in SHOWN.items():
+        row = rows.loc[measure]
+        null = interval(row[["null_mean", "null_low", "null_high"]], digits=3)
+        p = p_value(row["p"])
+        parts.append(f"{name} {row['value']:.3f}, permuted pairs {null}, p {p if p.startswith('<') else f'= {p}'}")
+    return f"{rows['n'].iloc[0]} test subjects: " + "; ".join(parts)
+
+
+def outlines(inputs: Mapping[str, list[Path]], cases: list[Case]) -> dict[int, Cover]:
+    """Return eid -> the left ventricle of the cases in which it was planted."""
+    if "truth" not in inputs:
+        return {}
+    places = places_of(inputs["cmr"], np.array([case.eid for case in cases]))
+    return planted_ventricles(*(pd.read_parquet(inputs[name][0]) for name in ("truth", "visits")), places)
+
+
+def write_above(axes: Axes, text: str, letters: int) -> None:
+    """Write text above a row of panels, of which `axes` is the first: its lines take height from the row, no width."""
+    lines = textwrap.wrap(text, letters)
+    if lines:
+        axes.set_title("\n".join(" " * len(lines)), fontsize=7)
+        text, above = "\n".join(lines), {"xytext": (0, 4), "textcoords": "offset points"}
+        axes.annotate(text, (0, 1), xycoords="axes fraction", fontsize=7, **above).set_in_layout(False)
+
+
+def draw_outline(axes: Axes, case: Case, cover: np.ndarray) -> None:
+    """Draw the border of the left ventricle, which covers half of a place there."""
+    if cover.max() > 0.5 > cover.min():
+        centres = [(np.arange(n) + 0.5) / n * length for n, length in zip(cover.shape, case.size_mm, strict=True)]
+        axes.contour(centres[1], centres[0], cover, levels=[0.5], colors=OUTLINE, linewidths=0.9)
+        axes.set(xlim=(0, case.size_mm[1]), ylim=(case.size_mm[0], 0))
 
 
 def draw_image(axes: Axes, case: Case, frame: int) -> None:
