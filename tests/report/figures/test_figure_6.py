@@ -193,20 +193,25 @@ def test_the_numbers_of_the_maps_are_written_above_them(study):
     figure = figure_6.draw(SETTINGS, with_measures(study))
     texts = [figure.axes[place].texts[-1].get_text() for place in (4, 8)]
     assert texts[0] == texts[1]
-    assert texts[0].replace("\n", " ") == (
-        "15 test subjects: share in the left ventricle 0.161, permuted pairs 0.143 [0.141, 0.146], p < 0.001; "
-        "pointing 0.267, permuted pairs 0.143 [0.141, 0.146], p < 0.001"
-    )
+    assert texts[0].splitlines() == [
+        "Share in the left ventricle: 0.161, permuted pairs 0.143 [0.141, 0.146], p < 0.001, n = 15",
+        "Pointing: 0.267, permuted pairs 0.143 [0.141, 0.146], p < 0.001, n = 15",
+    ]
 
 
-def test_the_text_above_a_row_overlaps_no_panel(study):
-    figure = figure_6.draw(SETTINGS | {"cases": {"random": 1}}, with_measures(study))
+@pytest.mark.parametrize("cases", [1, 4])
+def test_the_text_above_a_row_overlaps_nothing(study, cases):
+    figure = figure_6.draw(SETTINGS | {"cases": {"random": cases}}, with_measures(study))
     figure.draw_without_rendering()
-    for above, panel in ((0, 1), (1, 2)):
-        text = figure.axes[panel].texts[-1].get_window_extent()
-        assert figure.axes[panel].get_window_extent().y1 < text.y0
-        assert text.y1 < figure.axes[above].get_tightbbox().y0
-        assert text.x1 < figure.bbox.x1
+    *panels, bar = figure.axes
+    rows = np.array(panels).reshape(3, cases)
+    for row, above in ((1, 0), (2, 1)):
+        text = rows[row, 0].texts[-1].get_window_extent()
+        assert rows[row, 0].get_window_extent().y1 < text.y0
+        assert text.y1 < rows[above, 0].get_tightbbox().y0
+        assert text.x1 < bar.get_tightbbox().x0
+    for column in rows.T:
+        assert len({round(panel.get_window_extent().x0) for panel in column}) == 1
 
 
 @pytest.mark.parametrize("change", ["coarse", "absent"])

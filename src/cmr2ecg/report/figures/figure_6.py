@@ -31,8 +31,8 @@ from cmr2ecg.report.tables.sheet import interval, p_value
 
 COLOURS, COVER = "RdBu_r", 0.5  # authors' colours; share of the map over the image
 OUTLINE, FINE = "#ffd92f", (64, 64)  # colour of the left ventricle's outline, and places at which it is looked up
-SHOWN = {"share": "share in the left ventricle", "pointing": "pointing"}  # measures of heatmap.csv
-LETTERS = 40  # of the text above a row of maps, to a panel's width
+SHOWN = {"share": "Share in the left ventricle", "pointing": "Pointing"}  # measures of heatmap.csv
+LETTERS, LINE = 30, 0.12  # of the text above a row of maps: letters to a panel's width, inches to a line
 LEVELS = (-0.75, -0.5, -0.25, 0.0, 0.25, 0.5, 0.75)  # contours, as shares of the scale's end
 
 
@@ -45,11 +45,13 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
     temperature, channels, cases, eids, seed.
     """
     cases = read_cases(settings, inputs)
-    maps, numbers, ventricles = similarity_maps(settings, inputs, cases), numbers_of(inputs), outlines(inputs, cases)
+    maps, ventricles = similarity_maps(settings, inputs, cases), outlines(inputs, cases)
+    numbers = numbers_of(inputs, LETTERS * len(cases))
     limit = shared_limit([*maps.values()]) if maps else 1.0
     frame = settings["channels"].index("ed")
     with rc_context({**RC, "xtick.labelsize": 7, "ytick.labelsize": 7}):
-        figure = Figure(figsize=(1.85 * len(cases) + 1.5, 6.1), layout="constrained")
+        height = 6.1 + LINE * sum(map(len, numbers.values()))
+        figure = Figure(figsize=(1.85 * len(cases) + 1.5, height), layout="constrained")
         grid = figure.subplots(3, len(cases), squeeze=False)
         for column, (case, title) in enumerate(zip(cases, case_titles(cases), strict=True)):
             grid[0, column].set_title(title)
@@ -65,12 +67,12 @@ def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figur
         for panel, name in zip(grid[:, 0], ("Image, end-diastole", *(NAMES[model] for model in MODELS)), strict=True):
             panel.set_ylabel(f"{name}\n[mm]", fontsize=8.5)
         for panel, model in zip(grid[1:, 0], MODELS, strict=True):
-            write_above(panel, numbers.get(model, ""), LETTERS * len(cases))
+            write_above(panel, numbers.get(model, []))
         for panel in grid[-1]:
             panel.set_xlabel("[mm]", fontsize=8.5)
         if maps:
             over = "" if settings["temperature"] == 1 else f" / {settings['temperature']:g}"
-            figure.colorbar(shown, ax=grid[1:], label=f"Cosine similarity{over}", shrink=0.8, aspect=30)
+            figure.colorbar(shown, ax=grid, label=f"Cosine similarity{over}", shrink=0.6, aspect=30, anchor=(0, 0))
     return figure
 
 
@@ -86,26 +88,28 @@ def similarity_maps(
     return maps
 
 
-def numbers_of(inputs: Mapping[str, list[Path]]) -> dict[str, str]:
-    """Return what was measured of each model's maps, in words; none where nothing was, or the map is too coarse."""
-    found: dict[str, str] = {}
+def numbers_of(inputs: Mapping[str, list[Path]], letters: int) -> dict[str, list[str]]:
+    """Return what was measured of each model's maps, in lines; none where nothing was, or the map is too coarse."""
+    found: dict[str, list[str]] = {}
     for path in inputs.get("heatmap", []):
         table = pd.read_csv(path)
         for model, rows in table[table["model"].isin(MODELS)].groupby("model"):
             if min(map(int, rows["map"].iloc[0].split("x"))) >= COARSEST:
-                found[str(model)] = in_words(rows.set_index("measure"))
+                lines = in_words(rows.set_index("measure"))
+                found[str(model)] = [part for line in lines for part in textwrap.wrap(line, letters)]
     return found
 
 
-def in_words(rows: pd.DataFrame) -> str:
+def in_words(rows: pd.DataFrame) -> list[str]:
     """Return share and pointing of one model's maps beside permuted pairs; rows: of heatmap.csv, by measure."""
-    parts = []
+    lines = []
     for measure, name in SHOWN.items():
         row = rows.loc[measure]
         null = interval(row[["null_mean", "null_low", "null_high"]], digits=3)
         p = p_value(row["p"])
-        parts.append(f"{name} {row['value']:.3f}, permuted pairs {null}, p {p if p.startswith('<') else f'= {p}'}")
-    return f"{rows['n'].iloc[0]} test subjects: " + "; ".join(parts)
+        p = p if p.startswith("<") else f"= {p}"
+        lines.append(f"{name}: {row['value']:.3f}, permuted pairs {null}, p {p}, n = {row['n']}")
+    return lines
 
 
 def outlines(inputs: Mapping[str, list[Path]], cases: list[Case]) -> dict[int, Cover]:
@@ -116,9 +120,8 @@ def outlines(inputs: Mapping[str, list[Path]], cases: list[Case]) -> dict[int, C
     return planted_ventricles(*(pd.read_parquet(inputs[name][0]) for name in ("truth", "visits")), places)
 
 
-def write_above(axes: Axes, text: str, letters: int) -> None:
+def write_above(axes: Axes, lines: list[str]) -> None:
     """Write text above a row of panels, of which `axes` is the first: its lines take height from the row, no width."""
-    lines = textwrap.wrap(text, letters)
     if lines:
         axes.set_title("\n".join(" " * len(lines)), fontsize=7)
         text, above = "\n".join(lines), {"xytext": (0, 4), "textcoords": "offset points"}
