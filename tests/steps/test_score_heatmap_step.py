@@ -49,15 +49,19 @@ def study(tmp_path):
 
 
 def score(study, *more, **settings):
+    run_step(study, ["heatmap", "retrieval"], *more, **settings)
+    return pd.read_csv(study[0] / "heatmap.csv")
+
+
+def run_step(study, outputs, *more, **settings):
     root, models = study
     base = {"models": MODELS, "upsample": 1, "permutations": 99, "draws": 50, "seed": 0}
     base |= {"channels": ["es", "ed", "mid"], "read": {"minimum_slices": 8}}
     line = ["--settings", json.dumps(base | settings), "--models", *models, "--dataset", str(root / "dataset.h5")]
     line += ["--split", str(root / "split.csv"), "--visits", str(root / "visits.parquet")]
     line += ["--cmr", str(root / "0.h5"), "--memory-mb", "100", *more]
-    line += [word for name in ("heatmap", "retrieval") for word in (f"--{name}", str(root / f"{name}.csv"))]
+    line += [word for name in outputs for word in (f"--{name}", str(root / f"{name}.csv"))]
     score_heatmap.main(line)
-    return pd.read_csv(root / "heatmap.csv")
 
 
 def test_the_step_scores_both_models_and_their_difference(study):
@@ -89,6 +93,17 @@ def test_retrieval_is_among_all_test_subjects_whose_ventricle_is_known_or_not(st
         assert result.loc[("mmcl", direction, "r5"), "value"] == pytest.approx((ranks <= 5).mean())
         assert result.loc[("mmcl", direction, "median_rank"), "value"] == np.median(ranks)
     assert "90003" not in (root / "retrieval.csv").read_text()
+
+
+def test_without_a_known_ventricle_retrieval_alone_is_measured(study):
+    root, _ = study
+    score(study, "--truth", str(root / "truth.parquet"))
+    whole = (root / "retrieval.csv").read_text()
+    for name in ("heatmap", "retrieval"):
+        (root / f"{name}.csv").unlink()
+    run_step(study, ["retrieval"])
+    assert (root / "retrieval.csv").read_text() == whole
+    assert not (root / "heatmap.csv").exists()
 
 
 def with_infarcts(root, having):

@@ -7,7 +7,7 @@ import pytest
 from paper_settings import paper
 
 from cmr2ecg.study.ablations import with_ablations
-from cmr2ecg.study.figure_jobs import FIGURES, figure, figures, mapped, measured
+from cmr2ecg.study.figure_jobs import FIGURES, figure, figures, mapped, measured, scored
 from cmr2ecg.study.fit_jobs import (
     all_subsets,
     encoder_fits,
@@ -190,7 +190,9 @@ def test_tables_of_the_maps_take_their_own_file():
     settings = study(simulate_cohort={"enabled": True})
     shown = {table: list(scored_for(settings, table)) for table in ("1", "claims", "heatmap", "retrieval")}
     assert shown == {"1": [], "claims": ["heatmap"], "heatmap": ["heatmap"], "retrieval": ["retrieval"]}
-    assert scored_for(study(), "retrieval") == {}
+    assert list(scored(study())) == ["retrieval"]  # no ventricle is known
+    init = {"mmcl": "a.pth", "mmcl_without_mdm": "b.pth"}
+    assert scored(study(init=init, simulate_cohort={"enabled": True})) == {}
 
 
 def test_figures_of_networks_that_were_not_trained_here_are_not_drawn():

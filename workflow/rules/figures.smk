@@ -52,7 +52,7 @@ rule score_heatmap:
         cmr=shard_files("crop_cmr", SHARDS, ".h5"),
         truth=TRUTH if SIMULATED else [],
     output:
-        **figure_jobs.SCORED,
+        **(SCORED or figure_jobs.SCORED),
     log:
         "<results>/logs/score_heatmap.log",
     conda:
@@ -65,9 +65,10 @@ rule score_heatmap:
         settings=figure_jobs.heatmap_settings(SETTINGS),
         models=named_files(MEASURED),
         truth=optional("truth"),
+        heatmap=optional("heatmap"),
         raw=RAW_FILES.options_file,
     shell:
         "python -m cmr2ecg.steps.score_heatmap --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --models {params.models} --dataset {input.dataset:q} --split {input.split:q} --visits {input.visits:q}"
         " --raw {params.raw:q} --cmr {input.cmr:q} {params.truth} --memory-mb {resources.data_mb}"
-        " --heatmap {output.heatmap:q} --retrieval {output.retrieval:q}"
+        " {params.heatmap} --retrieval {output.retrieval:q}"

@@ -41,10 +41,10 @@ def settings(section):
 
 
 def optional(name):
-    """Return a parameter that names an input's files on the command line as --NAME, if the job has it."""
+    """Return a parameter that names an input's or output's files on the command line as --NAME, if the job has it."""
 
-    def argument(wildcards, input):
-        found = input.get(name) or []
+    def argument(wildcards, input, output):
+        found = input.get(name) or output.get(name) or []
         paths = [found] if isinstance(found, str) else found
         return " ".join([f"--{name}", *map(shlex.quote, paths)]) if paths else ""
 

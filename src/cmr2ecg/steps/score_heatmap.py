@@ -1,9 +1,9 @@
 """Measure MMCL on the test split, against permuted pairs: similarity maps (§III-C), and whether pairs find each other.
 
-heatmap.csv: how far the maps fall on the left ventricle and on infarcts. Subjects whose ventricle is not known or lies
-outside the crop are left out and counted in the log. Infarcts are known of simulated subjects alone. With two models
-their difference follows. retrieval.csv: how often an ECG finds its own subject's image among those of all test
-subjects, and an image the ECG. Neither uses labels.
+retrieval.csv: how often an ECG finds its own subject's image among those of all test subjects, and an image the ECG.
+heatmap.csv, where ventricles are known: how far the maps fall on the left ventricle and on infarcts. Subjects whose
+ventricle is not known or lies outside the crop are left out and counted in the log. Infarcts are known of simulated
+subjects alone. With two models their difference follows. Neither file uses labels.
 """
 
 import argparse
@@ -47,36 +47,49 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--cmr", type=Path, nargs="+", required=True, help="shards of crop_cmr")
     parser.add_argument("--truth", type=Path, help="truth.parquet of simulate_cohort; left out: segmentations are used")
     parser.add_argument("--memory-mb", type=float, required=True)
-    parser.add_argument("--heatmap", type=Path, required=True, help="csv file to write, of the maps")
+    parser.add_argument("--heatmap", type=Path, help="csv file to write, of the maps; left out: only of retrieval")
     parser.add_argument("--retrieval", type=Path, required=True, help="csv file to write, of ECGs and images")
     args = parser.parse_args(argv)
     start(args)
     settings = args.settings
 
     eids = split_eids(args.split, SPLIT)
-    covers, lesions = regions_of(args, eids)
+    covers, lesions = regions_of(args, eids) if args.heatmap else ({}, {})
     known = np.isin(eids, list(covers))
     chance = {name: settings[name] for name in ("permutations", "seed")}
-    rows, found_pairs = [], []
-    scored = {}  # name -> measures of the ventricle and, where there are infarcts, of these
+    found, maps = [], {}
     for name, files in named_inputs(args.models).items():
         towers = load_towers(files, settings["models"])
         data = PairedData(args.dataset, eids, ("ecg", "cmr"), memory_mb=args.memory_mb, image_size=towers.image_size)
         regions, signals, images = embed(towers, data, known, settings["upsample"])
-        found_pairs += retrieval.summary(name, {"ecg": signals, "cmr": images}, **chance)
-        grid = regions.shape[1:3]
+        found += retrieval.summary(name, {"ecg": signals, "cmr": images}, **chance)
+        if args.heatmap:
+            scored = score_regions(regions, signals[known], eids[known].tolist(), covers, lesions)
+            maps[name] = scored, regions.shape[1:3]
+    if args.heatmap:
+        write(map_table(maps, draws=settings["draws"], **chance), args.heatmap, ["model", "measure"])
+    write(retrieval.table(found), args.retrieval, ["model", "direction", "measure"])
+
+
+def map_table(maps: Mapping[str, tuple[list[Scored], tuple[int, int]]], **chance: int) -> pd.DataFrame:
+    """Return the measures of each model's maps, then the differences of two models; note maps that are too coarse.
+
+    Args:
+        maps: {model: measures of the ventricle and, where there are infarcts, of these; places down and across}.
+        chance: permutations, draws and seed.
+    """
+    rows = []
+    for name, (scored, grid) in maps.items():
         if min(grid) < COARSEST:
             logging.info(
                 "%s: a map of %d x %d places is too coarse to tell the heart from its surroundings", name, *grid
             )
-        scored[name] = score_regions(regions, signals[known], eids[known].tolist(), covers, lesions)
-        for found in scored[name]:
-            rows += summary(name, found, grid, draws=settings["draws"], **chance)
-    for first, second in combinations(scored, 2):
-        for both in zip(scored[first], scored[second], strict=True):
+        for one in scored:
+            rows += summary(name, one, grid, **chance)
+    for first, second in combinations(maps, 2):
+        for both in zip(maps[first][0], maps[second][0], strict=True):
             rows += difference((first, second), both)
-    write(table(rows), args.heatmap, ["model", "measure"])
-    write(retrieval.table(found_pairs), args.retrieval, ["model", "direction", "measure"])
+    return table(rows)
 
 
 def regions_of(args: argparse.Namespace, eids: np.ndarray) -> tuple[dict[int, Cover], dict[int, Lesion]]:

@@ -44,9 +44,10 @@ def measured(settings: Settings) -> dict[str, list[str]]:
 
 
 def scored(settings: Settings) -> dict[str, str]:
-    """Return what the step that measures maps writes, if it is run: where networks are and some ventricle is known."""
+    """Return what score_heatmap writes, if there are networks to measure: of maps only where ventricles are known."""
     known = settings.simulate_cohort.enabled or settings.raw.segmentations
-    return SCORED if known and measured(settings) else {}
+    names = ["heatmap"] * bool(known) + ["retrieval"] if measured(settings) else []
+    return {name: SCORED[name] for name in names}
 
 
 def figures(settings: Settings, fits: Sequence[str]) -> list[str]:
