@@ -104,11 +104,10 @@ def in_words(rows: pd.DataFrame) -> list[str]:
     """Return share and pointing of one model's maps beside permuted pairs; rows: of heatmap.csv, by measure."""
     lines = []
     for measure, name in SHOWN.items():
-        row = rows.loc[measure]
-        null = interval(row[["null_mean", "null_low", "null_high"]], digits=3)
-        p = p_value(row["p"])
-        p = p if p.startswith("<") else f"= {p}"
-        lines.append(f"{name}: {row['value']:.3f}, permuted pairs {null}, p {p}, n = {row['n']}")
+        row = rows.loc[measure, ["value", "null_mean", "null_low", "null_high", "p", "n"]]
+        value, *null, p, n = map(float, row.to_numpy())
+        shown = p_value(p) if p_value(p).startswith("<") else f"= {p_value(p)}"
+        lines.append(f"{name}: {value:.3f}, permuted pairs {interval(null, digits=3)}, p {shown}, n = {n:.0f}")
     return lines
 
 
@@ -117,15 +116,18 @@ def outlines(inputs: Mapping[str, list[Path]], cases: list[Case]) -> dict[int, C
     if "truth" not in inputs:
         return {}
     places = places_of(inputs["cmr"], np.array([case.eid for case in cases]))
-    return planted_ventricles(*(pd.read_parquet(inputs[name][0]) for name in ("truth", "visits")), places)
+    truth, visits = (pd.read_parquet(inputs[name][0]) for name in ("truth", "visits"))
+    return planted_ventricles(truth, visits, places)
 
 
 def write_above(axes: Axes, lines: list[str]) -> None:
     """Write text above a row of panels, of which `axes` is the first: its lines take height from the row, no width."""
     if lines:
         axes.set_title("\n".join(" " * len(lines)), fontsize=7)
-        text, above = "\n".join(lines), {"xytext": (0, 4), "textcoords": "offset points"}
-        axes.annotate(text, (0, 1), xycoords="axes fraction", fontsize=7, **above).set_in_layout(False)
+        text = axes.annotate(
+            "\n".join(lines), (0, 1), (0, 4), xycoords="axes fraction", textcoords="offset points", fontsize=7
+        )
+        text.set_in_layout(False)
 
 
 def draw_outline(axes: Axes, case: Case, cover: np.ndarray) -> None:
