@@ -12,6 +12,7 @@ from cmr2ecg.report.maps.heatmap import INFARCT
 from cmr2ecg.report.tables.added_value import added_value
 from cmr2ecg.report.tables.beyond_body import beyond_body
 from cmr2ecg.report.tables.claims_table import claims_table
+from cmr2ecg.report.tables.headline import headline
 from cmr2ecg.report.tables.label_efficiency import label_efficiency
 from cmr2ecg.report.tables.names import MODELS, TARGETS
 from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, interval, number, p_value, scaled
@@ -197,6 +198,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "heatmap": heatmap,
     "retrieval": retrieval,
     "label_efficiency": label_efficiency,
+    "headline": headline,
 }
 
 

@@ -35,7 +35,7 @@ PhenotypeName = Annotated[
 ]
 Supplement = Literal[
     "iv_per_phenotype", "claims", "comparisons", "controls", "added_value", "calibration", "subgroups", "adjusted",
-    "onset", "heatmap", "retrieval", "label_efficiency",
+    "onset", "heatmap", "retrieval", "label_efficiency", "headline",
 ]  # fmt: skip
 SUPPLEMENTS: tuple[Supplement, ...] = get_args(Supplement)
 PHENOTYPES = (
@@ -102,7 +102,7 @@ class MakeTable(Section):
         "further tables. r of every phenotype; the paper's claims with a verdict each; tests against MMCL; linear "
         "probes and other controls; what the ECG adds to age, sex, weight and height; calibration; by sex and age; "
         "beyond age, sex and body size; disease before and after the visit; the similarity maps as numbers; the gain "
-        "over training from scratch by the number of labelled subjects",
+        "over training from scratch by the number of labelled subjects; the headline, which a run ends with",
     )
 
 
