@@ -6,6 +6,9 @@ min_version("9.27")
 configfile: workflow.source_path("config/paper.yaml")
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/functions.smk"
 

@@ -61,3 +61,14 @@ def test_models_that_were_not_trained_are_counted(results, marked, words):
     (folder / "evaluate/untrained.csv").write_text("\n".join(rows) + "\n")
     said = [line for line in summary(folder, [], folder / "mlflow.db") if line.startswith("warning")]
     assert said == [f"warning  {words} marked as not trained: results/demo/describe_run/run.html"] * bool(marked)
+
+
+@pytest.mark.parametrize(
+    ("written", "first"), [("Headline\n  MMCL  0.6†\n", ["Headline", "  MMCL  0.6†", ""]), ("", []), (None, [])]
+)
+def test_the_headline_comes_first_where_it_was_made(results, written, first):
+    folder = results("demo", [*FILES, *["describe_run/headline.txt"] * (written is not None)])
+    if written:
+        (folder / "describe_run/headline.txt").write_text(written, encoding="utf-8")
+    lines = summary(folder, [], folder / "mlflow.db")
+    assert lines[: len(first)] == first and lines[len(first)].startswith("tables   results/demo/make_table")

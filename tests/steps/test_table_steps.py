@@ -10,6 +10,8 @@ from report.report_study import SETTINGS, finished_study, words
 
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import describe_run, evaluate, make_table
+from cmr2ecg.study import sections
+from cmr2ecg.study.settings.study import Settings
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +109,20 @@ def test_the_table_of_retrieval_has_recalls_in_percent_and_ranks(study):
         for line in lines
     )
     assert any(r"| median rank | 12.0 \[9.5, 17.0\] | 20.5 | 20.4 \[16.0, 25.0\] | 0.001 |" in line for line in lines)
+def described(folder, results, untrained, settings=None, **headline):
+    """Return the files that describe_run writes of a study of twelve subjects, four of them in the test split."""
+    (folder / "flow.csv").write_text(
+        "step,reason,n_in,n_out\nindex,with an ECG,1300,1300\nclean,not XML,1300,1297\nclean,<none>,1297,12\n"
+    )
+    (folder / "split.csv").write_text(
+        "eid,split\n" + "".join(f"{n},{['test', 'train', 'val'][n % 3]}\n" for n in range(12))
+    )
+    sides = {"flow": folder / "flow.csv", "split": folder / "split.csv", "untrained": untrained, **headline}
+    run = {"html": folder / "run.html", "csv": folder / "run.csv"}
+    run |= {"summary": folder / "summary.html", "text": folder / "headline.txt"}
+    told = sections.shareable(settings or Settings())
+    describe_run.main(words(settings=told, results=results, **sides, **run))
+    return run
 
 
 def short_trainings(root):
@@ -135,8 +151,7 @@ def test_a_model_of_few_steps_is_marked_in_every_table_and_listed(tmp_path):
         make_table.main(words(table=table, evaluated=tmp_path, cohort="demo", **outputs))
         for kind, sign in (("md", "†"), ("html", "†"), ("tex", r"$\dagger$")):
             assert ("not trained (few steps)" if table == "1" else sign) in outputs[kind].read_text()
-    run = {kind: tmp_path / f"run.{kind}" for kind in ("html", "csv")}
-    describe_run.main(words(settings="{}", results=results, untrained=tmp_path / "untrained.csv", **run))
+    run = described(tmp_path, results, tmp_path / "untrained.csv")
     assert f'>finetune/mmcl/cad/100</td><td class="words">{reason}</td>' in run["html"].read_text()
 
 
@@ -155,9 +170,43 @@ def test_test_subjects_do_not_decide_who_was_trained(tmp_path):
 
 
 def test_a_run_without_marked_models_says_none(study, tmp_path):
-    untrained, run = tmp_path / "untrained.csv", {kind: tmp_path / f"run.{kind}" for kind in ("html", "csv")}
+    untrained = tmp_path / "untrained.csv"
     untrained.write_text("fit,encoder,target,fraction,reason\n")
-    results = sorted(study.rglob("result.json"))
-    describe_run.main(words(settings="{}", results=results, untrained=untrained, **run))
+    run = described(tmp_path, sorted(study.rglob("result.json")), untrained)
     listed = run["html"].read_text().split("<h2>Models that were not trained</h2>")[1].split("<h2>")[0]
     assert "<td" not in listed and listed.endswith("</table>\n<p>None.</p>\n")
+
+
+def test_the_summary_says_who_what_the_headline_and_its_limits(study, tmp_path):
+    settings = Settings(
+        cohort="demo", simulate_cohort={"enabled": True}, finetune={"seeds": (0, 101)}, sweep={"encoders": ("mae",)}
+    )
+    given = study / "untrained.csv", settings
+    run = described(tmp_path, sorted(study.rglob("result.json")), *given, headline=study / "table_headline.csv")
+    text = run["summary"].read_text()
+    heads = ["Who was studied", "What was run", "Headline", "Limits"]
+    assert re.findall("<h2>(.*)</h2>", text) == heads and "<h1>Summary of the run: demo</h1>" in text
+    for said in (
+        "1,300 subjects with an ECG; 1,288 were excluded, 12 are in the study.",
+        "Split by subject: 4 for training, 4 for validation, 4 for testing.",
+        '<td class="words">&lt;none&gt;</td><td>1,285</td>',
+        '<td class="words">Fine-tuning: seeds</td><td>0 101</td><td>0 101 202 303 404</td>',
+        "MMCL was not probed.",
+        "The cohort is synthetic",
+        "Each fine-tuning has 2 runs (the paper: 5); each encoder was pre-trained once",
+        "Tuned on the validation split: MAE, XGBoost (tabular); the others",
+        "2 models are marked as not trained, listed in the last part",
+    ):
+        assert said in text
+    table = text.split("<h2>Headline</h2>")[1].split("</table>")[0]
+    assert "MMCL (ours) minus Supervised ViT" in table and "0.70 [" in table
+    lines = run["text"].read_text().splitlines()
+    assert lines[0].startswith("Headline") and max(map(len, lines)) <= 100
+
+
+def test_without_the_table_the_summary_has_no_headline(study, tmp_path):
+    untuned = Settings(sweep_tabular={"targets": ()}, pretrain={"seeds": (0, 1)})
+    run = described(tmp_path, sorted(study.rglob("result.json")), study / "untrained.csv", untuned)
+    text = run["summary"].read_text()
+    assert "<h2>Headline" not in text and run["text"].read_text() == "" and "synthetic" not in text
+    assert "No model was tuned" in text and "and each pre-training 2." in text

@@ -130,9 +130,18 @@ def test_the_report_holds_tables_and_figures_and_no_participant(report, results)
     assert not set(re.findall(r"(?<!\d)9\d{6}(?!\d)", text)) & eids
 
 
+def test_the_report_opens_on_a_summary(report, results):
+    start = report.read_text().split("var workflow_desc = ")[1].split("</script>")[0]
+    assert all(
+        words in start for words in ("Summary of the run: tiny", "Who was studied", "Limits", "2 Tables of the paper")
+    )
+    headline = (results / "describe_run/headline.txt").read_text()
+    assert headline.startswith("Headline") and "Fine-tuned, 10 % of the labels" in headline
+
+
 def test_the_report_works_in_a_browser(report, results, tmp_path):
     if lacking := missing_program():
         pytest.skip(lacking)
     places = {"report": report, "results": results, "pictures": tmp_path}
     check_report.main([word for name, path in places.items() for word in (f"--{name}", str(path))])
-    assert len(list(tmp_path.glob("category_*.png"))) == 5
+    assert len(list(tmp_path.glob("category_*.png"))) == 6

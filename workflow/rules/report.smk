@@ -3,6 +3,7 @@
 FITS = report_jobs.all_fits(SETTINGS, FINETUNINGS, PROBES)
 TRAININGS = [*PRETRAININGS.folders(SETTINGS.finetune.encoders + SETTINGS.probe.encoders), *FITS]
 TABLES = report_jobs.table_files(SETTINGS)
+HEADLINE = report_jobs.headline_files(SETTINGS)
 FIGURES = report_jobs.figure_files(SETTINGS, FINETUNINGS, PROBES)
 RELEASES = report_jobs.release_files(SETTINGS)
 STUDY = [
@@ -119,11 +120,21 @@ rule trace_numbers:
 
 
 rule describe_run:
-    """Write down the models that were not trained, the settings, the versions, and the time and memory of every training."""
+    """Write the report's summary, the headline for the terminal, and what the run was: settings, versions, times, memory."""
     input:
         results=expand("{folder}/result.json", folder=TRAININGS),
         untrained=EVALUATED["untrained"],
+        flow=FLOW,
+        split=SPLIT,
+        headline=HEADLINE,
     output:
+        summary=report(
+            "<results>/describe_run/summary.html",
+            caption="../report/summary.rst",
+            category=report_jobs.SUMMARY,
+            labels={"item": "Summary"},
+        ),
+        text="<results>/describe_run/headline.txt",
         html=report(
             "<results>/describe_run/run.html",
             caption="../report/run.rst",
@@ -141,9 +152,12 @@ rule describe_run:
     params:
         code=code("describe_run"),
         settings=sections.shareable(SETTINGS),
+        headline=optional("headline"),
     shell:
         "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --results {input.results:q} --untrained {input.untrained:q} --html {output.html:q} --csv {output.csv:q}"
+        " --results {input.results:q} --untrained {input.untrained:q} --flow {input.flow:q} --split {input.split:q}"
+        " {params.headline} --summary {output.summary:q} --text {output.text:q}"
+        " --html {output.html:q} --csv {output.csv:q}"
 
 
 rule track:

@@ -1,4 +1,4 @@
-"""Summarise the outputs of a finished study and where they are, one line each, if they exist."""
+"""Summarise the outputs of a finished study and where they are, one line each, if they exist; the headline first."""
 
 import shlex
 import sys
@@ -9,7 +9,7 @@ DEMO = "config/demo.yaml"  # the default of `make`
 
 
 def summary(results: Path, configs: Sequence[Path | str], database: Path | str) -> list[str]:
-    """Return at most seven lines on a finished study; none if it has not ended.
+    """Return the headline, if it was made, and at most seven lines on a finished study; none if it has not ended.
 
     Args:
         results: the cohort's folder, results/<cohort>, relative to the working directory.
@@ -19,6 +19,7 @@ def summary(results: Path, configs: Sequence[Path | str], database: Path | str) 
     if not (results / "audit_withdrawn/audit.json").is_file():
         return []
     found = [
+        *_headline(results),
         *_counted("tables", results / "make_table", "*.csv", "as csv, md, tex and html"),
         *_counted("figures", results / "make_figure", "*.png", "as png and pdf"),
         f"report   {_make('report', results.name, configs)} writes {results}/report.html, all of these on one page",
@@ -32,6 +33,13 @@ def summary(results: Path, configs: Sequence[Path | str], database: Path | str) 
         model = shlex.quote(str(releases[0]))
         found.append(f"predict  {_command()} predict YOUR_ECG.xml --model {model} --out predictions")
     return found
+
+
+def _headline(results: Path) -> list[str]:
+    """Return the lines that describe_run wrote, and an empty one behind them."""
+    written = results / "describe_run/headline.txt"
+    lines = written.read_text(encoding="utf-8").splitlines() if written.is_file() else []
+    return [*lines, ""] if lines else []
 
 
 def _counted(what: str, folder: Path, pattern: str, forms: str) -> Iterator[str]:

@@ -1,6 +1,7 @@
-"""Write what a run was: models that were not trained, its settings, versions, and every training's time and memory.
+"""Write what a run was: its summary, models not trained, settings, versions, and every training's time and memory.
 
-Outputs: run.html, for the report, and run.csv, one row a training.
+Outputs: summary.html, the first page of the report; headline.txt, which the run ends with, empty without the table
+`headline`; run.html, the last page of the report; run.csv, one row a training.
 """
 
 from collections import Counter
@@ -13,7 +14,9 @@ import yaml
 
 from cmr2ecg.report.costs import COST_COLUMNS, cost_of, versions_of
 from cmr2ecg.report.provenance import model_name
+from cmr2ecg.report.summary_page import summary_page
 from cmr2ecg.report.tables.formats import Table, page
+from cmr2ecg.report.tables.headline import COLUMNS, plain_text
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 
@@ -22,6 +25,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
     parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every training")
     parser.add_argument("--untrained", type=Path, required=True, help="untrained.csv of the step evaluate")
+    parser.add_argument("--flow", type=Path, required=True, help="flow.csv of the step assemble_dataset")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--headline", type=Path, help="csv of the table headline, where it was made")
+    parser.add_argument("--summary", type=Path, required=True, help="summary.html")
+    parser.add_argument("--text", type=Path, required=True, help="headline.txt")
     parser.add_argument("--html", type=Path, required=True)
     parser.add_argument("--csv", type=Path, required=True)
     args = parser.parse_args(argv)
@@ -49,8 +57,23 @@ def main(argv: Sequence[str] | None = None) -> None:
         ),
         "Settings": yaml.safe_dump(args.settings, sort_keys=False, allow_unicode=True, width=110),
     }
-    with atomic(args.html) as partial:
-        partial.write_text(page("Untrained models, settings, versions, run times", parts), encoding="utf-8")
+    data = read_headline(args.headline)
+    sides = pd.read_csv(args.flow), pd.read_csv(args.split)["split"], pd.read_csv(args.untrained)
+    texts = {
+        args.html: page("Untrained models, settings, versions, run times", parts),
+        args.summary: summary_page(args.settings, *sides, data),
+        args.text: "".join(f"{line}\n" for line in plain_text(data)),
+    }
+    for path, text in texts.items():
+        with atomic(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+
+
+def read_headline(path: Path | None) -> pd.DataFrame:
+    """Return the csv of the table `headline` with its empty words as such; without rows if it was not made."""
+    if path is None:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.read_csv(path).fillna(dict.fromkeys(("other_fit", "other_encoder", "marked"), ""))
 
 
 def untrained_table(untrained: pd.DataFrame) -> Table:

@@ -6,7 +6,8 @@ from cmr2ecg.study import figure_jobs
 from cmr2ecg.study.fit_jobs import FitJob, fits_of, folders, released_fits
 from cmr2ecg.study.settings.study import Settings
 
-COHORT, TABLES, FIGURES, FURTHER, RUN = (
+SUMMARY, COHORT, TABLES, FIGURES, FURTHER, RUN = (
+    "0 Summary",
     "1 Who is in the study",
     "2 Tables of the paper",
     "3 Figures of the paper",
@@ -18,6 +19,8 @@ ROMAN = {"1": "I", "2": "II", "3": "III", "4": "IV", "5": "V"}
 
 def table_category(table: str) -> str:
     """Return the part of the report a table stands in."""
+    if table == "headline":
+        return SUMMARY
     return TABLES if table in ROMAN else FURTHER
 
 
@@ -55,6 +58,9 @@ def scored_for(settings: Settings, table: str) -> dict[str, str]:
     """Return the files of score_heatmap that a table shows, if the step is run."""
     shown = {"claims": "heatmap"}.get(table, table)
     return {name: path for name, path in figure_jobs.scored(settings).items() if name == shown}
+def headline_files(settings: Settings) -> list[str]:
+    """Return the headline's table, if it is made."""
+    return ["<results>/make_table/table_headline.csv"] * ("headline" in settings.make_table.supplements)
 
 
 def figure_files(settings: Settings, finetunings: Sequence[FitJob], probes: Sequence[FitJob]) -> list[str]:

@@ -162,3 +162,17 @@ def page(title: str, parts: Mapping[str, Table | str]) -> str:
     parts: by heading ("" for none) a table, or a text whose lines stay as they are.
     """
     return _PAGES.get_template("page.jinja").render(title=title, parts=parts)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a summary: a list of sentences, then tables."""
+
+    heading: str
+    items: Sequence[str] = ()
+    tables: Sequence[Table] = ()
+
+
+def summary(title: str, parts: Sequence[Part]) -> str:
+    """Return a fragment of HTML that stands in a page of its own or in another: its styles apply to itself alone."""
+    return _PAGES.get_template("summary.jinja").render(title=title, parts=parts)
