@@ -189,7 +189,7 @@ def test_the_summary_says_who_what_the_headline_and_its_limits(study, tmp_path):
     for said in (
         "1,300 subjects with an ECG; 1,288 were excluded, 12 are in the study.",
         "Split by subject: 4 for training, 4 for validation, 4 for testing.",
-        '<td class="words">&lt;none&gt;</td><td>1,285</td>',
+        "Excluded, in this order: not XML: 3; &lt;none&gt;: 1,285.",
         '<td class="words">Fine-tuning: seeds</td><td>0 101</td><td>0 101 202 303 404</td>',
         "MMCL was not probed.",
         "The cohort is synthetic",

@@ -22,11 +22,11 @@ SHOWN = {
     "Image encoder: network, pixels": ["models.cmr_encoder.name", "models.cmr_encoder.image_size"],
     "MAE: epochs, batch size, mask ratio": [f"pretrain.mae.{name}" for name in ("epochs", "batch_size", "mask_ratio")],
     "MMCL: epochs, batch size": ["pretrain.mmcl.epochs", "pretrain.mmcl.batch_size"],
-    "Pre-trainings of each kind: seeds": ["pretrain.seeds"],
     "Fine-tuning: most epochs, batch size": ["finetune.epochs", "finetune.batch_size"],
     "Fine-tuning: seeds": ["finetune.seeds"],
-    "Percent of the labels: diseases": ["balance_subset.fractions"],
-    "Percent of the labels: phenotypes": ["balance_subset.phenotype_fractions"],
+    "Percent of the labels: of diseases, of phenotypes": [
+        f"balance_subset.{name}" for name in ("fractions", "phenotype_fractions")
+    ],
 }
 Given = Mapping[str, Any]
 
@@ -51,14 +51,14 @@ def _who(flow: pd.DataFrame, split: pd.Series) -> Part:
     first, start, end = flow["reason"].iloc[0], int(flow["n_in"].iloc[0]), int(flow["n_out"].iloc[-1])
     sizes = ", ".join(f"{(split == name).sum():,} {words}" for name, words in SPLITS.items())
     lost = [
-        [row["reason"], f"{row['n_in'] - row['n_out']:,}"] for _, row in flow.iterrows() if row["n_in"] > row["n_out"]
+        f"{row['reason']}: {row['n_in'] - row['n_out']:,}" for _, row in flow.iterrows() if row["n_in"] > row["n_out"]
     ]
     items = [
         f"{start:,} subjects {first}; {start - end:,} were excluded, {end:,} are in the study.",
+        f"Excluded, in this order: {'; '.join(lost) or 'none'}.",
         f"Split by subject: {sizes}.",
     ]
-    table = Table("", "Exclusions, in the order in which they were made.", ["Reason", "Subjects"], lost, empty="None.")
-    return Part("Who was studied", items, [table])
+    return Part("Who was studied", items)
 
 
 SPLITS = {"train": "for training", "val": "for validation", "test": "for testing"}
