@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from cmr2ecg.report.tables.formats import Part, Table, summary
-from cmr2ecg.report.tables.headline import wide, with_interval
+from cmr2ecg.report.tables.headline import RULE, wide, with_interval
 from cmr2ecg.report.tables.headline_words import sentences
 from cmr2ecg.report.tables.names import MODELS
 from cmr2ecg.report.tables.sheet import DAGGER
@@ -80,10 +80,9 @@ def _headline(data: pd.DataFrame) -> Part:
     head, rows = wide(data, with_interval)
     caption = (
         "ROC AUC in percent or mean r on the test split with 95 % intervals, and paired differences of MMCL "
-        f"(percentage points or r). {DAGGER}: not trained."
+        f"(percentage points or r). {RULE} {DAGGER}: not trained."
     )
-    said = sentences(data).replace(". ", ".\n").splitlines()
-    return Part("Headline", said, [Table("", caption, head, rows, left=2)])
+    return Part("Headline", sentences(data), [Table("", caption, head, rows, left=2)])
 
 
 def _limits(settings: Given, split: pd.Series, untrained: pd.DataFrame) -> Part:

@@ -20,6 +20,7 @@ KEY = [*MODEL_COLUMNS, "other_fit", "other_encoder"]
 ENDS = ("value", "low", "high")
 COLUMNS = ["fraction", "target", "fit", "encoder", "other_fit", "other_encoder", "metric", *ENDS, "marked"]
 MARK = "not trained"
+RULE = "Above and below are by the 95 % interval of the difference."
 CELL = 8  # characters of a column in plain text, "+12.3*†" and a space
 
 
@@ -45,7 +46,7 @@ def headline(tables: Tables) -> Sheet:
     title = (
         "The headline: encoders fine-tuned with all and with few labels, and linear probes of frozen encoders. ROC AUC "
         "in percent or mean r on the test split with 95 % intervals, and paired differences of MMCL (percentage points "
-        f"or r). {sentences(data)}"
+        f"or r). {RULE} {' '.join(sentences(data))}"
     )
     return Sheet(title, head, rows, data, left=2)
 
@@ -118,8 +119,8 @@ def plain_text(data: pd.DataFrame, width: int = 100) -> list[str]:
             lines.append(title)
             for _, model, *cells in members:
                 lines.append(f"  {_short(model)}".ljust(label) + "".join(f"{cell:>{CELL}}" for cell in cells[part]))
-    legend = f"*: 95 % interval of the difference without 0; {DAGGER}: not trained."
-    return [*lines, legend, *textwrap.wrap(sentences(data), width)]
+    legend = f"*: 95 % interval of the difference without 0, which the sentences count; {DAGGER}: not trained."
+    return [*lines, *(line for said in (legend, *sentences(data)) for line in textwrap.wrap(said, width))]
 
 
 def without_interval(row: pd.Series) -> str:
@@ -148,5 +149,5 @@ def _by_target(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _is_marked(key: Sequence, daggers: Daggers) -> bool:
     """Return whether a model, or either of two, was not trained; key: the columns KEY."""
-    fit, encoder, target, fraction, *other = key
-    return any(daggers(*model, target, fraction) for model in ((fit, encoder), other))
+    fit, encoder, target, fraction, other_fit, other_encoder = key
+    return bool(daggers(fit, encoder, target, fraction) or daggers(other_fit, other_encoder, target, fraction))

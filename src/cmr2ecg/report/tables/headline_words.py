@@ -12,7 +12,7 @@ NONE = "none"
 KINDS = (("phenotype group", True), ("disease", False))
 
 
-def sentences(data: pd.DataFrame) -> str:
+def sentences(data: pd.DataFrame) -> list[str]:
     """Return a sentence on the probes and one on each size of the training set, few labels first.
 
     MMCL is above another model where the interval of their difference lies above zero, below it where that lies below
@@ -20,14 +20,14 @@ def sentences(data: pd.DataFrame) -> str:
     """
     probes, tuned = (data[data["fit"] == fit] for fit in ("probe", "finetune"))
     sizes = sorted({WHOLE, *tuned["fraction"]})
-    return " ".join([_probed(probes), *(_fine_tuned(tuned[tuned["fraction"] == size], size) for size in sizes)])
+    return [_probed(probes), *(_fine_tuned(tuned[tuned["fraction"] == size], size) for size in sizes)]
 
 
 def _probed(rows: pd.DataFrame) -> str:
     if "mmcl" not in set(rows["encoder"]):
         return "MMCL was not probed."
     pairs = rows[rows["other_encoder"] == "mae"]
-    return f"By 95 % intervals, linear probes of MMCL's embeddings are {verdict(pairs, 'those of the MAE')}."
+    return f"Linear probes of MMCL's embeddings are {verdict(pairs, 'those of the MAE')}."
 
 
 def _fine_tuned(rows: pd.DataFrame, size: int) -> str:
