@@ -199,7 +199,7 @@ def test_the_summary_says_who_what_the_headline_and_its_limits(study, tmp_path):
     ):
         assert said in text
     table = text.split("<h2>Headline</h2>")[1].split("</table>")[0]
-    assert "MMCL (ours) minus Supervised ViT" in table and "0.70 [" in table
+    assert "MMCL minus Supervised ViT" in table and "0.70 [" in table
     lines = run["text"].read_text().splitlines()
     assert lines[0].startswith("Headline") and max(map(len, lines)) <= 100
 

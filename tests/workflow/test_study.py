@@ -136,7 +136,7 @@ def test_the_report_opens_on_a_summary(report, results):
         words in start for words in ("Summary of the run: tiny", "Who was studied", "Limits", "2 Tables of the paper")
     )
     headline = (results / "describe_run/headline.txt").read_text()
-    assert headline.startswith("Headline") and "Fine-tuned, 10 % of the labels" in headline
+    assert headline.startswith("Headline") and "Fine-tuned, 10 %" in headline
 
 
 def test_the_report_works_in_a_browser(report, results, tmp_path):

@@ -42,14 +42,12 @@ def said(**options):
 
 def test_rows_are_models_and_then_differences_of_all_labels_of_ten_percent_and_of_probes():
     sheet = headline(tables())
-    minus = ["MMCL (ours) minus Supervised ViT", "MMCL (ours) minus Supervised CNN", "MMCL (ours) minus MAE"]
+    minus = ["MMCL minus Supervised ViT", "MMCL minus Supervised CNN", "MMCL minus MAE"]
     tuned = ["Supervised ViT", "Supervised CNN", "MAE", "MMCL (ours)", *minus]
-    rows = [
-        (part, name) for part in ("Fine-tuned, 100 % of the labels", "Fine-tuned, 10 % of the labels") for name in tuned
-    ]
+    rows = [(part, name) for part in ("Fine-tuned, 100 %", "Fine-tuned, 10 %") for name in tuned]
     rows += [("Linear probes", name) for name in ("Random ViT", "MAE", "MMCL (ours)", minus[-1])]
     assert [tuple(row[:2]) for row in sheet.rows] == rows
-    assert sheet.head == ["Fit", "Model", "CAD", "AF", "DM", "LV", "Err"]
+    assert sheet.head == ["Fit, labels", "Model", "CAD", "AF", "DM", "LV", "Err"]
     assert sheet.rows[3][2:4] == ["60.0 [55.0, 65.0]"] * 2 and sheet.rows[3][5] == "0.60 [0.55, 0.65]"
     assert sheet.rows[4][2:6] == [
         "+8.0 [+3.0, +13.0]",
@@ -113,9 +111,9 @@ def test_models_that_were_not_run_are_said_to_be_missing():
         "MMCL was not probed. MMCL was not fine-tuned with 10 % of the labels. MMCL was not fine-tuned with all labels."
     )
     assert said(encoders=("mmcl",), probes=("mmcl",), sizes=(100,)) == (
-        "Linear probes of MMCL's embeddings are not compared with those of the MAE (not run on the "
-        "same targets). Fine-tuned with all labels, MMCL is not compared with the supervised ViT (not run on the same "
-        "targets); not compared with the MAE (not run on the same targets)."
+        "Linear probes of MMCL's embeddings are not compared with those of the MAE (not run, or "
+        "on other targets). Fine-tuned with all labels, MMCL is not compared with the supervised ViT (not run, or on "
+        "other targets); not compared with the MAE (not run, or on other targets)."
     )
     sheet = headline(tables(encoders=(), probes=()))
     assert not sheet.rows and sheet.data.empty and plain_text(sheet.data) == []
@@ -124,9 +122,9 @@ def test_models_that_were_not_run_are_said_to_be_missing():
 def test_plain_text_marks_sure_differences_and_fits_the_terminal():
     lines = plain_text(headline_data(tables(marked=[("probe", "mmcl", "cad", 100)])))
     assert lines[:3] == [
-        "Headline: ROC AUC in percent or mean r on the test split",
+        "Headline: ROC AUC in percent or mean r on the test split; fine-tuned with all or few labels",
         "                            CAD      AF      DM      LV     Err",
-        "Fine-tuned, 100 % of the labels",
+        "Fine-tuned, 100 %",
     ]
     assert "  MMCL - Supervised CNN   +8.0*    +1.0   -9.0*  +0.10*   +0.03" in lines
     assert "  MMCL - MAE             +8.0*†    +1.0   -9.0*  +0.10*   +0.03" in lines

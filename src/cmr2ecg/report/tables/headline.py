@@ -21,6 +21,8 @@ ENDS = ("value", "low", "high")
 COLUMNS = ["fraction", "target", "fit", "encoder", "other_fit", "other_encoder", "metric", *ENDS, "marked"]
 MARK = "not trained"
 RULE = "Above and below are by the 95 % interval of the difference."
+SHORT = {"mmcl": "MMCL"}
+TEXT_TITLE = "Headline: ROC AUC in percent or mean r on the test split; fine-tuned with all or few labels"
 CELL = 8  # characters of a column in plain text, "+12.3*†" and a space
 
 
@@ -36,7 +38,7 @@ class Block:
     @property
     def title(self) -> str:
         """What the block is called."""
-        return "Linear probes" if self.fit == "probe" else f"Fine-tuned, {self.fraction} % of the labels"
+        return "Linear probes" if self.fit == "probe" else f"Fine-tuned, {self.fraction} %"
 
 
 def headline(tables: Tables) -> Sheet:
@@ -83,14 +85,14 @@ def wide(data: pd.DataFrame, cell: Callable[[pd.Series], str]) -> tuple[list[str
     rows: dict[tuple[str, ...], dict[str, str]] = {}
     for _, row in data.iterrows():
         rows.setdefault(names_of(row), {})[row["target"]] = cell(row) if pd.notna(row["value"]) else DASH
-    head = ["Fit", "Model", *(TARGETS[target] for target in targets)]
+    head = ["Fit, labels", "Model", *(TARGETS[target] for target in targets)]
     return head, [[*names, *(cells.get(target, DASH) for target in targets)] for names, cells in rows.items()]
 
 
 def names_of(row: pd.Series) -> tuple[str, str]:
     """Return what a row of the data is of: its block's title, and the model or the difference."""
     first, second = row["encoder"], row["other_encoder"]
-    model = f"{MODELS[first]} minus {MODELS[second]}" if second else MODELS[first]
+    model = f"{SHORT.get(first, MODELS[first])} minus {MODELS[second]}" if second else MODELS[first]
     return Block(row["fit"], row["fraction"], (), ()).title, model
 
 
@@ -111,7 +113,7 @@ def plain_text(data: pd.DataFrame, width: int = 100) -> list[str]:
     (_, _, *targets), rows = wide(data, without_interval)
     label = 2 + max(len(_short(model)) for _, model, *_ in rows)
     at_once = max(1, (width - label) // CELL)
-    lines = ["Headline: ROC AUC in percent or mean r on the test split"]
+    lines = textwrap.wrap(TEXT_TITLE, width)
     for start in range(0, len(targets), at_once):
         part = slice(start, start + at_once)
         lines.append(" " * label + "".join(f"{name:>{CELL}}" for name in targets[part]))
@@ -131,7 +133,7 @@ def without_interval(row: pd.Series) -> str:
 
 
 def _short(model: str) -> str:
-    return model.replace(" (ours)", "").replace(" minus ", " - ")
+    return model.removesuffix(" (ours)").replace(" minus ", " - ")
 
 
 def _of_block(found: pd.DataFrame, block: Block) -> pd.DataFrame:

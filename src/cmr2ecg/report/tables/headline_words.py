@@ -42,7 +42,7 @@ def _fine_tuned(rows: pd.DataFrame, size: int) -> str:
 def verdict(pairs: pd.DataFrame, other: str) -> str:
     """Return in how many targets MMCL is above another model, and where it is below or not counted, if anywhere."""
     if pairs.empty:
-        return f"not compared with {other} (not run on the same targets)"
+        return f"not compared with {other} (not run, or on other targets)"
     counted = pairs[(pairs["marked"] == "") & pairs["low"].notna()]
     dropped = pairs.drop(counted.index)
     without = f"{_totals(dropped)} with a model that is not trained, or without an interval"
