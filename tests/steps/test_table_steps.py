@@ -109,6 +109,8 @@ def test_the_table_of_retrieval_has_recalls_in_percent_and_ranks(study):
         for line in lines
     )
     assert any(r"| median rank | 12.0 \[9.5, 17.0\] | 20.5 | 20.4 \[16.0, 25.0\] | 0.001 |" in line for line in lines)
+
+
 def described(folder, results, untrained, settings=None, **headline):
     """Return the files that describe_run writes of a study of twelve subjects, four of them in the test split."""
     (folder / "flow.csv").write_text(

@@ -58,6 +58,8 @@ def scored_for(settings: Settings, table: str) -> dict[str, str]:
     """Return the files of score_heatmap that a table shows, if the step is run."""
     shown = {"claims": "heatmap"}.get(table, table)
     return {name: path for name, path in figure_jobs.scored(settings).items() if name == shown}
+
+
 def headline_files(settings: Settings) -> list[str]:
     """Return the headline's table, if it is made."""
     return ["<results>/make_table/table_headline.csv"] * ("headline" in settings.make_table.supplements)
