@@ -51,7 +51,7 @@ def holds(path: Path, eids: np.ndarray) -> bool:
 
 
 def _written(content: bytes, eids: np.ndarray) -> np.ndarray:
-    """Return those of a few `eids` whose digits occur in `content` at all, of many all: a plain search is far faster."""
+    """Return those of a few `eids` whose digits occur in `content`, of many all: a plain search is far faster."""
     return eids if len(eids) > FEW else np.array([eid for eid in eids.tolist() if b"%d" % eid in content], np.int64)
 
 

@@ -6,7 +6,8 @@ it is meant to show. Marked is a model
 - that took fewer optimiser steps than `minimum_steps`;
 - whose best epoch was the last that was allowed, and well above those before its last tenth: it was still improving;
 - whose validation score is not above chance, by a one-sided interval over the validation subjects, while it did not
-  learn its own training set either (`MIN_LEARNT`): one that did, and is at chance, had too few labels, not too few steps;
+  learn its own training set either (`MIN_LEARNT`): one that did, and is at chance, had too few labels, not too few
+  steps;
 - whose validation score is below that of a linear probe of a random encoder of its kind, by a one-sided interval of the
   difference over the same subjects, while it did not learn its own training set either;
 - whose predictions hardly differ between subjects (`MIN_STD`).

@@ -13,7 +13,7 @@ def cmr_encoder(
 ) -> ResNet:
     """Return a randomly initialised ResNet that maps (batch, 3, size, size) to (batch, num_features).
 
-    Its weights lie channels last, as convolutions are fastest; a batch that does not is rearranged by the first of them.
+    Its weights lie channels last, as convolutions are fastest; the first rearranges a batch that does not.
 
     Args:
         name: of a timm ResNet.
