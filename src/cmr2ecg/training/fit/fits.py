@@ -134,9 +134,9 @@ def late_gain(scores: Sequence[float]) -> float:
 
 
 def learnt(task: Task, losses: Sequence[float], label_smoothing: float) -> float:
-    """Return how far the training loss of the last tenth of the epochs, at least one, lies from chance (0) to the least (1).
+    """Return how far the training loss fell from chance (0) to the least possible (1), over the last tenth of the epochs.
 
-    Chance is that of predicting the same for everybody: ln 2 in a balanced subset, 1 for z-scores. The least is the
+    At least the last one counts. Chance is that of predicting the same for everybody: ln 2 in a balanced subset, 1 for z-scores. The least is the
     entropy of the smoothed labels, 0 for z-scores. Augmentation and dropout, which training has, keep it from 1.
     """
     last = float(np.mean(losses[min(len(losses) - 1, math.floor(0.9 * len(losses))) :]))
