@@ -134,10 +134,11 @@ def late_gain(scores: Sequence[float]) -> float:
 
 
 def learnt(task: Task, losses: Sequence[float], label_smoothing: float) -> float:
-    """Return how far the training loss fell from chance (0) to the least possible (1), over the last tenth of the epochs.
+    """Return how far the training loss fell from chance (0) to the least possible (1).
 
-    At least the last one counts. Chance is that of predicting the same for everybody: ln 2 in a balanced subset, 1 for z-scores. The least is the
-    entropy of the smoothed labels, 0 for z-scores. Augmentation and dropout, which training has, keep it from 1.
+    It is that of the last tenth of the epochs, at least one. Chance is predicting the same for everybody: ln 2 in a
+    balanced subset, 1 for z-scores. The least is the entropy of the smoothed labels, 0 for z-scores. Augmentation and
+    dropout, which training has, keep it from 1.
     """
     last = float(np.mean(losses[min(len(losses) - 1, math.floor(0.9 * len(losses))) :]))
     chance, least = (1.0, 0.0) if task.is_regression else (math.log(2), binary_entropy(label_smoothing / 2))
