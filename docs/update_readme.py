@@ -1,4 +1,4 @@
-"""Put the finished demo's tables and figure into README.md, and what its release says of an ECG: `make readme`."""
+"""Put the finished demo's headline, tables and figures into README.md, and what its release says of an ECG: `make readme`."""
 
 import json
 import os
@@ -34,7 +34,10 @@ def prediction(page: Path) -> tuple[str, dict]:
 
 
 if __name__ == "__main__":
-    shutil.copyfile(DEMO / "make_figure/figure_5.png", IMAGES / "demo_figure_5.png")
+    for number in (5, 6):
+        shutil.copyfile(DEMO / f"make_figure/figure_{number}.png", IMAGES / f"demo_figure_{number}.png")
     messages, said = prediction(IMAGES / "prediction.png")
     command = COMMAND.format((DEMO / "release/mmcl").relative_to(ROOT))
-    rewrite(ROOT / "README.md", {"table": table, "command": command, "messages": messages, "said": said})
+    headline = (DEMO / "describe_run/headline.txt").read_text().strip()
+    said_by = {"headline": headline, "table": table, "command": command, "messages": messages, "said": said}
+    rewrite(ROOT / "README.md", said_by)
