@@ -28,6 +28,7 @@ SHOWN = {
         f"balance_subset.{name}" for name in ("fractions", "phenotype_fractions")
     ],
 }
+SPLITS = {"train": "for training", "val": "for validation", "test": "for testing"}
 Given = Mapping[str, Any]
 
 
@@ -50,18 +51,14 @@ def summary_page(
 def _who(flow: pd.DataFrame, split: pd.Series) -> Part:
     first, start, end = flow["reason"].iloc[0], int(flow["n_in"].iloc[0]), int(flow["n_out"].iloc[-1])
     sizes = ", ".join(f"{(split == name).sum():,} {words}" for name, words in SPLITS.items())
-    lost = [
-        f"{row['reason']}: {row['n_in'] - row['n_out']:,}" for _, row in flow.iterrows() if row["n_in"] > row["n_out"]
-    ]
+    rows = flow.itertuples(index=False)
+    lost = [f"{reason}: {n_in - n_out:,}" for _, reason, n_in, n_out in rows if n_in > n_out]
     items = [
         f"{start:,} subjects {first}; {start - end:,} were excluded, {end:,} are in the study.",
         f"Excluded, in this order: {'; '.join(lost) or 'none'}.",
         f"Split by subject: {sizes}.",
     ]
     return Part("Who was studied", items)
-
-
-SPLITS = {"train": "for training", "val": "for validation", "test": "for testing"}
 
 
 def _what(settings: Given) -> Part:
@@ -87,12 +84,9 @@ def _headline(data: pd.DataFrame) -> Part:
 
 def _limits(settings: Given, split: pd.Series, untrained: pd.DataFrame) -> Part:
     """Return what a reader of the headline has to know."""
-    items = ["The cohort is synthetic: its numbers say nothing about patients."] * settings["simulate_cohort"][
-        "enabled"
-    ]
-    items.append(
-        f"{(split == 'test').sum():,} test subjects; intervals are not corrected for the number of comparisons."
-    )
+    synthetic, tested = settings["simulate_cohort"]["enabled"], (split == "test").sum()
+    items = ["The cohort is synthetic: its numbers say nothing about patients."] * synthetic
+    items.append(f"{tested:,} test subjects; intervals are not corrected for the number of comparisons.")
     items += [_seeds(settings), _tuning(settings)]
     marked = "1 model is" if len(untrained) == 1 else f"{len(untrained) or 'No'} models are"
     listed = ", listed in the last part of this report" * bool(len(untrained))
