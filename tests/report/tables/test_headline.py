@@ -97,6 +97,14 @@ def test_differences_with_a_model_that_was_not_trained_are_named_and_not_counted
     assert "†: not trained" in sheet.caption and set(sheet.data["marked"]) == {"", "not trained"}
 
 
+def test_models_that_are_not_compared_for_one_reason_are_named_together():
+    marked = [("finetune", "mmcl", target, 100) for target in (*GROUPS, *DISEASES)]
+    assert said(marked=marked).split(". ")[2] == (
+        "Fine-tuned with all labels, MMCL is not compared with the supervised ViT, the supervised CNN and the MAE (2 "
+        "phenotype groups and 3 diseases with a model that is not trained, or without an interval)."
+    )
+
+
 def test_a_difference_without_an_interval_is_not_counted():
     found = tables(targets=("cad", "af"), encoders=(), probes=("mae", "mmcl"))
     found["comparisons"].loc[0, ["low", "high"]] = float("nan")
@@ -112,8 +120,8 @@ def test_models_that_were_not_run_are_said_to_be_missing():
     )
     assert said(encoders=("mmcl",), probes=("mmcl",), sizes=(100,)) == (
         "Linear probes of MMCL's embeddings are not compared with those of the MAE (not run, or "
-        "on other targets). Fine-tuned with all labels, MMCL is not compared with the supervised ViT (not run, or on "
-        "other targets); not compared with the MAE (not run, or on other targets)."
+        "on other targets). Fine-tuned with all labels, MMCL is not compared with the supervised ViT and the MAE "
+        "(not run, or on other targets)."
     )
     sheet = headline(tables(encoders=(), probes=()))
     assert not sheet.rows and sheet.data.empty and plain_text(sheet.data) == []

@@ -1,6 +1,6 @@
 """The headline in words, by a plain rule on the 95 % intervals of its paired differences."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import pandas as pd
 
@@ -9,6 +9,7 @@ from cmr2ecg.study.targets import WHOLE, is_regression
 OTHERS = {"supervised": "the supervised ViT", "supervised_cnn": "the supervised CNN", "mae": "the MAE"}
 OPTIONAL = ("supervised_cnn",)  # not in the paper: not missed where it was not fitted
 NONE = "none"
+WITHOUT = "with a model that is not trained, or without an interval"
 KINDS = (("phenotype group", True), ("disease", False))
 
 
@@ -35,24 +36,46 @@ def _fine_tuned(rows: pd.DataFrame, size: int) -> str:
     if "mmcl" not in set(rows["encoder"]):
         return f"MMCL was not fine-tuned with {labels}."
     found = {name: rows[rows["other_encoder"] == name] for name in OTHERS}
-    parts = [verdict(pairs, OTHERS[name]) for name, pairs in found.items() if len(pairs) or name not in OPTIONAL]
-    return f"Fine-tuned with {labels}, MMCL is {'; '.join(parts)}."
+    found = {name: pairs for name, pairs in found.items() if len(pairs) or name not in OPTIONAL}
+    parts = [verdict(pairs, OTHERS[name]) for name, pairs in found.items() if _reason(pairs) is None]
+    return f"Fine-tuned with {labels}, MMCL is {'; '.join([*parts, *_not_compared(found)])}."
+
+
+def _not_compared(found: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Return a part of the sentence for each reason why models are not compared."""
+    reasons: dict[str, list[str]] = {}
+    for name, pairs in found.items():
+        if reason := _reason(pairs):
+            reasons.setdefault(reason, []).append(OTHERS[name])
+    return [f"not compared with {_listed(names)} ({reason})" for reason, names in reasons.items()]
 
 
 def verdict(pairs: pd.DataFrame, other: str) -> str:
     """Return in how many targets MMCL is above another model, and where it is below or not counted, if anywhere."""
-    if pairs.empty:
-        return f"not compared with {other} (not run, or on other targets)"
-    counted = pairs[(pairs["marked"] == "") & pairs["low"].notna()]
-    dropped = pairs.drop(counted.index)
-    without = f"{_totals(dropped)} with a model that is not trained, or without an interval"
-    if counted.empty:
-        return f"not compared with {other} ({without})"
+    if reason := _reason(pairs):
+        return f"not compared with {other} ({reason})"
+    counted = pairs[_countable(pairs)]
     above, below = _counts(counted, counted["low"] > 0), _counts(counted, counted["high"] < 0)
     said = f"above {other} in {' and '.join(f'{count or NONE} of {total}' for count, total in above)}"
     lower = [f"{count} of {total}" for count, total in below if count]
     said += f", below in {' and '.join(lower)}" * bool(lower)
-    return said + f" (not counted: {without})" * bool(len(dropped))
+    dropped = pairs.drop(counted.index)
+    return said + f" (not counted: {_totals(dropped)} {WITHOUT})" * bool(len(dropped))
+
+
+def _reason(pairs: pd.DataFrame) -> str | None:
+    """Return why no difference counts, or None."""
+    if pairs.empty:
+        return "not run, or on other targets"
+    return None if _countable(pairs).any() else f"{_totals(pairs)} {WITHOUT}"
+
+
+def _countable(pairs: pd.DataFrame) -> pd.Series:
+    return (pairs["marked"] == "") & pairs["low"].notna()
+
+
+def _listed(names: list[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 def _counts(pairs: pd.DataFrame, seen: pd.Series) -> list[tuple[int, str]]:
