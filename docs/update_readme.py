@@ -1,4 +1,4 @@
-"""Put the finished demo's headline, tables and figures into README.md, and what its release says of an ECG: `make readme`."""
+"""Put the finished demo's headline, tables, figures and a prediction of its release into README.md: `make readme`."""
 
 import json
 import os
