@@ -1,5 +1,6 @@
 """Put the finished demo's headline, tables, figures and a prediction of its release into README.md: `make readme`."""
 
+import csv
 import json
 import os
 import shutil
@@ -21,6 +22,15 @@ def table(number: int) -> str:
     return (DEMO / f"make_table/table_{number}.md").read_text().strip()
 
 
+def retrieved() -> dict[str, float]:
+    """Return how often MMCL finds a test subject's image among the ten most similar to the ECG, and its controls."""
+    with open(DEMO / "score_heatmap/retrieval.csv", encoding="utf-8", newline="") as handle:
+        rows = {(row["model"], row["direction"], row["measure"]): row for row in csv.DictReader(handle)}
+    row = rows["mmcl", "ecg_to_cmr", "r10"]
+    numbers = {name: float(row[name]) for name in ("value", "chance", "null_low", "null_high")}
+    return {**numbers, "n": int(row["n"])}
+
+
 def prediction(page: Path) -> tuple[str, dict]:
     """Return what the release's command prints for one of the demo's ECGs, and its result; copy its page."""
     ecg, model = min((DEMO / "simulate_cohort/raw/ecg").glob("*.xml")), DEMO / "release/mmcl"
@@ -39,5 +49,12 @@ if __name__ == "__main__":
     messages, said = prediction(IMAGES / "prediction.png")
     command = COMMAND.format((DEMO / "release/mmcl").relative_to(ROOT))
     headline = (DEMO / "describe_run/headline.txt").read_text().strip()
-    said_by = {"headline": headline, "table": table, "command": command, "messages": messages, "said": said}
+    said_by = {
+        "headline": headline,
+        "retrieval": retrieved(),
+        "table": table,
+        "command": command,
+        "messages": messages,
+        "said": said,
+    }
     rewrite(ROOT / "README.md", said_by)
