@@ -11,13 +11,14 @@ import zipfile
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
 from cmr2ecg.models.published import import_ecg, import_image, read_state
 from cmr2ecg.models.resnet import cmr_encoder
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import import_weights
+from cmr2ecg.training.checkpoint import save_weights
 
 SIZES = {"samples": 500, "patch": 100, "dim": 24, "depth": 2, "heads": 2}
 RESNET = {"name": "resnet10t", "image_size": 32}
@@ -236,7 +237,7 @@ def test_the_step_writes_what_our_own_pre_trainings_write(golden, state, tmp_pat
     np.testing.assert_allclose(latent(encoder.eval(), golden), golden["mae.latent_unmasked"], rtol=1e-4, atol=1e-5)
     result = json.loads((tmp_path / "result.json").read_text())
     assert result["missing"] == [] and any(name.startswith("decoder") for name in result["dropped"])
-    save_file(cmr_encoder(**RESNET).state_dict(), tmp_path / "cmr.safetensors")
+    save_weights(tmp_path / "cmr.safetensors", cmr_encoder(**RESNET))
     arguments = [
         "--name",
         "cmr_simclr",

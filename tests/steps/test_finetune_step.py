@@ -16,6 +16,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps import finetune, probe
 from cmr2ecg.study.encoders import DRAWN
 from cmr2ecg.tables.phenotypes import phenotype_names
+from cmr2ecg.training.checkpoint import save_weights
 from cmr2ecg.training.fit import fits as module
 
 
@@ -167,7 +168,7 @@ def test_weights_are_kept_as_told_and_trained_again_when_wanted_later(start, tra
 @pytest.mark.parametrize("encoder", ["random", "cmr_random", "cmr_mmcl"])
 def test_probes_find_the_planted_disease_and_repeat_exactly(start, encoder, small_models, tmp_path):
     torch.manual_seed(0)
-    save_file(build_encoder(encoder, small_models).state_dict(), tmp_path / "weights.safetensors")
+    save_weights(tmp_path / "weights.safetensors", build_encoder(encoder, small_models))
     weights = {} if encoder in DRAWN else {"weights": tmp_path / "weights.safetensors"}
     method = {"random_seeds": [0, 7], "penalties": [1e-3, 1e-1]}
     folder = start(probe, ["cad/100", "lv/100"], method, encoder, **weights)

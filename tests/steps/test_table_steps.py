@@ -122,8 +122,8 @@ def described(folder, results, untrained, settings=None, **headline):
     sides = {"flow": folder / "flow.csv", "split": folder / "split.csv", "untrained": untrained, **headline}
     run = {"html": folder / "run.html", "csv": folder / "run.csv"}
     run |= {"summary": folder / "summary.html", "text": folder / "headline.txt"}
-    told = sections.shareable(settings or Settings())
-    describe_run.main(words(settings=told, results=results, **sides, **run))
+    told, paper = sections.shareable(settings or Settings()), sections.shareable(Settings())
+    describe_run.main(words(settings=told, paper=paper, results=results, **sides, **run))
     return run
 
 
@@ -183,7 +183,9 @@ def test_the_summary_says_who_what_the_headline_and_its_limits(study, tmp_path):
     settings = Settings(
         cohort="demo", simulate_cohort={"enabled": True}, finetune={"seeds": (0, 101)}, sweep={"encoders": ("mae",)}
     )
-    given = study / "untrained.csv", settings
+    untrained = tmp_path / "untrained.csv"
+    untrained.write_text("fit,encoder,target,fraction,reason\n" + "finetune,mae,cad,10,few steps: 9\n" * 2)
+    given = untrained, settings
     run = described(tmp_path, sorted(study.rglob("result.json")), *given, headline=study / "table_headline.csv")
     text = run["summary"].read_text()
     heads = ["Who was studied", "What was run", "Headline", "Limits"]

@@ -1,6 +1,5 @@
 """The first page of the report, in the paper's order: who was studied, what was run, the headline, its limits."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
@@ -12,8 +11,6 @@ from cmr2ecg.report.tables.headline import RULE, wide, with_interval
 from cmr2ecg.report.tables.headline_words import sentences
 from cmr2ecg.report.tables.names import MODELS
 from cmr2ecg.report.tables.sheet import DAGGER
-from cmr2ecg.study import sections
-from cmr2ecg.study.settings.study import Settings
 
 SHOWN = {
     "ECG encoder (ViT): width, blocks, samples a patch": [
@@ -33,18 +30,18 @@ Given = Mapping[str, Any]
 
 
 def summary_page(
-    settings: Given, flow: pd.DataFrame, split: pd.Series, untrained: pd.DataFrame, data: pd.DataFrame
+    settings: Given, paper: Given, flow: pd.DataFrame, split: pd.Series, untrained: pd.DataFrame, data: pd.DataFrame
 ) -> str:
     """Return the page as a fragment of HTML.
 
     Args:
-        settings: of the whole run.
+        settings, paper: of the whole run, and the paper's.
         flow: flow.csv of assemble_dataset: step, reason, n_in, n_out.
         split: of each subject.
         untrained: untrained.csv of evaluate.
         data: the csv of the table `headline`; empty if that was not made.
     """
-    parts = [_who(flow, split), _what(settings), _headline(data), _limits(settings, split, untrained)]
+    parts = [_who(flow, split), _what(settings, paper), _headline(data), _limits(settings, split, untrained)]
     return summary(f"Summary of the run: {settings['cohort']}", [part for part in parts if part.items or part.tables])
 
 
@@ -61,9 +58,8 @@ def _who(flow: pd.DataFrame, split: pd.Series) -> Part:
     return Part("Who was studied", items)
 
 
-def _what(settings: Given) -> Part:
+def _what(settings: Given, paper: Given) -> Part:
     """Return the models, and a few settings beside the paper's."""
-    paper = json.loads(sections.shareable(Settings()))
     rows = [[name, _values(settings, keys), _values(paper, keys)] for name, keys in SHOWN.items()]
     tuned, probed = (", ".join(MODELS[name] for name in settings[step]["encoders"]) for step in ("finetune", "probe"))
     items = [f"Fine-tuned: {tuned or 'none'}.", f"Linear probes: {probed or 'none'}."]

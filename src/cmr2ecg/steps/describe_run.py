@@ -4,6 +4,7 @@ Outputs: summary.html, the first page of the report; headline.txt, which the run
 `headline`; run.html, the last page of the report; run.csv, one row a training.
 """
 
+import json
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +24,7 @@ from cmr2ecg.runtime.files import atomic
 
 def main(argv: Sequence[str] | None = None) -> None:
     parser = step_parser(__doc__)
+    parser.add_argument("--paper", type=json.loads, required=True, help="the paper's settings, shown beside the run's")
     parser.add_argument("--results", type=Path, nargs="+", required=True, help="result.json of every training")
     parser.add_argument("--untrained", type=Path, required=True, help="untrained.csv of the step evaluate")
     parser.add_argument("--flow", type=Path, required=True, help="flow.csv of the step assemble_dataset")
@@ -61,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     sides = pd.read_csv(args.flow), pd.read_csv(args.split)["split"], pd.read_csv(args.untrained)
     texts = {
         args.html: page("Untrained models, settings, versions, run times", parts),
-        args.summary: summary_page(args.settings, *sides, data),
+        args.summary: summary_page(args.settings, args.paper, *sides, data),
         args.text: "".join(f"{line}\n" for line in plain_text(data)),
     }
     for path, text in texts.items():

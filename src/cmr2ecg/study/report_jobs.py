@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 
 from cmr2ecg.study import figure_jobs
 from cmr2ecg.study.fit_jobs import FitJob, fits_of, folders, released_fits
+from cmr2ecg.study.sections import shareable
 from cmr2ecg.study.settings.study import Settings
 
 SUMMARY, COHORT, TABLES, FIGURES, FURTHER, RUN = (
@@ -79,3 +80,8 @@ def release_files(settings: Settings) -> list[str]:
 
 def _encoder_fits(finetunings: Sequence[FitJob], probes: Sequence[FitJob]) -> list[str]:
     return [*folders("finetune", finetunings), *folders("probe", probes)]
+
+
+def paper_settings() -> str:
+    """Return the paper's settings as JSON, which the report's summary shows beside the run's."""
+    return shareable(Settings())
