@@ -25,4 +25,4 @@ def midranks(values: NDArray) -> NDArray[np.float64]:
 
     scipy.stats has the same, and takes half a second to import, which every training would wait for.
     """
-    return pd.Series(np.asarray(values)).rank().to_numpy()
+    return np.asarray(pd.Series(np.asarray(values)).rank(), np.float64)
