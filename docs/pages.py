@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = Environment(
@@ -44,3 +45,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a Markdown table; all columns but the first are numbers."""
     marks = ["---", *["---:"] * (len(heads) - 1)]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (heads, marks, *rows))
+
+
+def copy_figure(source: Path, target: Path) -> None:
+    """Copy a figure in 256 colours: a third of the bytes."""
+    with Image.open(source) as figure:
+        figure.convert("RGB").quantize(256).save(target, optimize=True)

@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent))
-from pages import ROOT, rewrite
+from pages import ROOT, copy_figure, rewrite
 
 DEMO = ROOT / "results/demo"
 IMAGES = ROOT / "docs/images"
@@ -45,7 +45,7 @@ def prediction(page: Path) -> tuple[str, dict]:
 
 if __name__ == "__main__":
     for number in (5, 6):
-        shutil.copyfile(DEMO / f"make_figure/figure_{number}.png", IMAGES / f"demo_figure_{number}.png")
+        copy_figure(DEMO / f"make_figure/figure_{number}.png", IMAGES / f"demo_figure_{number}.png")
     messages, said = prediction(IMAGES / "prediction.png")
     command = COMMAND.format((DEMO / "release/mmcl").relative_to(ROOT))
     headline = (DEMO / "describe_run/headline.txt").read_text().strip()

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 import yaml
-from PIL import Image
 
 from cmr2ecg.metrics.predictions import STACKED, TABULAR_ALONE
 from cmr2ecg.plan.check import STAGES, recorded_jobs, stage_of
@@ -26,7 +25,7 @@ from cmr2ecg.study.claims import VERDICTS
 from cmr2ecg.study.targets import PHENOTYPE_GROUPS as GROUPS
 
 sys.path.append(str(Path(__file__).parent))
-from pages import ROOT, rewrite, table
+from pages import ROOT, copy_figure, rewrite, table
 
 PAGE = ROOT / "docs/results.md"
 STUDY = ROOT / "results/study"
@@ -55,8 +54,7 @@ def main() -> None:
     """Rewrite every block of the page and copy the figures."""
     rewrite(PAGE, values(), keep=() if PILOT.exists() else ("pilot",))
     for name in FIGURES:
-        with Image.open(STUDY / f"make_figure/{name}.png") as picture:  # 256 colours: a third of the bytes
-            picture.convert("RGB").quantize(256).save(ROOT / f"docs/images/study_{name}.png", optimize=True)
+        copy_figure(STUDY / f"make_figure/{name}.png", ROOT / f"docs/images/study_{name}.png")
 
 
 def values() -> dict[str, object]:

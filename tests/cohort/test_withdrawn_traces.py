@@ -64,11 +64,14 @@ KINDS = {
 }
 
 
+@pytest.mark.parametrize("further", [0, traces.FEW])
 @pytest.mark.parametrize("name", KINDS)
-def test_a_subject_is_found_in_every_kind_of_file_and_no_other_is(tmp_path, name):
+def test_a_subject_is_found_in_every_kind_of_file_and_no_other_is(tmp_path, name, further):
+    """Few withdrawn subjects are searched one by one, many all at once."""
     KINDS[name](tmp_path / name)
-    assert holds(tmp_path / name, GONE)
-    assert not holds(tmp_path / name, np.array([900012, 90001231, 9000125]))
+    others = np.arange(9_100_000, 9_100_000 + further)
+    assert holds(tmp_path / name, np.concatenate([GONE, others]))
+    assert not holds(tmp_path / name, np.concatenate([[900012, 90001231, 9000125], others]))
 
 
 @pytest.mark.parametrize(

@@ -155,9 +155,8 @@ rule describe_run:
         paper=report_jobs.paper_settings(),
         headline=optional("headline"),
     shell:
-        "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --paper {params.paper:q} --threads {threads}"
-        " --log {log:q}"
-        " --results {input.results:q} --untrained {input.untrained:q} --flow {input.flow:q} --split {input.split:q}"
+        "python -m cmr2ecg.steps.describe_run --settings {params.settings:q} --threads {threads} --log {log:q}"
+        " --paper {params.paper:q} --results {input.results:q} --untrained {input.untrained:q} --flow {input.flow:q} --split {input.split:q}"
         " {params.headline} --summary {output.summary:q} --text {output.text:q}"
         " --html {output.html:q} --csv {output.csv:q}"
 

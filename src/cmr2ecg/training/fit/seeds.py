@@ -16,14 +16,8 @@ from cmr2ecg.runtime.files import atomic, write_json
 log = logging.getLogger(__name__)
 
 SeedResult = tuple[pd.DataFrame, list[dict], dict]
-BY_STEPS = (
-    "epochs",
-    "epoch_limit",
-    "steps",
-    "best_step",
-    "late_gain",
-    "learnt",
-)  # what a summary says of a network's training
+# What a summary says of a network's training.
+BY_STEPS = ("epochs", "epoch_limit", "steps", "best_step", "late_gain", "learnt")
 COLUMNS = {
     "seed": "int64",
     "eid": "int64",
