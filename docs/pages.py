@@ -48,6 +48,6 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 
 
 def copy_figure(source: Path, target: Path) -> None:
-    """Copy a figure in 256 colours, a third of the bytes: the widest range of them, or a colour bar's ends turn grey."""
+    """Copy a figure in 256 colours, a third of the bytes; not the most frequent: a colour bar's ends would be grey."""
     with Image.open(source) as figure:
         figure.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
