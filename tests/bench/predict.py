@@ -43,7 +43,7 @@ def run() -> Iterator[dict]:
     demo = yaml.safe_load((SOURCE.parent / "config/demo.yaml").read_text())
     encoder = settings["models"]["ecg_encoder"]
     sizes = {
-        "predict_demo": (DEMO, {**encoder, **demo["models"]["ecg_encoder"]}, demo["finetune"]["seeds"]),
+        "predict_demo": (DEMO, {**encoder, **demo["models"]["ecg_encoder"]}, settings["finetune"]["seeds"]),
         "predict_paper_size": (PAPER, encoder, settings["finetune"]["seeds"]),
     }
     if RELEASE:

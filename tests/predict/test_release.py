@@ -169,6 +169,13 @@ def test_risks_before_recalibration_are_those_of_the_evaluation(folder):
     np.testing.assert_allclose(np.sort(ours), curve["predicted"], rtol=1e-9)
 
 
+def test_what_a_killed_job_left_is_not_in_the_sums(copy):
+    before = (copy / "SHA256SUMS").read_text()
+    (copy / ".model.onnx.4711.partial").write_bytes(b"half of it")
+    write_sums(copy)
+    assert (copy / "SHA256SUMS").read_text() == before
+
+
 def test_a_release_of_before_reads_as_it_did(copy):
     """Format 1 knows no label smoothing: none is undone, for its slope was fitted without."""
     config = json.loads((copy / "config.json").read_text())

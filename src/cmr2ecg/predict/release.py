@@ -95,8 +95,9 @@ def read_release(folder: Path) -> Release:
 
 
 def write_sums(folder: Path) -> None:
-    """Write SHA256SUMS over every other file of the folder."""
-    names = sorted(path.name for path in folder.iterdir() if path.is_file() and path.name != SUMS)
+    """Write SHA256SUMS over every other file of the folder, without hidden ones: what a killed job left of a file."""
+    files = (path.name for path in folder.iterdir() if path.is_file())
+    names = sorted(name for name in files if name != SUMS and not name.startswith("."))
     with atomic(folder / SUMS) as partial:
         partial.write_text("".join(f"{sha256(folder / name)}  {name}\n" for name in names))
 
