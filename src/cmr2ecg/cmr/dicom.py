@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cmr2ecg.cmr.dicom_elements import EXPLICIT_BIG, IMPLICIT_LITTLE, PIXELS, Elements, read_elements
 from cmr2ecg.cmr.jpeg import decode_lossless, join_fragments
 from cmr2ecg.cmr.rle import RLE_LOSSLESS, decode_rle
+from cmr2ecg.raw.dicom_elements import EXPLICIT_BIG, IMPLICIT_LITTLE, PIXELS, Elements, read_elements
 from cmr2ecg.raw.rejection import Rejection
 
 SIDE_PIXELS = (16, 1024)

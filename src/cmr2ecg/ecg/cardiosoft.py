@@ -1,24 +1,16 @@
 """Read the 12-lead ECG at rest of UK Biobank field 20205, a GE CardioSoft XML file."""
 
-import math
 import re
 from pathlib import Path
-from xml.etree.ElementTree import Element, TreeBuilder
-from xml.sax import SAXParseException
-from xml.sax.handler import ContentHandler
-from xml.sax.xmlreader import AttributesImpl
+from xml.etree.ElementTree import Element
 
 import numpy as np
-from defusedxml.common import DefusedXmlException
-from defusedxml.expatreader import DefusedExpatParser
 
 from cmr2ecg.ecg.recording import LEAD_KEYS, MAX_SAMPLES, Ecg, check_rate, check_resolution, lead_key, stack_leads
+from cmr2ecg.ecg.xml_tree import MAX_BYTES, parse_xml, positive
 from cmr2ecg.raw.plain_file import read_plain
 from cmr2ecg.raw.rejection import Rejection
 
-MAX_BYTES = 8_000_000  # a real file has half a megabyte
-MAX_ELEMENTS, MAX_DEPTH = 50_000, 50  # a real file has some hundred elements, 5 deep
-MAX_ATTRIBUTES = 50_000  # a real file has some hundred
 BRANCHES = frozenset({"StripData", "Interpretation"})  # children of the root that are read
 CELLS_APART = re.compile(rb"\s(?<=[^\s,]\s)\s*[^\s,]")  # starts with the rare character: a quarter of the time
 EXACT = 2**53  # whole numbers below are exact as float64
@@ -41,7 +33,11 @@ def read_cardiosoft(path: Path | str) -> Ecg:
 
 def parse_cardiosoft(content: bytes) -> Ecg:
     """Parse the bytes of a CardioSoft XML file (see `read_cardiosoft`)."""
-    root = _root(content)
+    return ecg_of_cardiosoft(parse_xml(content, {}, BRANCHES))
+
+
+def ecg_of_cardiosoft(root: Element) -> Ecg:
+    """Return the ECG of a parsed CardioSoft XML file with at least BRANCHES (see `read_cardiosoft`)."""
     strips = root.findall("StripData")
     if len(strips) != 1:
         raise Rejection("more than one StripData" if strips else "no StripData")
@@ -59,61 +55,6 @@ def parse_cardiosoft(content: bytes) -> Ecg:
     return Ecg(signal, rate, resolution, missing, poor)
 
 
-class _Branches(ContentHandler):
-    """Builds a tree of the used branches only, refuses more elements than an ECG needs, leaves namespaces unresolved.
-
-    Resolving would write a namespace's whole name into every element and attribute: gigabytes from 200 kB.
-    """
-
-    def __init__(self) -> None:
-        self.tree = TreeBuilder()
-        self.elements = self.depth = 0
-        self.left_out = 0  # depth at which an unused branch began, 0 outside
-
-    def startElement(self, name: str, attrs: AttributesImpl) -> None:
-        self.elements += 1
-        self.depth += 1
-        if self.elements > MAX_ELEMENTS or self.depth > MAX_DEPTH:
-            raise Rejection("XML too large", f"more than {MAX_ELEMENTS} elements or {MAX_DEPTH} levels")
-        name = name.rpartition(":")[2]
-        if not self.left_out and self.depth == 2 and name not in BRANCHES:
-            self.left_out = self.depth
-        if not self.left_out:
-            self.tree.start(name, dict(attrs))
-
-    def characters(self, content: str) -> None:
-        if not self.left_out and self.depth > 1:
-            self.tree.data(content)
-
-    def endElement(self, name: str) -> None:
-        if not self.left_out:
-            self.tree.end(name.rpartition(":")[2])
-        elif self.left_out == self.depth:
-            self.left_out = 0
-        self.depth -= 1
-
-
-def _root(content: bytes) -> Element:
-    """Parse bytes, so that the encoding the file declares (ISO-8859-1) is honoured."""
-    if not content.strip():
-        raise Rejection("empty file")
-    if content.count(b"=") > MAX_ATTRIBUTES:
-        raise Rejection("XML too large", f"more than {MAX_ATTRIBUTES} attributes")
-    parser, branches = DefusedExpatParser(forbid_dtd=True), _Branches()
-    parser.setContentHandler(branches)
-    try:
-        parser.feed(content)
-        parser.close()
-    except DefusedXmlException as error:
-        raise Rejection("XML with a DTD or entities", type(error).__name__) from error
-    except SAXParseException as error:
-        place = f"line {error.getLineNumber()}, column {error.getColumnNumber()}"
-        raise Rejection("not XML", f"{error.getMessage()}: {place}") from error
-    except (ValueError, LookupError) as error:
-        raise Rejection("not XML", type(error).__name__) from error
-    return branches.tree.close()
-
-
 def _number(strip: Element, tag: str, unit: str, reason: str) -> float:
     nodes = strip.findall(tag)
     if len(nodes) > 1:
@@ -121,13 +62,7 @@ def _number(strip: Element, tag: str, unit: str, reason: str) -> float:
     node = nodes[0] if nodes else None
     if node is None or node.get("units", "").strip().lower() != unit.lower():
         raise Rejection(reason, f"{tag} without units {unit}")
-    try:
-        value = float(node.text or "")
-    except ValueError as error:
-        raise Rejection(reason, f"{tag} is not a number") from error
-    if not (math.isfinite(value) and value > 0):
-        raise Rejection(reason, f"{tag} is {value}")
-    return value
+    return positive(node.text or "", reason, tag)
 
 
 def _counts(strip: Element) -> dict[str, np.ndarray]:

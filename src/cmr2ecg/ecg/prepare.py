@@ -48,15 +48,9 @@ def prepare(ecg: Ecg, *, sampling_rate_hz: int, samples: int, quality: "Quality"
     """
     measures = _as_read(ecg)
     try:
-        whole, repairs = _repair(ecg, sampling_rate_hz, samples, quality)
+        whole, repairs = repair(ecg, sampling_rate_hz, samples, quality)
         measures["repairs"] = "; ".join(repairs)
-        signal = resample(np.nan_to_num(whole), ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
-        # plateaus and constant stretches do not survive resampling
-        raw = whole[:, : math.ceil(samples * ecg.sampling_rate_hz / sampling_rate_hz)]
-        filled = signal
-        if np.isnan(whole).any():
-            filled = resample(bridged(whole), ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
-        found = _measure(raw, filled, ecg, sampling_rate_hz, quality)
+        signal, found = measured(whole, ecg, sampling_rate_hz, samples, quality)
         measures |= _in_words(found)
         fault = first_fault(found, quality)
         if fault:
@@ -64,6 +58,27 @@ def prepare(ecg: Ecg, *, sampling_rate_hz: int, samples: int, quality: "Quality"
     except Rejection as error:
         raise Rejection(error.reason, error.detail, measures | error.measures) from error
     return signal, measures
+
+
+def measured(
+    whole: np.ndarray, ecg: Ecg, sampling_rate_hz: int, samples: int, quality: "Quality"
+) -> tuple[np.ndarray, dict[str, Any]]:
+    """Return a repaired record (12, samples) at the common rate without NaN, and its measures for `first_fault`.
+
+    Of the limits the measures depend only on what a flat lead is.
+
+    Args:
+        whole: from `repair`.
+        ecg: the record as read.
+        sampling_rate_hz, samples, quality: see `prepare`.
+    """
+    signal = resample(np.nan_to_num(whole), ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
+    # plateaus and constant stretches do not survive resampling
+    raw = whole[:, : math.ceil(samples * ecg.sampling_rate_hz / sampling_rate_hz)]
+    filled = signal
+    if np.isnan(whole).any():
+        filled = resample(bridged(whole), ecg.sampling_rate_hz, sampling_rate_hz)[:, :samples]
+    return signal, _measure(raw, filled, ecg, sampling_rate_hz, quality)
 
 
 def resample(signal: np.ndarray, rate_hz: float, new_rate_hz: int) -> np.ndarray:
@@ -80,7 +95,7 @@ def resample(signal: np.ndarray, rate_hz: float, new_rate_hz: int) -> np.ndarray
     return resample_poly(signal, new_rate_hz // common, round(rate_hz) // common, axis=1, padtype="line")
 
 
-def _repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: "Quality") -> tuple[np.ndarray, list[str]]:
+def repair(ecg: Ecg, sampling_rate_hz: int, samples: int, quality: "Quality") -> tuple[np.ndarray, list[str]]:
     """Return the record (12, n) at its own rate, cut to the needed length, NaN where blank, and the repairs."""
     signal, repairs, rate = ecg.signal, [], ecg.sampling_rate_hz
     size = signal.shape[1]

@@ -1,7 +1,7 @@
 """A 12-lead ECG as it was read, whatever its file format."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ LEAD_KEYS = frozenset(lead.lower() for lead in LEADS)  # see `lead_key`
 MAX_SAMPLES = 200_000  # per lead
 RATES_HZ = (50.0, 10_000.0)  # rates outside are damaged numbers
 RESOLUTIONS_UV = (1e-6, 1e6)  # of one count; devices have 0.1 to 10
+MV_OF_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 # as in "ECG Lead I" and "lead-I", but the sign of "-aVR", which is aVR inverted, belongs to the name
 PREFIX = re.compile(r"^(ecg(\s+|[_-])?)?(lead(\s+|[_-])?)?", re.IGNORECASE)
 
@@ -39,6 +40,41 @@ class Ecg:
 def lead_key(name: str) -> str:
     """Return a lead's name for comparison: lower case, without "ECG" or "Lead" in front."""
     return PREFIX.sub("", name.strip()).lower()
+
+
+def mv_per_unit(unit: str) -> float:
+    """Return how many mV a unit is, in any case; a Rejection if it is missing or unknown."""
+    found = MV_OF_UNIT.get(unit.strip().lower())
+    if found is None:
+        raise Rejection("unknown amplitude unit", "" if unit.strip() else "none is stated")
+    return found
+
+
+def add_lead(leads: dict[str, np.ndarray], name: str, mv: np.ndarray) -> None:
+    """Add one lead (n,) in mV by its `lead_key`; a Rejection if it is there already or too long."""
+    if name in leads:
+        raise Rejection("duplicate lead", name)
+    if mv.size > MAX_SAMPLES:
+        raise Rejection("file too large", f"{mv.size} samples per lead")
+    leads[name] = mv
+
+
+def ecg_of(leads: Mapping[str, np.ndarray], rate_hz: float, resolutions_mv: Iterable[float]) -> Ecg:
+    """Return an ECG of leads (n,) in mV by `lead_key`.
+
+    Args:
+        resolutions_mv: of one count of each lead.
+
+    Raises:
+        Rejection: see `stack_leads`, `check_rate` and `check_resolution`; no lead has a known name.
+    """
+    if not leads:
+        raise Rejection("missing lead", "no lead has a known name")
+    check_rate(rate_hz)
+    resolution_uv = 1000 * max(map(abs, resolutions_mv))
+    check_resolution(resolution_uv)
+    signal, missing = stack_leads(leads)
+    return Ecg(signal, rate_hz, resolution_uv, missing)
 
 
 def stack_leads(leads: Mapping[str, np.ndarray]) -> tuple[np.ndarray, tuple[str, ...]]:

@@ -8,13 +8,12 @@ import math
 import re
 from dataclasses import dataclass
 
-from cmr2ecg.ecg.recording import LEAD_KEYS, check_rate, lead_key
+from cmr2ecg.ecg.recording import LEAD_KEYS, MV_OF_UNIT, check_rate, lead_key
 from cmr2ecg.ecg.wfdb_signals import FORMATS
 from cmr2ecg.raw.rejection import Rejection
 
 MAX_SAMPLES = 1_000_000  # per lead: half an hour at 500 Hz
 MAX_SIGNALS = 32
-MV_OF_UNIT = {"v": 1e3, "mv": 1.0, "uv": 1e-3, "µv": 1e-3, "μv": 1e-3, "nv": 1e-6}
 NAME = re.compile(r"[^./\\~][^/\\]*")  # of a signal file; the header's own folder, nothing else
 TIME = re.compile(r"\[?\d+([-/:.]\w+){2,}.*")  # a time or a date where the number of samples would be
 FORMAT = re.compile(r"(\d{1,3})(?:x(\d{1,4}))?(?::(\d{1,4}))?(?:\+(\d{1,6}))?", re.ASCII)
