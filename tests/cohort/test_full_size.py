@@ -14,7 +14,7 @@ from cmr2ecg.cohort.dataset import pair, write_dataset
 from cmr2ecg.cohort.duplicates import duplicate_groups, scan_recordings
 from cmr2ecg.cohort.flow import Flow
 from cmr2ecg.cohort.inventory import index_shard, join_shards
-from cmr2ecg.cohort.leakage import check_balanced, check_duplicates, check_nested, check_subjects, duplicate_table
+from cmr2ecg.cohort.leakage import check_duplicates, check_labelled, check_nested, check_subjects, duplicate_table
 from cmr2ecg.cohort.split import split_subjects
 from cmr2ecg.cohort.subsets import balanced_subset
 
@@ -60,7 +60,7 @@ def test_subsets_have_the_sizes_of_section_5d(labels, split, target):
     ]
     check_nested(subsets, target)
     for fraction, subset in subsets:
-        check_balanced(subset, train, labels.set_index("eid")[target], target)
+        check_labelled(subset, train, labels.set_index("eid")[target], target, pairs=True)
         paper = PAPER[target].get(fraction)
         assert paper is None or abs(len(subset) - paper) <= max(0.05 * paper, 2)
 

@@ -51,6 +51,15 @@ def test_wfdb_headers_stand_for_ecgs_alone(tmp_path):
     assert list_bulk([str(tmp_path)], CMR_FIELD) == {}
 
 
+@pytest.mark.parametrize("ending", ["dcm", "SCP", "edf", "bdf"])
+def test_other_ecg_formats_have_their_own_endings(tmp_path, ending):
+    path = touch(tmp_path / f"9000001_20205_2_0.{ending}")
+    touch(tmp_path / f"9000002_20209_2_0.{ending}")
+    touch(tmp_path / "9000003_20205_2_0.dat")
+    assert list_bulk([str(tmp_path)], ECG_FIELD) == {(9000001, 2): path}
+    assert list_bulk([str(tmp_path)], CMR_FIELD) == {}
+
+
 def test_relative_paths_start_at_the_list(tmp_path):
     listing = tmp_path / "lists" / "ecg.txt"
     listing.parent.mkdir()
@@ -194,7 +203,8 @@ def test_a_list_states_what_a_file_is(tmp_path):
         "closed  2023-05-04 10:11:12 45.67 MB /a/9000002_20205_2_0.xml (project-X1:file-Y1)\n"
         "9000003_20205_2_0.xml\n._9000003_20205_2_0.xml\n9000003_20205_2_0.xml.part\n"
     )
-    assert list_files([str(tmp_path / "list.txt")], ECG_FIELD) == {
+    found = list_files([str(tmp_path / "list.txt")], ECG_FIELD)
+    assert {key: file[:2] for key, file in found.items()} == {
         (9000001, 2): (f"{tmp_path}/a b/9000001_20205_2_0.xml", stamp(517, 1700000001.9)),
         (9000002, 2): ("/mnt/project/a/9000002_20205_2_0.xml", "file-Y1"),
         (9000003, 2): (f"{tmp_path}/9000003_20205_2_0.xml", ""),

@@ -86,7 +86,10 @@ def merged(base: dict, overlay: dict) -> dict:
     return base | both
 
 
-@pytest.mark.parametrize("name", ["demo.yaml", "ukb.yaml", "authors.yaml", "ecg_only.yaml", "study.yaml"])
+SETS = ["ptbxl.yaml", "physionet_2021.yaml", "chapman.yaml", "code15.yaml", "mimic_iv_ecg.yaml"]
+
+
+@pytest.mark.parametrize("name", ["demo.yaml", "ukb.yaml", "authors.yaml", "ecg_only.yaml", "study.yaml", *SETS])
 def test_overlays_use_known_keys(name):
     path = ROOT / "config" / name
     if not path.exists():
@@ -95,6 +98,21 @@ def test_overlays_use_known_keys(name):
     overlay = yaml.safe_load(path.read_text()) or {}
     config = merged(good() if name == "authors.yaml" else fresh(), overlay)
     check(config)
+
+
+def test_the_table_of_ones_own_in_the_docs_is_accepted():
+    text = (ROOT / "docs/data_sets.md").read_text()
+    example = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)[0])
+    targets = {section: {"targets": ["af", "lbbb"]} for section in ("finetune", "probe", "train_tabular")}
+    over = {**yaml.safe_load((ROOT / "config/ecg_only.yaml").read_text()), "raw": {}}
+    check(merged(merged(merged(fresh(), over), example), targets))
+
+
+def test_every_set_is_in_the_table_of_the_docs():
+    text = (ROOT / "docs/data_sets.md").read_text()
+    with_recordings = [path.name for path in (ROOT / "config").glob("*.yaml")
+                       if yaml.safe_load(path.read_text()).get("recordings", {}).get("table")]  # fmt: skip
+    assert sorted(with_recordings) == sorted(SETS) and all(f"| `config/{name}` |" in text for name in SETS)
 
 
 def test_the_written_files_are_those_of_the_settings():

@@ -6,6 +6,7 @@ import pandas as pd
 
 from cmr2ecg.cohort.flow import Flow, add_flows
 from cmr2ecg.raw.bulk import earliest_pairs
+from cmr2ecg.raw.listed import Listed
 from cmr2ecg.runtime.command import InputError
 
 STEP = "index_cohort"
@@ -102,6 +103,18 @@ def _without_listed(
     flow.exclude(STEP, "withdrawn", len(pairs) - len(consenting))
     flow.exclude(STEP, "excluded by list", len(consenting) - len(kept))
     return kept
+
+
+def with_subjects(visits: pd.DataFrame, ecg: Mapping[tuple[int, int], Listed]) -> pd.DataFrame:
+    """Return visits with subject, the number of whom the recording belongs to, and split, "" unless it is given.
+
+    Without a list that says otherwise each eid is a subject of its own.
+    """
+    listed = [ecg.get(key, Listed("")) for key in zip(visits["eid"].tolist(), visits["instance"].tolist(), strict=True)]
+    subjects = [one.subject or eid for one, eid in zip(listed, visits["eid"].tolist(), strict=True)]
+    return visits.assign(subject=subjects, split=[one.split for one in listed]).astype(
+        {"subject": "int64", "split": "str"}
+    )
 
 
 def join_shards(shards: Sequence[tuple[pd.DataFrame, Flow]]) -> tuple[pd.DataFrame, Flow]:

@@ -48,6 +48,25 @@ def check_subjects(eids: np.ndarray, split: pd.DataFrame, labels: pd.DataFrame, 
         raise InputError(f"audit_leakage: {beside} subjects of the split are not in the data set; rerun split_subjects")
 
 
+def check_recordings(split: pd.DataFrame, visits: pd.DataFrame) -> None:
+    """Raise if recordings of one subject are in several splits.
+
+    Args:
+        split: eid, split.
+        visits: eid, subject.
+
+    Raises:
+        InputError: counts the subjects; names none.
+    """
+    reach = split.merge(visits[["eid", "subject"]], on="eid").groupby("subject")["split"].nunique()
+    crossing = int((reach > 1).sum())
+    if crossing:
+        raise InputError(
+            f"audit_leakage: {crossing} subjects have recordings in several splits; if the split is given, the folds "
+            "of the data set are not by subject: take another column in recordings.split, or in recordings.subject"
+        )
+
+
 def check_unpaired(eids: np.ndarray, unpaired: np.ndarray) -> None:
     """Raise unless each unpaired subject occurs once and is not in the data set.
 
@@ -112,14 +131,15 @@ def check_duplicates(duplicates: pd.DataFrame, where: str) -> None:
         )
 
 
-def check_balanced(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, name: str) -> None:
-    """Raise unless a subset's subjects are distinct, from train only, labelled as in the table, and balanced 1:1.
+def check_labelled(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, name: str, pairs: bool) -> None:
+    """Raise unless a subset's subjects are distinct, from train only, labelled as in the table, and balanced if wanted.
 
     Args:
         subset: eid, label.
         train: eids of the training split.
         labels: the target's labels by eid.
         name: of the subset, for the message.
+        pairs: whether there must be as many negatives as positives.
 
     Raises:
         InputError: counts the subjects; names no eid.
@@ -128,7 +148,7 @@ def check_balanced(subset: pd.DataFrame, train: np.ndarray, labels: pd.Series, n
     positives = int(subset["label"].sum())
     unsound = [
         (wrong, "labels differ from labels.parquet"),
-        (abs(2 * positives - len(subset)), "subjects too many: positives and negatives differ in number"),
+        (pairs * abs(2 * positives - len(subset)), "subjects too many: positives and negatives differ in number"),
     ]
     _refuse([*_misplaced(subset["eid"].to_numpy(), train), *unsound], name)
 

@@ -10,7 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, first_ledger, read_ledger
-from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, Listed, list_files
+from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_files
+from cmr2ecg.raw.data_set import DataSet, read_data_set, read_written
+from cmr2ecg.raw.listed import Listed
 from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
 from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
 from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
@@ -28,8 +30,8 @@ class RawFiles:
     Args:
         settings: of the study.
         results: results/COHORT.
-        main: whether this is the process that the user started. A job on a node uses the ledger written at the start of
-            the run, so that all jobs agree.
+        main: whether this is the process that the user started. A job on a node uses the ledger and the recordings
+            written at the start of the run, so that all jobs agree.
 
     Raises:
         InputError: if a withdrawal list or a list of excluded subjects cannot be read.
@@ -38,10 +40,20 @@ class RawFiles:
     def __init__(self, settings: Settings, results: str, main: bool) -> None:
         self.settings, self.results, self.main = settings, results, main
         self.simulated = settings.simulate_cohort.enabled
+        # Who is in which shard, the recordings of a data set and those withdrawn from it, and where index_shard looks
+        # for raw files; written when a run starts.
+        self.ledger_file, self.recordings_file, self.withdrawn_file, self.options_file = (
+            f"{results}/index_shard/{name}" for name in ("shards.csv", "recordings.csv", "withdrawn.csv", "raw.txt")
+        )
         self.places = simulated_places(results, settings.raw) if self.simulated else _lists(settings.raw)
+        self.data_set: DataSet | None = None
+        if settings.recordings.table:
+            left_out = {kind: self.places[kind] for kind in ("withdrawn", "excluded")}
+            written = None if main else read_written(self.recordings_file, settings.recordings.labels.classes)
+            self.data_set = written or read_data_set(self.places["ecg"], settings.recordings, left_out)
+            self.places |= {kind: [self.recordings_file] for kind in ("ecg", "tabular")}
+            self.places |= {kind: [] for kind in left_out}
         self.with_cmr = "cmr" in settings.index_cohort.modalities
-        # Who is in which shard, and where index_shard looks for raw files; written when a run starts.
-        self.ledger_file, self.options_file = (f"{results}/index_shard/{name}" for name in ("shards.csv", "raw.txt"))
         # For a synthetic cohort index_shard reads the withdrawals, since the list does not exist yet.
         self.withdrawn = [] if self.simulated else [read_list(path) for path in self.places["withdrawn"]]
         self.excluded = read_withdrawn(self.places["excluded"], "raw.excluded")
@@ -50,6 +62,9 @@ class RawFiles:
     def listed(self) -> dict[str, dict[Visit, Listed]]:
         """{kind: {(eid, instance): raw file}} beyond those of simulate_cohort; kinds: ecg, cmr, segmentations."""
         found: dict[str, dict[Visit, Listed]] = {"ecg": {}, "cmr": {}, "segmentations": {}}
+        if self.data_set:
+            instance = self.settings.index_cohort.instances[0]
+            return found | {"ecg": {(one.eid, instance): one.listed for one in self.data_set.recordings}}
         names = Path(self.results, "simulate_cohort/files.txt")
         if self.simulated and not names.exists():
             return found
@@ -120,7 +135,12 @@ class RawFiles:
         return (ecg + cmr) / (1 + self.with_cmr)
 
     def notes(self) -> list[str]:
-        """Return a warning for each withdrawal list with nobody of the cohort or with text around its eids."""
+        """Return a warning for each withdrawal list with nobody of the cohort or with text around its eids.
+
+        Of a data set, how many recordings were left out and why.
+        """
+        if self.data_set:
+            return [*self.data_set.notes]
         if not self.withdrawn:
             return []
         return list_notes(self.withdrawn, {eid for files in self.listed.values() for eid, _ in files})
@@ -131,28 +151,47 @@ class RawFiles:
         kinds = ("ecg", "cmr", "segmentations", "withdrawn", "excluded", *tables)
         return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *self.places[kind]))
 
+    def data_set_files(self) -> dict[str, str]:
+        """Return {file: content} of what jobs read of a data set; nothing without one.
+
+        Whom internal numbers stand for and what is known of them; and the numbers of recordings that were withdrawn,
+        which audit_withdrawn looks for.
+        """
+        if not self.data_set:
+            return {}
+        instance, classes = self.settings.index_cohort.instances[0], self.settings.recordings.labels.classes
+        withdrawn = "".join(f"{eid}\n" for eid in self.data_set.withdrawn)
+        return {
+            self.recordings_file: self.data_set.as_csv(classes, instance),
+            self.withdrawn_file: f"eid\n{withdrawn}",
+        }
+
     def names_digest(self, shard: str) -> str:
         """Return a digest of the raw files of one shard's subjects, for the index.
 
         As a parameter of a shard's rule it makes new files rerun only their shards.
         """
         return digest(
-            f"{kind} {eid} {instance} {os.path.basename(file.path)}" if file.path else f"{kind} {file.stamp}"
+            " ".join([kind, str(eid), str(instance), os.path.basename(file.path), *_origin(file)])
+            if file.path
+            else f"{kind} {file.stamp}"
             for kind, shards in self.by_shard.items()
             for (eid, instance), file in shards[int(shard)].items()
         )
 
     def ecg_digest(self, shard: str) -> str:
         """Return a digest of names, sizes and times of one shard's ECG files (raw/stamp.py)."""
-        return digest(self._stamps("ecg", shard, lambda file: stamp_of_file(*file)))
+        return digest(self._stamps("ecg", shard, lambda file: stamp_of_file(file.path, file.stamp)))
 
     def cmr_digest(self, shard: str) -> str:
         """Return a digest of names, sizes and times of one shard's CMR files and segmentations."""
         segmented = self._stamps("segmentations", shard, lambda file: stamp_of_folder(file.path))
-        return digest([*self._stamps("cmr", shard, lambda file: stamp_of_file(*file)), *segmented])
+        return digest([*self._stamps("cmr", shard, lambda file: stamp_of_file(file.path, file.stamp)), *segmented])
 
     def tables_digest(self, kind: str) -> str:
         """Return a digest of some tables, in order; for a synthetic cohort they are inputs."""
+        if self.data_set and kind == "tabular":
+            return digest(f"{one.eid} {sorted(one.known.items())}" for one in self.data_set.recordings)
         tables = () if self.simulated else self.places[kind]
         stamps = [f"{place} {stamp_of_table(path)}" for place, path in enumerate(tables)]
         return "" if self.simulated else digest(stamps)
@@ -160,6 +199,11 @@ class RawFiles:
     def _stamps(self, kind: str, shard: str, stamp: Callable[[Listed], str]) -> list[str]:
         files = self.by_shard[kind][int(shard.removesuffix(UNPAIRED))].items()
         return [f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file]
+
+
+def _origin(file: Listed) -> list[str]:
+    """Return the subject and the split that a list gives, if it does."""
+    return [str(file.subject), file.split] if file.subject or file.split else []
 
 
 def _lists(raw: Raw) -> dict[str, list[str]]:

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-SPLITS = ("train", "val", "test")
+from cmr2ecg.runtime.command import InputError
+from cmr2ecg.study.targets import SPLITS
 
 
 def split_subjects(
@@ -32,6 +33,42 @@ def split_subjects(
         members = generator.permutation(np.flatnonzero(stratum == index))
         split[members] = np.repeat(SPLITS, row)
     return pd.DataFrame({"eid": labels["eid"], "split": split})
+
+
+def by_subject(labels: pd.DataFrame, visits: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return the labels of subjects, a disease being that of any of their recordings, and eid, subject of recordings.
+
+    Args:
+        labels: eid and diseases of every recording.
+        visits: eid and subject.
+    """
+    belongs = labels[["eid"]].merge(visits[["eid", "subject"]], on="eid", how="left", validate="one_to_one")
+    subjects = labels.drop(columns="eid").groupby(belongs["subject"].to_numpy()).max()
+    return subjects.rename_axis("eid").reset_index(), belongs
+
+
+def of_recordings(split: pd.DataFrame, belongs: pd.DataFrame) -> pd.DataFrame:
+    """Return eid, split of every recording, in order of eid, from the split of subjects and `by_subject`."""
+    found = belongs.merge(split.rename(columns={"eid": "subject"}), on="subject", validate="many_to_one")
+    return found[["eid", "split"]].sort_values("eid", ignore_index=True)
+
+
+def given_split(eids: np.ndarray, visits: pd.DataFrame) -> pd.DataFrame:
+    """Return eid, split of every recording as the data set gives it.
+
+    Raises:
+        InputError: if some have none, or a split has nobody; counts them.
+    """
+    split = visits[visits["eid"].isin(eids)][["eid", "split"]].sort_values("eid", ignore_index=True)
+    without = int((~split["split"].isin(SPLITS)).sum())
+    empty = [name for name in SPLITS if not (split["split"] == name).any()]
+    if without or empty:
+        raise InputError(
+            f"split_subjects.method is given, yet {without:,} of {len(split):,} recordings have no split and "
+            f"{', '.join(empty) or 'none'} of the splits is empty; name the column in recordings.split, or the column "
+            "split of the csv"
+        )
+    return split
 
 
 def hash_subjects(eids: np.ndarray, shares: Mapping[str, float], seed: int) -> pd.DataFrame:

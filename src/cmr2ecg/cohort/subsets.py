@@ -11,13 +11,15 @@ from cmr2ecg.study.targets import WHOLE, is_regression
 
 
 def balanced_subsets(
-    labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int, draws: int
+    labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int, draws: int, pairs: bool = True
 ) -> pd.DataFrame:
     """Return eid, label of a balanced subset; several draws are concatenated, with their number in `draw`.
 
-    The whole set has one draw. Arguments and errors are those of `balanced_subset`.
+    The whole set has one draw. pairs: as many negatives as positives, or the share of the training subjects
+    (`natural_subset`). Other arguments and errors are those of `balanced_subset`.
     """
-    drawn = partial(balanced_subset, labels, target, fraction=fraction, minimum_pairs=minimum_pairs, seed=seed)
+    one = balanced_subset if pairs else natural_subset
+    drawn = partial(one, labels, target, fraction=fraction, minimum_pairs=minimum_pairs, seed=seed)
     if draws == 1 or fraction == WHOLE:
         return drawn()
     tables = [drawn(draw=draw).assign(draw=draw) for draw in range(draws)]
@@ -91,6 +93,33 @@ def balanced_subset(
         generator = np.random.default_rng([seed, draw])
         whole = [generator.permutation(group) for group in whole]
     chosen = [group[:pairs] for group in whole]
+    rows = labels.iloc[np.sort(np.concatenate(chosen))]
+    return pd.DataFrame({"eid": rows["eid"], "label": rows[target].astype("int64")})
+
+
+def natural_subset(
+    labels: pd.DataFrame, target: str, *, fraction: float, minimum_pairs: int, seed: int, draw: int = 0
+) -> pd.DataFrame:
+    """Return eid, label of `fraction` percent of the positives and of the negatives, in order of eid.
+
+    Each group is shuffled once by `seed` and its first are taken, so that smaller fractions are nested in larger ones;
+    the prevalence is that of the training subjects, but for rounding and `minimum_pairs`, the fewest of either group.
+
+    Raises:
+        InputError: if there are fewer positives or negatives than `minimum_pairs`.
+    """
+    labels = labels.sort_values("eid", ignore_index=True)
+    positive = labels[target].to_numpy() == 1
+    groups = [np.flatnonzero(group) for group in (positive, ~positive)]
+    fewest = max(minimum_pairs, 1)
+    if min(map(len, groups)) < fewest:
+        raise InputError(
+            f"{target} has {len(groups[0])} positives and {len(groups[1])} negatives in the training set, fewer than "
+            f"balance_subset.minimum_pairs = {fewest}; lower that setting, add subjects, or drop {target} from "
+            "finetune.targets"
+        )
+    generator = np.random.default_rng([seed, draw])
+    chosen = [generator.permutation(group)[: subset_size(len(group), fraction, fewest)] for group in groups]
     rows = labels.iloc[np.sort(np.concatenate(chosen))]
     return pd.DataFrame({"eid": rows["eid"], "label": rows[target].astype("int64")})
 

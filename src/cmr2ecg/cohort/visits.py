@@ -11,6 +11,7 @@ import pandas as pd
 
 from cmr2ecg.cohort.arrivals import many_lost
 from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_bulk
+from cmr2ecg.raw.listed import file_of
 from cmr2ecg.raw.segmentation import list_segmentations
 from cmr2ecg.runtime.command import InputError
 
@@ -61,7 +62,7 @@ def check_still_there(paths: Iterable[str], setting: str) -> None:
         InputError: if many of the files found have disappeared; names the setting.
     """
     listed = [path for path in paths if path and not path.startswith(NOWHERE)]
-    gone = sum(not os.path.lexists(path) for path in listed)
+    gone = sum(not os.path.lexists(file_of(path)) for path in listed)
     if many_lost(gone, len(listed)):
         raise InputError(
             f"{setting}: {gone:,} of {len(listed):,} files disappeared while they were read; mount the disk "

@@ -1,6 +1,7 @@
 """Find UK Biobank bulk files by name: `EID_FIELD_INSTANCE_ARRAY.ending`, in folders of any depth.
 
-ECGs of other sources may have the same names as WFDB records (`.hea`, with its signal file in the same folder).
+ECGs of other sources may have the same names with the ending of another format (raw/endings.py), such as WFDB records
+(`.hea`, with its signal file in the same folder).
 
 Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
@@ -9,27 +10,21 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
+from cmr2ecg.raw.endings import ECG_ENDINGS
+from cmr2ecg.raw.listed import Listed
 from cmr2ecg.raw.record_table import is_record_table, read_record_table
 from cmr2ecg.raw.stamp import stamp
 from cmr2ecg.raw.walk import files_below, shown
 from cmr2ecg.runtime.command import InputError
 
 ECG_FIELD, CMR_FIELD = 20205, 20209
-ENDINGS = {ECG_FIELD: ("xml", "hea"), CMR_FIELD: ("zip",)}
+ENDINGS = {ECG_FIELD: tuple(ending[1:] for ending in ECG_ENDINGS), CMR_FIELD: ("zip",)}
 SETTINGS = {ECG_FIELD: "raw.ecg", CMR_FIELD: "raw.cmr"}
 # `dx find data` prints state, time, size, path and id; a project's files are below the mount point.
 DX_LINE = re.compile(r"(?:closed|closing|open)\s.*?\s(/.*\S)\s+\((?:[\w-]+:)?(file-\w+)\)")
 DX_MOUNT = "/mnt/project"
 SIZED_LINE = re.compile(r"(.*\S)\t(\d+)\t(\d+)(?:\.\d*)?", re.ASCII)  # find -printf '%p\t%s\t%T@\n'
-
-
-class Listed(NamedTuple):
-    """A raw file: its path, and its content's stamp if a list gives one (else ""; see raw/stamp.py)."""
-
-    path: str
-    stamp: str = ""
 
 
 def list_bulk(folders: Sequence[str], field: int) -> dict[tuple[int, int], str]:
@@ -44,7 +39,7 @@ def list_files(folders: Sequence[str], field: int) -> dict[tuple[int, int], List
         folders: folders searched to any depth, or text files with one path per line, which avoid listing a
             slow mounted folder: as printed by `find` (a relative path starts at the text file's folder) or by
             `dx find data` (below /mnt/project); or csv tables with eid and path (raw/record_table.py).
-        field: 20205 (12-lead ECG at rest, xml or WFDB hea) or 20209 (short-axis CMR, zip).
+        field: 20205 (12-lead ECG at rest) or 20209 (short-axis CMR, zip).
 
     Of duplicate files of a subject the first folder takes precedence, then the lower array index, then the path.
 
@@ -60,8 +55,8 @@ def list_files(folders: Sequence[str], field: int) -> dict[tuple[int, int], List
     found: dict[tuple[int, int], tuple[int, int, Listed]] = {}
     for order, folder in enumerate(folders):
         if is_record_table(folder):
-            for key, path in read_record_table(folder, setting).items():
-                candidate = (order, 0, Listed(path))
+            for key, listed in read_record_table(folder, setting).items():
+                candidate = (order, 0, listed)
                 found[key] = min(found.get(key, candidate), candidate)
             continue
         for file in _files(folder, setting, pattern):

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable
 from functools import cache
 
+from cmr2ecg.raw.listed import file_of
 from cmr2ecg.runtime.files import sha256
 
 SECONDS = 2
@@ -27,7 +28,7 @@ def stamp_of_file(path: str, stated: str = "") -> str:
     Files with the stem of a WFDB header in its folder, such as its signals, belong to it.
     """
     folder, name = os.path.split(path)
-    own = f"{name} {stated or _stamp(path)}"
+    own = f"{name} {stated or _stamp(file_of(path))}"
     stem, ending = os.path.splitext(name)
     if ending.lower() != ".hea":
         return own

@@ -10,6 +10,7 @@ from typing import Any
 
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.config_agreement import disagreements
+from cmr2ecg.study.data_sets import with_classes
 from cmr2ecg.study.settings.study import Settings
 from cmr2ecg.study.settings.validated import validated
 
@@ -22,7 +23,7 @@ def check(config: Any) -> Settings:
     Raises:
         InputError: one line for the first setting that is unknown, mistyped, missing or impossible.
     """
-    settings = validated(Settings, config, "config")
+    settings = with_classes(validated(Settings, config, "config"))
     for complaint in disagreements(settings):
         raise InputError(f"config: {' '.join(complaint.split())}")
     return settings

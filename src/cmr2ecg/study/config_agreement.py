@@ -4,9 +4,11 @@ Nothing heavy is imported: Snakemake checks at each start.
 """
 
 import math
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
+from cmr2ecg.study.data_sets import complaints
 from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.settings.cohort import SplitSubjects
 from cmr2ecg.study.settings.networks import EcgEncoder, Models
@@ -17,12 +19,14 @@ from cmr2ecg.study.sweep_grid import axes_of, grid_of
 from cmr2ecg.study.targets import PHENOTYPE_GROUPS, WHOLE
 
 SHARES_TOLERANCE = 1e-6
+ICD_PREFIX = re.compile(r"[A-Z][0-9][0-9A-Z]{1,3}")
 
 
 def disagreements(settings: Settings) -> Iterator[str]:
     """Yield a line for each disagreement of settings that are right by themselves."""
     with_cmr = "cmr" in settings.index_cohort.modalities
-    yield from _source(settings.simulate_cohort.enabled, settings.raw, with_cmr)
+    yield from complaints(settings)
+    yield from _source(settings.simulate_cohort.enabled, settings.raw, with_cmr, bool(settings.recordings.table))
     if not with_cmr:
         yield from _without_cmr(settings)
     yield from _shares(settings.split_subjects)
@@ -34,6 +38,9 @@ def disagreements(settings: Settings) -> Iterator[str]:
         fractions = [*settings.balance_subset.phenotype_fractions]
         yield f"balance_subset.phenotype_fractions is {fractions}; expected 100 among them, for table IV and figure 4"
     diseases = settings.read_tabular.diseases
+    if settings.read_tabular.layout == "ukb":
+        yield from _prefixes(diseases)
+    yield from _macro(settings.evaluate.macro, diseases)
     yield from _targets("finetune", settings.finetune.targets, diseases)
     yield from _targets("probe", settings.probe.targets, diseases)
     yield from _targets("train_tabular", settings.train_tabular.targets, diseases)
@@ -76,8 +83,9 @@ def _without_cmr(settings: Settings) -> Iterator[str]:
         yield f"make_figure.quality_figures names cmr_sheet, yet {why}; drop it there"
 
 
-def _source(simulated: bool, raw: Raw, with_cmr: bool) -> Iterator[str]:
-    wanted = {"ecg": "folders", **({"cmr": "folders"} if with_cmr else {}), "tabular": "tables"}
+def _source(simulated: bool, raw: Raw, with_cmr: bool, data_set: bool) -> Iterator[str]:
+    wanted = {"ecg": "folders"} | ({"cmr": "folders"} if with_cmr else {})
+    wanted |= {} if data_set else {"tabular": "tables"}
     for key, things in wanted.items():
         if simulated and getattr(raw, key):
             yield f"raw.{key} names {things}, yet simulate_cohort.enabled is true; switch one of them off"
@@ -126,10 +134,26 @@ def _views(baselines: Contrastive, encoder: EcgEncoder, recorded: int) -> Iterat
             yield f"{path} is {window}; expected at most models.ecg_encoder.samples ({samples})"
 
 
-def _targets(section: str, targets: Sequence[str], diseases: Mapping[str, Any]) -> Iterator[str]:
+def _targets(section: str, targets: Sequence[str], diseases: Mapping[str, Any], groups: bool = True) -> Iterator[str]:
     for target in targets:
-        if target not in (*diseases, *PHENOTYPE_GROUPS):
-            yield f"{section}.targets names {target}; read_tabular.diseases holds only {', '.join(diseases)}"
+        if target not in (*diseases, *PHENOTYPE_GROUPS * groups):
+            where = f"{section}.targets" if groups else section
+            yield f"{where} names {target}; read_tabular.diseases holds only {', '.join(diseases)}"
+
+
+def _prefixes(diseases: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    for name, prefixes in diseases.items():
+        for place, prefix in enumerate(prefixes):
+            if not ICD_PREFIX.fullmatch(prefix):
+                wanted = "an ICD-10 prefix without dot, such as I20 or I252"
+                yield f"read_tabular.diseases.{name}[{place}] is {prefix!r}; expected {wanted}"
+
+
+def _macro(groups: Mapping[str, Sequence[str]], diseases: Mapping[str, Any]) -> Iterator[str]:
+    for group, members in groups.items():
+        yield from _targets(f"evaluate.macro.{group}", members, diseases, groups=False)
+        if group in (*diseases, *PHENOTYPE_GROUPS):
+            yield f"evaluate.macro names {group}, as a disease or a group of phenotypes is called; call it otherwise"
 
 
 def _sweep(settings: Settings) -> Iterator[str]:

@@ -113,7 +113,7 @@ def finetune_settings(settings: Settings, encoder: str) -> str:
 def probe_settings(settings: Settings, encoder: str) -> str:
     """Return the settings of probing one encoder as JSON."""
     told = training_settings(settings, without_plans(settings.probe), network_of(encoder))
-    if encoder == "ecg_beats":
+    if encoder in ("ecg_beats", "rr_intervals"):
         told["sampling_rate_hz"] = settings.clean_ecg.sampling_rate_hz
     return as_json({**told, **runs_of(settings)})
 

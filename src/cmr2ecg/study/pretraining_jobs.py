@@ -21,6 +21,7 @@ UNTRAINED = (
     "random",
     "cmr_random",
     "ecg_beats",
+    "rr_intervals",
     "cmr_pixels",
     "latents",
     "cmr_supervised",

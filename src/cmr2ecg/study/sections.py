@@ -68,15 +68,32 @@ def balance_settings(settings: Settings, fraction: int) -> str:
 def release_settings(settings: Settings) -> str:
     """Return what a release needs to know of the config: sizes, cleaning, intervals, codes of the diseases."""
     tabular = settings.read_tabular
-    told = tabular.diseases if tabular.layout == "ukb" else {}
+    own = bool(settings.recordings.table)
+    told = tabular.diseases if tabular.layout == "ukb" or own else {}
     return as_json(
         {
             **settings.release.model_dump(include={"coverage", "onnx"}),
             "ecg_encoder": settings.models.ecg_encoder.model_dump(),
             "clean_ecg": settings.clean_ecg.model_dump(),
+            "cohort": cohort_of(settings),
             "codes": {name: codes for name, codes in told.items() if name in settings.finetune.targets},
         }
     )
+
+
+def cohort_of(settings: Settings) -> dict[str, Any]:
+    """Return what a model card says of the cohort.
+
+    kind: synthetic, ukb, or own for any other. coding: what the codes of its diseases are. several: what its rows are,
+    recordings where a subject may have several. balanced: whether positives were as many as negatives in training.
+    """
+    named = settings.read_tabular.layout == "named"
+    return {
+        "kind": "synthetic" if settings.simulate_cohort.enabled else "own" if named else "ukb",
+        "coding": "codes" if named else "ICD-10",
+        "several": "recordings" if settings.recordings.subject else "subjects",
+        "balanced": settings.balance_subset.balance == "pairs",
+    }
 
 
 def shareable(settings: Settings) -> str:

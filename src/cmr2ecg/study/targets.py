@@ -1,4 +1,4 @@
-"""What is predicted: a disease or a group of phenotypes, and from which shares of the training subjects it is learnt.
+"""What is predicted: a disease or a group of phenotypes; from which subjects it is learnt, on which it is tested.
 
 Standard library only: Snakemake reads it each time the Snakefile is read.
 """
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 # Ventricles, wall thickness, circumferential and radial strain: 6, 4, 17, 17 and 17 of the 61 phenotypes (§IV-B).
 PHENOTYPE_GROUPS = ("lv", "rv", "wt", "ecc", "err")
 WHOLE = 100  # percent
+SPLITS = ("train", "val", "test")
 
 
 def is_regression(target: str) -> bool:

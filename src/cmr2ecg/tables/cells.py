@@ -7,12 +7,14 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from cmr2ecg.raw.ids import number_of
 from cmr2ecg.runtime.command import InputError
 
 MISSING = ["", "NA", "NaN", "nan", "NULL"]
 MAX_EID = 2**53  # whole numbers are exact up to here
 SCIENTIFIC = re.compile(r"[+-]?\d[.](\d+)[eE]\+?(\d+)")
 SEX = {"Female": "0", "Male": "1"}  # coding 9
+SEX_WORDS = {"female": 0, "f": 0, "male": 1, "m": 1}
 DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})([T ].*)?")
 
 
@@ -40,6 +42,26 @@ def to_eids(column: pa.ChunkedArray) -> np.ndarray:
         if not match or len(match[1]) < int(match[2]):  # digits are missing
             raise InputError("the column eid holds rounded numbers such as 9.00E+06; save it as whole numbers")
     return numbers.astype(np.int64)
+
+
+def to_id_numbers(column: pa.ChunkedArray) -> np.ndarray:
+    """Return the internal numbers (int64) of ids that are any text (raw/ids.py), 0 where the cell is empty."""
+    encoded = pd.Categorical(trimmed(column).to_pandas())
+    numbers = np.array([*map(number_of, encoded.categories), 0], np.int64)
+    return numbers[encoded.codes]
+
+
+def to_words_of_sex(column: pa.ChunkedArray) -> np.ndarray:
+    """Return Female and Male, in full or by their first letter, as 0 and 1, NaN where empty.
+
+    Raises:
+        InputError: if a cell is anything else, also 0 or 1, of which nobody can see which is which.
+    """
+    encoded = pd.Categorical(trimmed(column).to_pandas())
+    words = [SEX_WORDS.get(str(word).strip().lower()) for word in encoded.categories]
+    if None in words:
+        raise InputError("the column sex holds something other than Female and Male, which alone are certain")
+    return np.array([*words, np.nan], float)[encoded.codes]
 
 
 def to_numbers(column: pa.ChunkedArray, name: str) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Labels and covariates from a table with named columns: for ECGs from elsewhere than UK Biobank.
 
-Columns: eid, 0 or 1 for each disease (named as in read_tabular.diseases), and sex, age, weight, height where
-known. There are no phenotypes and no dates.
+Columns: eid (any text, as in raw.ecg), 0 or 1 for each disease (named as in read_tabular.diseases), sex (Female or
+Male), and age, weight, height where known; instance where a subject has several records. There are no phenotypes and no
+dates.
 """
 
 import logging
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.tables.cells import to_eids, to_numbers
+from cmr2ecg.tables.cells import to_id_numbers, to_numbers, to_words_of_sex
 from cmr2ecg.tables.phenotypes import phenotype_fields
 from cmr2ecg.tables.ranges import Ranges, check_range, within
 from cmr2ecg.tables.tabular import Tabular
@@ -22,12 +24,18 @@ log = logging.getLogger(__name__)
 
 
 def read_named(
-    files: Sequence[Path], eids: np.ndarray, covariates: Sequence[str], diseases: Sequence[str], ranges: Ranges
+    files: Sequence[Path], visits: pd.DataFrame, covariates: Sequence[str], diseases: Sequence[str], ranges: Ranges
 ) -> Tabular:
-    """Return the tables of the subjects with a label for every disease that has a column.
+    """Return the tables of the indexed subjects with a label for every disease that has a column.
 
-    A disease without a column counts as absent in every subject, with a warning, and cannot be trained on. A covariate
-    outside its range is left empty and counted.
+    A disease without a column is in no table, with a warning, and cannot be trained on. A covariate outside its range
+    is left empty and counted. Of a table with instances only rows of the records that are used count.
+
+    Args:
+        files: the tables.
+        visits: eid and instance of the records that are used.
+        covariates, diseases: names of columns.
+        ranges: of the covariates.
 
     Raises:
         InputError: if no table has an eid, no disease has a column, or a cell cannot be read; names setting and file.
@@ -35,39 +43,50 @@ def read_named(
     if not files:
         raise InputError("raw.tabular is empty: name a table with eid and a column of 0 and 1 for each disease")
     wanted = [*covariates, *diseases]
-    values = pd.concat([_read(Path(file), wanted, ranges) for file in files])
+    used = pd.MultiIndex.from_frame(visits[["eid", "instance"]])
+    values = pd.concat([_read(Path(file), wanted, used, ranges) for file in files])
     values = values.groupby(level="eid").first().reindex(columns=wanted)
     known = [name for name in diseases if values[name].notna().any()]
     if not known:
         raise InputError(f"raw.tabular: no table has a column named {', '.join(diseases)} with 0 and 1")
     for name in wanted:
         if values[name].isna().all():
-            log.warning("raw.tabular: no column %s; %s", name, "0 for everyone" if name in diseases else "left empty")
-    values = values[values.index.isin(eids) & values[known].notna().all(axis=1)].sort_index()
-    labels = values[list(diseases)].fillna(0).astype("int8")
+            log.warning("raw.tabular: no column %s; %s", name, "left out" if name in diseases else "left empty")
+    values = values[values[known].notna().all(axis=1)].sort_index()
+    labels = values[known].astype("int8")
     never = pd.Series(np.datetime64("NaT", "s"), values.index, dtype="datetime64[s]")
-    dates = pd.DataFrame({name: never for name in ("visit_date", *(f"{name}_date" for name in diseases))})
+    dates = pd.DataFrame({name: never for name in ("visit_date", *(f"{name}_date" for name in known))})
     phenotypes = pd.DataFrame(np.nan, values.index, list(phenotype_fields()))
     tables = values[list(covariates)].astype(float), labels, dates, phenotypes
     return Tabular(*(table.rename_axis(index="eid").reset_index() for table in tables))
 
 
-def _read(path: Path, wanted: Sequence[str], ranges: Ranges) -> pd.DataFrame:
+def _values(cells: pa.ChunkedArray, name: str) -> np.ndarray:
+    return to_words_of_sex(cells) if name == "sex" else to_numbers(cells, name)
+
+
+def _read(path: Path, wanted: Sequence[str], used: pd.MultiIndex, ranges: Ranges) -> pd.DataFrame:
+    """Return the wanted columns that a table has, for the records that are used, by eid."""
     header = read_header(path)
     if "eid" not in header:
         semicolons = "; semicolons separate its names, save it with commas or tabs" if ";" in "".join(header) else ""
         raise InputError(f"raw.tabular: {path} has no column eid{semicolons}")
     there = [name for name in wanted if name in header]
-    check_once(path, header, ["eid", *there])
-    parts = []
+    visit = [name for name in ("instance",) if name in header]
+    check_once(path, header, ["eid", *visit, *there])
+    parts = [pd.DataFrame(columns=there, index=pd.Index([], name="eid", dtype="int64"))]
     try:
-        for piece in read_columns(path, ["eid", *there]):
-            columns = {name: to_numbers(piece[name], name) for name in there}
-            parts.append(pd.DataFrame(columns, index=pd.Index(to_eids(piece["eid"]), name="eid")))
+        for piece in read_columns(path, ["eid", *visit, *there]):
+            eids = to_id_numbers(piece["eid"])
+            keep = np.isin(eids, used.get_level_values("eid"))
+            if visit:
+                keep &= pd.MultiIndex.from_arrays([eids, to_numbers(piece["instance"], "instance")]).isin(used)
+            rows = piece.take(pa.array(np.flatnonzero(keep)))
+            columns = {name: _values(rows[name], name) for name in there}
+            parts.append(pd.DataFrame(columns, index=pd.Index(eids[keep], name="eid")))
     except InputError as error:
         raise InputError(f"raw.tabular: {path}: {error}") from None
-    table = pd.concat(parts) if parts else pd.DataFrame(columns=there, index=pd.Index([], name="eid", dtype="int64"))
-    table = table[table.index > 0]
+    table = pd.concat(parts[1:] or parts)
     for name in there:
         values, counts = within(table[name].to_numpy(float), name, ranges)
         table = table.assign(**{name: values})

@@ -44,9 +44,9 @@ def _chapters(place: str, section: Section, heading: str) -> Iterator[str]:
 def _rows(place: str, section: Section) -> Iterator[str]:
     for found in section.settings():
         key = f"{place}.{found.key}"
-        if not _is_map(found.value):
+        if not _is_map(found.value) or found.value == {}:
             yield _row(key, found)
-        elif isinstance(found.value, dict):
+        elif isinstance(found.value, dict) and found.value:
             yield f"| `{key}` | | {meaning(found)} |\n"
             for name, value in found.value.items():
                 yield f"| `{key}.{name}` | `{flow(value)}` | {found.entries.get(name, 'as above')} |\n"

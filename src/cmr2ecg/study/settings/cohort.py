@@ -1,8 +1,8 @@
 """Settings of who is in the study: the synthetic cohort, visits, tables, splits and subsets."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from cmr2ecg.study.settings.base import (
     AS_WRITTEN,
@@ -30,7 +30,7 @@ Matrix = Annotated[int, Field(ge=32, le=1024)]
 FieldOfView = Annotated[float, Field(ge=200, le=1000), *AS_WRITTEN]
 HeartShift = Annotated[float, Field(ge=0, le=60), *AS_WRITTEN]
 Instance = Annotated[int, Field(ge=0, le=9)]
-IcdPrefix = Annotated[str, Field(pattern=r"^[A-Z][0-9][0-9A-Z]{1,3}$")]
+Code = Annotated[str, Field(min_length=1)]
 Correlation = Annotated[float, Field(ge=0.9, le=1), *AS_WRITTEN]
 Draws = Annotated[int, Field(ge=1, le=1000)]
 
@@ -148,6 +148,12 @@ DISEASES = {
 }
 
 
+def _without_null(diseases: Any) -> Any:
+    """Leave out those that are null: an overlay can take a disease of paper.yaml away."""
+    is_map = isinstance(diseases, dict)
+    return {name: prefixes for name, prefixes in diseases.items() if prefixes is not None} if is_map else diseases
+
+
 class ReadTabular(Section):
     """Field ids of the UK Biobank showcase.
 
@@ -172,10 +178,10 @@ class ReadTabular(Section):
         "disease",
     )
     diagnoses: Diagnoses = setting(Diagnoses)
-    diseases: Annotated[dict[Name, Some[IcdPrefix]], Field(min_length=1)] = setting(
+    diseases: Annotated[dict[Name, Some[Code]], Field(min_length=1), BeforeValidator(_without_null)] = setting(
         DISEASES,
         "ICD-10 prefixes without dot, §IV-B; past and future records count. Further diseases, such as `hf: [I50]`, are "
-        "further keys (docs/raw_data.md)",
+        "further keys, and `cad: null` takes one away (docs/raw_data.md). With `recordings` they are its classes",
         {"cad": "coronary artery disease", "af": "atrial fibrillation", "dm": "diabetes mellitus"},
     )
 
@@ -183,10 +189,11 @@ class ReadTabular(Section):
 class SplitSubjects(Section):
     """§IV-A: 28,030 / 6,007 / 6,007 subjects. The three shares add up to 1."""
 
-    method: Literal["stratified", "hash"] = setting(
+    method: Literal["stratified", "hash", "given"] = setting(
         "stratified",
-        "stratified on cad x af x dm; or hash, by the eid alone, so that new subjects move nobody. With hash the "
-        "splits' prevalences agree only on average",
+        "stratified on cad x af x dm; or hash, by the eid alone, so that new subjects move nobody; or given. With hash "
+        "the splits' prevalences agree only on average. given: the split of the data set (`recordings.split`), or of "
+        "the column split of a csv with eid and path. Recordings of one subject are in one split in any case",
     )
     train: Inside = setting(0.7, "share for training")
     val: Inside = setting(0.15, "share for validation")
@@ -208,6 +215,11 @@ class SubsetSizes(Section):
 class SubsetDraw(Section):
     """How a subset is drawn."""
 
+    balance: Literal["pairs", "natural"] = setting(
+        "pairs",
+        "pairs: as many negatives as positives, §IV-B; natural: `fraction` percent of the positives and of the "
+        "negatives. Natural keeps the prevalence of the training set, as benchmarks on public data sets do",
+    )
     draws: Draws = setting(
         1,
         "sets drawn of each size below 100 %. 1: the paper's one fixed set, on which every seed is trained; n: n "

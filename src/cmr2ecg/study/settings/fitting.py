@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field
 from cmr2ecg.study.settings.base import (
     Count,
     Mistake,
+    Name,
     Partial,
     Percent,
     Positive,
@@ -39,7 +40,7 @@ Encoder = Literal[
 ]  # fmt: skip
 Probed = Literal[
     "random", "simclr", "clocs", "byol", "barlow_twins", "mae", "mmcl_without_mdm", "mmcl", "cmr_random",
-    "cmr_mmcl_without_mdm", "cmr_mmcl", "ecg_beats", "cmr_pixels", "latents",
+    "cmr_mmcl_without_mdm", "cmr_mmcl", "ecg_beats", "rr_intervals", "cmr_pixels", "latents",
 ]  # fmt: skip
 FINETUNED: tuple[Encoder, ...] = (
     "supervised", "simclr", "clocs", "byol", "barlow_twins", "mae", "mmcl_without_mdm", "mmcl", "cmr_supervised",
@@ -210,9 +211,9 @@ class Probe(Section):
 
     encoders: Values[Probed] = setting(
         PROBED,
-        "encoders that are probed. Also `ecg_beats` (the mean beat of each lead and the rhythm), `cmr_pixels` (the "
-        "image on a grid of 24 x 24) and, of a synthetic cohort, `latents` (what was planted): linear models without "
-        "any encoder",
+        "encoders that are probed. Also `ecg_beats` (the mean beat of each lead and the rhythm), `rr_intervals` (how "
+        "regularly the heart beats), `cmr_pixels` (the image on a grid of 24 x 24) and, of a synthetic cohort, "
+        "`latents` (what was planted): linear models without any encoder",
     )
     targets: Targets = setting(TARGETS, "as finetune.targets")
     random_seeds: Seeds = setting(
@@ -233,7 +234,9 @@ class TrainTabular(Section):
     Phenotypes are a control the paper lacks: one model a phenotype, on the training subjects that have it.
     """
 
-    targets: Targets = setting(TARGETS, "§IV-D.1: cad, af, dm; the phenotypes are a control of ours")
+    targets: Values[Name] = setting(
+        TARGETS, "§IV-D.1: cad, af, dm; the phenotypes are a control of ours. [] where age and sex are not known"
+    )
     seeds: Seeds = setting(SEEDS, "one training each")
     rounds: Count = setting(100, "boosting rounds; this and the next three are used where sweep_tabular chose nothing")
     max_depth: Depth = setting(3, "deepest tree")

@@ -10,6 +10,7 @@ from cmr2ecg.study.settings.base import (
     LIST,
     Count,
     Inside,
+    Name,
     Positive,
     Section,
     Seed,
@@ -35,7 +36,7 @@ PhenotypeName = Annotated[
 ]
 Supplement = Literal[
     "iv_per_phenotype", "claims", "comparisons", "controls", "added_value", "calibration", "subgroups", "adjusted",
-    "onset", "heatmap", "retrieval", "label_efficiency", "headline",
+    "onset", "heatmap", "retrieval", "label_efficiency", "fine_tuned", "headline",
 ]  # fmt: skip
 SUPPLEMENTS: tuple[Supplement, ...] = get_args(Supplement)
 PHENOTYPES = (
@@ -77,6 +78,11 @@ class Evaluate(Section):
     age_bands: Values[Positive] = setting((55, 65), "years; inner borders of the age groups")
     calibration_bins: Bins = setting(10, "groups of rising risk in a calibration curve")
     untrained: Untrained = setting(Untrained)
+    macro: dict[Name, Some[Name]] = setting(
+        {},
+        "name -> diseases whose mean AUROC is a further column, such as `superclasses: [norm, mi, sttc, cd, hyp]`. As "
+        "benchmarks of several labels report it; with its interval over subjects and training runs",
+    )
 
 
 class Heatmap(Section):

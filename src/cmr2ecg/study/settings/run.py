@@ -89,8 +89,8 @@ class Raw(Section):
 
     ecg: Values[Path] = setting(
         (),
-        "folders with EID_20205_I_A.xml. Or WFDB records `EID_20205_I_A.hea`, at any depth, or text files with one "
-        "path a line",
+        "folders with EID_20205_I_A.xml. Or with the ending of another ECG format (docs/raw_data.md), at any depth, or "
+        "text files with one path a line",
     )
     cmr: Values[Path] = setting((), "folders with EID_20209_I_A.zip. At any depth, or text files with one path a line")
     tabular: Values[Path] = setting(

@@ -9,6 +9,7 @@ from cmr2ecg.study.settings.cohort import (
     SimulateCohort,
     SplitSubjects,
 )
+from cmr2ecg.study.settings.data_set import Recordings
 from cmr2ecg.study.settings.fitting import Finetune, Probe, TrainTabular
 from cmr2ecg.study.settings.networks import Init, Models
 from cmr2ecg.study.settings.pretraining import Ablations, Pretrain
@@ -50,6 +51,7 @@ class Settings(Section):
     processes: Processes = setting(Processes)
     cluster: Cluster = setting(Cluster)
     raw: Raw = setting(Raw)
+    recordings: Recordings = setting(Recordings)
     simulate_cohort: SimulateCohort = setting(SimulateCohort)
     index_cohort: IndexCohort = setting(IndexCohort)
     clean_ecg: CleanEcg = setting(CleanEcg)

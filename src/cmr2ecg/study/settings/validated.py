@@ -33,7 +33,6 @@ BOUNDS = {
 }
 MEANINGS = {  # the start of a pattern -> what is expected
     "^[A-Za-z0-9]": "the name of the cohort, a folder name: letters, digits, points, dashes",
-    "^[A-Z]": "an ICD-10 prefix without dot, such as I20 or I252",
     "^[a-z][a-z0-9_]*$": "a disease of read_tabular.diseases, or lv, rv, wt, ecc, err",
     "^[a-z0-9_]*resne": "the name of a timm ResNet, such as resnet50 or resnet18",
     "^(LV": "the name of a phenotype in tables/phenotypes_61.tsv",
