@@ -11,6 +11,7 @@ from cmr2ecg.metrics.calibration import calibrate, calibration, calibration_curv
 from cmr2ecg.metrics.predictions import Predictions
 from cmr2ecg.metrics.prior import CERTAIN, correct_prior, population_risk, smoothing_of, undo_smoothing
 from cmr2ecg.metrics.scores import Scored
+from cmr2ecg.metrics.untrained import Training
 
 
 def risks(n=40_000, level=-2.0, seed=0):
@@ -117,7 +118,8 @@ def test_ties_at_the_bounds_touch_no_ranking():
     """Outputs beyond what smoothing allows are tied as risks; AUROC and AUPRC come from the outputs themselves."""
     labels, risk = risks(5_000, level=0.0)
     model = scored(labels, risk)
-    plain, undone = (calibrate([model], 0.3, 5, {model.first.model: e})[0].iloc[0] for e in (0.0, 0.6))
+    trained = [Training(n_train=5_000, label_smoothing=e) for e in (0.0, 0.6)]
+    plain, undone = (calibrate([model], 0.3, 5, {model.first.model: one})[0].iloc[0] for one in trained)
     assert len(np.unique(undo_smoothing(risk, 0.6))) < len(np.unique(risk))
     assert undone["auprc"] == plain["auprc"] and undone["slope"] < plain["slope"]
     assert undone["label_smoothing"] == 0.6 and plain["label_smoothing"] == 0

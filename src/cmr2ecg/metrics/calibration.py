@@ -14,6 +14,7 @@ from sklearn.metrics import average_precision_score
 from cmr2ecg.metrics.prior import log_odds, population_risk
 from cmr2ecg.metrics.scores import MODEL_COLUMNS, Scored
 from cmr2ecg.metrics.seeds import std_over_seeds
+from cmr2ecg.metrics.untrained import Training
 
 MEASURES = ("auprc", "brier", "brier_of_prevalence", "slope", "intercept")
 
@@ -39,7 +40,7 @@ class Calibration:
 
 
 def calibrate(
-    models: Sequence[Scored], prevalence: float, bins: int, smoothing: Mapping[tuple, float]
+    models: Sequence[Scored], prevalence: float, bins: int, trainings: Mapping[tuple, Training]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return CALIBRATION_COLUMNS, mean and std over seeds a model, and CURVE_COLUMNS of the risk averaged over seeds.
 
@@ -48,13 +49,14 @@ def calibrate(
         prevalence: share with the disease in the population, by which the prior of the balanced training set is put
             right; estimated on the train split. A disease nobody or everybody has there leaves nothing to correct: NaN.
         bins: of the curve.
-        smoothing: (fit, encoder, target, fraction) -> label smoothing of the training; 0 for those that are absent.
+        trainings: (fit, encoder, target, fraction) -> label smoothing and prevalence of the training.
     """
     rows, curves = [], []
     for model in models:
         entry = model.first
-        smoothed = smoothing.get(entry.model, 0.0)
-        risk = population_risk(entry.scores, prevalence, smoothed)
+        training = trainings[entry.model]
+        smoothed = training.label_smoothing
+        risk = population_risk(entry.scores, prevalence, smoothed, training.trained_prevalence)
         by_seed = zip(entry.scores, risk, strict=True)
         values = np.array([astuple(calibration(entry.y_true, *seed, prevalence)) for seed in by_seed])
         rows.append((*entry.model, prevalence, smoothed, *values.mean(axis=0), *std_over_seeds(values)))

@@ -53,6 +53,11 @@ def smoothing_of(result: Mapping[str, Any]) -> float:
     return float(result.get("settings", {}).get("method", {}).get("label_smoothing", 0.0))
 
 
+def trained_prevalence_of(result: Mapping[str, Any]) -> float:
+    """Return the prevalence in the training set by a fit's result.json; without it, that of a balanced set."""
+    return float(result.get("trained_prevalence", TRAINED_PREVALENCE))
+
+
 def log_odds(risk: NDArray) -> NDArray[np.float64]:
     """Return log(risk / (1 - risk)), finite also at 0 and 1."""
     return logit(np.clip(np.asarray(risk, np.float64), SMALLEST, 1 - SMALLEST))

@@ -26,8 +26,9 @@ from cmr2ecg.study.claims import claims
 from cmr2ecg.study.encoders import FROM_SCRATCH, PRETRAINED_ECG
 from cmr2ecg.study.targets import is_regression
 
-REFERENCE = "mmcl"  # every other model is compared with this one
-MEAN_OUTPUT = "mean"  # the name of a phenotype group's mean over its phenotypes
+REFERENCES = ("mmcl", "mae")  # the first of these that was fitted is what every other model is compared with
+REFERENCE = REFERENCES[0]
+MEAN_OUTPUT = "mean"  # the name of a group's mean over its phenotypes or diseases
 MODEL_COLUMNS = ["fit", "encoder", "target", "fraction"]
 SUMMARY_COLUMNS = ["metric", "mean", "std", "low", "high", "n_seeds", "n_readers", "n", "n_positive"]
 METRIC_COLUMNS = [*MODEL_COLUMNS, "output", "seed", "split", "metric", "value", "n", "n_positive"]
@@ -35,18 +36,26 @@ METRIC_COLUMNS = [*MODEL_COLUMNS, "output", "seed", "split", "metric", "value", 
 
 @dataclass(frozen=True)
 class Scored:
-    """One model on one split: its outputs, one for a disease, one a phenotype for a group of them.
+    """One model on one split: its outputs, one for a disease, one a phenotype or disease for a group of them.
 
     blocks: of each run (a seed), runs that share a pre-training being of one block; empty if each run is its own.
+    people: (n,) whose recording each is, where a person may have several; None if each is a person. Intervals are then
+        over people: the influences of one person's recordings are added up.
     """
 
     outputs: Sequence[Predictions]
     blocks: Mapping[int, int] = field(default_factory=dict)
+    people: NDArray[np.int64] | None = None
 
     @property
     def first(self) -> Predictions:
         """An output that stands for all where they agree: model, split, seeds, subjects."""
         return self.outputs[0]
+
+    @property
+    def is_group(self) -> bool:
+        """Say whether it is of a group of phenotypes, or of several diseases."""
+        return self.metric == "r" or len(self.outputs) > 1
 
     @property
     def metric(self) -> str:
@@ -83,14 +92,26 @@ class Scored:
     def readers(self) -> Readers:
         """The model in the multi-reader analysis: each run a reader, or each block where there are several."""
         seeds: list[int] = self.first.seeds.tolist()
-        runs = Readers(seeds, self.by_seed, self.measured[1])
+        runs = Readers(seeds, self.by_seed, self._by_person(self.measured[1]))
         if self.blocks and (unknown := set(seeds) - set(self.blocks)):
             raise InputError(f"{self.first.path}: seed {min(unknown)} is no run of the result.json beside it; {AGAIN}")
         return runs.grouped([self.blocks[seed] for seed in seeds]) if self.blocks else runs
 
+    def _by_person(self, influence: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Return the influences (seeds, people) of the influences (seeds, n) of recordings.
+
+        For AUROC that is the analysis of clustered data by Obuchowski, Biometrics 53 (1997) 567-578, for many people.
+        """
+        if self.people is None or not influence.shape[-1]:
+            return influence
+        order = np.argsort(self.people, kind="stable")
+        _, starts = np.unique(self.people[order], return_index=True)
+        return np.add.reduceat(influence[:, order], starts, axis=1)
+
     def of(self, subjects: NDArray[np.bool_]) -> "Scored":
         """Return the same model on some of its subjects."""
-        return replace(self, outputs=[_subset(entry, subjects) for entry in self.outputs])
+        people = None if self.people is None else self.people[subjects]
+        return replace(self, outputs=[_subset(entry, subjects) for entry in self.outputs], people=people)
 
     def summary(self) -> dict[str, object]:
         """Return SUMMARY_COLUMNS: mean over readers, std over runs (ddof=1, NaN for one), the 95 % interval, counts."""
@@ -101,24 +122,34 @@ class Scored:
         return {**found, "n_seeds": len(values), "n_readers": len(self.readers.values), **self.counted()}
 
     def counted(self) -> dict[str, int | None]:
-        """Return n, subjects with a label, and n_positive, those with the disease (None for phenotypes)."""
-        positive = None if self.metric == "r" else int(self.first.y_true.sum())
+        """Return n, subjects with a label, and n_positive, those with the disease (None for groups)."""
+        positive = None if self.is_group else int(self.first.y_true.sum())
         return {"n": int(self.known.sum()), "n_positive": positive}
 
 
 def group_outputs(
-    predictions: Iterable[Predictions], split: str, blocks: Mapping[tuple, Mapping[int, int]] | None = None
+    predictions: Iterable[Predictions],
+    split: str,
+    blocks: Mapping[tuple, Mapping[int, int]] | None = None,
+    people: Mapping[int, int] | None = None,
 ) -> list[Scored]:
-    """Return one Scored a model of one split, in the order in which the models come; blocks: {model: {seed: block}}."""
+    """Return one Scored a model of one split, in the order in which the models come.
+
+    blocks: {model: {seed: block}}. people: {eid: whose recording it is}, where a person may have several.
+    """
     models: dict[tuple, list[Predictions]] = {}
     for entry in predictions:
         if entry.split == split:
             models.setdefault(entry.model, []).append(entry)
-    return [Scored(outputs, (blocks or {}).get(model, {})) for model, outputs in models.items()]
+    whose = {
+        model: np.array([people[eid] for eid in outputs[0].eid.tolist()], np.int64) if people else None
+        for model, outputs in models.items()
+    }
+    return [Scored(outputs, (blocks or {}).get(model, {}), whose[model]) for model, outputs in models.items()]
 
 
 def seed_metrics(models: Iterable[Scored]) -> pd.DataFrame:
-    """Return METRIC_COLUMNS: a row a model, seed and output, and for phenotypes one more for their mean.
+    """Return METRIC_COLUMNS: a row a model, seed and output, and for groups one more for their mean.
 
     NaN where only one class is there, or a prediction or phenotype is constant.
     """
@@ -126,7 +157,7 @@ def seed_metrics(models: Iterable[Scored]) -> pd.DataFrame:
     for model in models:
         for entry, values in zip(model.outputs, model.by_output, strict=True):
             rows += _metric_rows(Scored([entry]), entry.output, values)
-        if model.metric == "r":
+        if model.is_group:
             rows += _metric_rows(model, MEAN_OUTPUT, model.by_seed)
     return pd.DataFrame(rows, columns=METRIC_COLUMNS).astype({"n_positive": "Int64"})
 
@@ -146,7 +177,8 @@ COMPARISON_COLUMNS = [
 def comparison_table(models: Mapping[tuple, Scored], margins: Mapping[str, float]) -> pd.DataFrame:
     """Return the paired differences of one target: every model against MMCL, the pairs of the paper's claims, controls.
 
-    Differences are first - second. Holm's correction goes over the comparisons with MMCL of one kind of fit and one
+    Without MMCL, as in a cohort of ECGs alone, the MAE takes its place. Differences are first - second. Holm's
+    correction goes over the comparisons with it of one kind of fit and one
     fraction, and over those of the stacked models with the tabular side alone; other pairs have no corrected p.
     p_delong is for diseases only, and about the trained models at hand.
 
@@ -183,13 +215,14 @@ def _tests(a: Scored, b: Scored) -> dict[str, float]:
 
 
 def _pairs(models: Sequence[tuple]) -> list[tuple[tuple, tuple, str]]:
-    """Return (first, second, family): MMCL with every model of its kind and fraction, pairs of claims and of stacks."""
+    """Return (first, second, family): the reference with every model of its kind and fraction, then other pairs."""
     pairs, stacks = [], [model for model in models if model[0] == STACKED]
     models = [model for model in models if model[0] != STACKED]
     for model in models:
         fit, _, target, fraction = model
         kind = "probe" if fit == "probe" else "finetune"
-        reference = (kind, REFERENCE, target, fraction)
+        there = [(kind, name, target, fraction) for name in REFERENCES]
+        reference = next((one for one in there if one in models), there[0])
         if model != reference and reference in models:
             pairs.append((reference, model, f"{kind}/{fraction}"))
     listed = {pair[:2] for pair in pairs}

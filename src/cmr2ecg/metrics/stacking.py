@@ -137,7 +137,7 @@ def _fit(stack: Stack, val: NDArray, test: NDArray) -> Scored:
             row[:] = fit_predict(on_val, on_test, of_val.y_true, regression=stack.labels.val.metric == "r")
         fit, encoder, *_ = stack.key
         outputs.append(replace(of_test, fit=fit, encoder=encoder, seeds=seeds, scores=scores))
-    return Scored(outputs, stack.runs.test.blocks if stack.runs else {})
+    return Scored(outputs, stack.runs.test.blocks if stack.runs else {}, stack.labels.test.people)
 
 
 def fit_predict(val: NDArray, test: NDArray, y_val: NDArray, *, regression: bool) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ from scipy.special import logit
 from scipy.stats import norm
 
 from cmr2ecg.metrics.predictions import Key
-from cmr2ecg.metrics.prior import smoothing_of
+from cmr2ecg.metrics.prior import TRAINED_PREVALENCE, smoothing_of, trained_prevalence_of
 from cmr2ecg.metrics.scores import MODEL_COLUMNS, Scored
 
 UNTRAINED_COLUMNS = [*MODEL_COLUMNS, "reason"]
@@ -51,6 +51,7 @@ class Training:
     learnt: one entry a run: how far the training loss fell from chance (0) to the lowest possible (1).
     tuned_trials: 0 for the settings of the config, n for the best of n trials on validation.
     label_smoothing: 0 for probes and trees.
+    trained_prevalence: share of a disease in the training subjects; one half in balanced sets.
     """
 
     n_train: int
@@ -63,6 +64,7 @@ class Training:
     tuned_trials: int | None = None
     blocks: Mapping[int, int] = field(default_factory=dict)
     label_smoothing: float = 0.0
+    trained_prevalence: float = TRAINED_PREVALENCE
 
     @classmethod
     def of(cls, result: Mapping[str, Any]) -> "Training":
@@ -78,6 +80,7 @@ class Training:
             tuned_trials=result.get("tuned_trials"),
             blocks={run["seed"]: run["block"] for run in result.get("runs", ())},
             label_smoothing=smoothing_of(result),
+            trained_prevalence=trained_prevalence_of(result),
         )
 
 

@@ -7,7 +7,15 @@ import pytest
 
 from cmr2ecg.loading.paired_data import PairedData
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.training.fit.plain_features import BEAT_SAMPLES, GRID, beats_of, latents_of, mean_beat, pixels_of
+from cmr2ecg.training.fit.plain_features import (
+    BEAT_SAMPLES,
+    GRID,
+    beats_of,
+    latents_of,
+    mean_beat,
+    pixels_of,
+    rr_features,
+)
 
 
 def pulses(rate_hz, every_s=0.8, seconds=10.0):
@@ -33,6 +41,20 @@ def test_the_mean_beat_is_the_beat_at_any_rate(rate_hz):
 def test_a_record_without_beats_gives_zeros_and_not_nan():
     assert not mean_beat(np.zeros((12, 1000)), 100).any()
     assert not mean_beat(pulses(100, every_s=20)[0], 100).any()
+
+
+def test_intervals_between_beats_have_their_closed_forms():
+    regular, _ = pulses(500, every_s=0.75)
+    rate, mean, spread, rmssd, *_, shortest, longest, uneven = rr_features(regular, 500)
+    assert mean == pytest.approx(0.75, abs=2e-3) and max(spread, rmssd) < 0.01 and uneven == 0
+    assert rate == pytest.approx(1.2, abs=0.15) and shortest == pytest.approx(longest, abs=0.02)
+    moments = np.cumsum([0.5, *[0.6, 1.0] * 5])  # every difference is 0.4 s
+    time = np.arange(5000) / 500
+    ecg = np.tile(np.exp(-0.5 * ((time[:, None] - moments) / 0.012) ** 2).sum(1), (12, 1))
+    _, mean, spread, rmssd, cv, _, shortest, longest, uneven = rr_features(ecg, 500)
+    assert (mean, spread, rmssd) == pytest.approx((0.8, 0.2, 0.4), abs=0.01) and uneven == 1
+    assert (cv, shortest, longest) == pytest.approx((0.25, 0.75, 1.25), abs=0.01)
+    assert not rr_features(np.zeros((12, 1000)), 100).any()
 
 
 def test_all_subjects_in_order(small_dataset):

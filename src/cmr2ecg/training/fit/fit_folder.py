@@ -110,6 +110,8 @@ class FitFolder:
         if task.is_regression:
             scale = Scale.of(folds["train"].values)
             about["scale"] = {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
+        else:
+            about["trained_prevalence"] = float(folds["train"].values.mean())
         self.store.write_outcome(results, self.origin.describe(about, settings))
 
 

@@ -133,15 +133,18 @@ def late_gain(scores: Sequence[float]) -> float:
     return round(max(scores[early:], default=scores[0]) - max(scores[:early]), 6)
 
 
-def learnt(task: Task, losses: Sequence[float], label_smoothing: float) -> float:
+def learnt(task: Task, losses: Sequence[float], label_smoothing: float, prevalence: float = 0.5) -> float:
     """Return how far the training loss fell from chance (0) to the least possible (1).
 
     It is that of the last tenth of the epochs, at least one. Chance is predicting the same for everybody: ln 2 in a
-    balanced subset, 1 for z-scores. The least is the entropy of the smoothed labels, 0 for z-scores. Augmentation and
-    dropout, which training has, keep it from 1.
+    balanced subset, the entropy of the smoothed prevalence in another, 1 for z-scores. The least is the entropy of the
+    smoothed labels, 0 for z-scores. Augmentation and dropout, which training has, keep it from 1.
     """
     last = float(np.mean(losses[min(len(losses) - 1, math.floor(0.9 * len(losses))) :]))
-    chance, least = (1.0, 0.0) if task.is_regression else (math.log(2), binary_entropy(label_smoothing / 2))
+    chance, least = (1.0, 0.0)
+    if not task.is_regression:
+        smoothed = (1 - label_smoothing) * prevalence + label_smoothing / 2
+        chance, least = binary_entropy(smoothed), binary_entropy(label_smoothing / 2)
     return round((chance - last) / (chance - least), 4)
 
 
@@ -166,7 +169,12 @@ def seed_result(fit: Fit, folds: Mapping[str, Fold]) -> SeedResult:
         "steps": fit.steps,
         "best_step": (fit.best_epoch + 1) * fit.steps_per_epoch,
         "late_gain": late_gain([row[metric] for row in fit.history if metric in row]),
-        "learnt": learnt(task, [row["train_loss"] for row in fit.history], fit.settings["label_smoothing"]),
+        "learnt": learnt(
+            task,
+            [row["train_loss"] for row in fit.history],
+            fit.settings["label_smoothing"],
+            float(np.nanmean(folds["train"].values)),
+        ),
         "parameters": sum(value.numel() for value in model.parameters() if value.requires_grad),
     }
     return pd.concat(rows), fit.history, summary

@@ -1,6 +1,7 @@
 """Features without any learned encoder, for linear probes: what a network has to beat, and what there is to be had.
 
 - `ecg_beats`: the mean beat of each ECG and its rhythm.
+- `rr_intervals`: how regularly the heart beats, without any shape.
 - `cmr_pixels`: the heart image on a coarse grid.
 - `latents`: what the ECG of a synthetic subject sees of the planted state, the ceiling of any model of the ECG.
 """
@@ -17,9 +18,10 @@ from cmr2ecg.ecg.beats import find_beats
 from cmr2ecg.loading.labels import rows_for
 from cmr2ecg.loading.paired_data import PairedData, in_turn
 
-PLAIN = ("ecg_beats", "cmr_pixels", "latents")
+PLAIN = ("ecg_beats", "rr_intervals", "cmr_pixels", "latents")
 BEFORE_S, AFTER_S = 0.25, 0.45  # of a beat, around the R peak
 BEAT_SAMPLES = 70  # of a lead's mean beat, whatever the sampling rate
+RR_FEATURES = 9
 GRID = 24  # pixels a side
 BATCH = 256
 PLANTED = ("z_ecg_", "ecg_")  # columns of truth.parquet that describe the heart as the ECG sees it
@@ -48,6 +50,34 @@ def mean_beat(ecg: np.ndarray, rate_hz: float) -> np.ndarray:
 def beats_of(data: PairedData, rate_hz: float) -> np.ndarray:
     """Return `mean_beat` of every subject's whole record, (n, leads x BEAT_SAMPLES + 3)."""
     return np.stack([mean_beat(ecg, rate_hz) for batch in _batches(data) for ecg in batch["ecg"].double().numpy()])
+
+
+def rr_features(ecg: np.ndarray, rate_hz: float) -> np.ndarray:
+    """Return RR_FEATURES numbers on the intervals between the beats of an ECG; zeros for fewer than four beats.
+
+    Beats a second; mean, standard deviation and root mean square of successive differences (RMSSD) of the intervals in
+    s; the last two over the mean; shortest and longest over the mean; and the share of successive differences above 50
+    ms (pNN50). Definitions: Task Force of the ESC and NASPE, European Heart Journal 17 (1996) 354-381.
+
+    Args:
+        ecg: (leads, samples), cleaned.
+        rate_hz: samples a second.
+    """
+    beats = find_beats(ecg, rate_hz)
+    if len(beats) < 4:
+        return np.zeros(RR_FEATURES)
+    intervals = np.diff(beats) / rate_hz
+    steps, mean = np.diff(intervals), intervals.mean()
+    spread, rmssd = intervals.std(), np.sqrt(np.square(steps).mean())
+    relative = np.array([spread, rmssd, intervals.min(), intervals.max()]) / mean
+    return np.array(
+        [len(beats) * rate_hz / ecg.shape[1], mean, spread, rmssd, *relative, (np.abs(steps) > 0.05).mean()]
+    )
+
+
+def intervals_of(data: PairedData, rate_hz: float) -> np.ndarray:
+    """Return `rr_features` of every subject's whole record, (n, RR_FEATURES)."""
+    return np.stack([rr_features(ecg, rate_hz) for batch in _batches(data) for ecg in batch["ecg"].double().numpy()])
 
 
 def pixels_of(data: PairedData) -> np.ndarray:
