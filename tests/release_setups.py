@@ -85,6 +85,7 @@ def make_release(folder: Path, targets=("cad", "lv", "wt"), onnx: bool = False, 
         "ecg_encoder": SIZES,
         "clean_ecg": CLEANING,
         "codes": {"hf": ["I50", "I110"]},
+        "cohort": {"kind": "ukb", "coding": "ICD-10", "several": "subjects", "balanced": True},
     }
     files = {name: folder / f"{name}.csv" for name in ("split", "flow", "intervals", "analyses", "calibration")}
     files |= {"weights": folder / "encoder.safetensors", "labels": folder / "labels.parquet"}

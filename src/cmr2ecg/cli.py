@@ -18,7 +18,10 @@ from cmr2ecg.runtime.packages import check_core
 if TYPE_CHECKING:  # what needs other packages is imported once these are known to be there
     from cmr2ecg.predict.records import Source
 
-ECGS = "CardioSoft XML, WFDB headers (.hea), csv or npy of 12 x samples; or folders of them"
+ECGS = (
+    "XML of CardioSoft, MUSE, HL7 aECG or Philips Sierra; DICOM, SCP-ECG, EDF, BDF; WFDB headers (.hea); csv or npy of "
+    "12 x samples; or folders of them"
+)
 EXAMPLES = """\
 examples:
   cmr2ecg predict my_ecg.xml --model release/mmcl --out predictions

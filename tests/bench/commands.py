@@ -15,7 +15,7 @@ FILES = {
     "--labels @labels.parquet --dates @dates.parquet --phenotypes @phenotypes.parquet",
     "assemble_dataset": "--index-flow @index.csv --ecg @ecg_*.h5 --ecg-qc @ecg_*.csv --cmr @cmr_*.h5 "
     "--cmr-qc @cmr_*.csv --labels @labels.parquet --output @dataset.h5 --flow @flow.csv",
-    "split_subjects": "--dataset @dataset.h5 --labels @labels.parquet --output @split.csv",
+    "split_subjects": "--dataset @dataset.h5 --labels @labels.parquet --visits @visits.parquet --output @split.csv",
     "balance_subset": "--values @labels.parquet --split @split.csv --target {target} --fraction {fraction} "
     "--output @{target}_{fraction}.csv",
     "audit_leakage": "--dataset @dataset.h5 --split {split} --labels @labels.parquet --visits @visits.parquet "

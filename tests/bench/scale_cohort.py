@@ -77,7 +77,7 @@ def write_tables(folder: Path, subjects: int, shards: int) -> Cohort:
     n, rng = len(eids), np.random.default_rng(1)
     labels = {name: (rng.random(n) < share).astype(int) for name, share in PREVALENCE.items()}
     pd.DataFrame({"eid": eids, **labels}).to_parquet(own / "labels.parquet")
-    pd.DataFrame({"eid": eids}).to_parquet(own / "visits.parquet")
+    pd.DataFrame({"eid": eids, "subject": eids, "split": ""}).to_parquet(own / "visits.parquet")
     values = rng.normal(100, 20, (n, len(phenotype_fields())))
     values[rng.random(n) < 0.5] = np.nan  # §IV-B: half of the subjects have none
     phenotypes = pd.DataFrame(values, columns=list(phenotype_fields()))

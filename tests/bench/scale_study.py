@@ -35,7 +35,7 @@ def study_arguments(root: Path) -> list:
     words = ["--predictions", *(folder / "predictions.parquet" for folder in folders)]
     words += ["--results", *(folder / "result.json" for folder in folders), "--split", root / "split.csv"]
     return words + [
-        word for name in ("labels", "covariates", "dates") for word in (f"--{name}", root / f"{name}.parquet")
+        word for name in ("labels", "covariates", "dates", "visits") for word in (f"--{name}", root / f"{name}.parquet")
     ]
 
 
@@ -77,7 +77,7 @@ def predictions(truth: dict[str, np.ndarray], rng: np.random.Generator) -> pd.Da
 
 
 def write_sides(root: Path, n: int, held_out: int) -> None:
-    """Write split, labels, covariates and dates."""
+    """Write split, labels, covariates, dates and visits."""
     rng, eids = np.random.default_rng(1), pd.DataFrame({"eid": FIRST + np.arange(n)})
     split = np.repeat(["val", "test", "train"], [held_out, held_out, n - 2 * held_out])
     eids.assign(split=split).to_csv(root / "split.csv", index=False)
@@ -88,3 +88,4 @@ def write_sides(root: Path, n: int, held_out: int) -> None:
     visit = np.datetime64("2016-05-04")
     dates = {f"{name}_date": visit + rng.integers(-3000, 2000, n) for name in PREVALENCE}
     eids.assign(visit_date=visit, **dates).to_parquet(root / "dates.parquet")
+    eids.assign(subject=eids["eid"]).to_parquet(root / "visits.parquet")

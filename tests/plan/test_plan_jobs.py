@@ -13,6 +13,7 @@ from cmr2ecg.runtime.imports import SOURCE
 
 pytestmark = pytest.mark.slow
 ROOT = SOURCE.parent
+SETS = ("ptbxl", "physionet_2021", "mimic_iv_ecg", "code15", "ecg_only")
 
 
 def test_the_papers_study_before_any_data_is_there():
@@ -27,6 +28,13 @@ def test_the_papers_study_before_any_data_is_there():
     assert fit.settings["method"]["seeds"] == [0, 101, 202, 303, 404] and fit.threads == 4
     assert fit.options["fits"] == [f"{fit.wildcards['target']}/{fit.wildcards['fraction']}"]
     assert {"mae", "byol", "cmr", "mmcl", "finetune_ecg", "finetune_cmr"} <= set(plan.kinds_of(study))
+
+
+def test_a_data_set_is_planned_before_it_is_downloaded():
+    """The folder of each overlay is not there either; a table, headers, a joined table and HDF5 files stand in."""
+    counts = {name: Counter(job.step for job in study_of([ROOT / f"config/{name}.yaml"]).jobs) for name in SETS}
+    assert all(jobs["pretrain_mae"] == jobs["evaluate"] == 1 and jobs["crop_cmr"] == 0 for jobs in counts.values())
+    assert counts["ptbxl"]["finetune"] == 5 and counts["ptbxl"]["balance_subset"] == 6 * 3
 
 
 def test_sweeps_are_jobs_where_the_config_asks_for_them(tmp_path):

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 
 from cmr2ecg.metrics import calibration
 from cmr2ecg.metrics.predictions import read_predictions
-from cmr2ecg.metrics.prior import smoothing_of
 from cmr2ecg.metrics.scores import group_outputs
+from cmr2ecg.metrics.untrained import Training
 from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
@@ -161,8 +161,8 @@ def test_risks_before_recalibration_are_those_of_the_evaluation(folder):
         json.loads((fit / "result.json").read_text()),
         group_outputs(read_predictions(fit / "predictions.parquet"), "test"),
     )
-    smoothing = {model.first.model: smoothing_of(result)}
-    _, curve = calibration.calibrate([model], PREVALENCE, len(model.first.eid), smoothing)
+    trained = {model.first.model: Training.of(result)}
+    _, curve = calibration.calibrate([model], PREVALENCE, len(model.first.eid), trained)
     about = read_config(folder)["targets"]["cad"]["calibration"]
     assert about["label_smoothing"] == SMOOTHING
     ours, _ = calibrate.risk_of(model.first.scores, about | {"slope": 1.0, "intercept": 0.0})

@@ -81,7 +81,7 @@ def write_sides(root: Path, subjects: int = 40) -> dict[str, Path]:
     n = 3 * subjects
     rng = np.random.default_rng(0)
     eid = FIRST_EID + np.arange(n)
-    paths = {name: root / f"{name}.parquet" for name in ("labels", "covariates", "dates")} | {
+    paths = {name: root / f"{name}.parquet" for name in ("labels", "covariates", "dates", "visits")} | {
         "split": root / "split.csv"
     }
     pd.DataFrame({"eid": eid, "split": np.repeat(["val", "test", "train"], subjects)}).to_csv(
@@ -101,6 +101,7 @@ def write_sides(root: Path, subjects: int = 40) -> dict[str, Path]:
     dates = pd.DataFrame({"eid": eid, "visit_date": visit} | {f"{name}_date": first for name in DISEASES})
     dates.loc[disease == 0, [f"{name}_date" for name in DISEASES]] = pd.NaT
     dates.to_parquet(paths["dates"])
+    pd.DataFrame({"eid": eid, "subject": eid}).to_parquet(paths["visits"])
     return paths
 
 

@@ -15,6 +15,7 @@ SETTINGS = json.dumps(
     {
         "margin": {"auroc": 0.01, "r": 0.02},
         "age_bands": [60],
+        "macro": {},
         "calibration_bins": 5,
         "untrained": {"minimum_steps": 300},
     }

@@ -26,7 +26,7 @@ def cohort(tmp_path):
         file["cmr"] = rng.random((N, 3, 9, 9)).astype("f2")
     pd.DataFrame({"eid": EIDS, "split": SPLIT}).to_csv(tmp_path / "split.csv", index=False)
     pd.DataFrame({"eid": EIDS, "cad": np.arange(N) % 4 == 0}).astype(int).to_parquet(tmp_path / "labels.parquet")
-    pd.DataFrame({"eid": EIDS, "instance": 2}).to_parquet(tmp_path / "visits.parquet")
+    pd.DataFrame({"eid": EIDS, "instance": 2, "subject": EIDS}).to_parquet(tmp_path / "visits.parquet")
     return tmp_path
 
 
@@ -211,7 +211,7 @@ def group(cohort):
     values.to_parquet(cohort / "phenotypes.parquet")
     for fraction in (50, 25):
         whole = {"target": "rv", "fraction": fraction, "output": cohort / f"rv_{fraction}.csv"}
-        settings = {"seed": 1, "minimum_pairs": 1, "draws": 3}
+        settings = {"balance": "pairs", "seed": 1, "minimum_pairs": 1, "draws": 3}
         step("balance_subset", settings, **whole, values=cohort / "phenotypes.parquet", split=cohort / "split.csv")
     return cohort
 
@@ -249,7 +249,12 @@ def test_a_group_that_nobody_has_gives_an_empty_subset(cohort, capsys):
     names = phenotype_names("rv")
     pd.DataFrame(np.nan, index=range(N), columns=names).assign(eid=EIDS).to_parquet(cohort / "none.parquet")
     whole = {"target": "rv", "fraction": 10, "output": cohort / "rv_10.csv", "values": cohort / "none.parquet"}
-    step("balance_subset", {"seed": 1, "minimum_pairs": 1, "draws": 1}, **whole, split=cohort / "split.csv")
+    step(
+        "balance_subset",
+        {"balance": "pairs", "seed": 1, "minimum_pairs": 1, "draws": 1},
+        **whole,
+        split=cohort / "split.csv",
+    )
     assert pd.read_csv(cohort / "rv_10.csv").empty
     assert "no subject of the training set has one of its phenotypes" in capsys.readouterr().err
 

@@ -110,12 +110,13 @@ def results(tmp_path_factory):
     assemble(out, out, index["flow"])
     shares = {"method": "stratified", "train": 0.7, "val": 0.15, "test": 0.15, "seed": 1}
     split = out / "split.csv"
-    observed("split_subjects", shares, dataset=out / "dataset/dataset.h5", labels=tables["labels"], output=split)
+    of_subjects = {"labels": tables["labels"], "visits": index["visits"]}
+    observed("split_subjects", shares, dataset=out / "dataset/dataset.h5", **of_subjects, output=split)
     for fraction in (100, 10, 1):
         subset = {"target": "cad", "fraction": fraction, "output": out / f"cad_{fraction}.csv"}
         observed(
             "balance_subset",
-            {"seed": 1, "minimum_pairs": 2, "draws": 1},
+            {"balance": "pairs", "seed": 1, "minimum_pairs": 2, "draws": 1},
             values=tables["labels"],
             split=split,
             **subset,

@@ -20,4 +20,4 @@ def test_raw_files_below_a_folder_whose_name_is_not_utf8_are_indexed(tmp_path):
         ["--shard", "0", "--shards", "1", "--names", "--ecg", folder, "--cmr", folder, "--settings", settings, *output]
     )
     visits = pd.read_parquet(tmp_path / "visits.parquet")
-    assert visits.values.tolist() == [[9000001, 2, "9000001_20205_2_0.xml", "9000001_20209_2_0.zip", ""]]
+    assert visits.values.tolist() == [[9000001, 2, "9000001_20205_2_0.xml", "9000001_20209_2_0.zip", "", 9000001, ""]]

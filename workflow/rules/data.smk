@@ -201,6 +201,7 @@ rule split_subjects:
     input:
         dataset="<results>/assemble_dataset/dataset.h5",
         labels=LABELS,
+        visits=VISITS,
     output:
         "<results>/split_subjects/split.csv",
     log:
@@ -215,7 +216,7 @@ rule split_subjects:
         settings=settings("split_subjects"),
     shell:
         "python -m cmr2ecg.steps.split_subjects --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --dataset {input.dataset:q} --labels {input.labels:q} --output {output:q}"
+        " --dataset {input.dataset:q} --labels {input.labels:q} --visits {input.visits:q} --output {output:q}"
 
 
 rule balance_subset:
@@ -297,7 +298,8 @@ rule audit_subsets:
         **needs("small"),
     params:
         code=code("audit_subsets"),
+        balance=SETTINGS.balance_subset.balance,
     shell:
-        "python -m cmr2ecg.steps.audit_subsets --threads {threads} --log {log:q}"
+        "python -m cmr2ecg.steps.audit_subsets --balance {params.balance} --threads {threads} --log {log:q}"
         " --target {wildcards.target} --split {input.split:q} --values {input.values:q} --subsets {input.subsets:q}"
         " --output {output:q}"

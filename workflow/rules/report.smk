@@ -26,6 +26,7 @@ rule evaluate:
         labels=LABELS,
         covariates=COVARIATES,
         dates=DATES,
+        visits=VISITS,
         audits=expand(
             "<results>/audit_subsets/{target}.json",
             target=fit_jobs.subset_targets(FITS),
@@ -47,6 +48,7 @@ rule evaluate:
         "python -m cmr2ecg.steps.evaluate --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q} --split {input.split:q}"
         " --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
+        " --visits {input.visits:q}"
         " --output {params.folder:q}"
 
 
@@ -94,6 +96,7 @@ rule trace_numbers:
         labels=LABELS,
         covariates=COVARIATES,
         dates=DATES,
+        visits=VISITS,
         untrained=EVALUATED["untrained"],
         tables=TABLES,
     output:
@@ -115,6 +118,7 @@ rule trace_numbers:
         "python -m cmr2ecg.steps.trace_numbers --settings {params.settings:q} --threads {threads} --log {log:q}"
         " --predictions {input.predictions:q} --results {input.results:q} --tables {input.tables:q}"
         " --split {input.split:q} --labels {input.labels:q} --covariates {input.covariates:q} --dates {input.dates:q}"
+        " --visits {input.visits:q}"
         " --untrained {input.untrained:q} {params.heatmap} {params.retrieval}"
         " --cohort {params.cohort:q} --output {output:q}"
 
@@ -151,7 +155,7 @@ rule describe_run:
         **needs("small"),
     params:
         code=code("describe_run"),
-        settings=sections.shareable(SETTINGS),
+        settings=lambda wildcards: sections.shareable(SETTINGS),
         paper=report_jobs.paper_settings(),
         headline=optional("headline"),
     shell:
@@ -209,6 +213,12 @@ rule audit_withdrawn:
         code=code("audit_withdrawn"),
         results=lambda wildcards: RESULTS,
         raw=RAW_FILES.options_file,
+        withdrawn=RAW_FILES.withdrawn_file,
     shell:
         "python -m cmr2ecg.steps.audit_withdrawn --threads {threads} --log {log:q}"
-        " @{params.raw:q} --results {params.results:q} --withdrawn {input.withdrawn:q} --output {output:q}"
+        + (
+            " --withdrawn {params.withdrawn:q}"
+            if RAW_FILES.data_set
+            else " @{params.raw:q} --withdrawn {input.withdrawn:q}"
+        )
+        + " --results {params.results:q} --output {output:q}"

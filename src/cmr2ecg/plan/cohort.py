@@ -21,7 +21,8 @@ class Cohort:
 
     files: subjects whose raw files are read. split: subjects in train, val and test. positives: share of the training
     split with each disease. with_phenotypes: share with CMR phenotypes. source: where the numbers come from.
-    unpaired: ECGs without an image, which are cleaned and pre-trained on too.
+    unpaired: ECGs without an image, which are cleaned and pre-trained on too. natural: training sets of diseases have
+    the prevalence of the training split.
     """
 
     files: int
@@ -30,6 +31,7 @@ class Cohort:
     with_phenotypes: float
     source: str
     unpaired: int = 0
+    natural: bool = False
 
     @property
     def subjects(self) -> int:
@@ -43,8 +45,9 @@ class Cohort:
 
     def trained_on(self, target: str, fraction: int) -> int:
         """Return the training subjects of a target: a balanced share of the positives, or of those with phenotypes."""
-        if is_regression(target):
-            return round(self.split["train"] * self.with_phenotypes * fraction / 100)
+        if is_regression(target) or self.natural:
+            share = self.with_phenotypes if is_regression(target) else 1.0
+            return round(self.split["train"] * share * fraction / 100)
         return 2 * int(self.split["train"] * self.positives.get(target, 0.05) * fraction / 100)
 
     def scored_on(self, target: str, split: str) -> int:
@@ -71,10 +74,11 @@ def cohort_of(config: Mapping[str, Any], results: Path, subjects: int | None = N
     prevalence, phenotypes = dict(simulated["prevalence"]), 1 - simulated["phenotypes_missing"]
     shares = config["split_subjects"]
     wanted = config["index_cohort"]["unpaired_ecgs"]
+    natural = config["balance_subset"]["balance"] == "natural"
     if subjects is None:
         found = _counted(results)
         if found is not None:
-            return replace(found, unpaired=_unpaired(results) if wanted else 0)
+            return replace(found, unpaired=_unpaired(results) if wanted else 0, natural=natural)
     source = "given" if subjects else "the paper's"
     files = subjects or PAPER_SUBJECTS
     if simulated["enabled"] and subjects is None:
@@ -87,7 +91,7 @@ def cohort_of(config: Mapping[str, Any], results: Path, subjects: int | None = N
     held_out = {name: round(count * shares[name]) for name in ("val", "test")}
     split = {"train": count - sum(held_out.values()), **held_out}
     source = f"{source} number of subjects, shares as in section IV-B"
-    return Cohort(files, split, prevalence, phenotypes, source, unpaired)
+    return Cohort(files, split, prevalence, phenotypes, source, unpaired, natural)
 
 
 def _unpaired(results: Path) -> int:

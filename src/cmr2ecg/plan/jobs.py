@@ -18,9 +18,9 @@ from typing import Any
 
 import yaml
 
+from cmr2ecg.plan.stand_ins import stand_ins
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.imports import SOURCE
-from cmr2ecg.study.config_file import read_config
 from cmr2ecg.study.encoders import DRAWN
 from cmr2ecg.training.fit.runs import planned_runs
 
@@ -94,31 +94,6 @@ def study_of(configs: Sequence[Path]) -> Study:
         overlay.write_text(yaml.safe_dump(stand_ins(configs, Path(folder))))
         jobs = jobs_in(dry_run([*configs, overlay], folder))
     return Study(jobs, next(job.settings for job in jobs if job.rule == "describe_run"))
-
-
-def stand_ins(configs: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """Return settings that put empty files into the place of raw files and imported weights, and write those files."""
-    given: dict[str, Any] = {}
-    for config in configs:
-        given |= read_config(config)
-    empty = folder / "empty"
-    empty.write_text("")
-    weights = {name: str(empty) for name, path in (given.get("init") or {}).items() if path}
-    overlay: dict[str, Any] = {"init": weights} if weights else {}
-    if (given.get("simulate_cohort") or {}).get("enabled"):
-        return overlay
-    for kind, name in (("ecg", "9000001_20205_2_0.xml"), ("cmr", "9000001_20209_2_0.zip")):
-        (folder / f"{kind}.txt").write_text(name + "\n")
-    raw = given.get("raw") or {}
-    overlay["raw"] = {
-        **{kind: [str(folder / f"{kind}.txt")] for kind in ("ecg", "cmr")},
-        "tabular": [str(empty)],
-        "withdrawn": [],
-        "excluded": [],
-        "segmentations": [str(empty)] if raw.get("segmentations") else [],
-        "boxes": [],
-    }
-    return overlay
 
 
 def dry_run(configs: Sequence[Path], folder: str) -> str:

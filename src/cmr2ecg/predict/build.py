@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cmr2ecg.metrics.prior import smoothing_of
+from cmr2ecg.metrics.prior import smoothing_of, trained_prevalence_of
 from cmr2ecg.predict.calibrate import fit_interval, fit_risk
 from cmr2ecg.predict.release import key_of
 from cmr2ecg.runtime.command import InputError
@@ -41,7 +41,8 @@ def describe_target(fit: Path, prevalence: float | None, coverage: float, codes:
     if not is_regression(target):
         if prevalence is None:
             raise ValueError(f"{target}: a disease needs a prevalence for its calibration")
-        risk = {"calibration": fit_risk(*known[target], prevalence, smoothing_of(result))}
+        trained = smoothing_of(result), trained_prevalence_of(result)
+        risk = {"calibration": fit_risk(*known[target], prevalence, *trained)}
         return about | risk | ({"codes": list(codes)} if codes else {})
     units = phenotype_table().set_index("bai_name")["units"]
     intervals = {name: fit_interval(*values, coverage) for name, values in known.items()}

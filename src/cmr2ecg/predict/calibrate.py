@@ -25,7 +25,9 @@ from cmr2ecg.runtime.command import InputError
 PRECISE = {"xatol": 1e-9, "fatol": 1e-12, "maxiter": 5000}
 
 
-def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float, smoothing: float = 0.0) -> dict[str, Any]:
+def fit_risk(
+    y_true: NDArray, risks: NDArray, prevalence: float, smoothing: float = 0.0, trained: float = TRAINED_PREVALENCE
+) -> dict[str, Any]:
     """Return prevalence, label smoothing, slope, intercept and the numbers of subjects used.
 
     Args:
@@ -33,13 +35,14 @@ def fit_risk(y_true: NDArray, risks: NDArray, prevalence: float, smoothing: floa
         risks: (seeds, n) probabilities of the networks there.
         prevalence: of the train split.
         smoothing: of the labels in the training.
+        trained: prevalence in the training set.
     """
-    mean = population_risk(risks, prevalence, smoothing).mean(axis=0)
+    mean = population_risk(risks, prevalence, smoothing, trained).mean(axis=0)
     slope, intercept = recalibration(y_true == 1, log_odds(mean))
     counts = {"n_val": len(y_true), "n_val_positive": int(y_true.sum())}
     return {
         "prevalence": prevalence,
-        "trained_prevalence": TRAINED_PREVALENCE,
+        "trained_prevalence": trained,
         "label_smoothing": smoothing,
         "slope": slope,
         "intercept": intercept,

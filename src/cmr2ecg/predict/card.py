@@ -21,11 +21,16 @@ ANALYSES = {"target": "target", "analysis": "analysis", "group": "group"} | SCOR
 CALIBRATION = {"target": "target", "prevalence": "prevalence", "auprc": "AUPRC", "brier": "Brier", "slope": "slope"}
 CALIBRATION |= {"intercept": "intercept"}
 HUB_METRICS = {"auroc": ("roc_auc", "AUROC"), "r": ("pearsonr", "Pearson's r, mean over the group's phenotypes")}
-TAGS = ["ecg", "electrocardiography", "cardiology", "cardiac-mri", "contrastive-learning", "masked-autoencoder", "onnx"]
+TAGS = ["ecg", "electrocardiography", "cardiology", "masked-autoencoder", "onnx"]
+MMCL_TAGS = ["cardiac-mri", "contrastive-learning"]  # of encoders that learnt from images
 
 
 def model_card(
-    config: Mapping[str, Any], flow: pd.DataFrame, tables: Mapping[str, pd.DataFrame], sizes: Mapping[str, Any]
+    config: Mapping[str, Any],
+    flow: pd.DataFrame,
+    tables: Mapping[str, pd.DataFrame],
+    sizes: Mapping[str, Any],
+    population: Mapping[str, Any],
 ) -> str:
     """Return README.md of a release.
 
@@ -34,6 +39,7 @@ def model_card(
         flow: step, reason, n_in, n_out of the cohort.
         tables: intervals, analyses, calibration of the evaluation (all models).
         sizes: of the splits, subjects by name.
+        population: kind, coding, several, balanced (`study.sections.cohort_of`).
     """
     pages = Environment(  # Markdown, not HTML: only cells of tables are escaped
         loader=FileSystemLoader(Path(__file__).parent),
@@ -50,6 +56,7 @@ def model_card(
         risks=[target for target, about in config["targets"].items() if "calibration" in about],
         counted=counted,
         splits=sizes,
+        population={name: population[name] for name in ("kind", "coding", "several", "balanced")},
         flow=grid(flow, FLOW, 2),
         intervals=grid(mine["intervals"], METRICS, 2),
         calibration=grid(mine["calibration"], CALIBRATION, 1),
@@ -98,7 +105,7 @@ def metadata(config: Mapping[str, Any], intervals: pd.DataFrame) -> str:
     results = [_result(config["cohort"], *row) for row in rows if row[1] in HUB_METRICS and not pd.isna(row[2])]
     block = licence | {
         "library_name": "cmr2ecg",
-        "tags": TAGS + ["synthetic-data"] * config["synthetic"],
+        "tags": [*TAGS, *MMCL_TAGS * config["name"].startswith("mmcl"), *["synthetic-data"] * config["synthetic"]],
         "model-index": [{"name": config["name"], "results": results}],
     }
     return f"---\n{yaml.safe_dump(block, sort_keys=False, allow_unicode=True)}---\n"

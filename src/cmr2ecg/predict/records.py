@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cmr2ecg.raw.endings import ECG_ENDINGS
 from cmr2ecg.runtime.command import InputError
 
 log = logging.getLogger(__name__)
 RESULTS, PAGES = "predictions", "pages"  # outputs of `predict`: two files and a folder
 BARE = (".csv", ".npy")  # files of numbers only: their rate and unit are given by the user
-ENDINGS = (".xml", ".hea", *BARE)
+ENDINGS = (*ECG_ENDINGS, *BARE)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from cmr2ecg.report.tables.formats import Part, Table, summary
-from cmr2ecg.report.tables.headline import RULE, wide, with_interval
+from cmr2ecg.report.tables.headline import RULE, compared, name_of, wide, with_interval
 from cmr2ecg.report.tables.headline_words import sentences
 from cmr2ecg.report.tables.names import MODELS
 from cmr2ecg.report.tables.sheet import DAGGER
@@ -41,19 +41,22 @@ def summary_page(
         untrained: untrained.csv of evaluate.
         data: the csv of the table `headline`; empty if that was not made.
     """
-    parts = [_who(flow, split), _what(settings, paper), _headline(data), _limits(settings, split, untrained)]
+    several = "recordings" if settings["recordings"]["subject"] else "subjects"
+    limits = _limits(settings, split, untrained, several)
+    parts = [_who(flow, split, several), _what(settings, paper), _headline(data), limits]
     return summary(f"Summary of the run: {settings['cohort']}", [part for part in parts if part.items or part.tables])
 
 
-def _who(flow: pd.DataFrame, split: pd.Series) -> Part:
+def _who(flow: pd.DataFrame, split: pd.Series, several: str) -> Part:
     first, start, end = flow["reason"].iloc[0], int(flow["n_in"].iloc[0]), int(flow["n_out"].iloc[-1])
     sizes = ", ".join(f"{(split == name).sum():,} {words}" for name, words in SPLITS.items())
     rows = flow.itertuples(index=False)
     lost = [f"{reason}: {n_in - n_out:,}" for _, reason, n_in, n_out in rows if n_in > n_out]
+    in_recordings = f", in {several}" * (several != "subjects")
     items = [
-        f"{start:,} subjects {first}; {start - end:,} were excluded, {end:,} are in the study.",
+        f"{start:,} {several} {first}; {start - end:,} were excluded, {end:,} are in the study.",
         f"Excluded, in this order: {'; '.join(lost) or 'none'}.",
-        f"Split by subject: {sizes}.",
+        f"Split by subject{in_recordings}: {sizes}.",
     ]
     return Part("Who was studied", items)
 
@@ -72,17 +75,17 @@ def _headline(data: pd.DataFrame) -> Part:
         return Part("Headline")
     head, rows = wide(data, with_interval)
     caption = (
-        "ROC AUC in percent or mean r on the test split with 95 % intervals, and paired differences of MMCL "
-        f"(percentage points or r). {RULE} {DAGGER}: not trained."
+        "ROC AUC in percent or mean r on the test split with 95 % intervals, and paired differences of "
+        f"{name_of(compared(data))} (percentage points or r). {RULE} {DAGGER}: not trained."
     )
     return Part("Headline", sentences(data), [Table("", caption, head, rows, left=2)])
 
 
-def _limits(settings: Given, split: pd.Series, untrained: pd.DataFrame) -> Part:
+def _limits(settings: Given, split: pd.Series, untrained: pd.DataFrame, several: str) -> Part:
     """Return what a reader of the headline has to know."""
     synthetic, tested = settings["simulate_cohort"]["enabled"], (split == "test").sum()
     items = ["The cohort is synthetic: its numbers say nothing about patients."] * synthetic
-    items.append(f"{tested:,} test subjects; intervals are not corrected for the number of comparisons.")
+    items.append(f"{tested:,} test {several}; intervals are not corrected for the number of comparisons.")
     items += [_seeds(settings), _tuning(settings)]
     marked = "1 model is" if len(untrained) == 1 else f"{len(untrained) or 'No'} models are"
     listed = ", listed in the last part of this report" * bool(len(untrained))

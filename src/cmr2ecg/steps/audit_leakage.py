@@ -21,6 +21,7 @@ from cmr2ecg.cohort.leakage import (
     UNPAIRED,
     among_pairs,
     check_duplicates,
+    check_recordings,
     check_subjects,
     check_unpaired,
     crossing,
@@ -51,12 +52,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = step_settings(AuditLeakage, args.settings)
     args.duplicates.unlink(missing_ok=True)
     split, labels = pd.read_csv(args.split), pd.read_parquet(args.labels)
-    visits = pd.read_parquet(args.visits, columns=["eid"])
+    visits = pd.read_parquet(args.visits, columns=["eid", "subject"])
     with ExitStack() as stack:
         file = stack.enter_context(h5py.File(args.dataset, "r"))
         unpaired = stack.enter_context(h5py.File(args.unpaired, "r")) if args.unpaired else None
         eids, alone = file["eid"][:], unpaired["eid"][:] if unpaired else np.array([], np.int64)
         check_subjects(eids, split, labels, visits)
+        check_recordings(split, visits)
         check_unpaired(eids, alone)
         recordings = {name: ShardReader(file, name) for name in RECORDINGS if name in file}
         if unpaired:

@@ -45,7 +45,9 @@ def disease_subset(
     table: Path, target: str, training: np.ndarray, fraction: float, settings: SubsetDraw
 ) -> pd.DataFrame:
     """Return positives, `fraction` percent of them, and as many negatives among the training subjects."""
-    labels = pd.read_parquet(table, columns=["eid", target])
+    labels = pd.read_parquet(table)
+    if target not in labels:
+        raise InputError(f"{target}: no column of raw.tabular has its labels")
     return balanced_subsets(
         labels[labels["eid"].isin(training)],
         target,
@@ -53,6 +55,7 @@ def disease_subset(
         minimum_pairs=settings.minimum_pairs,
         seed=settings.seed,
         draws=settings.draws,
+        pairs=settings.balance == "pairs",
     )
 
 

@@ -1,6 +1,7 @@
 """Join the visits and exclusion counts of all shards.
 
-Outputs: visits.parquet (eid, instance, ecg_path, cmr_path, segmentation), and flow.csv (step, reason, n_in, n_out).
+Outputs: visits.parquet (eid, instance, ecg_path, cmr_path, segmentation, subject, split), and flow.csv (step, reason,
+n_in, n_out).
 """
 
 from collections.abc import Sequence

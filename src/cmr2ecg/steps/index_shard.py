@@ -1,8 +1,8 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
-Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation), and a flow table (step, reason,
-n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those who have an ECG alone. Options may
-stand in a file, a line each, that is named as @FILE.
+Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation, subject, split), and a flow table
+(step, reason, n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those who have an ECG alone.
+Options may stand in a file, a line each, that is named as @FILE.
 """
 
 import os
@@ -11,8 +11,8 @@ from pathlib import Path
 
 from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, read_ledger
 from cmr2ecg.cohort.flow import write_flow
-from cmr2ecg.cohort.inventory import index_shard, index_with_unpaired
-from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_bulk
+from cmr2ecg.cohort.inventory import index_shard, index_with_unpaired, with_subjects
+from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_files
 from cmr2ecg.raw.segmentation import list_segmentations
 from cmr2ecg.raw.withdrawn import read_withdrawn
 from cmr2ecg.runtime.command import run, start, step_parser
@@ -46,12 +46,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     excluded = read_withdrawn(args.excluded, "raw.excluded")
     known = read_ledger(args.ledger, args.shards) if args.ledger else None
     ledger = known or Ledger(args.shards, {}, complete=False)
-    ecg, cmr = (
-        {key: path for key, path in list_bulk(folders, field).items() if ledger.place(key[0], withdrawn) == args.shard}
+    listed, listed_cmr = (
+        {key: file for key, file in list_files(folders, field).items() if ledger.place(key[0], withdrawn) == args.shard}
         if wanted
         else {}
         for folders, field, wanted in ((args.ecg, ECG_FIELD, True), (args.cmr, CMR_FIELD, with_cmr))
     )
+    ecg, cmr = ({key: file.path for key, file in files.items()} for files in (listed, listed_cmr))
     for kind, files in (("ecg", ecg), ("cmr", cmr)):
         check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
     segmented = list_segmentations(args.segmentations)
@@ -61,11 +62,11 @@ def main(argv: Sequence[str] | None = None) -> None:
     if settings.unpaired_ecgs:
         visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, settings.instances, excluded)
         with atomic(args.unpaired) as path:
-            unpaired.to_parquet(path, index=False)
+            with_subjects(unpaired, listed).to_parquet(path, index=False)
     else:
         visits, flow = index_shard(ecg, cmr, segmented, withdrawn, settings.instances, with_cmr, excluded)
     with atomic(args.visits) as path:
-        visits.to_parquet(path, index=False)
+        with_subjects(visits, listed).to_parquet(path, index=False)
     write_flow(args.flow, flow)
 
 

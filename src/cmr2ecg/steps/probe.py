@@ -20,7 +20,7 @@ from cmr2ecg.training.checkpoint import read_weights
 from cmr2ecg.training.fit.arguments import begin, encoder_parser
 from cmr2ecg.training.fit.finetune import Fold, load_start
 from cmr2ecg.training.fit.fit_folder import ByDraw, fold_rows
-from cmr2ecg.training.fit.plain_features import PLAIN, beats_of, latents_of, pixels_of
+from cmr2ecg.training.fit.plain_features import PLAIN, beats_of, intervals_of, latents_of, pixels_of
 from cmr2ecg.training.fit.probe import Embedded, embed, fit_probe
 from cmr2ecg.training.fit.runs import Run, described, draws_of, planned_runs
 from cmr2ecg.training.fit.seeds import SeedResult
@@ -54,7 +54,9 @@ def plain(name: str, subjects: Subjects, settings: dict, truth: Path) -> np.ndar
     """Return the features (n, d) of all subjects of the job, which no encoder makes."""
     if name == "latents":
         return latents_of(truth, subjects.eids)
-    return beats_of(subjects.data, settings["sampling_rate_hz"]) if name == "ecg_beats" else pixels_of(subjects.data)
+    if name == "cmr_pixels":
+        return pixels_of(subjects.data)
+    return {"ecg_beats": beats_of, "rr_intervals": intervals_of}[name](subjects.data, settings["sampling_rate_hz"])
 
 
 def main(argv: Sequence[str] | None = None) -> None:

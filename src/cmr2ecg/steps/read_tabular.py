@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     settings = step_settings(ReadTabular, args.settings)
     if settings.layout == "named":
         covariates, diseases = sorted(dict(settings.fields)), [*settings.diseases]
-        tabular = read_named(files, visits["eid"].to_numpy(), covariates, diseases, dict(settings.ranges))
+        tabular = read_named(files, visits, covariates, diseases, dict(settings.ranges))
     else:
         tabular = read_tabular(files, visits, settings)
     for name in TABLES:

@@ -118,7 +118,8 @@ def write(args: argparse.Namespace, config: dict[str, Any], weights: dict[str, T
     write_json(folder / "config.json", config)
     split = pd.read_csv(args.split)["split"].value_counts()
     tables = {name: pd.read_csv(getattr(args, name)) for name in ("intervals", "analyses", "calibration")}
-    card = model_card(config, pd.read_csv(args.flow), tables, {str(name): int(n) for name, n in split.items()})
+    sizes = {str(name): int(n) for name, n in split.items()}
+    card = model_card(config, pd.read_csv(args.flow), tables, sizes, args.settings["cohort"])
     with atomic(folder / "README.md") as partial:
         partial.write_text(card, encoding="utf-8")
     write_sums(folder)

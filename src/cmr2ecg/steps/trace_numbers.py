@@ -16,7 +16,7 @@ from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import sha256, write_json
 
 SCORED = ("heatmap", "retrieval")
-SIDES = ("split", "labels", "covariates", "dates")
+SIDES = ("split", "labels", "covariates", "dates", "visits")
 
 
 def main(argv: Sequence[str] | None = None) -> None:

@@ -5,9 +5,10 @@ subjects that have any of them, or a random subset of these, each phenotype by a
 have it.
 """
 
+import argparse
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -52,6 +53,22 @@ def fit_seed(
     return pd.concat(rows), history, {metric: history[-1][metric], "best_epoch": len(history) - 1, "parameters": trees}
 
 
+def about(args: argparse.Namespace, folds: Mapping[str, Fold]) -> dict[str, object]:
+    """Return what result.json says of a fit whatever its settings: which it is, and whom it learnt from."""
+    found: dict[str, object] = {
+        "step": "train_tabular",
+        "name": f"tabular/{args.target}/{args.fraction}",
+        "encoder": "tabular",
+        "target": args.target,
+        "fraction": args.fraction,
+        "tuned_trials": tuned_trials(args.selected),
+        **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
+    }
+    train = folds["train"].values
+    known = not is_regression(args.target) and len(train)
+    return found | ({"trained_prevalence": float(train.mean())} if known else {})
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     started = time.monotonic()
     parser = tabular_parser(__doc__)
@@ -69,18 +86,8 @@ def main(argv: Sequence[str] | None = None) -> None:
     folds = by_draw[0]
     files = [*tables.paths(), *([args.selected] if args.selected else [])]
     machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
-    described = {
-        "step": "train_tabular",
-        "name": f"tabular/{args.target}/{args.fraction}",
-        "encoder": "tabular",
-        "target": args.target,
-        "fraction": args.fraction,
-        "settings": settings,
-        "seeds": [run.seed for run in runs],
-        "runs": described_runs(runs),
-        "tuned_trials": tuned_trials(args.selected),
-        **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
-    }
+    described = {**about(args, folds), "settings": settings, "runs": described_runs(runs)}
+    described |= {"seeds": [run.seed for run in runs]}
     try:
         problems, skipped = problems_by_draw(by_draw, args.target, threads=args.threads)
     except InputError as error:

@@ -55,7 +55,7 @@ def draw(settings: dict[str, Any], inputs: dict[str, list[Path]]) -> Figure:
         # Beside the last panel of a shorter row the word would push the columns apart.
         last = grid[0][-1]
         last.annotate("chance", (1.01, 50), xycoords=("axes fraction", "data"), va="center", size=7, color="0.4")
-        figure.supxlabel("Fine-tuning subjects (share of the full balanced set)", fontsize=9)
+        figure.supxlabel("Fine-tuning subjects (share of the whole set)", fontsize=9)
         handles = {line.get_label(): line for panel in panels for line in panel.get_lines()}
         names = [MODELS[encoder] for encoder in reversed(encoders)]
         figure.legend([handles[name] for name in names], names, loc="outside upper center", ncols=4, handlelength=3.6)

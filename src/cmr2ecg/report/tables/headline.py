@@ -1,4 +1,7 @@
-"""The headline of a study: MMCL, the MAE and no pre-training, fine-tuned with all and with few labels, and probed."""
+"""The headline of a study: MMCL, the MAE and no pre-training, fine-tuned with all and with few labels, and probed.
+
+In a cohort of ECGs alone, which has no MMCL, the MAE takes its place.
+"""
 
 import textwrap
 from collections.abc import Callable, Sequence
@@ -18,21 +21,26 @@ PROBED = ("random", "mae", "mmcl")
 FEWEST = 1  # percent; so few labels are left out: at 1 % most studies have a handful of cases
 KEY = [*MODEL_COLUMNS, "other_fit", "other_encoder"]
 ENDS = ("value", "low", "high")
-COLUMNS = ["fraction", "target", "fit", "encoder", "other_fit", "other_encoder", "metric", *ENDS, "marked"]
+COLUMNS = ["fraction", "target", "fit", "encoder", "other_fit", "other_encoder", "metric", *ENDS, "marked", "macro"]
 MARK = "not trained"
 RULE = "Above and below are by the 95 % interval of the difference."
 SHORT = {"mmcl": "MMCL"}
+COMPARED = {  # the model that the others are compared with -> fit -> those others
+    "mmcl": {"finetune": ("supervised", "supervised_cnn", "mae"), "probe": ("mae",)},
+    "mae": {"finetune": ("supervised", "supervised_cnn"), "probe": ("random",)},
+}
 TEXT_TITLE = "Headline: ROC AUC in percent or mean r on the test split; fine-tuned with all or few labels"
 CELL = 8  # characters of a column in plain text, "+12.3*†" and a space
 
 
 @dataclass(frozen=True)
 class Block:
-    """The models of one kind of fit and one size of the training set, and what MMCL is compared with."""
+    """The models of one kind of fit and one size of the training set; `ours` is compared with `others`."""
 
     fit: str
     fraction: int
     encoders: Sequence[str]
+    ours: str
     others: Sequence[str]
 
     @property
@@ -44,11 +52,12 @@ class Block:
 def headline(tables: Tables) -> Sheet:
     """Return the headline: models and MMCL's paired differences by target, and the rule's sentences in the caption."""
     data = headline_data(tables)
+    ours = name_of(compared(tables["intervals"]))
     head, rows = wide(data, with_interval)
     title = (
         "The headline: encoders fine-tuned with all and with few labels, and linear probes of frozen encoders. ROC AUC "
-        "in percent or mean r on the test split with 95 % intervals, and paired differences of MMCL (percentage points "
-        f"or r). {RULE} {' '.join(sentences(data))}"
+        f"in percent or mean r on the test split with 95 % intervals, and paired differences of {ours} (percentage "
+        f"points or r). {RULE} {' '.join(sentences(data))}"
     )
     return Sheet(title, head, rows, data, left=2)
 
@@ -57,15 +66,17 @@ def headline_data(tables: Tables) -> pd.DataFrame:
     """Return COLUMNS: a row a model, or a difference of MMCL and another model, and target.
 
     Values are those of the step evaluate (AUROC from 0 to 1); `marked` says of a model, or of either of two, that it
-    was not trained.
+    was not trained, `macro` of a target that it is the mean over several diseases, which sentences do not count.
     """
     scores = tables["intervals"].query("split == 'test'").rename(columns={"mean": "value"})
+    macro = set(scores.loc[(scores["metric"] == "auroc") & scores["n_positive"].isna(), "target"])
     scores = scores.assign(other_fit="", other_encoder="")
     pairs = tables["comparisons"].rename(columns={"difference": "value"})
     found = pd.concat([scores.reindex(columns=COLUMNS), pairs.reindex(columns=COLUMNS)]).fillna({"marked": ""})
     rows = [_of_block(found, block) for block in blocks(scores)]
     data = pd.concat([found.head(0), *rows], ignore_index=True)
     daggers = Daggers(tables)
+    data["macro"] = data["target"].isin(macro)
     data["marked"] = [MARK if _is_marked(row, daggers) else "" for row in data[KEY].itertuples(index=False)]
     return data
 
@@ -74,9 +85,19 @@ def blocks(scores: pd.DataFrame) -> list[Block]:
     """Return all labels, the smallest share above 1 % that was fine-tuned, if any, and the probes."""
     tuned = scores[(scores["fit"] == "finetune") & scores["encoder"].isin(FINE_TUNED)]
     small = sorted({int(part) for part in tuned["fraction"] if FEWEST < part < WHOLE})[:1]
-    others = ("supervised", "supervised_cnn", "mae")
-    sizes = [Block("finetune", part, FINE_TUNED, others) for part in (WHOLE, *small)]
-    return [*sizes, Block("probe", WHOLE, PROBED, ("mae",))]
+    ours = compared(scores)
+    sizes = [Block("finetune", part, FINE_TUNED, ours, COMPARED[ours]["finetune"]) for part in (WHOLE, *small)]
+    return [*sizes, Block("probe", WHOLE, PROBED, ours, COMPARED[ours]["probe"])]
+
+
+def name_of(ours: str) -> str:
+    """Return what a sentence calls the model that the others are compared with."""
+    return SHORT.get(ours, f"the {MODELS[ours]}")
+
+
+def compared(scores: pd.DataFrame) -> str:
+    """Return the model that the others are compared with: MMCL, or without it the MAE if there is one."""
+    return next((name for name in COMPARED if name in {*scores["encoder"]}), "mmcl")
 
 
 def wide(data: pd.DataFrame, cell: Callable[[pd.Series], str]) -> tuple[list[str], list[list[str]]]:
@@ -93,7 +114,7 @@ def names_of(row: pd.Series) -> tuple[str, str]:
     """Return what a row of the data is of: its block's title, and the model or the difference."""
     first, second = row["encoder"], row["other_encoder"]
     model = f"{SHORT.get(first, MODELS[first])} minus {MODELS[second]}" if second else MODELS[first]
-    return Block(row["fit"], row["fraction"], (), ()).title, model
+    return Block(row["fit"], row["fraction"], (), "", ()).title, model
 
 
 def with_interval(row: pd.Series) -> str:
@@ -112,15 +133,16 @@ def plain_text(data: pd.DataFrame, width: int = 100) -> list[str]:
         return []
     (_, _, *targets), rows = wide(data, without_interval)
     label = 2 + max(len(_short(model)) for _, model, *_ in rows)
-    at_once = max(1, (width - label) // CELL)
+    wide_as = max([CELL, *(len(name) + 1 for name in targets)])
+    at_once = max(1, (width - label) // wide_as)
     lines = textwrap.wrap(TEXT_TITLE, width)
     for start in range(0, len(targets), at_once):
         part = slice(start, start + at_once)
-        lines.append(" " * label + "".join(f"{name:>{CELL}}" for name in targets[part]))
+        lines.append(" " * label + "".join(f"{name:>{wide_as}}" for name in targets[part]))
         for title, members in groupby(rows, key=lambda row: row[0]):
             lines.append(title)
             for _, model, *cells in members:
-                lines.append(f"  {_short(model)}".ljust(label) + "".join(f"{cell:>{CELL}}" for cell in cells[part]))
+                lines.append(f"  {_short(model)}".ljust(label) + "".join(f"{cell:>{wide_as}}" for cell in cells[part]))
     legend = f"*: 95 % interval of the difference without 0, which the sentences count; {DAGGER}: not trained."
     return [*lines, *(line for said in (legend, *sentences(data)) for line in textwrap.wrap(said, width))]
 
@@ -140,7 +162,7 @@ def _of_block(found: pd.DataFrame, block: Block) -> pd.DataFrame:
     """Return a block's rows, models first, each over all its targets."""
     here = found[(found["fit"] == block.fit) & (found["fraction"] == block.fraction)]
     parts = [_by_target(here[(here["encoder"] == name) & (here["other_encoder"] == "")]) for name in block.encoders]
-    paired = here[(here["encoder"] == "mmcl") & (here["other_fit"] == block.fit)]
+    paired = here[(here["encoder"] == block.ours) & (here["other_fit"] == block.fit)]
     return pd.concat([*parts, *(_by_target(paired[paired["other_encoder"] == name]) for name in block.others)])
 
 

@@ -7,6 +7,8 @@ import pandas as pd
 from cmr2ecg.study.targets import WHOLE, is_regression
 
 OTHERS = {"supervised": "the supervised ViT", "supervised_cnn": "the supervised CNN", "mae": "the MAE"}
+OURS = {"mmcl": "MMCL", "mae": "the MAE"}
+PROBED = {"mmcl": ("mae", "those of the MAE"), "mae": ("random", "those of a random ViT")}
 OPTIONAL = ("supervised_cnn",)  # not in the paper: not missed where it was not fitted
 NONE = "none"
 WITHOUT = "with a model that is not trained, or without an interval"
@@ -19,26 +21,32 @@ def sentences(data: pd.DataFrame) -> list[str]:
     MMCL is above another model where the interval of their difference lies above zero, below it where that lies below
     zero. Differences with a model that was not trained, or without an interval, are named but not counted.
     """
+    data = data[~data["macro"].astype(bool)]
     probes, tuned = (data[data["fit"] == fit] for fit in ("probe", "finetune"))
     sizes = sorted({WHOLE, *tuned["fraction"]})
-    return [_probed(probes), *(_fine_tuned(tuned[tuned["fraction"] == size], size) for size in sizes)]
+    ours = "mmcl" if "mmcl" in {*data["encoder"]} or "mae" not in {*data["encoder"]} else "mae"
+    return [_probed(probes, ours), *(_fine_tuned(tuned[tuned["fraction"] == size], size, ours) for size in sizes)]
 
 
-def _probed(rows: pd.DataFrame) -> str:
-    if "mmcl" not in set(rows["encoder"]):
-        return "MMCL was not probed."
-    pairs = rows[rows["other_encoder"] == "mae"]
-    return f"Linear probes of MMCL's embeddings are {verdict(pairs, 'those of the MAE')}."
+def _probed(rows: pd.DataFrame, ours: str) -> str:
+    if ours not in set(rows["encoder"]):
+        return f"{_capital(OURS[ours])} was not probed."
+    other, those = PROBED[ours]
+    return f"Linear probes of {OURS[ours]}'s embeddings are {verdict(rows[rows['other_encoder'] == other], those)}."
 
 
-def _fine_tuned(rows: pd.DataFrame, size: int) -> str:
+def _fine_tuned(rows: pd.DataFrame, size: int, ours: str) -> str:
     labels = "all labels" if size == WHOLE else f"{size} % of the labels"
-    if "mmcl" not in set(rows["encoder"]):
-        return f"MMCL was not fine-tuned with {labels}."
-    found = {name: rows[rows["other_encoder"] == name] for name in OTHERS}
+    if ours not in set(rows["encoder"]):
+        return f"{_capital(OURS[ours])} was not fine-tuned with {labels}."
+    found = {name: rows[rows["other_encoder"] == name] for name in OTHERS if name != ours}
     found = {name: pairs for name, pairs in found.items() if len(pairs) or name not in OPTIONAL}
     parts = [verdict(pairs, OTHERS[name]) for name, pairs in found.items() if _reason(pairs) is None]
-    return f"Fine-tuned with {labels}, MMCL is {'; '.join([*parts, *_not_compared(found)])}."
+    return f"Fine-tuned with {labels}, {OURS[ours]} is {'; '.join([*parts, *_not_compared(found)])}."
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def _not_compared(found: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -57,6 +57,7 @@ MODELS = ModelNames(
         "random": "Random ViT",
         "cmr_random": "Random ResNet",
         "ecg_beats": "Mean beat (ECG)",
+        "rr_intervals": "RR intervals (ECG)",
         "cmr_pixels": "Pixels (CMR)",
         "latents": "Planted latents",
     }

@@ -12,7 +12,8 @@ from cmr2ecg.report.maps.heatmap import INFARCT
 from cmr2ecg.report.tables.added_value import added_value
 from cmr2ecg.report.tables.beyond_body import beyond_body
 from cmr2ecg.report.tables.claims_table import claims_table
-from cmr2ecg.report.tables.headline import headline
+from cmr2ecg.report.tables.fine_tuned import fine_tuned
+from cmr2ecg.report.tables.headline import SHORT, compared, headline
 from cmr2ecg.report.tables.label_efficiency import label_efficiency
 from cmr2ecg.report.tables.names import MODELS, TARGETS
 from cmr2ecg.report.tables.sheet import DASH, WHOLE, Daggers, Sheet, Tables, interval, number, p_value, scaled
@@ -101,8 +102,10 @@ def retrieval(tables: Tables) -> Sheet:
 
 
 def comparisons(tables: Tables) -> Sheet:
-    """Return the paired tests of every fine-tuned model against MMCL at the whole training set."""
+    """Return the paired tests of every fine-tuned model against MMCL, or else the MAE, at the whole training set."""
     data = tables["comparisons"]
+    ours = compared(tables["intervals"])
+    name = SHORT.get(ours, MODELS[ours])
     shown = data[(data["family"] == f"finetune/{WHOLE}") & (data["fraction"] == WHOLE)]
     rows, daggers = [], Daggers(tables)
     for _, row in shown.iterrows():
@@ -113,12 +116,12 @@ def comparisons(tables: Tables) -> Sheet:
         tests = [p_value(row[name]) for name in ("p_value_holm", "p_delong_holm")]
         rows.append([target, other, ours, *tests])
     title = (
-        "MMCL minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % "
+        f"{name} minus every other model on the test split (percentage points of ROC AUC, or r) with its 95 % "
         "interval, and two-sided p-values, corrected by Holm's method within a target: over subjects and training runs "
         "(Obuchowski-Rockette analysis), and DeLong's, which is about these trained models alone. A dagger at the "
-        "target is MMCL's."
+        f"target is that of {name}."
     )
-    head = ["Target", "MMCL minus", "Difference [95 %]", "p", "p, DeLong"]
+    head = ["Target", f"{name} minus", "Difference [95 %]", "p", "p, DeLong"]
     return Sheet(title, head, rows, data, left=2)
 
 
@@ -198,6 +201,7 @@ SUPPLEMENTS: dict[str, Callable[[Tables], Sheet]] = {
     "heatmap": heatmap,
     "retrieval": retrieval,
     "label_efficiency": label_efficiency,
+    "fine_tuned": fine_tuned,
     "headline": headline,
 }
 
