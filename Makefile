@@ -12,6 +12,7 @@ ROUNDS ?= 5
 SUBJECTS ?=
 PYTHONS ?= python3.11 python3.12 python3.13 python3.14
 PLAN ?=
+DATA ?=
 override VENV := $(patsubst ~/%,$(HOME)/%,$(VENV))
 PLACE := $(if $(filter /%,$(VENV)),$(VENV),$(CURDIR)/$(VENV))
 # A Mac's make looks for simple commands in its own PATH, not in the one below, unless the shell has no path.
@@ -27,7 +28,7 @@ LOCKED = test -z "$$(ls .snakemake/locks 2>/dev/null)" || echo "Another Snakemak
 LOCK := pyproject.toml --universal --python-version 3.11 --no-header --no-emit-index-url --annotation-style=line
 .DEFAULT_GOAL := help
 
-.PHONY: help demo run unlock study results plan config settings test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-faults test-interrupt bench-docs
+.PHONY: help demo run unlock study results plan config settings test test-long test-all test-study test-pythons test-random lint format bench ui check-ui check-report report verify readme lock check-lock env bench-scale test-slurm test-faults test-interrupt bench-docs yardstick real-ecgs
 
 help:  ## list the commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -126,6 +127,14 @@ readme: env  ## write the finished demo's tables and figure into README.md
 
 results: env  ## write the finished study's numbers and figures into docs/results.md
 	python docs/update_results.py
+
+yardstick: env  ## measure quality control and heart finder on public recordings: make yardstick DATA=folder
+	@test -d "$(DATA)" || { echo "give the folder that docs/real_ecgs/prepare.py wrote: make yardstick DATA=folder"; exit 1; }
+	python docs/update_yardstick.py "$(DATA)"
+
+real-ecgs: env  ## write docs/real_ecgs.md from a finished run of config/ptbxl.yaml: make real-ecgs DATA=folder
+	@test -d "$(DATA)" || { echo "give the folder that docs/real_ecgs/prepare.py wrote: make real-ecgs DATA=folder"; exit 1; }
+	python docs/update_real_ecgs.py "$(DATA)"
 
 settings: env  ## write config/paper.yaml, its README and its schema from src/cmr2ecg/study/settings
 	python -m cmr2ecg.study.settings.write

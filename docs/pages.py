@@ -51,3 +51,10 @@ def copy_figure(source: Path, target: Path) -> None:
     """Copy a figure in 256 colours, a third of the bytes; not the most frequent: a colour bar's ends would be grey."""
     with Image.open(source) as figure:
         figure.convert("RGB").quantize(256, method=Image.Quantize.MAXCOVERAGE).save(target, optimize=True)
+
+
+def copy_smaller(source: Path, target: Path, share: float) -> None:
+    """Copy a figure at a share of its width and height; for shades that 256 colours would not keep apart."""
+    with Image.open(source) as figure:
+        size = round(share * figure.width), round(share * figure.height)
+        figure.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(target, optimize=True)
