@@ -23,7 +23,7 @@ RANGES = {"age": (0.0, 120.0), "weight": (20.0, 400.0), "height": (100.0, 250.0)
 
 
 def table_of(files: RawFiles) -> str:
-    return files.data_set_files()[files.recordings_file]
+    return files.tables()[files.recordings_file]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_who_withdraws_is_gone_with_all_recordings_and_only_counted(study, tmp_p
     (tmp_path / "gone.csv").write_text("15001\nnobody\n")
     files = study()
     assert len(files.listed["ecg"]) == 18 and "2 of 20 rows were left out: on a list of raw.withdrawn" in files.notes()
-    withdrawn = files.data_set_files()[files.withdrawn_file].split()
+    withdrawn = files.tables()[files.withdrawn_file].split()
     assert withdrawn[0] == "eid" and len(withdrawn) == 3  # both recordings, for audit_withdrawn
     assert "15001" not in table_of(files) and not any("15001" in note for note in files.notes())
 

@@ -179,13 +179,13 @@ def test_unpaired_ecgs_are_those_that_passed_without_an_image(unpaired):
             np.testing.assert_array_equal(ecg, pairs["ecg"][0])  # all share one file
 
 
-def test_unpaired_ecgs_need_the_qc_of_images(results, tmp_path, capsys):
+def test_unpaired_ecgs_need_their_qc(results, tmp_path, capsys):
     files = {"output": tmp_path / "dataset.h5", "flow": tmp_path / "flow.csv", "unpaired": tmp_path / "unpaired.h5"}
     ecg = {"ecg": results / "clean_ecg/0.h5", "ecg_qc": results / "clean_ecg/0.qc.csv"}
     labels = results / "tabular/labels.parquet"
     with pytest.raises(SystemExit):
         step("assemble_dataset", {}, index_flow=results / "index/flow.csv", labels=labels, **ecg, **files)
-    assert "--unpaired: without --cmr-qc every ECG is in the data set" in capsys.readouterr().err
+    assert "--unpaired: without --unpaired-qc every ECG is in the data set" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())
 
 

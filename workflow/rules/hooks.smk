@@ -25,7 +25,7 @@ onstart:
         raise WorkflowError(str(error)) from None
     remove_partials(Path(RESULTS))
     write_ledger(RAW_FILES.ledger_file, RAW_FILES.ledger)
-    for name, content in RAW_FILES.data_set_files().items():
+    for name, content in RAW_FILES.tables().items():
         with atomic(Path(name)) as path:
             path.write_text(content, encoding="utf-8")
     with atomic(Path(RAW_FILES.options_file)) as path:

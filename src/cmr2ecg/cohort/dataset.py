@@ -32,8 +32,12 @@ def with_unpaired(
 
 def ecg_alone(ecg_qc: pd.DataFrame, cmr_qc: pd.DataFrame) -> np.ndarray:
     """Return the eids (n,), sorted, whose ECG passed its QC and whose CMR did not."""
-    ecg, cmr = (table.loc[table["status"] == "accepted", "eid"].to_numpy(np.int64) for table in (ecg_qc, cmr_qc))
-    return np.setdiff1d(ecg, cmr)
+    return np.setdiff1d(accepted(ecg_qc), accepted(cmr_qc))
+
+
+def accepted(qc: pd.DataFrame) -> np.ndarray:
+    """Return the eids (n,), sorted, that passed a QC."""
+    return np.sort(qc.loc[qc["status"] == "accepted", "eid"].to_numpy(np.int64))
 
 
 def pair(

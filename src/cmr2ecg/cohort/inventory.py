@@ -36,7 +36,8 @@ def index_shard(
         excluded: eids left out for other reasons; those also withdrawn are counted as withdrawn.
     """
     if not with_cmr:
-        return _ecg_alone(ecg, withdrawn, instances, excluded)
+        visits, _, flow = _ecgs(ecg, withdrawn, instances, excluded)
+        return visits, flow
     have_ecg, have_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     pairs = earliest_pairs(ecg, cmr, instances)
     flow = Flow(len(have_ecg | have_cmr))
@@ -72,15 +73,37 @@ def index_with_unpaired(
     return _table(paired, ecg, cmr, segmented), _table(unpaired, ecg), flow
 
 
-def _ecg_alone(
+def index_ecgs(
+    ecg: Files,
+    for_pretraining: Collection[tuple[int, int]],
+    withdrawn: set[int],
+    instances: Sequence[int],
+    excluded: Collection[int] = (),
+) -> tuple[pd.DataFrame, pd.DataFrame, Flow]:
+    """Return the earliest ECG of each subject, those for pre-trainings alone in a table of their own, and the flow.
+
+    Args:
+        ecg: the files of these subjects.
+        for_pretraining: (eid, instance) of ECGs that are in no split.
+        withdrawn, instances, excluded: as in `index_shard`.
+    """
+    visits, kept, flow = _ecgs(ecg, withdrawn, instances, excluded)
+    alone = [visit in for_pretraining for visit in kept.items()]
+    flow.exclude(STEP, "for pre-trainings alone", sum(alone))
+    mine, others = (visits[[one == wanted for one in alone]] for wanted in (False, True))
+    return mine.reset_index(drop=True), others.reset_index(drop=True), flow
+
+
+def _ecgs(
     ecg: Files, withdrawn: set[int], instances: Sequence[int], excluded: Collection[int]
-) -> tuple[pd.DataFrame, Flow]:
+) -> tuple[pd.DataFrame, dict[int, int], Flow]:
     have_ecg = {eid for eid, _ in ecg}
     pairs = earliest_pairs(ecg, ecg, instances)
     flow = Flow(len(have_ecg))
     flow.exclude(STEP, "with an ECG file", 0)
     flow.exclude(STEP, "no visit asked for", len(have_ecg) - len(pairs))
-    return _table(_without_listed(pairs, withdrawn, excluded, flow), ecg), flow
+    kept = dict(sorted(_without_listed(pairs, withdrawn, excluded, flow).items()))
+    return _table(kept, ecg), kept, flow
 
 
 def _table(

@@ -13,12 +13,15 @@ from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, first_ledger, re
 from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_files
 from cmr2ecg.raw.data_set import DataSet, read_data_set, read_written
 from cmr2ecg.raw.listed import Listed
+from cmr2ecg.raw.record_table import read_record_table
 from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
 from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
+from cmr2ecg.raw.unlabelled import SETTING, as_csv, read_unlabelled
 from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
 from cmr2ecg.study.files import UNPAIRED
 from cmr2ecg.study.settings.run import Raw
 from cmr2ecg.study.settings.study import Settings
+from cmr2ecg.study.targets import PRETRAIN
 
 LOST = "Nothing was changed; to leave them out, set accept_lost_files: true for one run."
 Visit = tuple[int, int | None]  # eid, instance; None: any
@@ -40,17 +43,19 @@ class RawFiles:
     def __init__(self, settings: Settings, results: str, main: bool) -> None:
         self.settings, self.results, self.main = settings, results, main
         self.simulated = settings.simulate_cohort.enabled
-        # Who is in which shard, the recordings of a data set and those withdrawn from it, and where index_shard looks
-        # for raw files; written when a run starts.
-        self.ledger_file, self.recordings_file, self.withdrawn_file, self.options_file = (
-            f"{results}/index_shard/{name}" for name in ("shards.csv", "recordings.csv", "withdrawn.csv", "raw.txt")
+        # Who is in which shard, the recordings of a data set and those withdrawn from it, the ECGs of raw.unlabelled,
+        # and where index_shard looks for raw files; written when a run starts.
+        self.ledger_file, self.recordings_file, self.withdrawn_file, self.unlabelled_file, self.options_file = (
+            f"{results}/index_shard/{name}"
+            for name in ("shards.csv", "recordings.csv", "withdrawn.csv", "unlabelled.csv", "raw.txt")
         )
         self.places = simulated_places(results, settings.raw) if self.simulated else _lists(settings.raw)
         self.data_set: DataSet | None = None
         if settings.recordings.table:
             left_out = {kind: self.places[kind] for kind in ("withdrawn", "excluded")}
             written = None if main else read_written(self.recordings_file, settings.recordings.labels.classes)
-            self.data_set = written or read_data_set(self.places["ecg"], settings.recordings, left_out)
+            also = settings.index_cohort.unpaired_ecgs
+            self.data_set = written or read_data_set(self.places["ecg"], settings.recordings, left_out, also)
             self.places |= {kind: [self.recordings_file] for kind in ("ecg", "tabular")}
             self.places |= {kind: [] for kind in left_out}
         self.with_cmr = "cmr" in settings.index_cohort.modalities
@@ -59,8 +64,27 @@ class RawFiles:
         self.excluded = read_withdrawn(self.places["excluded"], "raw.excluded")
 
     @cached_property
+    def unlabelled(self) -> dict[tuple[int, int], Listed]:
+        """The ECGs of raw.unlabelled."""
+        if not self.settings.raw.unlabelled:
+            return {}
+        if not self.main and os.path.exists(self.unlabelled_file):
+            return read_record_table(self.unlabelled_file, SETTING)
+        return read_unlabelled(self.settings.raw.unlabelled, self.settings.index_cohort.instances[0])
+
+    @cached_property
     def listed(self) -> dict[str, dict[Visit, Listed]]:
-        """{kind: {(eid, instance): raw file}} beyond those of simulate_cohort; kinds: ecg, cmr, segmentations."""
+        """{kind: {(eid, instance): raw file}} beyond those of simulate_cohort; kinds: ecg, cmr, segmentations.
+
+        Raises:
+            InputError: if a folder cannot be listed, or an ECG for pre-trainings alone cannot be (`_check_alone`).
+        """
+        found = self._found()
+        found["ecg"] = {**self.unlabelled, **found["ecg"]}
+        _check_alone(found["ecg"].items(), self.settings.index_cohort.unpaired_ecgs)
+        return found
+
+    def _found(self) -> dict[str, dict[Visit, Listed]]:
         found: dict[str, dict[Visit, Listed]] = {"ecg": {}, "cmr": {}, "segmentations": {}}
         if self.data_set:
             instance = self.settings.index_cohort.instances[0]
@@ -131,7 +155,8 @@ class RawFiles:
             return 0
         ecg, cmr = (sum(map(len, self.by_shard[kind].values())) for kind in ("ecg", "cmr"))
         if self.settings.index_cohort.unpaired_ecgs:
-            return ecg if unpaired else min(ecg, cmr)
+            alone = sum(file.split == PRETRAIN for file in self.listed["ecg"].values())
+            return ecg if unpaired else min(ecg, cmr) if self.with_cmr else ecg - alone
         return (ecg + cmr) / (1 + self.with_cmr)
 
     def notes(self) -> list[str]:
@@ -149,19 +174,22 @@ class RawFiles:
         """Return options of index_shard, and the paths of other steps' tables, one per line."""
         tables = () if self.simulated else ("tabular", "boxes")
         kinds = ("ecg", "cmr", "segmentations", "withdrawn", "excluded", *tables)
-        return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *self.places[kind]))
+        places = self.places | {"ecg": [*self.places["ecg"], *[self.unlabelled_file] * bool(self.unlabelled)]}
+        return "".join(f"{line}\n" for kind in kinds for line in (f"--{kind}", *places[kind]))
 
-    def data_set_files(self) -> dict[str, str]:
-        """Return {file: content} of what jobs read of a data set; nothing without one.
+    def tables(self) -> dict[str, str]:
+        """Return {file: content} of what jobs read of a data set and of raw.unlabelled; nothing without them.
 
         Whom internal numbers stand for and what is known of them; and the numbers of recordings that were withdrawn,
         which audit_withdrawn looks for.
         """
+        unlabelled = {self.unlabelled_file: as_csv(self.unlabelled)} if self.unlabelled else {}
         if not self.data_set:
-            return {}
+            return unlabelled
         instance, classes = self.settings.index_cohort.instances[0], self.settings.recordings.labels.classes
         withdrawn = "".join(f"{eid}\n" for eid in self.data_set.withdrawn)
         return {
+            **unlabelled,
             self.recordings_file: self.data_set.as_csv(classes, instance),
             self.withdrawn_file: f"eid\n{withdrawn}",
         }
@@ -199,6 +227,28 @@ class RawFiles:
     def _stamps(self, kind: str, shard: str, stamp: Callable[[Listed], str]) -> list[str]:
         files = self.by_shard[kind][int(shard.removesuffix(UNPAIRED))].items()
         return [f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file]
+
+
+def _check_alone(ecgs: Iterable[tuple[Visit, Listed]], used: bool) -> None:
+    """Raise InputError where an ECG for pre-trainings alone would be left out, or is of somebody who may be tested on.
+
+    used: whether such ECGs are asked for.
+    """
+    reach: dict[int, set[str]] = {}
+    for (eid, _), file in ecgs:
+        reach.setdefault(file.subject or eid, set()).add(file.split)
+    alone = [splits for splits in reach.values() if PRETRAIN in splits]
+    if alone and not used:
+        raise InputError(
+            f"raw.ecg: {len(alone):,} subjects have ECGs with the split pretrain, yet index_cohort.unpaired_ecgs is "
+            "false; set it to true, or drop them"
+        )
+    crossing = sum(bool(splits - {PRETRAIN, "train"}) for splits in alone)
+    if crossing:
+        raise InputError(
+            f"raw: {crossing:,} subjects have ECGs for pre-trainings alone and others that may be tested on; take the "
+            "former away, or give those of one subject the split train"
+        )
 
 
 def _origin(file: Listed) -> list[str]:

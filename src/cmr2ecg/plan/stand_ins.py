@@ -22,16 +22,22 @@ def stand_ins(configs: Sequence[Path], folder: Path) -> dict[str, Any]:
     overlay: dict[str, Any] = {"init": weights} if weights else {}
     if (given.get("simulate_cohort") or {}).get("enabled"):
         return overlay
-    declared = given.get("recordings") or {}
+    declared, raw = given.get("recordings") or {}, given.get("raw") or {}
+    further = []
+    if raw.get("unlabelled"):
+        (folder / "further").mkdir()
+        (folder / "further/1.hea").write_text("")
+        further.append(str(folder / "further"))
     if declared.get("table"):
         write_data_set(folder / "set", Recordings.model_validate(declared))
-        return overlay | {"raw": {"ecg": [str(folder / "set")], "withdrawn": [], "excluded": []}}
+        lists: dict[str, list[str]] = {"withdrawn": [], "excluded": []}
+        return overlay | {"raw": {"ecg": [str(folder / "set")], "unlabelled": further, **lists}}
     images = "cmr" in (given.get("index_cohort") or {}).get("modalities", ["cmr"])
     for kind, name in (("ecg", "9000001_20205_2_0.xml"), ("cmr", "9000001_20209_2_0.zip")):
         (folder / f"{kind}.txt").write_text(name + "\n")
-    raw = given.get("raw") or {}
     overlay["raw"] = {
         "ecg": [str(folder / "ecg.txt")],
+        "unlabelled": further,
         "cmr": [str(folder / "cmr.txt")] if images else [],
         "tabular": [str(empty)],
         "withdrawn": [],

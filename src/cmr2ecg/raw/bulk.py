@@ -51,7 +51,7 @@ def list_files(folders: Sequence[str], field: int) -> dict[tuple[int, int], List
     if not folders:
         name = f"EID_{field}_I_A.{ENDINGS[field][0]}"
         raise InputError(f"{setting} is empty: name the folder of the {name} files")
-    pattern = re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.(?:{'|'.join(ENDINGS[field])})", re.IGNORECASE | re.ASCII)
+    pattern = name_of(field)
     found: dict[tuple[int, int], tuple[int, int, Listed]] = {}
     for order, folder in enumerate(folders):
         if is_record_table(folder):
@@ -66,6 +66,11 @@ def list_files(folders: Sequence[str], field: int) -> dict[tuple[int, int], List
                 candidate = (order, array, file)
                 found[eid, instance] = min(found.get((eid, instance), candidate), candidate)
     return {key: found[key][2] for key in sorted(found)}
+
+
+def name_of(field: int) -> re.Pattern[str]:
+    """Return what the names of a field's files match: eid, instance and array index, and an ending."""
+    return re.compile(rf"(\d+)_{field}_(\d+)_(\d+)\.(?:{'|'.join(ENDINGS[field])})", re.IGNORECASE | re.ASCII)
 
 
 def earliest_pairs(

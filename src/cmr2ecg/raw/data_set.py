@@ -10,7 +10,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cmr2ecg.raw.data_set_labels import labels_of
 from cmr2ecg.raw.data_set_table import PLACE, SETTING, Row, cell, read_lines, read_rows
@@ -19,7 +19,7 @@ from cmr2ecg.raw.listed import Listed, file_of
 from cmr2ecg.raw.walk import shown
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.settings.data_set import ABOUT, NUMBERS, Recordings
-from cmr2ecg.study.targets import SPLITS
+from cmr2ecg.study.targets import PRETRAIN, SPLITS
 
 KNOWN = ("sex", *NUMBERS)
 LISTED = "on a list of raw.{}"  # why a recording is left out
@@ -28,6 +28,8 @@ LISTED = "on a list of raw.{}"  # why a recording is left out
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One recording: its file, ids as text, split ("" if the data set gives none), and what is known of it.
+
+    split is PRETRAIN for what only pre-trainings see.
 
     known: sex (Female or Male), age, weight, height and 0 or 1 for every class; "" where not known.
     """
@@ -73,7 +75,9 @@ class DataSet:
         return text.getvalue()
 
 
-def read_data_set(folders: Sequence[str], settings: Recordings, left_out: Mapping[str, Sequence[str]]) -> DataSet:
+def read_data_set(
+    folders: Sequence[str], settings: Recordings, left_out: Mapping[str, Sequence[str]], unlabelled: bool = False
+) -> DataSet:
     """Return the recordings of a data set whose file is there.
 
     Args:
@@ -81,6 +85,8 @@ def read_data_set(folders: Sequence[str], settings: Recordings, left_out: Mappin
         settings: what its columns are called, and what their cells mean.
         left_out: {withdrawn or excluded: files with a subject's id a line, or a recording's where no column names
             the subject; of those excluded also a recording's eid}.
+        unlabelled: give recordings without a label to the pre-trainings: of a training fold, or, where the split is to
+            be drawn, of subjects without any label.
 
     Raises:
         InputError: if a column is missing, an id occurs twice, nothing is left, or a cell is not what was declared;
@@ -113,6 +119,8 @@ def read_data_set(folders: Sequence[str], settings: Recordings, left_out: Mappin
         strange = len(ids - known[kind])
         if strange:
             notes.append(f"raw.{kind}: {strange:,} of {len(ids):,} entries are nobody's id in the data set")
+    if unlabelled:
+        found = _for_pretraining(found, settings)
     notes = _checked(found.values(), settings, notes)
     return DataSet(tuple(found[eid] for eid in sorted(found)), tuple(notes), tuple(sorted(withdrawn)))
 
@@ -177,7 +185,26 @@ def _sex(text: str, settings: Recordings) -> str:
 
 
 def _fold(text: str, settings: Recordings) -> str:
-    return next((name for name in SPLITS if text in getattr(settings.split, name)), "")
+    return next((name for name in (*SPLITS, PRETRAIN) if text in getattr(settings.split, name)), "")
+
+
+def _labelled(one: Recording, settings: Recordings) -> bool:
+    return all(one.known[name] for name in settings.labels.classes)
+
+
+def _for_pretraining(found: Mapping[int, Recording], settings: Recordings) -> dict[int, Recording]:
+    """Return the recordings with the split PRETRAIN for those without a label that nobody is tested on.
+
+    Where the split is still to be drawn, a subject with a labelled recording may come into the test split.
+    """
+    drawn = {one.subject for one in found.values() if _labelled(one, settings)}
+    given = bool(settings.split.column)
+    return {
+        eid: replace(one, split=PRETRAIN)
+        if not _labelled(one, settings) and (one.split == "train" if given else one.subject not in drawn)
+        else one
+        for eid, one in found.items()
+    }
 
 
 def names_of(one: Recording, kind: str) -> set[str]:
@@ -213,10 +240,14 @@ def _checked(found: Collection[Recording], settings: Recordings, notes: list[str
             )
         if unknown:
             notes.append(f"{unknown:,} of {count:,} recordings have no known {name}")
-    unlabelled = sum(any(not one.known[name] for name in settings.labels.classes) for one in found)
+    alone = sum(one.split == PRETRAIN for one in found)
+    if alone:
+        notes.append(f"{alone:,} of {count:,} recordings are for pre-trainings alone")
+    labelled = [one for one in found if one.split != PRETRAIN and _labelled(one, settings)]
+    unlabelled = count - alone - len(labelled)
     if unlabelled:
         notes.append(f"{unlabelled:,} of {count:,} recordings have no label and are left out")
     for name in settings.labels.classes:
-        if len({one.known[name] for one in found} - {""}) < 2:
+        if len({one.known[name] for one in labelled}) < 2:
             notes.append(f"every labelled recording has the same value of {name}; it cannot be learnt")
     return notes

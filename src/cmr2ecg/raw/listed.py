@@ -10,7 +10,8 @@ class Listed(NamedTuple):
     """A raw file: its path, and what a list says of it.
 
     stamp: of its content, "" if the list gives none (raw/stamp.py). subject: the internal number of whom it belongs to
-    where a subject may have several recordings (0: the eid). split: train, val or test where it comes with one.
+    where a subject may have several recordings (0: the eid). split: train, val, test, or pretrain (for
+    pre-trainings alone), where it comes with one.
     """
 
     path: str

@@ -2,8 +2,8 @@
 
 A csv with the columns eid (any text that names the subject) and path (relative to the csv unless absolute; an
 extension .hea may be omitted), and instance if a subject has several records of which one is used. With `subject`,
-eid names the recording and a subject may have several, which all are used; `split` says in which split it is. Other
-columns, such as labels, are ignored.
+eid names the recording and a subject may have several, which all are used; `split` says in which split it is,
+or that it is for pre-trainings alone. Other columns, such as labels, are ignored.
 
 Only the standard library is used, since Snakemake imports this module while parsing the workflow.
 """
@@ -17,7 +17,7 @@ from cmr2ecg.raw.endings import ECG_ENDINGS
 from cmr2ecg.raw.ids import Numbers
 from cmr2ecg.raw.listed import Listed, file_of
 from cmr2ecg.runtime.command import InputError
-from cmr2ecg.study.targets import SPLITS
+from cmr2ecg.study.targets import PRETRAIN, SPLITS
 
 NEEDED = ("eid", "path")
 SINGLE = (*NEEDED, "instance", "subject", "split")
@@ -66,8 +66,8 @@ def _record(
         raise InputError(f"{where}: instance is not a whole number")
     if "subject" in row and not cells["subject"]:
         raise InputError(f"{where}: no subject")
-    if cells["split"] and cells["split"] not in SPLITS:
-        raise InputError(f"{where}: split is none of {', '.join(SPLITS)}")
+    if cells["split"] and cells["split"] not in (*SPLITS, PRETRAIN):
+        raise InputError(f"{where}: split is none of {', '.join((*SPLITS, PRETRAIN))}")
     key = numbers(cells["eid"]), int(instance)
     subject = subjects(cells["subject"]) if cells["subject"] else 0
     return key, Listed(_absolute(cells["path"], file), "", subject, cells["split"])

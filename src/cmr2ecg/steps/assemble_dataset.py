@@ -2,15 +2,16 @@
 
 Outputs: dataset.h5 with `eid`, `ecg` and `cmr` (virtual datasets over the shards), and flow.csv, which goes on from
 index_cohort's; with --unpaired also unpaired.h5 with `eid` and `ecg` of those whose ECG passed but who have no usable
-image. They are in no split; only pre-trainings on ECGs alone read them.
+image, or whose ECG is for pre-trainings alone. They are in no split; only pre-trainings on ECGs alone read them.
 """
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from cmr2ecg.cohort.dataset import ecg_alone, pair, with_unpaired, write_dataset
+from cmr2ecg.cohort.dataset import accepted, ecg_alone, pair, with_unpaired, write_dataset
 from cmr2ecg.cohort.flow import read_flow, write_flow
 from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
@@ -26,7 +27,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
-    parser.add_argument("--unpaired-ecg", type=Path, nargs="*", default=[], help="HDF5 shards of ECGs without a CMR")
+    parser.add_argument("--unpaired-ecg", type=Path, nargs="*", default=[], help="HDF5 shards of ECGs without a CMR or a label")
     parser.add_argument("--unpaired-qc", type=Path, nargs="*", default=[], help="their QC tables")
     parser.add_argument("--unpaired", type=Path, help="HDF5 file of ECGs without an image to write; left out: none")
     args = parser.parse_args(argv)
@@ -34,11 +35,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     in_tables = pd.read_parquet(args.labels, columns=["eid"])["eid"].to_numpy()
     ecg_qc, cmr_qc = read_qc(args.ecg_qc), read_qc(args.cmr_qc) if args.cmr_qc else None
     if args.unpaired:
+        if not args.unpaired_qc:
+            parser.error("--unpaired: without --unpaired-qc every ECG is in the data set")
+        unpaired_qc = read_qc(args.unpaired_qc)
         if cmr_qc is None:
-            parser.error("--unpaired: without --cmr-qc every ECG is in the data set")
-        ecg_qc, cmr_qc = with_unpaired(ecg_qc, cmr_qc, read_qc(args.unpaired_qc))
+            alone = accepted(unpaired_qc)
+        else:
+            ecg_qc, cmr_qc = with_unpaired(ecg_qc, cmr_qc, unpaired_qc)
+            alone = ecg_alone(ecg_qc, cmr_qc)
         with atomic(args.unpaired) as path:
-            write_dataset(path, args.unpaired, ecg_alone(ecg_qc, cmr_qc), {"ecg": [*args.ecg, *args.unpaired_ecg]})
+            write_dataset(path, args.unpaired, alone, {"ecg": [*args.ecg, *args.unpaired_ecg]})
+        logging.info("%d ECGs are for pre-trainings alone", len(alone))
+        for reason, count in unpaired_qc.loc[unpaired_qc["status"] != "accepted", "reason"].value_counts().items():
+            logging.info("of those without an image or a label %d were rejected: %s", count, reason)
     eids, flow = pair(ecg_qc, cmr_qc, in_tables, read_flow(args.index_flow), keep_ecgs=bool(args.unpaired))
     shards = {"ecg": args.ecg, **({"cmr": args.cmr} if args.cmr else {})}
     with atomic(args.output) as path:

@@ -1,7 +1,8 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
 Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation, subject, split), and a flow table
-(step, reason, n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those who have an ECG alone.
+(step, reason, n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those whose ECG has no image, or is
+for pre-trainings alone.
 Options may stand in a file, a line each, that is named as @FILE.
 """
 
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, read_ledger
 from cmr2ecg.cohort.flow import write_flow
-from cmr2ecg.cohort.inventory import index_shard, index_with_unpaired, with_subjects
+from cmr2ecg.cohort.inventory import index_ecgs, index_shard, index_with_unpaired, with_subjects
 from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_files
 from cmr2ecg.raw.segmentation import list_segmentations
 from cmr2ecg.raw.withdrawn import read_withdrawn
@@ -19,6 +20,7 @@ from cmr2ecg.runtime.command import run, start, step_parser
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.study.settings.cohort import IndexCohort
 from cmr2ecg.study.settings.validated import step_settings
+from cmr2ecg.study.targets import PRETRAIN
 
 
 def main(argv: Sequence[str] | None = None) -> None:
@@ -52,6 +54,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         else {}
         for folders, field, wanted in ((args.ecg, ECG_FIELD, True), (args.cmr, CMR_FIELD, with_cmr))
     )
+    alone = {key for key, file in listed.items() if file.split == PRETRAIN}
     ecg, cmr = ({key: file.path for key, file in files.items()} for files in (listed, listed_cmr))
     for kind, files in (("ecg", ecg), ("cmr", cmr)):
         check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
@@ -60,7 +63,13 @@ def main(argv: Sequence[str] | None = None) -> None:
         ecg, cmr = ({key: os.path.basename(path) for key, path in found.items()} for found in (ecg, cmr))
         segmented = {key: os.path.basename(path) for key, path in segmented.items()}
     if settings.unpaired_ecgs:
-        visits, unpaired, flow = index_with_unpaired(ecg, cmr, segmented, withdrawn, settings.instances, excluded)
+        if with_cmr:
+            images = {key: name for key, name in cmr.items() if key[0] not in {eid for eid, _ in alone}}
+            visits, unpaired, flow = index_with_unpaired(
+                ecg, images, segmented, withdrawn, settings.instances, excluded
+            )
+        else:
+            visits, unpaired, flow = index_ecgs(ecg, alone, withdrawn, settings.instances, excluded)
         with atomic(args.unpaired) as path:
             with_subjects(unpaired, listed).to_parquet(path, index=False)
     else:

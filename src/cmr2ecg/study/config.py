@@ -47,7 +47,7 @@ def check_raw_paths(raw: Mapping[str, Sequence[str]]) -> None:
         InputError: names the setting and the path.
     """
     for kind, paths in raw.items():
-        what = "folder" if kind in ("ecg", "cmr", "segmentations") else "file"
+        what = "folder" if kind in ("ecg", "unlabelled", "cmr", "segmentations") else "file"
         for path in paths:
             if what == "file" and os.path.isdir(path):
                 raise InputError(f"raw.{kind}: {path} is a folder; name the files in it, each by itself")

@@ -27,6 +27,8 @@ def disagreements(settings: Settings) -> Iterator[str]:
     with_cmr = "cmr" in settings.index_cohort.modalities
     yield from complaints(settings)
     yield from _source(settings.simulate_cohort.enabled, settings.raw, with_cmr, bool(settings.recordings.table))
+    if settings.raw.unlabelled and not settings.index_cohort.unpaired_ecgs:
+        yield "raw.unlabelled names folders, yet index_cohort.unpaired_ecgs is false; set it to true"
     if not with_cmr:
         yield from _without_cmr(settings)
     yield from _shares(settings.split_subjects)
@@ -68,8 +70,12 @@ def _without_cmr(settings: Settings) -> Iterator[str]:
     why = "index_cohort.modalities names no cmr"
     if settings.raw.cmr:
         yield f"raw.cmr names folders, yet {why}; drop one of them"
-    if settings.index_cohort.unpaired_ecgs:
-        yield f"index_cohort.unpaired_ecgs is true, yet {why}: every ECG is in the data set then; drop it"
+    lists = settings.recordings.table or any(path.endswith(".csv") for path in settings.raw.ecg)
+    if settings.index_cohort.unpaired_ecgs and not (lists or settings.raw.unlabelled):
+        yield (
+            f"index_cohort.unpaired_ecgs is true, yet {why}: every ECG is in the data set then; drop it, or name "
+            "folders of further ECGs in raw.unlabelled"
+        )
     if settings.ablations:
         yield f"ablations names some, which are trained on images, yet {why}; drop them"
     for section, encoders in (("finetune", settings.finetune.encoders), ("probe", settings.probe.encoders)):
@@ -86,6 +92,8 @@ def _without_cmr(settings: Settings) -> Iterator[str]:
 def _source(simulated: bool, raw: Raw, with_cmr: bool, data_set: bool) -> Iterator[str]:
     wanted = {"ecg": "folders"} | ({"cmr": "folders"} if with_cmr else {})
     wanted |= {} if data_set else {"tabular": "tables"}
+    if simulated and raw.unlabelled:
+        yield "raw.unlabelled names folders, yet simulate_cohort.enabled is true; switch one of them off"
     for key, things in wanted.items():
         if simulated and getattr(raw, key):
             yield f"raw.{key} names {things}, yet simulate_cohort.enabled is true; switch one of them off"

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from cmr2ecg.study.settings.data_set import ABOUT, HEADERS, WORD, Labels, Recordings
 from cmr2ecg.study.settings.study import Settings
-from cmr2ecg.study.targets import SPLITS
+from cmr2ecg.study.targets import PRETRAIN, SPLITS
 
 
 def with_classes(settings: Settings) -> Settings:
@@ -34,9 +34,11 @@ def complaints(settings: Settings) -> Iterator[str]:
         yield "recordings.file is empty; name the files by the table's columns, such as '{filename_hr}.hea'"
     yield from _labels(given.labels)
     yield from _sides(given)
-    folds = [fold for name in SPLITS for fold in getattr(given.split, name)]
+    folds = [fold for name in (*SPLITS, PRETRAIN) for fold in getattr(given.split, name)]
     if given.split.column and not all(getattr(given.split, name) for name in SPLITS):
         yield "recordings.split names a column; give each of train, val and test its folds"
+    if given.split.pretrain and not settings.index_cohort.unpaired_ecgs:
+        yield "recordings.split.pretrain has folds, yet index_cohort.unpaired_ecgs is false; set it to true"
     if len(set(folds)) < len(folds):
         yield "recordings.split has a fold in two splits"
     if (settings.split_subjects.method == "given") != bool(given.split.column):

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 PHENOTYPE_GROUPS = ("lv", "rv", "wt", "ecc", "err")
 WHOLE = 100  # percent
 SPLITS = ("train", "val", "test")
+PRETRAIN = "pretrain"  # where a list or a data set gives a split: for pre-trainings on ECGs alone, in none of them
 
 
 def is_regression(target: str) -> bool:

@@ -95,8 +95,8 @@ class IndexCohort(Section):
     instances: Some[Instance] = setting((2, 3), "imaging visits looked at; the earliest with both files is used")
     unpaired_ecgs: bool = setting(
         False,
-        "whether pre-trainings on ECGs alone also see ECGs without a usable image. The MAE and the contrastive "
-        "baselines on ECGs (docs/pretraining.md)",
+        "whether pre-trainings on ECGs alone also see ECGs without a usable image, or without labels. The MAE and the "
+        "contrastive baselines on ECGs (docs/pretraining.md)",
     )
 
 

@@ -37,6 +37,7 @@ class SplitColumn(Section):
     train: Values[Cell] = setting((), "folds for training")
     val: Values[Cell] = setting((), "folds for validation")
     test: Values[Cell] = setting((), "folds for the test")
+    pretrain: Values[Cell] = setting((), "folds for pre-trainings alone; see `index_cohort.unpaired_ecgs`")
 
 
 class Join(Section):

@@ -92,6 +92,11 @@ class Raw(Section):
         "folders with EID_20205_I_A.xml. Or with the ending of another ECG format (docs/raw_data.md), at any depth, or "
         "text files with one path a line",
     )
+    unlabelled: Values[Path] = setting(
+        (),
+        "folders with further ECGs for pre-trainings alone. Of any format of docs/raw_data.md and any origin, such as "
+        "public sets; needs `index_cohort.unpaired_ecgs`; may stay empty",
+    )
     cmr: Values[Path] = setting((), "folders with EID_20209_I_A.zip. At any depth, or text files with one path a line")
     tabular: Values[Path] = setting(
         (), "tables with an eid column. Csv, tab-separated, either gzipped, or parquet; joined on eid"
