@@ -126,6 +126,74 @@ def test_ages_and_sexes_reach_the_covariates(study, tmp_path):
     assert table["height"].isna().all() and (table["norm"] + table["cd"] == 1).all()
 
 
+# ---- ECGs for pre-trainings alone
+
+
+@pytest.fixture
+def wide(tmp_path, monkeypatch):
+    """A list of two people with a given split, and a folder of further ECGs; returns RawFiles for changed settings."""
+    monkeypatch.chdir(tmp_path)
+    write_csv(tmp_path / "list.csv", [
+        {"eid": "A", "path": "1.edf", "subject": "x", "split": "train"},
+        {"eid": "B", "path": "2.edf", "subject": "y", "split": "test"},
+        {"eid": "C", "path": "3.edf", "subject": "x", "split": "pretrain"},
+    ])  # fmt: skip
+    for name in ("1.edf", "2.edf", "3.edf", "further/1.edf", "further/2.hea"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+
+    def files(main: bool = True, unpaired: bool = True, **raw) -> RawFiles:
+        raw = {"ecg": ["list.csv"], "unlabelled": ["further"], **raw}
+        index = {"modalities": ["ecg"], "unpaired_ecgs": unpaired, "instances": [0]}
+        return RawFiles(paper(raw=raw, index_cohort=index, shards=2), "results/here", main)
+
+    return files
+
+
+def test_further_ecgs_are_listed_for_jobs_and_counted_beside_the_cohort(wide, tmp_path):
+    found = wide()
+    splits = [file.split for file in found.listed["ecg"].values()]
+    assert sorted(splits) == ["pretrain"] * 3 + ["test", "train"]
+    assert (found.subjects_expected(), found.subjects_expected(unpaired=True)) == (2, 5)
+    os.makedirs("results/here/index_shard")
+    for name, content in found.tables().items():
+        (tmp_path / name).write_text(content)
+    places = found.options().split("--cmr")[0].split()
+    assert places == ["--ecg", "list.csv", "results/here/index_shard/unlabelled.csv"]
+    assert list_files(places[1:], ECG_FIELD) == found.listed["ecg"]
+    write_ledger(found.ledger_file, found.ledger)
+    before = digests(found)
+    (tmp_path / "further/3.hea").touch()
+    assert digests(wide(main=False)) == before != digests(wide())
+    assert not wide(unlabelled=[]).tables() and "unlabelled" not in wide(unlabelled=[]).options()
+
+
+def test_ecgs_for_pre_trainings_that_would_be_left_out_or_are_of_the_tested_stop_the_run(wide, tmp_path):
+    with pytest.raises(InputError, match=r"1 subjects have ECGs with the split pretrain, yet .*unpaired_ecgs is false"):
+        _ = wide(unpaired=False, unlabelled=[]).listed
+    table = (tmp_path / "list.csv").read_text()
+    for split in ("pretrain", "test"):  # of x: beside training, and beside the test
+        (tmp_path / "list.csv").write_text(table.replace("x,train", f"x,{split}"))
+        if split == "test":
+            with pytest.raises(InputError, match="raw: 1 subjects have ECGs for pre-trainings alone and others that"):
+                _ = wide().listed
+        else:
+            assert len(wide().listed["ecg"]) == 5
+
+
+def test_a_further_ecg_of_somebody_whose_split_is_drawn_stops_the_run(wide, tmp_path):
+    for name in ("ecg/9000007_20205_0_0.xml", "further/9000007_20205_1_0.xml"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    with pytest.raises(InputError, match="raw: 1 subjects have ECGs for pre-trainings alone and others that"):
+        _ = wide(ecg=["ecg"]).listed
+    os.rename(tmp_path / "further/9000007_20205_1_0.xml", tmp_path / "further/9000008_20205_1_0.xml")
+    (tmp_path / "gone.csv").write_text("9000008\n")
+    found = wide(ecg=["ecg"], withdrawn=["gone.csv"])
+    placed = {eid: file.path for shard in found.by_shard["ecg"].values() for (eid, _), file in shard.items()}
+    assert placed.get(9000008, "") == "" and len(found.listed["ecg"]) == 4
+
+
 def test_the_exams_of_one_file_are_stamped_by_it(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_code15(tmp_path / "set", exams=8, parts=2)

@@ -2,7 +2,7 @@ import pandas as pd
 import pytest
 
 from cmr2ecg.cohort.flow import Flow, add_flows, read_flow, write_flow
-from cmr2ecg.cohort.inventory import index_shard, index_with_unpaired, join_shards
+from cmr2ecg.cohort.inventory import index_ecgs, index_shard, index_with_unpaired, join_shards
 from cmr2ecg.runtime.command import InputError
 
 
@@ -66,6 +66,17 @@ def test_an_ecg_without_a_cmr_at_its_visit_is_unpaired_and_the_pairs_stay_the_sa
         ("index_cohort", "withdrawn", 7, 5),
         ("index_cohort", "excluded by list", 5, 4),
     ]
+
+
+def test_ecgs_for_pre_trainings_alone_have_a_table_of_their_own_and_are_counted():
+    ecg = files((1, 2), (1, 3), (2, 2), (3, 3), (4, 2), (5, 2), (6, 0))
+    alone = {(1, 2), (3, 3), (3, 2), (4, 2), (5, 2)}
+    visits, unpaired, flow = index_ecgs(ecg, alone, {4}, [2, 3], {5})
+    assert visits["ecg_path"].tolist() == ["2_2"] and unpaired["ecg_path"].tolist() == ["1_2", "3_3"]
+    assert unpaired.dtypes.equals(visits.dtypes) and [*visits.index] == [0]
+    whole, before = index_shard(ecg, {}, {}, {4}, [2, 3], False, {5})
+    assert sorted([*visits["eid"], *unpaired["eid"]]) == whole["eid"].tolist()
+    assert flow.rows == [*before.rows, ("index_cohort", "for pre-trainings alone", 3, 1)]
 
 
 def test_no_subject_with_both_is_an_error():

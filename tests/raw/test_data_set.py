@@ -115,6 +115,37 @@ def test_headers_of_both_challenges(tmp_path):
     assert set(labels_of({"Dx": "59118001"}, groups.labels).values()) == {""}
 
 
+# ---- recordings for pre-trainings alone
+
+
+def test_unlabelled_recordings_of_training_folds_are_for_pre_trainings_and_those_held_out_for_nothing(tmp_path):
+    rows = [
+        {"file": name, "fold": fold, "who": name[0], "af": af}
+        for name, fold, af in [("a1", 1, 0), ("a2", 1, ""), ("b1", 2, ""), ("c1", 3, ""), ("c2", 3, 1), ("d1", 4, 1)]
+    ]
+    split = {"column": "fold", "train": [1], "val": [2], "test": [3], "pretrain": [4]}
+    more = {"subject": "who", "split": split, "labels": {"classes": {"af": ["af"]}}}
+    folder, settings = table(tmp_path, *rows, **more)
+    found = read_data_set([folder], settings, {}, unlabelled=True)
+    splits = {name: one.split for name, one in by_file(found).items()}
+    assert splits == {"a1": "train", "a2": "pretrain", "b1": "val", "c1": "test", "c2": "test", "d1": "pretrain"}
+    assert found.notes == (
+        "2 of 6 recordings are for pre-trainings alone",
+        "2 of 6 recordings have no label and are left out",
+    )
+    before = read_data_set([folder], settings, {})
+    assert by_file(before)["a2"].split == "train" and "3 of 6 recordings have no label" in before.notes[1]
+
+
+def test_where_the_split_is_drawn_only_people_without_any_label_are_for_pre_trainings(tmp_path):
+    rows = [{"file": name, "who": name[0], "af": af} for name, af in [("a1", 0), ("a2", ""), ("b1", ""), ("b2", "")]]
+    folder, settings = table(tmp_path, *rows, {"file": "c1", "who": "c", "af": 1}, subject="who",
+                             labels={"classes": {"af": ["af"]}})  # fmt: skip
+    found = by_file(read_data_set([folder], settings, {}, unlabelled=True))
+    assert {name for name, one in found.items() if one.split == "pretrain"} == {"b1", "b2"}
+    assert {one.split for name, one in found.items() if name[0] != "b"} == {""}
+
+
 # ---- labels
 
 

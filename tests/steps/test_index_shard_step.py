@@ -4,6 +4,7 @@ import json
 import os
 
 import pandas as pd
+import pytest
 
 from cmr2ecg.steps import index_shard
 
@@ -21,3 +22,23 @@ def test_raw_files_below_a_folder_whose_name_is_not_utf8_are_indexed(tmp_path):
     )
     visits = pd.read_parquet(tmp_path / "visits.parquet")
     assert visits.values.tolist() == [[9000001, 2, "9000001_20205_2_0.xml", "9000001_20209_2_0.zip", "", 9000001, ""]]
+
+
+@pytest.mark.parametrize("modalities", [["ecg"], ["ecg", "cmr"]])
+def test_ecgs_for_pre_trainings_alone_stay_out_of_the_cohort_even_with_an_image(tmp_path, modalities):
+    rows = [(9000001, "train"), (9000002, "pretrain"), (9000003, "test")]
+    (tmp_path / "list.csv").write_text("eid,path,instance,split\n")
+    with open(tmp_path / "list.csv", "a") as table:
+        table.writelines(f"{eid},{eid}.edf,2,{split}\n" for eid, split in rows)
+    for eid, _ in rows:
+        (tmp_path / f"{eid}_20209_2_0.zip").touch()
+    settings = json.dumps({"modalities": modalities, "instances": [2], "unpaired_ecgs": True})
+    names = {"visits": "v.parquet", "flow": "flow.csv", "unpaired": "u.parquet"}
+    outputs = [text for name, file in names.items() for text in (f"--{name}", str(tmp_path / file))]
+    index_shard.main(
+        ["--shard", "0", "--shards", "1", "--names", "--ecg", str(tmp_path / "list.csv"), "--cmr", str(tmp_path)]
+        + ["--settings", settings, *outputs]
+    )
+    visits, unpaired = (pd.read_parquet(tmp_path / names[name]) for name in ("visits", "unpaired"))
+    assert visits[["eid", "split"]].values.tolist() == [[9000001, "train"], [9000003, "test"]]
+    assert unpaired[["eid", "split", "cmr_path"]].values.tolist() == [[9000002, "pretrain", ""]]

@@ -377,14 +377,6 @@ def test_a_sweep_of_the_convolutional_network_cannot_be_over_layer_decay():
     check(config)
 
 
-def test_without_images_no_ecg_is_unpaired():
-    config = good()
-    config["index_cohort"] |= {"modalities": ["ecg"], "unpaired_ecgs": True}
-    assert "index_cohort.unpaired_ecgs is true, yet index_cohort.modalities names no cmr" in complaint(config)
-    config["index_cohort"]["modalities"] = ["ecg", "cmr"]
-    check(config)
-
-
 def test_the_convolutional_network_is_not_released():
     config = good()
     config["finetune"]["encoders"] = ["supervised_cnn", "mmcl"]

@@ -5,6 +5,7 @@ from copy import deepcopy
 import pytest
 from paper_settings import paper
 
+from cmr2ecg.study.config_agreement import disagreements
 from cmr2ecg.study.data_sets import complaints, with_classes
 
 GOOD = {
@@ -57,6 +58,8 @@ def test_a_good_one_is_accepted_and_its_classes_are_the_diseases():
         ({"recordings__labels": {"form": "phrases", "columns": ["r"], "classes": {"af": [" "]}}}, "no cell can match"),
         ({"recordings__split__val": []}, "give each of train, val and test its folds"),
         ({"recordings__split__val": [2]}, "has a fold in two splits"),
+        ({"recordings__split__pretrain": [5]}, "split.pretrain has folds, yet index_cohort.unpaired_ecgs is false"),
+        ({"index_cohort__unpaired_ecgs": True, "recordings__split__pretrain": [2]}, "has a fold in two splits"),
         ({"split_subjects__method": "stratified"}, "split.column is given, yet split_subjects.method is stratified"),
         ({"recordings__split": {}}, "split.column is empty, yet split_subjects.method is given"),
         ({"recordings__join__table": "u.csv"}, "recordings.join needs both"),
@@ -73,3 +76,21 @@ def test_what_cannot_be_is_refused(changes, expected):
 def test_headers_need_no_file_and_phrases_may_have_blanks():
     assert told(recordings__table="headers", recordings__file="") == []
     assert told(recordings__labels={"form": "phrases", "columns": ["r"], "classes": {"af": ["atrial flutter"]}}) == []
+
+
+@pytest.mark.parametrize(
+    ("modalities", "unpaired", "raw", "simulated", "expected"),
+    [
+        (["ecg", "cmr"], True, {}, True, ""),
+        (["ecg"], True, {}, True, "index_cohort.unpaired_ecgs is true, yet index_cohort.modalities names no cmr"),
+        (["ecg"], True, {"ecg": ["list.csv"]}, False, ""),  # which may say who is for pre-trainings alone
+        (["ecg"], True, {"ecg": ["x"], "unlabelled": ["y"]}, False, ""),
+        (["ecg", "cmr"], True, {"unlabelled": ["y"]}, True, "raw.unlabelled names folders, yet simulate_cohort.enab"),
+        (["ecg"], False, {"unlabelled": ["y"]}, False, "raw.unlabelled names folders, yet index_cohort.unpaired_ecgs"),
+    ],
+)
+def test_further_ecgs_need_a_setting_that_takes_them(modalities, unpaired, raw, simulated, expected):
+    index = {"modalities": modalities, "unpaired_ecgs": unpaired}
+    settings = paper(index_cohort=index, raw=raw, simulate_cohort={"enabled": simulated})
+    found = [line for line in disagreements(settings) if "unpaired" in line or "unlabelled" in line]
+    assert len(found) == bool(expected) and all(line.startswith(expected) for line in found)

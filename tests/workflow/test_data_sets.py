@@ -7,14 +7,14 @@ import h5py
 import pandas as pd
 import pytest
 from drive_snakemake import copy_repository, snakemake
-from raw.data_sets_written import write_code15, write_mimic, write_ptbxl
+from raw.data_sets_written import ecg, write_code15, write_mimic, write_ptbxl, write_record
 
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 TINY = """
 cohort: {name}
 shards: 1
 device: cpu
-raw: {{ecg: [sets/{name}]}}
+raw: {{ecg: [sets/{name}], unlabelled: [{further}]}}
 balance_subset: {{fractions: [100, 50]}}
 models:
   ecg_encoder: {{dim: 16, depth: 1, heads: 2}}
@@ -33,7 +33,7 @@ make_figure: {{figures: [], quality_figures: []}}
 
 def run(folder, name: str, *options: str, **told: str) -> str:
     """Run the shipped declaration of a set with tiny trainings; return what Snakemake printed."""
-    (folder / "tiny.yaml").write_text(TINY.format(name=name, **told))
+    (folder / "tiny.yaml").write_text(TINY.format(**{"name": name, "further": "", **told}))
     done = snakemake(folder, "--show-failed-logs", *options, "--configfile", f"config/{name}.yaml", "tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout + done.stderr
@@ -42,8 +42,15 @@ def run(folder, name: str, *options: str, **told: str) -> str:
 def test_ptbxl_from_its_own_table_to_the_headline(tmp_path):
     copy_repository(tmp_path)
     write_ptbxl(tmp_path / "sets/ptbxl")
+    table = tmp_path / "sets/ptbxl/ptbxl_database.csv"
+    table.write_text(table.read_text().replace("'NORM': 80.0, ", "", 1))  # the first, of fold 1, has no label then
+    for number in range(3):  # of another origin
+        write_record(tmp_path / f"sets/further/{number}.hea", ecg(100 + number, seconds=12), rate=500)
+    (tmp_path / "sets/further/3.hea").write_text("3 12 500 5000\n")  # without a signal
     until = ["--until", "make_table"]
-    told = run(tmp_path, "ptbxl", *until, targets="norm, cd", tabular="cd", probed="cd", group="superclasses")
+    wanted = {"targets": "norm, cd", "tabular": "cd", "probed": "cd", "group": "superclasses"}
+    told = run(tmp_path, "ptbxl", *until, **wanted, further="sets/further")
+    assert "warning: 1 of 60 recordings are for pre-trainings alone" in told
     assert "warning: every labelled recording has the same value of mi; it cannot be learnt" in told
     results = tmp_path / "results/ptbxl"
     listed = pd.read_csv(results / "index_shard/recordings.csv")
@@ -58,6 +65,13 @@ def test_ptbxl_from_its_own_table_to_the_headline(tmp_path):
     assert half["label"].mean() == pytest.approx(whole["label"].mean(), abs=0.05)
     fit = json.loads((results / "finetune/mae/cd/100/result.json").read_text())
     assert "skipped" not in fit and fit["n_train"] == len(whole)
+    further = pd.read_csv(results / "index_shard/unlabelled.csv")
+    with h5py.File(results / "assemble_dataset/unpaired.h5") as file:
+        assert set(file["eid"][:]) == {*further["eid"][:3], listed["eid"][listed["split"] == "pretrain"].item()}
+    pretrained = json.loads((results / "pretrain_mae/mae/result.json").read_text())
+    assert pretrained["n_unpaired"] == 4 and pretrained["n_train"] == len(whole) + 4
+    rejected = pd.read_csv(results / "clean_ecg/0.unpaired.qc.csv").query("status == 'rejected'")
+    assert rejected["eid"].tolist() == further["eid"][3:].tolist()
 
     metrics = pd.read_csv(results / "evaluate/metrics.csv").query("encoder == 'mae' and split == 'test'")
     for seed in (0, 101):

@@ -18,6 +18,7 @@ from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
 from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
 from cmr2ecg.raw.unlabelled import SETTING, as_csv, read_unlabelled
 from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
+from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.files import UNPAIRED
 from cmr2ecg.study.settings.run import Raw
 from cmr2ecg.study.settings.study import Settings
