@@ -39,7 +39,7 @@ def test_a_moved_folder_has_the_same_numbers_and_files_of_one_name_have_two(tmp_
 def test_files_of_uk_biobank_keep_eid_and_visit_so_that_withdrawals_hold(tmp_path):
     files = folder(tmp_path, "set", "9000007_20205_3_0.xml", "9000007_20209_3_0.zip"), folder(tmp_path, "b", "1.hea")
     found = read_unlabelled(files, 2)
-    assert [*found][0] == (9000007, 3) and len(found) == 2
+    assert next(iter(found)) == (9000007, 3) and len(found) == 2
 
 
 def test_the_table_of_them_gives_the_same_back(tmp_path):

@@ -34,11 +34,9 @@ def test_ecgs_for_pre_trainings_alone_stay_out_of_the_cohort_even_with_an_image(
         (tmp_path / f"{eid}_20209_2_0.zip").touch()
     settings = json.dumps({"modalities": modalities, "instances": [2], "unpaired_ecgs": True})
     names = {"visits": "v.parquet", "flow": "flow.csv", "unpaired": "u.parquet"}
-    outputs = [text for name, file in names.items() for text in (f"--{name}", str(tmp_path / file))]
-    index_shard.main(
-        ["--shard", "0", "--shards", "1", "--names", "--ecg", str(tmp_path / "list.csv"), "--cmr", str(tmp_path)]
-        + ["--settings", settings, *outputs]
-    )
+    given = {"shard": 0, "shards": 1, "ecg": tmp_path / "list.csv", "cmr": tmp_path, "settings": settings}
+    given |= {name: tmp_path / file for name, file in names.items()}
+    index_shard.main(["--names", *(text for name, value in given.items() for text in (f"--{name}", str(value)))])
     visits, unpaired = (pd.read_parquet(tmp_path / names[name]) for name in ("visits", "unpaired"))
     assert visits[["eid", "split"]].values.tolist() == [[9000001, "train"], [9000003, "test"]]
     assert unpaired[["eid", "split", "cmr_path"]].values.tolist() == [[9000002, "pretrain", ""]]

@@ -81,7 +81,8 @@ class RawFiles:
             InputError: if a folder cannot be listed, or an ECG for pre-trainings alone cannot be (`_check_alone`).
         """
         found = self._found()
-        found["ecg"] = {**self.unlabelled, **found["ecg"]}
+        for visit, file in self.unlabelled.items():
+            found["ecg"].setdefault(visit, file)
         _check_alone(found["ecg"].items(), self.settings.index_cohort.unpaired_ecgs)
         return found
 

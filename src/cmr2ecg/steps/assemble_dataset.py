@@ -27,7 +27,9 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--labels", type=Path, required=True, help="labels.parquet of read_tabular")
     parser.add_argument("--output", type=Path, required=True, help="HDF5 file to write")
     parser.add_argument("--flow", type=Path, required=True, help="exclusion table to write")
-    parser.add_argument("--unpaired-ecg", type=Path, nargs="*", default=[], help="HDF5 shards of ECGs without a CMR or a label")
+    parser.add_argument(
+        "--unpaired-ecg", type=Path, nargs="*", default=[], help="HDF5 shards of ECGs without a CMR or a label"
+    )
     parser.add_argument("--unpaired-qc", type=Path, nargs="*", default=[], help="their QC tables")
     parser.add_argument("--unpaired", type=Path, help="HDF5 file of ECGs without an image to write; left out: none")
     args = parser.parse_args(argv)

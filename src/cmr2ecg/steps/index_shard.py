@@ -1,8 +1,8 @@
 """Find, for the subjects of one shard, the earliest imaging visit with both an ECG and a short-axis CMR (paper §IV-A).
 
 Outputs: a parquet file of visits (eid, instance, ecg_path, cmr_path, segmentation, subject, split), and a flow table
-(step, reason, n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those whose ECG has no image, or is
-for pre-trainings alone.
+(step, reason, n_in, n_out); with index_cohort.unpaired_ecgs also a file of the visits of those whose ECG has no
+image, or is for pre-trainings alone.
 Options may stand in a file, a line each, that is named as @FILE.
 """
 

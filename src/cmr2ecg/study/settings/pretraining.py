@@ -55,7 +55,9 @@ class MaeCore(Section):
         "all_patches", "squared error; §III-A eq. 2a reconstructs the whole x; or masked_patches only"
     )
     ncc_weight: Share = setting(0.0, "of 1 - normalised cross-correlation in the loss; authors: 0.1")
-    unpaired: bool = setting(True, "also on ECGs without an image or a label, where index_cohort.unpaired_ecgs keeps them")
+    unpaired: bool = setting(
+        True, "also on ECGs without an image or a label, where index_cohort.unpaired_ecgs keeps them"
+    )
 
 
 class MaeChanges(Partial, MaeCore):
