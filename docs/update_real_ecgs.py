@@ -1,7 +1,7 @@
 """Rewrite the numbers of docs/real_ecgs.md from a finished run on PTB-XL: `make real-ecgs DATA=folder`.
 
-The folder is what docs/real_ecgs/prepare.py writes; the run is that of config/ptbxl.yaml with its PTB-XL, below
-results/ptbxl. What the blocks show is in docs/templates/real_ecgs.md.j2.
+The folder is what docs/real_ecgs/prepare.py and further.py write; the runs are that of config/ptbxl.yaml with its
+PTB-XL, below results/ptbxl, and that of docs/real_ecgs/more.yaml, below results/ptbxl_more. What the blocks show is in docs/templates/real_ecgs.md.j2.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 sys.path += [str(Path(__file__).parent), str(Path(__file__).parent / "real_ecgs")]
 import external
+import more
 from pages import ROOT, copy_smaller, rewrite, table
 
 from cmr2ecg.plan.check import recorded_jobs
@@ -27,8 +28,10 @@ from cmr2ecg.report.tables.sheet import DAGGER, interval
 from cmr2ecg.study.settings.recordings import CleanEcg
 from cmr2ecg.study.settings.validated import validated
 
-PAGE, RUN = ROOT / "docs/real_ecgs.md", ROOT / "results/ptbxl"
-MACRO, CLASSES = "superclasses", ("norm", "mi", "sttc", "cd", "hyp", "af")
+PAGE, RUN, MORE = ROOT / "docs/real_ecgs.md", ROOT / "results/ptbxl", ROOT / "results/ptbxl_more"
+MACRO, SUPERCLASSES = "superclasses", ("norm", "mi", "sttc", "cd", "hyp")
+CLASSES = (*SUPERCLASSES, "af")
+FITS = {"finetune": "fine-tuned", "probe": "linear probe"}
 FIGURE = "figure_5"
 FROM_SCRATCH = ("supervised", "supervised_cnn")
 SEARCH = ("sweep", "select", "hide_test")
@@ -40,8 +43,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("data", type=Path)
     data = parser.parse_args().data
-    if not (RUN / "audit_withdrawn/audit.json").is_file():
-        raise SystemExit(f"{RUN} is not finished; run config/ptbxl.yaml first")
+    for run, config in ((RUN, "config/ptbxl.yaml"), (MORE, "docs/real_ecgs/more.yaml")):
+        if not (run / "audit_withdrawn/audit.json").is_file():
+            raise SystemExit(f"{run} is not finished; run {config} first")
     rewrite(PAGE, values(data))
     copy_smaller(RUN / f"make_figure/{FIGURE}.png", ROOT / f"docs/images/ptbxl_{FIGURE}.png", 0.6)
 
@@ -59,6 +63,8 @@ def values(data: Path) -> dict[str, object]:
         "probes": probes(evaluated["intervals"]),
         "marked": marked(evaluated["untrained"]),
         "external": outside(data, release["clean_ecg"]),
+        "further": further(),
+        "more": unlabelled(),
         "cost": cost(),
     }
 
@@ -154,7 +160,9 @@ def outside(data: Path, cleaning: Mapping[str, object]) -> str:
     paths = [one.path for found in sets.values() for one in found]
     settings = validated(CleanEcg, cleaning)
     with tempfile.TemporaryDirectory() as folder:
-        plain = external.predicted(RUN / "release/mae", paths, Path(folder, "plain"))["af_risk"]
+        plain, wide = (
+            external.predicted(run / "release/mae", paths, Path(folder, run.name))["af_risk"] for run in (RUN, MORE)
+        )
         copies = external.as_the_training_set(paths, Path(folder, "copies"))
         like = external.predicted(RUN / "release/mae", copies, Path(folder, "like"))["af_risk"]
         risks = {
@@ -162,6 +170,7 @@ def outside(data: Path, cleaning: Mapping[str, object]) -> str:
             "release, recordings filtered and scaled as PTB-XL's copies": dict(
                 zip(paths, like.reindex(map(str, copies)), strict=True)
             ),
+            "release of the MAE pre-trained on more, unchanged": dict(zip(paths, wide.reindex(map(str, paths)), strict=True)),
             "RR intervals (logistic regression on PTB-XL)": intervals_risk(paths, data / "ptb-xl", settings),
         }
     rows = [
@@ -185,6 +194,23 @@ def intervals_risk(paths: Sequence[Path], ptb_xl: Path, settings: CleanEcg) -> d
     risk = np.full(len(paths), np.nan)
     risk[usable] = model.predict_proba(found[usable])[:, 1]
     return dict(zip(paths, risk.tolist(), strict=True))
+
+
+def further() -> str:
+    """Return how many recordings without labels there were, and how many passed quality control."""
+    names = sorted((MORE / "clean_ecg").glob("*.unpaired.qc.csv"))
+    found = pd.concat([pd.read_csv(name, usecols=["status"]) for name in names])
+    return f"{(found['status'] == 'accepted').sum():,} of {len(found):,}"
+
+
+def unlabelled() -> str:
+    """Return the table of the MAE with further recordings, and its paired difference to the one without."""
+    rows = []
+    for fit, fraction, of in more.paired((MORE, RUN), CLASSES, SUPERCLASSES, more.people_of(RUN)):
+        ends = {name: (estimate.value, *estimate.interval()) for name, (_, _, estimate) in of.items()}
+        cells = [interval([100 * end for end in ends[name]], digits=1, sign="+") for name in ("macro", *CLASSES)]
+        rows.append([f"{FITS[fit]}, {fraction} %", f"{100 * of['macro'][0]:.1f}", *cells])
+    return table(["MAE", "macro", "gain in macro", *(TARGETS[name] for name in CLASSES)], rows)
 
 
 def cost() -> str:

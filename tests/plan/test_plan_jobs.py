@@ -35,6 +35,8 @@ def test_a_data_set_is_planned_before_it_is_downloaded():
     counts = {name: Counter(job.step for job in study_of([ROOT / f"config/{name}.yaml"]).jobs) for name in SETS}
     assert all(jobs["pretrain_mae"] == jobs["evaluate"] == 1 and jobs["crop_cmr"] == 0 for jobs in counts.values())
     assert counts["ptbxl"]["finetune"] == 5 and counts["ptbxl"]["balance_subset"] == 6 * 3
+    more = Counter(job.step for job in study_of([ROOT / "config/ptbxl.yaml", ROOT / "docs/real_ecgs/more.yaml"]).jobs)
+    assert (more["clean_ecg"], more["pretrain_contrastive"], more["finetune"], more["probe"]) == (2 * 8, 0, 1, 1)
 
 
 def test_sweeps_are_jobs_where_the_config_asks_for_them(tmp_path):

@@ -36,6 +36,9 @@ def results(tmp_path_factory):
     for name, content in contents.items():
         (ecgs / name).write_bytes(content)
     np.savetxt(ecgs / "csv.csv", COUNTS.T * 0.005, delimiter=",", fmt="%.3f")
+    one, two = COUNTS[0], COUNTS[1]
+    limbs = [one, two, two - one, -(one + two) / 2, one - two / 2, two - one / 2]  # with half counts
+    np.savetxt(ecgs / "derived.csv", np.vstack([limbs, COUNTS[6:]]).T * 0.005, delimiter=",", fmt="%.4f")
     write_wfdb(ecgs, COUNTS * 0.005).rename(ecgs / "wfdb.hea")
     command = ["predict", str(ecgs), "--model", str(make_release(folder / "model")), "--out", str(out)]
     cli.main([*command, "--rate", "500", "--pages", "png"])
@@ -61,8 +64,9 @@ def test_eight_leads_are_enough_and_the_repair_is_told(results):
     entries = json.loads((folder / "out/predictions.json").read_text())["ecgs"]
     assert ["aVR" in entry["repairs"] for entry in entries if entry["file"].endswith("eight.xml")] == [True]
     risks = [name for name in rows["eight"] if name.endswith("_risk")]
-    for name in risks:
+    for name in risks:  # the same to rounding, and of the same twelve leads the same
         assert float(rows["eight"][name]) == pytest.approx(float(rows["cardiosoft"][name]), abs=0.02)
+        assert float(rows["eight"][name]) == pytest.approx(float(rows["derived"][name]), abs=1e-6)
 
 
 def test_bad_files_are_named_with_a_reason(results):
