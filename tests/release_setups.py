@@ -67,6 +67,7 @@ def make_release(folder: Path, targets=("cad", "lv", "wt"), onnx: bool = False, 
     fits = [make_fit(folder, target, pooling) for target in targets]
     torch.manual_seed(7)
     save_file(EcgEncoder(**SIZES).state_dict(), folder / "encoder.safetensors")
+    (folder / "result.json").write_text(json.dumps({"n_train": 1200, "n_unpaired": 1050}))
     eids = 9000001 + np.arange(200)
     pd.DataFrame({"eid": eids, "split": np.repeat(["train", "val"], 100)}).to_csv(folder / "split.csv", index=False)
     sick = (np.arange(200) % 10 < 3).astype("int8")

@@ -19,11 +19,12 @@ from cmr2ecg.models.classifier import EcgPredictor
 from cmr2ecg.models.vit import EcgEncoder
 from cmr2ecg.predict import calibrate
 from cmr2ecg.predict.build import validation
-from cmr2ecg.predict.card import metadata
+from cmr2ecg.predict.card import metadata, model_card
 from cmr2ecg.predict.ensemble import build_encoder, build_ensemble, embed, predict
 from cmr2ecg.predict.onnx_file import example
 from cmr2ecg.predict.release import read_config, read_release, write_sums
 from cmr2ecg.runtime.command import InputError
+from cmr2ecg.steps.release import pretrained_on
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +109,29 @@ def test_the_card_of_a_disease_of_ones_own_says_by_which_codes_it_was_told(tmp_p
 def test_the_card_of_phenotypes_alone_has_no_prevalence_to_give(tmp_path):
     card = (make_release(tmp_path, targets=("lv",)) / "README.md").read_text()
     assert "--prevalence lv" not in card and "- lv: intervals at 90%" in card
+
+
+@pytest.mark.parametrize(
+    ("result", "said"),
+    [
+        ({"n_train": 1200, "n_unpaired": 1050}, "1,200 recordings, 1,050 of them of no split, without an image or a l"),
+        ({"n_train": 120}, "pre-trained on 120 recordings.\n"),
+        ({"imported": True}, ""),
+        (None, ""),
+    ],
+)
+def test_the_card_says_what_the_encoder_was_pre_trained_on(tmp_path, result, said):
+    if result is not None:
+        (tmp_path / "result.json").write_text(json.dumps(result))
+    counts = pretrained_on(tmp_path / "encoder.safetensors")
+    assert counts == ({"n_unpaired": 0, **result} if said else {})
+    config = json.loads((make_release(tmp_path / "made", targets=("lv",)) / "config.json").read_text())
+    assert config["pretraining"] == {"n_train": 1200, "n_unpaired": 1050}
+    flow = pd.DataFrame(columns=["step", "reason", "n_in", "n_out"])
+    tables = {name: pd.read_csv(tmp_path / f"made/{name}.csv") for name in ("intervals", "analyses", "calibration")}
+    population = {"kind": "ukb", "coding": "ICD-10", "several": "subjects", "balanced": True}
+    card = model_card(config | {"pretraining": counts}, flow, tables, {"train": 3}, population)
+    assert said in card and ("was pre-trained" in card) == bool(said)
 
 
 @pytest.mark.parametrize("name", ["model.safetensors", "config.json"])

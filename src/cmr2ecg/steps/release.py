@@ -58,6 +58,7 @@ def main(argv: Sequence[str] | None = None) -> None:
         "synthetic": args.synthetic,
         "models": {"ecg_encoder": args.settings["ecg_encoder"]},
         "clean_ecg": args.settings["clean_ecg"],
+        "pretraining": pretrained_on(args.weights) if args.weights else {},
         "parameters": parameters(targets, weights),
         "targets": targets,
         "skipped": {name: about["skipped"] for name, about in described.items() if "skipped" in about},
@@ -72,7 +73,7 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--cohort", required=True, help="its name, for the card")
     parser.add_argument("--synthetic", action="store_true", help="the cohort is simulated; the card says so")
     parser.add_argument("--fits", type=Path, nargs="+", required=True, help="folders of its fine-tunings at 100 %%")
-    parser.add_argument("--weights", type=Path, help="pre-trained encoder, for embeddings")
+    parser.add_argument("--weights", type=Path, help="pre-trained encoder, for embeddings; beside its result.json")
     parser.add_argument("--split", type=Path, required=True, help="split.csv")
     parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
     parser.add_argument("--flow", type=Path, required=True, help="flow.csv of assemble_dataset")
@@ -88,6 +89,16 @@ def prevalence(args: argparse.Namespace, fit: Path) -> float | None:
     if is_regression(target):
         return None
     return float(rows_for(args.labels, split_eids(args.split, "train"))[target].mean())
+
+
+def pretrained_on(weights: Path) -> dict[str, int]:
+    """Return how many recordings a pre-training had, and how many of them without an image or a label.
+
+    Nothing of imported weights, whose origin has no such counts.
+    """
+    path = weights.parent / "result.json"
+    result = json.loads(path.read_text()) if path.is_file() else {}
+    return {"n_train": result["n_train"], "n_unpaired": result.get("n_unpaired", 0)} if "n_train" in result else {}
 
 
 def parameters(targets: Mapping[str, Any], weights: Mapping[str, Tensor]) -> int:
