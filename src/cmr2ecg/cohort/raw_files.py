@@ -66,12 +66,13 @@ class RawFiles:
 
     @cached_property
     def unlabelled(self) -> dict[tuple[int, int], Listed]:
-        """The ECGs of raw.unlabelled."""
+        """The ECGs of raw.unlabelled, less those of who withdrew: the run writes a table of the rest."""
         if not self.settings.raw.unlabelled:
             return {}
         if not self.main and os.path.exists(self.unlabelled_file):
             return read_record_table(self.unlabelled_file, SETTING)
-        return read_unlabelled(self.settings.raw.unlabelled, self.settings.index_cohort.instances[0])
+        found = read_unlabelled(self.settings.raw.unlabelled, self.settings.index_cohort.instances[0])
+        return {visit: file for visit, file in found.items() if visit[0] not in self.gone}
 
     @cached_property
     def listed(self) -> dict[str, dict[Visit, Listed]]:
