@@ -170,7 +170,9 @@ def outside(data: Path, cleaning: Mapping[str, object]) -> str:
             "release, recordings filtered and scaled as PTB-XL's copies": dict(
                 zip(paths, like.reindex(map(str, copies)), strict=True)
             ),
-            "release of the MAE pre-trained on more, unchanged": dict(zip(paths, wide.reindex(map(str, paths)), strict=True)),
+            "release of the MAE pre-trained on more, unchanged": dict(
+                zip(paths, wide.reindex(map(str, paths)), strict=True)
+            ),
             "RR intervals (logistic regression on PTB-XL)": intervals_risk(paths, data / "ptb-xl", settings),
         }
     rows = [

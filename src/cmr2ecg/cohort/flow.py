@@ -12,6 +12,7 @@ from cmr2ecg.runtime.files import atomic
 log = logging.getLogger(__name__)
 
 COLUMNS = ["step", "reason", "n_in", "n_out"]
+PRETRAINED_ON = "for pre-trainings alone"  # reason for ECGs without a label
 KEPT = ", ECG kept for masked modelling"  # suffix of the reason for subjects moved to unpaired.h5
 
 

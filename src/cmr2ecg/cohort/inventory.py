@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from cmr2ecg.cohort.flow import Flow, add_flows
+from cmr2ecg.cohort.flow import PRETRAINED_ON, Flow, add_flows
 from cmr2ecg.raw.bulk import earliest_pairs
 from cmr2ecg.raw.listed import Listed
 from cmr2ecg.runtime.command import InputError
@@ -89,7 +89,7 @@ def index_ecgs(
     """
     visits, kept, flow = _ecgs(ecg, withdrawn, instances, excluded)
     alone = [visit in for_pretraining for visit in kept.items()]
-    flow.exclude(STEP, "for pre-trainings alone", sum(alone))
+    flow.exclude(STEP, PRETRAINED_ON, sum(alone))
     mine, others = (visits[[one == wanted for one in alone]] for wanted in (False, True))
     return mine.reset_index(drop=True), others.reset_index(drop=True), flow
 

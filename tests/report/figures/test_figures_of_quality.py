@@ -114,6 +114,28 @@ def test_flow_says_whose_ecg_is_kept(cohort):
     assert "ECG and CMR at one imaging visit" not in text
 
 
+def test_flow_of_ecgs_alone_says_who_is_set_aside_for_pre_trainings_and_nothing_of_images(cohort):
+    flow = Flow(52)
+    for step, reason, count in (
+        ("index_cohort", "with an ECG file", 0),
+        ("index_cohort", "no visit asked for", 0),
+        ("index_cohort", "for pre-trainings alone", 10),
+        ("assemble_dataset", "ECG: flat lead", 1),
+        ("assemble_dataset", "no row in the tables", 1),
+    ):
+        flow.exclude(step, reason, count)
+    write_flow(cohort / "alone.csv", flow)
+    text = words(exclusion_flow.draw({}, {"flow": [cohort / "alone.csv"], "split": [cohort / "split.csv"]}))
+    for line in (
+        "ECGs of the cohort\nn = 42",
+        "Set aside (n = 10)\n   for pre-trainings alone (n = 10)",
+        "Excluded (n = 1)\n   flat lead (n = 1)",
+        "In the tables: the data set\nn = 40",
+    ):
+        assert line in text
+    assert "visit" not in text and "Paired" not in text
+
+
 def test_a_split_of_another_cohort_stops_the_flow(cohort):
     pd.read_csv(cohort / "split.csv").iloc[1:].to_csv(cohort / "split.csv", index=False)
     with pytest.raises(InputError, match=r"holds 39 subjects, .* ends with 40"):

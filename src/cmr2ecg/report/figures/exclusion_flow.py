@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cmr2ecg.cohort.flow import KEPT, Flow, read_flow
+from cmr2ecg.cohort.flow import KEPT, PRETRAINED_ON, Flow, read_flow
 from cmr2ecg.report.figures.style import RC
 from cmr2ecg.runtime.command import InputError
 
@@ -22,6 +22,8 @@ TITLES = {  # (step, what its reasons start with) -> who is left after it
     ("assemble_dataset", ""): "Paired and in the tables: the data set",
 }
 ECG_IS_ENOUGH, WITH_ECG = "no visit asked for", "ECG at an imaging visit"  # a reason of the index, and its title then
+ECGS_ALONE = "with an ECG file"  # the first reason of a cohort without images
+TITLES_OF_ECGS = {("index_cohort", ""): "ECGs of the cohort", ("assemble_dataset", ""): "In the tables: the data set"}
 SPLITS = {"train": "Training", "val": "Validation", "test": "Test"}
 LINE, PAD, GAP = 0.175, 0.14, 0.3  # inches: height of a line of text, margin in a box, space between boxes
 BOX_HEIGHT, FORK, EDGE = 2 * LINE + 2 * PAD, 0.36, 0.1
@@ -41,7 +43,9 @@ class Stage:
     @property
     def why(self) -> str:
         """What has become of those who left."""
-        return "No image, ECG kept for masked modelling" if self.kept else "Excluded"
+        if self.kept:
+            return "No image, ECG kept for masked modelling"
+        return "Set aside" if all(reason == PRETRAINED_ON for reason, _ in self.excluded) else "Excluded"
 
 
 def draw(settings: Mapping[str, Any], inputs: Mapping[str, list[Path]]) -> Figure:
@@ -75,14 +79,15 @@ def flow_stages(flow: Flow) -> list[Stage]:
         Stage(f"Subjects {first_reason}" if flow.rows[0][2] == flow.rows[0][3] else "Subjects found", first_count)
     ]
     last = None
+    titles = TITLES | (TITLES_OF_ECGS if first_reason == ECGS_ALONE else {})
     for step, reason, n_in, n_out in flow.rows:
         modality, _, rest = reason.partition(": ")
         key, shown = ((step, modality), rest) if modality in ("ECG", "CMR") else ((step, ""), reason)
         if key != last:
-            stages.append(Stage(TITLES.get(key, f"After {step.replace('_', ' ')}"), n_out))
+            stages.append(Stage(titles.get(key, f"After {step.replace('_', ' ')}"), n_out))
             last = key
         stages[-1].n = n_out
-        if reason == ECG_IS_ENOUGH:
+        if reason == ECG_IS_ENOUGH and first_reason != ECGS_ALONE:
             stages[-1].title = WITH_ECG
         if n_in > n_out:
             stages[-1].excluded.append((shown.removesuffix(KEPT), n_in - n_out))
