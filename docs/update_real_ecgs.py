@@ -1,7 +1,8 @@
 """Rewrite the numbers of docs/real_ecgs.md from a finished run on PTB-XL: `make real-ecgs DATA=folder`.
 
 The folder is what docs/real_ecgs/prepare.py and further.py write; the runs are that of config/ptbxl.yaml with its
-PTB-XL, below results/ptbxl, and that of docs/real_ecgs/more.yaml, below results/ptbxl_more. What the blocks show is in docs/templates/real_ecgs.md.j2.
+PTB-XL, below results/ptbxl, and that of docs/real_ecgs/more.yaml, below results/ptbxl_more. What the blocks
+show is in docs/templates/real_ecgs.md.j2.
 """
 
 import argparse

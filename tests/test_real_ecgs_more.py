@@ -53,7 +53,10 @@ def test_the_difference_is_that_of_the_evaluation(tmp_path):
 
     mi = [more._on_test(run / "finetune/mae/mi/100/predictions.parquet") for run in runs]
     people = np.array([*PEOPLE.values()])
-    models = {("finetune", name, "mi", 100): Scored([one], people=people) for name, one in zip(("mae", "byol"), mi)}
+    models = {
+        ("finetune", name, "mi", 100): Scored([one], people=people)
+        for name, one in zip(("mae", "byol"), mi, strict=True)
+    }
     row = comparison_table(models, {"auroc": 0.02}).iloc[0]
     assert (row["low"], row["high"]) == pytest.approx(of["mi"][2].interval())
 
