@@ -19,6 +19,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.imports import SOURCE
 from cmr2ecg.tables.named_columns import read_named
 
+PTBXL = yaml.safe_load((SOURCE.parent / "config/ptbxl.yaml").read_text())
 RANGES = {"age": (0.0, 120.0), "weight": (20.0, 400.0), "height": (100.0, 250.0)}
 
 
@@ -32,8 +33,7 @@ def study(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write_ptbxl(tmp_path / "set", people=10, signals=False)
     (tmp_path / "gone.csv").write_text("")
-    overlay = yaml.safe_load((SOURCE.parent / "config/ptbxl.yaml").read_text())
-    config = {key: overlay[key] for key in ("recordings", "index_cohort", "split_subjects")}
+    config = {key: PTBXL[key] for key in ("recordings", "index_cohort", "split_subjects")}
     raw = {"ecg": ["set"], "withdrawn": ["gone.csv"]}
     return lambda main=True: RawFiles(paper(**config, shards=4, cohort="here", raw=raw), "results/here", main)
 
@@ -166,6 +166,26 @@ def test_further_ecgs_are_listed_for_jobs_and_counted_beside_the_cohort(wide, tm
     (tmp_path / "further/3.hea").touch()
     assert digests(wide(main=False)) == before != digests(wide())
     assert not wide(unlabelled=[]).tables() and "unlabelled" not in wide(unlabelled=[]).options()
+
+
+def test_a_further_ecg_is_excluded_by_its_eid_beside_a_data_set(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_ptbxl(tmp_path / "set", people=10, signals=False)
+    (tmp_path / "further").mkdir()
+    for name in ("1.edf", "2.edf", "9000007_20205_2_0.xml"):
+        (tmp_path / "further" / name).touch()
+    config = {key: PTBXL[key] for key in ("recordings", "index_cohort", "split_subjects")}
+    raw = {"ecg": ["set"], "unlabelled": ["further"], "excluded": ["out.csv"], "withdrawn": ["gone.csv"]}
+    (tmp_path / "out.csv").write_text("15001\n")
+    (tmp_path / "gone.csv").write_text("nobody\n")
+    whole = RawFiles(paper(**config, raw=raw), "results/here", True)
+    eids = {os.path.basename(file.path): eid for (eid, _), file in whole.unlabelled.items()}
+    (tmp_path / "out.csv").write_text(f"15001\n{eids['1.edf']}\n")
+    (tmp_path / "gone.csv").write_text("9000007\n")
+    fewer = RawFiles(paper(**config, raw=raw), "results/here", True)
+    assert [file.path for file in fewer.unlabelled.values()] == [str(tmp_path / "further/2.edf")]
+    assert len(whole.listed["ecg"]) == 21 and len(fewer.listed["ecg"]) == 19
+    assert not any("excluded" in note and "nobody" in note for note in fewer.notes())
 
 
 def test_ecgs_for_pre_trainings_that_would_be_left_out_or_are_of_the_tested_stop_the_run(wide, tmp_path):

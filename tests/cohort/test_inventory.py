@@ -77,6 +77,8 @@ def test_ecgs_for_pre_trainings_alone_have_a_table_of_their_own_and_are_counted(
     whole, before = index_shard(ecg, {}, {}, {4}, [2, 3], False, {5})
     assert sorted([*visits["eid"], *unpaired["eid"]]) == whole["eid"].tolist()
     assert flow.rows == [*before.rows, ("index_cohort", "for pre-trainings alone", 3, 1)]
+    for nobody in (index_ecgs({}, set(), set(), [2]), index_ecgs(files((1, 2)), {(1, 2)}, set(), [2])):
+        assert nobody[0].empty and nobody[0].dtypes.equals(nobody[1].dtypes) and len(nobody[0].columns) == 5
 
 
 def test_no_subject_with_both_is_an_error():

@@ -48,6 +48,15 @@ def test_the_table_of_them_gives_the_same_back(tmp_path):
     assert read_record_table(str(tmp_path / "t.csv"), "raw.unlabelled") == found
 
 
+def test_names_that_are_not_utf8_are_left_out_and_counted(tmp_path, caplog):
+    where = folder(tmp_path, "set", "1.hea")
+    open(os.fsencode(where) + b"/b\xe4.hea", "w").close()
+    with caplog.at_level("WARNING"):
+        found = read_unlabelled([where], 0)
+    as_csv(found).encode()
+    assert len(found) == 1 and "1 files whose names are not UTF-8 are left out" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("files", "message"),
     [

@@ -12,7 +12,7 @@ from raw.data_sets_written import ecg, write_code15, write_mimic, write_ptbxl, w
 pytestmark = [pytest.mark.slow, pytest.mark.long]
 TINY = """
 cohort: {name}
-shards: 1
+shards: {shards}
 device: cpu
 raw: {{ecg: [sets/{name}], unlabelled: [{further}]}}
 balance_subset: {{fractions: [100, 50]}}
@@ -33,7 +33,7 @@ make_figure: {{figures: [], quality_figures: []}}
 
 def run(folder, name: str, *options: str, **told: str) -> str:
     """Run the shipped declaration of a set with tiny trainings; return what Snakemake printed."""
-    (folder / "tiny.yaml").write_text(TINY.format(**{"name": name, "further": "", **told}))
+    (folder / "tiny.yaml").write_text(TINY.format(**{"name": name, "further": "", "shards": 1, **told}))
     done = snakemake(folder, "--show-failed-logs", *options, "--configfile", f"config/{name}.yaml", "tiny.yaml")
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
     return done.stdout + done.stderr
@@ -49,7 +49,7 @@ def test_ptbxl_from_its_own_table_to_the_headline(tmp_path):
     (tmp_path / "sets/further/3.hea").write_text("3 12 500 5000\n")  # without a signal
     until = ["--until", "make_table"]
     wanted = {"targets": "norm, cd", "tabular": "cd", "probed": "cd", "group": "superclasses"}
-    told = run(tmp_path, "ptbxl", *until, **wanted, further="sets/further")
+    told = run(tmp_path, "ptbxl", *until, **wanted, further="sets/further", shards="3")
     assert "warning: 1 of 60 recordings are for pre-trainings alone" in told
     assert "warning: every labelled recording has the same value of mi; it cannot be learnt" in told
     results = tmp_path / "results/ptbxl"
@@ -70,7 +70,9 @@ def test_ptbxl_from_its_own_table_to_the_headline(tmp_path):
         assert set(file["eid"][:]) == {*further["eid"][:3], listed["eid"][listed["split"] == "pretrain"].item()}
     pretrained = json.loads((results / "pretrain_mae/mae/result.json").read_text())
     assert pretrained["n_unpaired"] == 4 and pretrained["n_train"] == len(whole) + 4
-    rejected = pd.read_csv(results / "clean_ecg/0.unpaired.qc.csv").query("status == 'rejected'")
+    tables = [pd.read_csv(path) for path in sorted((results / "clean_ecg").glob("*.unpaired.qc.csv"))]
+    assert len(tables) == 3 and min(map(len, tables)) == 0  # a shard without any
+    rejected = pd.concat(tables).query("status == 'rejected'")
     assert rejected["eid"].tolist() == further["eid"][3:].tolist()
 
     metrics = pd.read_csv(results / "evaluate/metrics.csv").query("encoder == 'mae' and split == 'test'")

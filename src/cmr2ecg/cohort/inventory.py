@@ -36,8 +36,8 @@ def index_shard(
         excluded: eids left out for other reasons; those also withdrawn are counted as withdrawn.
     """
     if not with_cmr:
-        visits, _, flow = _ecgs(ecg, withdrawn, instances, excluded)
-        return visits, flow
+        kept, flow = _ecgs(ecg, withdrawn, instances, excluded)
+        return _table(kept, ecg), flow
     have_ecg, have_cmr = ({eid for eid, _ in files} for files in (ecg, cmr))
     pairs = earliest_pairs(ecg, cmr, instances)
     flow = Flow(len(have_ecg | have_cmr))
@@ -87,23 +87,22 @@ def index_ecgs(
         for_pretraining: (eid, instance) of ECGs that are in no split.
         withdrawn, instances, excluded: as in `index_shard`.
     """
-    visits, kept, flow = _ecgs(ecg, withdrawn, instances, excluded)
-    alone = [visit in for_pretraining for visit in kept.items()]
-    flow.exclude(STEP, PRETRAINED_ON, sum(alone))
-    mine, others = (visits[[one == wanted for one in alone]] for wanted in (False, True))
-    return mine.reset_index(drop=True), others.reset_index(drop=True), flow
+    kept, flow = _ecgs(ecg, withdrawn, instances, excluded)
+    alone = {eid: instance for eid, instance in kept.items() if (eid, instance) in for_pretraining}
+    flow.exclude(STEP, PRETRAINED_ON, len(alone))
+    mine = {eid: instance for eid, instance in kept.items() if eid not in alone}
+    return _table(mine, ecg), _table(alone, ecg), flow
 
 
 def _ecgs(
     ecg: Files, withdrawn: set[int], instances: Sequence[int], excluded: Collection[int]
-) -> tuple[pd.DataFrame, dict[int, int], Flow]:
+) -> tuple[dict[int, int], Flow]:
     have_ecg = {eid for eid, _ in ecg}
     pairs = earliest_pairs(ecg, ecg, instances)
     flow = Flow(len(have_ecg))
     flow.exclude(STEP, "with an ECG file", 0)
     flow.exclude(STEP, "no visit asked for", len(have_ecg) - len(pairs))
-    kept = dict(sorted(_without_listed(pairs, withdrawn, excluded, flow).items()))
-    return _table(kept, ecg), kept, flow
+    return _without_listed(pairs, withdrawn, excluded, flow), flow
 
 
 def _table(

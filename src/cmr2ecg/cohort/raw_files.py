@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, first_ledger, read_ledger
 from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_files
-from cmr2ecg.raw.data_set import DataSet, read_data_set, read_written
+from cmr2ecg.raw.data_set import DataSet, read_data_set, read_ids, read_written
 from cmr2ecg.raw.listed import Listed
 from cmr2ecg.raw.record_table import read_record_table
 from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
@@ -52,11 +52,19 @@ class RawFiles:
         )
         self.places = simulated_places(results, settings.raw) if self.simulated else _lists(settings.raw)
         self.data_set: DataSet | None = None
+        self.left_out: frozenset[int] = frozenset()  # eids on the lists of a data set, which may name any ids
         if settings.recordings.table:
             left_out = {kind: self.places[kind] for kind in ("withdrawn", "excluded")}
             written = None if main else read_written(self.recordings_file, settings.recordings.labels.classes)
-            also = settings.index_cohort.unpaired_ecgs
-            self.data_set = written or read_data_set(self.places["ecg"], settings.recordings, left_out, also)
+            self.data_set = written or read_data_set(
+                self.places["ecg"],
+                settings.recordings,
+                left_out,
+                settings.index_cohort.unpaired_ecgs,
+                {eid for eid, _ in self._further},
+            )
+            ids = {name for files in left_out.values() for file in files for name in read_ids(file)}
+            self.left_out = frozenset(int(name) for name in ids if name.isdecimal())
             self.places |= {kind: [self.recordings_file] for kind in ("ecg", "tabular")}
             self.places |= {kind: [] for kind in left_out}
         self.with_cmr = "cmr" in settings.index_cohort.modalities
@@ -66,13 +74,15 @@ class RawFiles:
 
     @cached_property
     def unlabelled(self) -> dict[tuple[int, int], Listed]:
-        """The ECGs of raw.unlabelled, less those of who withdrew: the run writes a table of the rest."""
-        if not self.settings.raw.unlabelled:
-            return {}
-        if not self.main and os.path.exists(self.unlabelled_file):
+        """The ECGs of raw.unlabelled, less those on a list: the run writes a table of the rest."""
+        if not self.main and os.path.exists(self.unlabelled_file) and self.settings.raw.unlabelled:
             return read_record_table(self.unlabelled_file, SETTING)
-        found = read_unlabelled(self.settings.raw.unlabelled, self.settings.index_cohort.instances[0])
-        return {visit: file for visit, file in found.items() if visit[0] not in self.gone}
+        return {visit: file for visit, file in self._further.items() if visit[0] not in self.gone | self.left_out}
+
+    @cached_property
+    def _further(self) -> dict[tuple[int, int], Listed]:
+        """All ECGs of raw.unlabelled."""
+        return read_unlabelled(self.settings.raw.unlabelled, self.settings.index_cohort.instances[0])
 
     @cached_property
     def listed(self) -> dict[str, dict[Visit, Listed]]:

@@ -76,7 +76,11 @@ class DataSet:
 
 
 def read_data_set(
-    folders: Sequence[str], settings: Recordings, left_out: Mapping[str, Sequence[str]], unlabelled: bool = False
+    folders: Sequence[str],
+    settings: Recordings,
+    left_out: Mapping[str, Sequence[str]],
+    unlabelled: bool = False,
+    others: Collection[int] = (),
 ) -> DataSet:
     """Return the recordings of a data set whose file is there.
 
@@ -87,6 +91,7 @@ def read_data_set(
             the subject; of those excluded also a recording's eid}.
         unlabelled: give recordings without a label to the pre-trainings: of a training fold, or, where the split is to
             be drawn, of subjects without any label.
+        others: eids beyond the data set that a list of those excluded may name.
 
     Raises:
         InputError: if a column is missing, an id occurs twice, nothing is left, or a cell is not what was declared;
@@ -96,7 +101,7 @@ def read_data_set(
     numbers, subjects, counts = Numbers(), Numbers(), Counter[str]()
     found: dict[int, Recording] = {}
     withdrawn: list[int] = []
-    known: dict[str, set[str]] = {kind: set() for kind in listed}
+    known = {kind: set(map(str, others)) if kind == "excluded" else set() for kind in listed}
     for folder in folders:
         for row in read_rows(folder, settings):
             counts["rows"] += 1

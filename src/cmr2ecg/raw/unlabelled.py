@@ -5,6 +5,7 @@ Only the standard library is used, since Snakemake imports this module while par
 
 import csv
 import io
+import logging
 import os
 from collections.abc import Mapping, Sequence
 
@@ -17,6 +18,7 @@ from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.targets import PRETRAIN
 
 SETTING = "raw.unlabelled"
+log = logging.getLogger(__name__)
 
 
 def read_unlabelled(folders: Sequence[str], instance: int) -> dict[tuple[int, int], Listed]:
@@ -33,7 +35,7 @@ def read_unlabelled(folders: Sequence[str], instance: int) -> dict[tuple[int, in
         InputError: if a folder cannot be listed, two have the same name and files, or nothing is found.
     """
     found: dict[tuple[int, int], Listed] = {}
-    numbers, ukb = Numbers(), name_of(ECG_FIELD)
+    numbers, ukb, odd = Numbers(), name_of(ECG_FIELD), 0
     for folder in folders:
         if not os.path.isdir(folder):
             raise InputError(f"{SETTING}: {shown(folder)} is not a folder; name the folder of the files")
@@ -41,6 +43,9 @@ def read_unlabelled(folders: Sequence[str], instance: int) -> dict[tuple[int, in
         count = len(found)
         for path in sorted(files_below(whole, SETTING)):
             if not path.lower().endswith(ECG_ENDINGS):
+                continue
+            if shown(path) != path:
+                odd += 1
                 continue
             match = ukb.fullmatch(os.path.basename(path))
             place = os.path.join(os.path.basename(whole), os.path.relpath(path, whole))
@@ -50,6 +55,8 @@ def read_unlabelled(folders: Sequence[str], instance: int) -> dict[tuple[int, in
             found.setdefault(key, Listed(path, split=PRETRAIN))
         if len(found) == count:
             raise InputError(f"{SETTING}: {shown(folder)} has no ECG file ({', '.join(ECG_ENDINGS)}) of its own")
+    if odd:
+        log.warning("%s: %d files whose names are not UTF-8 are left out", SETTING, odd)
     return found
 
 
