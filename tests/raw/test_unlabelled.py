@@ -54,13 +54,16 @@ def test_names_that_are_not_utf8_are_left_out_and_counted(tmp_path, caplog):
     with caplog.at_level("WARNING"):
         found = read_unlabelled([where], 0)
     as_csv(found).encode()
-    assert len(found) == 1 and "1 files whose names are not UTF-8 are left out" in caplog.text
+    assert len(found) == 1 and "1 files are left out whose names are not UTF-8" in caplog.text
+    os.remove(f"{where}/1.hea")
+    with pytest.raises(InputError, match="has no ECG file with a name that can be printed"):
+        read_unlabelled([where], 0)
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        (("a.dat", "b.txt"), r"has no ECG file \(\.xml, \.hea, .*\) of its own"),
+        (("a.dat", "b.txt"), r"has no ECG file \(\.xml, \.hea, .*\)"),
         (("empty.csv",), "has no ECG file"),
     ],
 )

@@ -25,6 +25,8 @@ onstart:
         raise WorkflowError(str(error)) from None
     remove_partials(Path(RESULTS))
     write_ledger(RAW_FILES.ledger_file, RAW_FILES.ledger)
+    if not SETTINGS.raw.unlabelled:
+        Path(RAW_FILES.unlabelled_file).unlink(missing_ok=True)  # of a run that had some
     for name, content in RAW_FILES.tables().items():
         with atomic(Path(name)) as path:
             path.write_text(content, encoding="utf-8")

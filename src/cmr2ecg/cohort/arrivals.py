@@ -85,7 +85,7 @@ def check_files_remain(known: Ledger, kind: str, found: Container[int], advice: 
     found: the eids that have some now. advice: alternative remedy for the message.
 
     Raises:
-        InputError: names raw.ecg or raw.cmr, with counts; nothing has been changed by then.
+        InputError: names raw.ecg, raw.unlabelled or raw.cmr, with counts; nothing has been changed by then.
     """
     had = [eid for eid, kinds in known.files.items() if kind in kinds.split()]
     gone = sum(eid not in found for eid in had)

@@ -11,14 +11,13 @@ from pathlib import Path
 
 from cmr2ecg.cohort.arrivals import Ledger, check_files_remain, first_ledger, read_ledger
 from cmr2ecg.raw.bulk import CMR_FIELD, ECG_FIELD, list_files
-from cmr2ecg.raw.data_set import DataSet, read_data_set, read_ids, read_written
+from cmr2ecg.raw.data_set import DataSet, eids_on, read_data_set, read_written
 from cmr2ecg.raw.listed import Listed
 from cmr2ecg.raw.record_table import read_record_table
 from cmr2ecg.raw.segmentation import list_segmentations, stamp_of_folder
 from cmr2ecg.raw.stamp import stamp_of_file, stamp_of_table
-from cmr2ecg.raw.unlabelled import SETTING, as_csv, read_unlabelled
+from cmr2ecg.raw.unlabelled import SETTING, as_csv, check_alone, read_unlabelled
 from cmr2ecg.raw.withdrawn import list_notes, read_list, read_withdrawn
-from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.files import UNPAIRED
 from cmr2ecg.study.settings.run import Raw
 from cmr2ecg.study.settings.study import Settings
@@ -52,7 +51,7 @@ class RawFiles:
         )
         self.places = simulated_places(results, settings.raw) if self.simulated else _lists(settings.raw)
         self.data_set: DataSet | None = None
-        self.left_out: frozenset[int] = frozenset()  # eids on the lists of a data set, which may name any ids
+        self.left_out: dict[str, frozenset[int]] = {}  # eids on the lists of a data set, which may name any ids
         if settings.recordings.table:
             left_out = {kind: self.places[kind] for kind in ("withdrawn", "excluded")}
             written = None if main else read_written(self.recordings_file, settings.recordings.labels.classes)
@@ -63,8 +62,7 @@ class RawFiles:
                 settings.index_cohort.unpaired_ecgs,
                 {eid for eid, _ in self._further},
             )
-            ids = {name for files in left_out.values() for file in files for name in read_ids(file)}
-            self.left_out = frozenset(int(name) for name in ids if name.isdecimal())
+            self.left_out = {kind: eids_on(files) for kind, files in left_out.items()}
             self.places |= {kind: [self.recordings_file] for kind in ("ecg", "tabular")}
             self.places |= {kind: [] for kind in left_out}
         self.with_cmr = "cmr" in settings.index_cohort.modalities
@@ -74,10 +72,21 @@ class RawFiles:
 
     @cached_property
     def unlabelled(self) -> dict[tuple[int, int], Listed]:
-        """The ECGs of raw.unlabelled, less those on a list: the run writes a table of the rest."""
+        """The ECGs of raw.unlabelled, less those on a list and the cohort's own: the run writes a table of the rest."""
         if not self.main and os.path.exists(self.unlabelled_file) and self.settings.raw.unlabelled:
             return read_record_table(self.unlabelled_file, SETTING)
-        return {visit: file for visit, file in self._further.items() if visit[0] not in self.gone | self.left_out}
+        out = self.gone | self.left_out.get("excluded", frozenset())
+        return {
+            visit: file
+            for visit, file in self._further.items()
+            if visit[0] not in out and visit not in self._own_further
+        }
+
+    @cached_property
+    def _own_further(self) -> set[tuple[int, int]]:
+        """Those of raw.unlabelled that are files of raw.ecg."""
+        own = {os.path.abspath(file.path) for file in self._found["ecg"].values()} if self._further else set()
+        return {visit for visit, file in self._further.items() if file.path in own}
 
     @cached_property
     def _further(self) -> dict[tuple[int, int], Listed]:
@@ -89,14 +98,16 @@ class RawFiles:
         """{kind: {(eid, instance): raw file}} beyond those of simulate_cohort; kinds: ecg, cmr, segmentations.
 
         Raises:
-            InputError: if a folder cannot be listed, or an ECG for pre-trainings alone cannot be (`_check_alone`).
+            InputError: if a folder cannot be listed, or an ECG for pre-trainings alone cannot be (`check_alone`).
         """
-        found = self._found()
+        found = {kind: dict(files) for kind, files in self._found.items()}
         for visit, file in self.unlabelled.items():
             found["ecg"].setdefault(visit, file)
-        _check_alone(found["ecg"].items(), self.settings.index_cohort.unpaired_ecgs)
+        given = self.settings.split_subjects.method == "given"
+        check_alone(found["ecg"], self.settings.index_cohort.unpaired_ecgs, given)
         return found
 
+    @cached_property
     def _found(self) -> dict[str, dict[Visit, Listed]]:
         found: dict[str, dict[Visit, Listed]] = {"ecg": {}, "cmr": {}, "segmentations": {}}
         if self.data_set:
@@ -119,7 +130,9 @@ class RawFiles:
     @cached_property
     def gone(self) -> frozenset[int]:
         """The withdrawn eids."""
-        return frozenset().union(*(listed.eids for listed in self.withdrawn))
+        of_set = self.data_set.withdrawn if self.data_set else ()
+        lists = (listed.eids for listed in self.withdrawn)
+        return self.left_out.get("withdrawn", frozenset()).union(of_set, *lists)
 
     @cached_property
     def ledger(self) -> Ledger:
@@ -132,12 +145,14 @@ class RawFiles:
         if known is not None and not self.main:
             return known
         kinds = {kind: {eid for eid, _ in files if eid not in self.gone} for kind, files in self.listed.items()}
+        further = {eid for eid, _ in self.unlabelled}
+        kinds |= {"ecg": kinds["ecg"] - further, "unlabelled": kinds["ecg"] & further}
         eids = set().union(*kinds.values())
         if known is None or not os.path.exists(f"{self.results}/index_cohort/visits.parquet"):
             return first_ledger(eids, self.settings.shards, complete=not self.simulated).with_files(kinds)
         known = known.without(self.gone)
         for kind in () if self.simulated or self.settings.accept_lost_files else kinds:
-            if self.places[kind]:
+            if self.places.get(kind):
                 check_files_remain(known, kind, kinds[kind], LOST)
         return known.with_arrivals(eids).with_files(kinds)
 
@@ -177,11 +192,14 @@ class RawFiles:
 
         Of a data set, how many recordings were left out and why.
         """
+        own = len(self._own_further)
+        notes = [f"{SETTING}: {own:,} of its files are raw.ecg's, and taken there"] * bool(own)
         if self.data_set:
-            return [*self.data_set.notes]
+            return [*self.data_set.notes, *notes]
         if not self.withdrawn:
-            return []
-        return list_notes(self.withdrawn, {eid for files in self.listed.values() for eid, _ in files})
+            return notes
+        there = {eid for files in self.listed.values() for eid, _ in files}
+        return [*list_notes(self.withdrawn, there | {eid for eid, _ in self._further}), *notes]
 
     def options(self) -> str:
         """Return options of index_shard, and the paths of other steps' tables, one per line."""
@@ -196,11 +214,12 @@ class RawFiles:
         Whom internal numbers stand for and what is known of them; and the numbers of recordings that were withdrawn,
         which audit_withdrawn looks for.
         """
-        unlabelled = {self.unlabelled_file: as_csv(self.unlabelled)} if self.unlabelled else {}
+        unlabelled = {self.unlabelled_file: as_csv(self.unlabelled)} if self.settings.raw.unlabelled else {}
         if not self.data_set:
             return unlabelled
         instance, classes = self.settings.index_cohort.instances[0], self.settings.recordings.labels.classes
-        withdrawn = "".join(f"{eid}\n" for eid in self.data_set.withdrawn)
+        gone = {*self.data_set.withdrawn, *({eid for eid, _ in self._further} & self.gone)}
+        withdrawn = "".join(f"{eid}\n" for eid in sorted(gone))
         return {
             **unlabelled,
             self.recordings_file: self.data_set.as_csv(classes, instance),
@@ -240,28 +259,6 @@ class RawFiles:
     def _stamps(self, kind: str, shard: str, stamp: Callable[[Listed], str]) -> list[str]:
         files = self.by_shard[kind][int(shard.removesuffix(UNPAIRED))].items()
         return [f"{eid} {instance} {stamp(file)}" for (eid, instance), file in files if file]
-
-
-def _check_alone(ecgs: Iterable[tuple[Visit, Listed]], used: bool) -> None:
-    """Raise InputError where an ECG for pre-trainings alone would be left out, or is of somebody who may be tested on.
-
-    used: whether such ECGs are asked for.
-    """
-    reach: dict[int, set[str]] = {}
-    for (eid, _), file in ecgs:
-        reach.setdefault(file.subject or eid, set()).add(file.split)
-    alone = [splits for splits in reach.values() if PRETRAIN in splits]
-    if alone and not used:
-        raise InputError(
-            f"raw.ecg: {len(alone):,} subjects have ECGs with the split pretrain, yet index_cohort.unpaired_ecgs is "
-            "false; set it to true, or drop them"
-        )
-    crossing = sum(bool(splits - {PRETRAIN, "train"}) for splits in alone)
-    if crossing:
-        raise InputError(
-            f"raw: {crossing:,} subjects have ECGs for pre-trainings alone and others that may be tested on; take the "
-            "former away, or give those of one subject the split train"
-        )
 
 
 def _origin(file: Listed) -> list[str]:

@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-NUMBER = re.compile(rb"(?<!\d)(?<!\d\.)[1-9]\d{3,9}(?!\d)")  # whole: no decimals of a score, no padded offsets
+NUMBER = re.compile(rb"(?<!\d)(?<!\d\.)[1-9]\d{3,15}(?!\d)")  # whole: no decimals of a score, no padded offsets
 DIGEST = re.compile(rb"(?<![0-9A-Fa-f])(?=[0-9]*[A-Fa-f])[0-9A-Fa-f]{12,}")  # a run of its digits may look like an eid
 PIECE = 16_000_000  # bytes of a file searched at a time
-OVERLAP = 16  # bytes that a piece shares with the next, longer than any eid
+OVERLAP = 24  # bytes that a piece shares with the next, longer than any eid
 FEW = 100  # eids that are searched one after the other
 HDF5 = (".h5", ".hdf5")
 

@@ -10,6 +10,7 @@ import math
 import os
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from cmr2ecg.raw.data_set_labels import labels_of
@@ -17,6 +18,7 @@ from cmr2ecg.raw.data_set_table import PLACE, SETTING, Row, cell, read_lines, re
 from cmr2ecg.raw.ids import Numbers
 from cmr2ecg.raw.listed import Listed, file_of
 from cmr2ecg.raw.walk import shown
+from cmr2ecg.raw.withdrawn import read_list
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.study.settings.data_set import ABOUT, NUMBERS, Recordings
 from cmr2ecg.study.targets import PRETRAIN, SPLITS
@@ -91,7 +93,7 @@ def read_data_set(
             the subject; of those excluded also a recording's eid}.
         unlabelled: give recordings without a label to the pre-trainings: of a training fold, or, where the split is to
             be drawn, of subjects without any label.
-        others: eids beyond the data set that a list of those excluded may name.
+        others: eids beyond the data set that the lists may name.
 
     Raises:
         InputError: if a column is missing, an id occurs twice, nothing is left, or a cell is not what was declared;
@@ -101,7 +103,7 @@ def read_data_set(
     numbers, subjects, counts = Numbers(), Numbers(), Counter[str]()
     found: dict[int, Recording] = {}
     withdrawn: list[int] = []
-    known = {kind: set(map(str, others)) if kind == "excluded" else set() for kind in listed}
+    known = {kind: set(map(str, others)) for kind in listed}
     for folder in folders:
         for row in read_rows(folder, settings):
             counts["rows"] += 1
@@ -155,6 +157,16 @@ def read_ids(file: str) -> frozenset[str]:
             return frozenset(cell(row[0]) for row in csv.reader(handle) if row and cell(row[0]))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"raw: {shown(file)} cannot be read as a list of ids ({type(error).__name__})") from None
+
+
+def eids_on(files: Sequence[str]) -> frozenset[int]:
+    """Return the whole numbers on lists that may also name other ids, in any form of a withdrawal list."""
+    found: set[int] = set()
+    for file in files:
+        found |= {int(name) for name in read_ids(file) if name.isdecimal()}
+        with suppress(InputError):  # a list of other ids
+            found |= read_list(file).eids
+    return frozenset(found)
 
 
 def _recording(row: Row, folder: str, settings: Recordings, numbers: Numbers, subjects: Numbers) -> Recording:

@@ -56,7 +56,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     alone = {key for key, file in listed.items() if file.split == PRETRAIN}
     ecg, cmr = ({key: file.path for key, file in files.items()} for files in (listed, listed_cmr))
-    for kind, files in (("ecg", ecg), ("cmr", cmr)):
+    for kind, files in (("ecg", ecg), ("unlabelled", ecg), ("cmr", cmr)):
         check_files_remain(ledger.in_shard(args.shard), kind, {eid for eid, _ in files}, "Run again with it.")
     segmented = list_segmentations(args.segmentations)
     if args.names:  # before pandas, for a folder's name need not be UTF-8
@@ -64,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         segmented = {key: os.path.basename(path) for key, path in segmented.items()}
     if settings.unpaired_ecgs:
         if with_cmr:
-            images = {key: name for key, name in cmr.items() if key[0] not in {eid for eid, _ in alone}}
+            for_pretraining = {eid for eid, _ in alone}
+            images = {key: name for key, name in cmr.items() if key[0] not in for_pretraining}
             visits, unpaired, flow = index_with_unpaired(
                 ecg, images, segmented, withdrawn, settings.instances, excluded
             )

@@ -94,8 +94,8 @@ class Raw(Section):
     )
     unlabelled: Values[Path] = setting(
         (),
-        "folders with further ECGs for pre-trainings alone. Of any format of docs/raw_data.md and any origin, such as "
-        "public sets; needs `index_cohort.unpaired_ecgs`; may stay empty",
+        "folders with further ECGs for pre-trainings alone. Of any format of docs/raw_data.md but HDF5 and any "
+        "origin, such as public sets; needs `index_cohort.unpaired_ecgs`; may stay empty",
     )
     cmr: Values[Path] = setting((), "folders with EID_20209_I_A.zip. At any depth, or text files with one path a line")
     tabular: Values[Path] = setting(
