@@ -198,6 +198,16 @@ def test_output_stride_makes_the_feature_map_finer_and_leaves_the_weights(stride
     assert feature_map(fine.eval(), torch.rand(1, 3, 64, 64)).shape == (1, 512, 64 // stride, 64 // stride)
 
 
+@pytest.mark.parametrize("name", ["resnet10t", "resnet18", "resnet50d"])
+def test_an_image_encoder_has_the_channels_that_are_asked_for(name):
+    own, slim = cmr_encoder(name, 64), cmr_encoder(name, 64, channels=[16, 32, 48, 64])
+    assert slim.num_features == own.num_features // 512 * 64
+    stages = (slim.layer1, slim.layer2, slim.layer3, slim.layer4)
+    assert [stage[0].conv1.out_channels for stage in stages] == [16, 32, 48, 64]
+    assert sum(map(torch.numel, slim.parameters())) < sum(map(torch.numel, own.parameters())) / 10
+    assert slim(torch.rand(1, 3, 64, 64)).shape == (1, slim.num_features)
+
+
 def test_pooling_attends_to_every_token():
     """Permuting the tokens with their positions changes nothing; permuting the tokens alone does."""
     torch.manual_seed(0)

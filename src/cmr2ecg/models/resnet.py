@@ -1,5 +1,8 @@
 """The CMR encoder: a timm ResNet over three cardiac phases as channels (paper §IV-C.1: ResNet50, 2048 features)."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import timm
 import torch
 from timm.models.resnet import ResNet
@@ -9,7 +12,11 @@ from cmr2ecg.runtime.command import InputError
 
 
 def cmr_encoder(
-    name: str = "resnet50", image_size: int = 210, drop_path: float = 0.0, output_stride: int = 32
+    name: str = "resnet50",
+    image_size: int = 210,
+    drop_path: float = 0.0,
+    output_stride: int = 32,
+    channels: Sequence[int] | None = None,
 ) -> ResNet:
     """Return a randomly initialised ResNet that maps (batch, 3, size, size) to (batch, num_features).
 
@@ -22,11 +29,14 @@ def cmr_encoder(
         drop_path: stochastic depth.
         output_stride: pixels of the image to a place of the last feature map: 32, or 16 or 8, where the last stages
             have dilated kernels in place of strides (Yu et al. 2017). Shapes of weights do not depend on it.
+        channels: of the four stages, for a network narrower or wider than timm's of this name, whose stem of several
+            convolutions ends with those of the first stage; None: timm's.
 
     Raises:
         InputError: if timm builds another kind of network under this name, such as resnetv2_50, whose layers have other
             names: rates by layer (`CmrPredictor.layer_of`) and published weights would miss them.
     """
+    widths: dict[str, Any] = {"channels": tuple(channels), "stem_width": channels[0] // 2} if channels else {}
     encoder = timm.create_model(
         name,
         pretrained=False,
@@ -34,6 +44,7 @@ def cmr_encoder(
         global_pool="avg",
         drop_path_rate=drop_path,
         output_stride=output_stride,
+        **widths,
     )
     if not isinstance(encoder, ResNet):
         raise InputError(f"models.cmr_encoder.name: {name} is timm's {type(encoder).__name__}; name a ResNet")

@@ -9,6 +9,7 @@ from cmr2ecg.study.settings.base import FITS, LIST, BelowOne, Count, Path, Posit
 Pixels = Annotated[int, Field(ge=16, le=1024)]
 Width = Annotated[int, Field(ge=2), FITS]
 Blocks = Annotated[tuple[Count, ...], Field(min_length=1, max_length=8), LIST]
+Channels = Annotated[tuple[Width, Width, Width, Width], LIST]
 ResNet = Annotated[str, Field(pattern=r"^[a-z0-9_]*resne[a-z0-9_.]*$")]
 
 
@@ -81,6 +82,11 @@ class CmrEncoder(Section):
     """§IV-C.1: the network that reads images, a ResNet50 with 2048 features."""
 
     name: ResNet = setting("resnet50", "any timm ResNet")
+    channels: Channels | None = setting(
+        None,
+        "of the four stages, null: the network's own. resnet10t with [16, 32, 48, 64] has 0.1 M parameters. A stem of "
+        "several convolutions becomes narrower with the first stage",
+    )
     image_size: Pixels = setting(210, "images are resized to this many pixels a side")
     output_stride: Literal[8, 16, 32] = setting(
         32,
