@@ -85,6 +85,14 @@ def test_layer_decay_leaves_a_network_without_pretrained_layers_alone():
     assert {group["lr_scale"] for group in parameter_groups(model, 0.2, 0.5, model.layer_of)} == {1.0}
 
 
+def test_parameters_of_one_rate_and_decay_are_one_group(predictor):
+    """An optimiser takes its time by the group; four layers at one rate made eight."""
+    assert len(parameter_groups(predictor, 0.2, 1.0, predictor.layer_of)) == 2
+    assert len(parameter_groups(predictor, 0.2, 0.5, predictor.layer_of)) == 2 * len(
+        {*map(predictor.layer_of, dict(predictor.named_parameters()))}
+    )
+
+
 def test_layer_decay_and_weight_decay_per_parameter(predictor):
     groups = parameter_groups(predictor, 0.2, 0.5, predictor.layer_of)
     found = {id(value): group for group in groups for value in group["params"]}

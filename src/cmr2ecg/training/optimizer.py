@@ -38,7 +38,9 @@ def parameter_groups(
     layer_decay: float = 1.0,
     layer_of: Callable[[str], int] | None = None,
 ) -> list[dict]:
-    """Sort the trainable parameters into AdamW groups.
+    """Sort the trainable parameters into AdamW groups, as few as there are pairs of rate and weight decay.
+
+    An optimiser takes its time by the group: with eight where two would do, a tenth of a small network's step.
 
     Args:
         model: its trainable parameters each land in exactly one group.
@@ -52,18 +54,12 @@ def parameter_groups(
     named = [(name, value) for name, value in model.named_parameters() if value.requires_grad]
     layers = {name: layer_of(name) if layer_of else 0 for name, _ in named}
     deepest = max(layers.values())
-    groups: dict[tuple[int, bool], dict] = {}
+    groups: dict[tuple[float, bool], dict] = {}
     for name, value in named:
         plain = value.ndim <= 1 or name.endswith(("cls_token", "pos_embed"))
-        group = groups.setdefault(
-            (layers[name], plain),
-            {
-                "params": [],
-                "weight_decay": 0.0 if plain else weight_decay,
-                "lr_scale": layer_decay ** (deepest - layers[name]),
-            },
-        )
-        group["params"].append(value)
+        scale = layer_decay ** (deepest - layers[name])
+        empty = {"params": [], "weight_decay": 0.0 if plain else weight_decay, "lr_scale": scale}
+        groups.setdefault((scale, plain), empty)["params"].append(value)
     return list(groups.values())
 
 
