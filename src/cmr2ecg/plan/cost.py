@@ -24,6 +24,7 @@ from cmr2ecg.runtime.imports import reached_files
 from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.settings.cohort import BalanceSubset
 from cmr2ecg.study.targets import fractions_of, is_regression
+from cmr2ecg.training.fit.finetune import epochs_between_validations
 
 SCATTER, ROUGH = 1.25, 2.0
 EVALUATION_BATCH = 256
@@ -192,8 +193,9 @@ class Estimate:
         """Return the steps of an epoch and their subjects, those of validating among them."""
         n, val = self.cohort.trained_on(target, fraction), self.cohort.scored_on(target, "val")
         steps = math.ceil(n / method["batch_size"])
-        looks = 1 if sweep else 1 / math.ceil(method["validation_interval"] / max(steps, 1))  # validations an epoch
-        checked_steps, checked = _forward(val * looks)
+        epochs = max(method["epochs"], math.ceil(method["minimum_steps"] / max(steps, 1)))
+        every = 1 if sweep else epochs_between_validations(method["validation_interval"], max(steps, 1), epochs)
+        checked_steps, checked = _forward(val / every)
         return steps + checked_steps, n + checked
 
     def _fits(self, job: Job) -> list[tuple]:

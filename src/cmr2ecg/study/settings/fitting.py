@@ -84,9 +84,9 @@ class Fit(Section):
     validation_interval: Count = setting(
         1,
         "fewest steps between two validations; 1: after every epoch, as the authors. An epoch with fewer is not "
-        "validated, unless it is the last. On 1 % of the positives, three steps an epoch, looking at 6,007 validation "
-        "subjects after each is most of the work; 15 looks at every fifth. Patience still counts epochs. Sweeps "
-        "validate after every epoch",
+        "validated, unless it is the last or a training would have fewer than eight validations. On 1 % of the "
+        "positives, three steps an epoch, looking at 6,007 validation subjects after each is most of the work; 15 "
+        "looks at every fifth. Patience still counts epochs. Sweeps validate after every epoch",
     )
     warmup_fraction: Warmup = 0.05
     betas: Betas = (0.9, 0.999)

@@ -40,6 +40,7 @@ from cmr2ecg.training.fit.targets import Scale, Task, learnable, loss_of, readou
 from cmr2ecg.training.optimizer import adamw, parameter_groups
 
 EVALUATION_BATCH = 256
+LEAST_LOOKS = 8  # of a training at its validation subjects: after one or two, chance alone makes the last the best
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,8 @@ class Fit:
         self.steps_per_epoch = epochs.steps_in_epoch(subjects, batch_size, full_batches=self.full_batches)
         enough = math.ceil(settings["minimum_steps"] / self.steps_per_epoch)
         self.settings = {**settings, "epochs": max(settings["epochs"], enough)}
-        self.validated_every = math.ceil(settings["validation_interval"] / self.steps_per_epoch)  # epochs
+        interval = settings["validation_interval"]
+        self.validated_every = epochs_between_validations(interval, self.steps_per_epoch, self.settings["epochs"])
         self.scale = Scale.of(self.train.values)
         self.targets = targets_tensor(setup.task, self.train.values, self.scale).to(setup.device)
         self.optimizer = optimizer_of(self.model, settings)
@@ -203,6 +205,14 @@ class Fit:
         self.optimizer.load_state_dict(state["optimizer"])
         self.history, self.best_state = state["history"], state["best_state"]
         self.best_epoch, self.best_score, self.waited = state["best"]
+
+
+def epochs_between_validations(interval: int, steps_per_epoch: int, epochs: int) -> int:
+    """Return after how many epochs a training looks at its validation subjects again.
+
+    interval: fewest steps between two looks, unless LEAST_LOOKS ones, or one an epoch, would not fit into `epochs`.
+    """
+    return min(math.ceil(interval / steps_per_epoch), max(1, epochs // LEAST_LOOKS))
 
 
 def fit_all(setup: Setup, runs: Sequence[tuple[dict, int]], until: int | None = None) -> list[Fit]:
