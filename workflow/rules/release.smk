@@ -23,6 +23,7 @@ rule release:
         "<results>/logs/release/{encoder}.log",
     wildcard_constraints:
         encoder="[a-z0-9_]+",
+    priority: 10  # before the tables, since the last step waits for it
     conda:
         ENVIRONMENT
     threads: THREADS.data
