@@ -1,6 +1,7 @@
 """The tabular baseline's step: diseases and phenotypes, gaps, what is left out, and nothing of the test labels."""
 
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from cmr2ecg.loading.labels import output_names
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.steps.train_tabular import main
+from cmr2ecg.training.fit.tabular import Tables, read_folds
 
 SETTINGS = {"seeds": [0, 7], "rounds": 4, "max_depth": 2, "learning_rate": 0.3, "subsample": 0.75}
 
@@ -33,17 +35,21 @@ def cohort(tmp_path):
     return tmp_path
 
 
-def run(folder, target, name="out", settings=SETTINGS, fraction=100, draws=1, **changed):
-    files = {"covariates": "covariates.parquet", "split": "split.csv"}
-    files |= (
-        {"values": "labels.parquet", "subset": "subset.csv"} if target == "cad" else {"values": "phenotypes.parquet"}
-    )
-    paths = {key: folder / value for key, value in files.items()} | changed
-    arguments = [text for key, value in paths.items() for text in (f"--{key}", str(value))]
-    output = folder / name
-    arguments += ["--target", target, "--fraction", str(fraction), "--output", str(output)]
+def run(folder, target, name="out", settings=SETTINGS, fraction=100, draws=1, selected=None, **changed):
+    """Run the step for one fit; changed: files in place of the cohort's, subset=None for none."""
+    files = {key: folder / f"{key}.parquet" for key in ("covariates", "labels", "phenotypes")}
+    subset = changed.pop("subset", folder / "subset.csv" if target == "cad" else None)
+    subsets = folder / f"subsets_{name}"
+    subsets.mkdir()
+    if subset is not None:
+        shutil.copyfile(subset, subsets / f"{target}_{fraction}.csv")
+    arguments = [text for key, value in (files | changed).items() for text in (f"--{key}", str(value))]
+    arguments += ["--split", str(folder / "split.csv"), "--subsets", str(subsets)]
+    arguments += ["--selected", str(selected)] if selected else []
+    arguments += ["--fits", f"{target}/{fraction}", "--output", str(folder / name)]
     whole = {"method": settings, "blocks": 1, "draws": draws}
     main(["--settings", json.dumps(whole), *arguments])
+    output = folder / name / target / str(fraction)
     return pd.read_parquet(output / "predictions.parquet"), json.loads((output / "result.json").read_text())
 
 
@@ -53,7 +59,7 @@ def test_a_disease(cohort):
     assert len(predictions) == 2 * 40 and set(predictions["output"]) == {"cad"}
     assert predictions["y_score"].between(0, 1).all() and set(predictions["split"]) == {"val", "test"}
     assert min(result["validation"]["auroc"]) > 0.6 and result["skipped_outputs"] == {}
-    rows = [json.loads(line) for line in (cohort / "out/metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (cohort / "out/cad/100/metrics.jsonl").read_text().splitlines()]
     assert len(rows) == 2 * 4 and set(rows[0]) == {"seed", "epoch", "val_loss", "val_auroc"}
 
 
@@ -64,7 +70,7 @@ def test_phenotypes_are_in_their_unit_and_keep_subjects_without_them(cohort):
     assert min(result["validation"]["r"]) > 0.3
     phenotypes = pd.read_parquet(cohort / "phenotypes.parquet")
     assert result["n_train"] == phenotypes[:80].drop(columns="eid").notna().any(axis=1).sum()
-    rows = [json.loads(line) for line in (cohort / "out/metrics.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (cohort / "out/rv/100/metrics.jsonl").read_text().splitlines()]
     assert rows[-1]["val_r"] == pytest.approx(result["validation"]["r"][1], abs=1e-5)
 
 
@@ -81,7 +87,7 @@ def test_poisoned_test_values_reach_the_truth_and_no_score(cohort, target):
     values = [column for column in table if column != "eid"]
     table.loc[100:, values] = 1 - table.loc[100:, values]
     table.to_parquet(cohort / "poisoned.parquet")
-    second, poisoned = run(cohort, target, "poisoned", values=cohort / "poisoned.parquet")
+    second, poisoned = run(cohort, target, "poisoned", **{name.removesuffix(".parquet"): cohort / "poisoned.parquet"})
     pd.testing.assert_frame_equal(first.drop(columns="y_true"), second.drop(columns="y_true"))
     assert result["validation"] == poisoned["validation"]
     assert not first.query("split == 'test'")["y_true"].equals(second.query("split == 'test'")["y_true"])
@@ -91,7 +97,7 @@ def test_a_constant_phenotype_is_left_out_with_its_reason(cohort):
     table = pd.read_parquet(cohort / "phenotypes.parquet")
     table["RVEF"] = table["RVEF"].where(table["RVEF"].isna(), 55.0)
     table.to_parquet(cohort / "constant.parquet")
-    predictions, result = run(cohort, "rv", values=cohort / "constant.parquet")
+    predictions, result = run(cohort, "rv", phenotypes=cohort / "constant.parquet")
     assert set(predictions["output"]) == set(output_names("rv")) - {"RVEF"}
     assert "the same value" in result["skipped_outputs"]["RVEF"]
 
@@ -105,26 +111,54 @@ def test_a_covariate_that_nobody_has_is_no_obstacle(cohort):
 
 def test_a_sweeps_choice_replaces_the_settings(cohort):
     choice = {"encoder": "tabular", "target": "cad", "settings": {"rounds": 2, "max_depth": 4}, "trials": 9}
-    (cohort / "choice.json").write_text(json.dumps(choice))
-    _, result = run(cohort, "cad", selected=cohort / "choice.json")
+    (cohort / "tabular_cad.json").write_text(json.dumps(choice))
+    _, result = run(cohort, "cad", selected=cohort / "tabular_cad.json")
     assert result["settings"] == SETTINGS | {"rounds": 2, "max_depth": 4} and result["tuned_trials"] == 9
+    (cohort / "tabular_cad.json").rename(cohort / "tabular_rv.json")
     with pytest.raises(InputError, match="is the choice for tabular/cad, not for tabular/rv"):
-        run(cohort, "rv", selected=cohort / "choice.json")
+        run(cohort, "rv", "other", selected=cohort / "tabular_rv.json")
+
+
+def test_a_choice_is_for_its_target_alone(cohort):
+    (cohort / "tabular_cad.json").write_text(json.dumps({"encoder": "tabular", "target": "cad", "settings": {}}))
+    _, result = run(cohort, "rv", selected=cohort / "tabular_cad.json")
+    assert result["settings"] == SETTINGS and result["tuned_trials"] == 0
+
+
+def test_a_fit_that_cannot_be_had_leaves_the_others_alone(cohort):
+    """One job holds all fits."""
+    healthy = pd.read_parquet(cohort / "labels.parquet").assign(cad=0)
+    healthy.to_parquet(cohort / "healthy.parquet")
+    places = {"covariates": "covariates.parquet", "split": "split.csv", "labels": "healthy.parquet"}
+    places |= {"phenotypes": "phenotypes.parquet", "subsets": "subsets", "output": "both"}
+    (cohort / "subsets").mkdir()
+    shutil.copyfile(cohort / "subset.csv", cohort / "subsets/cad_100.csv")
+    paths = [text for key, value in places.items() for text in (f"--{key}", str(cohort / value))]
+    settings = json.dumps({"method": SETTINGS, "blocks": 1, "draws": 1})
+    main(["--settings", settings, *paths, "--fits", "cad/100", "rv/100"])
+    results = {path.parts[-3]: json.loads(path.read_text()) for path in (cohort / "both").glob("*/*/result.json")}
+    assert "the same value" in results["cad"]["skipped"] and min(results["rv"]["validation"]["r"]) > 0.3
 
 
 def test_values_that_cannot_be_learnt_are_skipped_with_one_line(cohort):
     labels = pd.read_parquet(cohort / "labels.parquet")
     labels.loc[80:99, "cad"] = 0
     labels.to_parquet(cohort / "healthy.parquet")
-    predictions, result = run(cohort, "cad", values=cohort / "healthy.parquet")
+    predictions, result = run(cohort, "cad", labels=cohort / "healthy.parquet")
     assert predictions.empty and "cad has the same value for all 20 subjects of the val set" in result["skipped"]
 
 
-def test_a_subset_goes_with_a_disease_or_a_part_of_a_group(cohort):
-    with pytest.raises(InputError, match="rv at 100 % is trained on all subjects with its phenotypes"):
-        run(cohort, "rv", subset=cohort / "subset.csv")
-    with pytest.raises(InputError, match="rv at 10 % is trained on the subset of balance_subset; see --subset"):
+def test_a_part_of_a_group_is_learnt_from_its_subset(cohort):
+    with pytest.raises(InputError, match=r"rv_10\.csv is missing, which says who rv is trained on; run balance_subset"):
         run(cohort, "rv", fraction=10)
+
+
+def test_a_subset_goes_with_a_disease_or_a_part_of_a_group(cohort):
+    paths = [cohort / name for name in ("covariates.parquet", "split.csv", "phenotypes.parquet", "subset.csv")]
+    with pytest.raises(InputError, match="rv at 100 % is trained on all subjects with its phenotypes"):
+        read_folds(Tables(*paths), "rv", ("val",))
+    with pytest.raises(InputError, match="cad at 100 % is trained on the subset of balance_subset; see --subset"):
+        read_folds(Tables(*paths[:3], None), "cad", ("val",))
 
 
 def test_each_draw_of_a_subset_has_a_run(cohort):
@@ -144,7 +178,7 @@ def test_a_group_is_learnt_from_draws_with_the_outputs_that_all_have(cohort):
     drawn.to_csv(cohort / "rv_10.csv", index=False)
     table["RVEF"] = table["RVEF"].where(~table["eid"].isin(measured[1:4]))  # nine values on the second draw
     table.to_parquet(cohort / "fewer.parquet")
-    files = {"subset": cohort / "rv_10.csv", "values": cohort / "fewer.parquet"}
+    files = {"subset": cohort / "rv_10.csv", "phenotypes": cohort / "fewer.parquet"}
     predictions, result = run(cohort, "rv", fraction=10, draws=2, **files)
     assert [one["draw"] for one in result["runs"]] == [0, 1] and result["n_train"] == 12
     assert set(predictions["output"]) == set(output_names("rv")) - {"RVEF"}

@@ -93,6 +93,7 @@ GPU = int(uses_gpu(SETTINGS.device))
 PRETRAININGS = pretraining_jobs.pretrainings(SETTINGS)
 FINETUNINGS = fit_jobs.finetune_jobs(SETTINGS, bool(GPU))
 PROBES = fit_jobs.probe_jobs(SETTINGS)
+TABULAR = fit_jobs.tabular_job(SETTINGS)
 SWEPT = sweep_jobs.swept(SETTINGS)
 
 ENVIRONMENT = "../../envs/environment.yaml"

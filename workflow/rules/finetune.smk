@@ -21,9 +21,9 @@ for job in FINETUNINGS:
             weights=PRETRAININGS.weights[job.encoder],
             selected=choices(job),
         output:
-            predictions=fit_files("finetune", job.encoder, job.in_job, "predictions.parquet"),
-            metrics=fit_files("finetune", job.encoder, job.in_job, "metrics.jsonl"),
-            results=fit_files("finetune", job.encoder, job.in_job, "result.json"),
+            predictions=fit_files(f"finetune/{job.encoder}", job.in_job, "predictions.parquet"),
+            metrics=fit_files(f"finetune/{job.encoder}", job.in_job, "metrics.jsonl"),
+            results=fit_files(f"finetune/{job.encoder}", job.in_job, "result.json"),
         log:
             job.log,
         wildcard_constraints:
@@ -70,9 +70,9 @@ for job in PROBES:
             weights=PRETRAININGS.weights[job.encoder],
             truth=TRUTH if job.encoder == "latents" else [],
         output:
-            predictions=fit_files("probe", job.encoder, job.fits, "predictions.parquet"),
-            metrics=fit_files("probe", job.encoder, job.fits, "metrics.jsonl"),
-            results=fit_files("probe", job.encoder, job.fits, "result.json"),
+            predictions=fit_files(f"probe/{job.encoder}", job.fits, "predictions.parquet"),
+            metrics=fit_files(f"probe/{job.encoder}", job.fits, "metrics.jsonl"),
+            results=fit_files(f"probe/{job.encoder}", job.fits, "result.json"),
         log:
             job.log,
         conda:
@@ -96,33 +96,38 @@ for job in PROBES:
             " --encoder {params.encoder} --fits {params.fits} --memory-mb {resources.data_mb} --output {params.folder:q}"
 
 
-rule train_tabular:
-    """Train the tabular baseline on age, sex, weight and height with every seed (§IV-D.1)."""
-    input:
-        covariates=COVARIATES,
-        split=SPLIT,
-        values=lambda wildcards: fit_jobs.values_file(wildcards.target),
-        subset=lambda wildcards: fit_jobs.subset_files([fit_of(wildcards)]),
-        audit=AUDIT,
-        selected=lambda wildcards: sweep_jobs.choices(SETTINGS, "tabular", [fit_of(wildcards)]),
-    output:
-        predictions="<results>/train_tabular/{target}/{fraction}/predictions.parquet",
-        metrics="<results>/train_tabular/{target}/{fraction}/metrics.jsonl",
-        result="<results>/train_tabular/{target}/{fraction}/result.json",
-    log:
-        "<results>/logs/train_tabular/{target}/{fraction}.log",
-    conda:
-        ENVIRONMENT
-    threads: THREADS.data
-    resources:
-        **needs("small"),
-    params:
-        code=code("train_tabular"),
-        settings=fit_jobs.tabular_settings(SETTINGS),
-        folder=subpath(output.result, parent=True),
-        subset=optional("subset"),
-        selected=optional("selected"),
-    shell:
-        "python -m cmr2ecg.steps.train_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
-        " --covariates {input.covariates:q} --split {input.split:q} --values {input.values:q} {params.subset}"
-        " {params.selected} --target {wildcards.target} --fraction {wildcards.fraction} --output {params.folder:q}"
+if TABULAR.fits:
+
+    rule train_tabular:
+        """Train the tabular baseline on age, sex, weight and height for every target with every seed (§IV-D.1)."""
+        input:
+            covariates=COVARIATES,
+            split=SPLIT,
+            labels=LABELS,
+            phenotypes=PHENOTYPES,
+            subsets=subsets(TABULAR),
+            audit=AUDIT,
+            selected=choices(TABULAR),
+        output:
+            predictions=fit_files("train_tabular", TABULAR.fits, "predictions.parquet"),
+            metrics=fit_files("train_tabular", TABULAR.fits, "metrics.jsonl"),
+            results=fit_files("train_tabular", TABULAR.fits, "result.json"),
+        log:
+            TABULAR.log,
+        conda:
+            ENVIRONMENT
+        threads: THREADS.data
+        resources:
+            **needs("small", fits=len(TABULAR.fits)),
+        params:
+            code=code("train_tabular"),
+            settings=TABULAR.settings,
+            fits=list(TABULAR.fits),
+            folder=f"{RESULTS}/train_tabular",
+            subsets=f"{RESULTS}/balance_subset",
+            selected=optional("selected"),
+        shell:
+            "python -m cmr2ecg.steps.train_tabular --settings {params.settings:q} --threads {threads} --log {log:q}"
+            " --covariates {input.covariates:q} --split {input.split:q} --labels {input.labels:q}"
+            " --phenotypes {input.phenotypes:q} --subsets {params.subsets:q} {params.selected}"
+            " --fits {params.fits} --output {params.folder:q}"

@@ -105,10 +105,6 @@ def pretraining_needs(unpaired=False):
     return training_needs("pretrain", gpus=count * GPU, processes=count, unpaired=unpaired)
 
 
-def fit_of(wildcards):
-    return f"{wildcards.target}/{wildcards.fraction}"
-
-
 def named_fits(job):
     return lambda wildcards: job.named(dict(wildcards))
 
@@ -144,4 +140,4 @@ def named_option(wildcards):
 
 
 def released(encoder, name):
-    return fit_files("finetune", encoder, fit_jobs.released_fits(SETTINGS, encoder), name)
+    return fit_files(f"finetune/{encoder}", fit_jobs.released_fits(SETTINGS, encoder), name)

@@ -23,7 +23,7 @@ from cmr2ecg.plan.sizes import FLOAT, RESUMED_COPIES, Sizes, features_of, fields
 from cmr2ecg.runtime.imports import reached_files
 from cmr2ecg.study.encoders import network_of
 from cmr2ecg.study.settings.cohort import BalanceSubset
-from cmr2ecg.study.targets import fractions_of, is_regression
+from cmr2ecg.study.targets import WHOLE, fractions_of, is_regression
 from cmr2ecg.training.fit.finetune import epochs_between_validations
 
 SCATTER, ROUGH = 1.25, 2.0
@@ -249,20 +249,17 @@ class Estimate:
 
     def _tree_seconds(self, job: Job) -> float:
         grid = job.settings.get("grid", {})
-        if grid:
-            target, fraction, seeds, rounds = (
-                job.wildcards["target"],
-                100,
-                len(job.settings["seeds"]),
-                max(grid["rounds"]),
-            )
-        else:
-            ((target, fraction, seeds),) = job.fits
+        if not grid:
             rounds = job.settings["method"]["rounds"]
-        rows, outputs = self.cohort.trained_on(target, fraction), outputs_of(target)
+            return sum(runs * self._forest_seconds(target, fraction, rounds) for target, fraction, runs in job.fits)
         forests = math.prod(len(values) for name, values in grid.items() if name != "rounds")
+        one = self._forest_seconds(job.wildcards["target"], WHOLE, max(grid["rounds"]))
+        return len(job.settings["seeds"]) * forests * one
+
+    def _forest_seconds(self, target: str, fraction: int, rounds: int) -> float:
+        rows, outputs = self.cohort.trained_on(target, fraction), outputs_of(target)
         scored = rounds * 3e-4  # of a curve's point: predicting and scoring the validation subjects
-        return seeds * outputs * forests * (rounds * rows * self.rates.tree_seconds + scored)
+        return outputs * (rounds * rows * self.rates.tree_seconds + scored)
 
     def _rough(self, job: Job) -> float:
         """Return the seconds of steps that are small: by bytes, by operations, or as the demo showed."""

@@ -1,11 +1,10 @@
-"""Train the tabular baseline for one target on one subset, once per seed (paper §IV-D.1, table I).
+"""Train the tabular baseline for one or many targets and training subsets, once per seed (paper §IV-D.1, table I).
 
 A disease is learnt from the balanced subset; a group of phenotypes, a control the paper lacks, from all training
 subjects that have any of them, or a random subset of these, each phenotype by a model of its own on the subjects that
-have it.
+have it. A fit that cannot be had is written as skipped, with the reason, and the others go on.
 """
 
-import argparse
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from cmr2ecg.loading.labels import output_names
-from cmr2ecg.runtime.command import InputError, run, start
+from cmr2ecg.runtime.command import InputError, run, start, step_parser
 from cmr2ecg.runtime.files import sha256
 from cmr2ecg.runtime.fingerprint import fingerprint
 from cmr2ecg.study.targets import is_regression
@@ -24,7 +23,8 @@ from cmr2ecg.training.fit.choice import apply_choice, tuned_trials
 from cmr2ecg.training.fit.runs import described as described_runs
 from cmr2ecg.training.fit.runs import draws_of, planned_runs
 from cmr2ecg.training.fit.seeds import SeedResult, SeedStore, prediction_rows
-from cmr2ecg.training.fit.tabular import Fold, Tables, problems_by_draw, read_folds, tabular_parser
+from cmr2ecg.training.fit.subjects import parse_fit, subset_files
+from cmr2ecg.training.fit.tabular import Fold, Tables, problems_by_draw, read_folds
 from cmr2ecg.training.result import digest, provenance
 
 MODULE = "cmr2ecg.steps.train_tabular"
@@ -53,43 +53,47 @@ def fit_seed(
     return pd.concat(rows), history, {metric: history[-1][metric], "best_epoch": len(history) - 1, "parameters": trees}
 
 
-def about(args: argparse.Namespace, folds: Mapping[str, Fold]) -> dict[str, object]:
+def about(target: str, fraction: int, folds: Mapping[str, Fold], selected: Path | None) -> dict[str, object]:
     """Return what result.json says of a fit whatever its settings: which it is, and whom it learnt from."""
     found: dict[str, object] = {
         "step": "train_tabular",
-        "name": f"tabular/{args.target}/{args.fraction}",
+        "name": f"tabular/{target}/{fraction}",
         "encoder": "tabular",
-        "target": args.target,
-        "fraction": args.fraction,
-        "tuned_trials": tuned_trials(args.selected),
+        "target": target,
+        "fraction": fraction,
+        "tuned_trials": tuned_trials(selected),
         **{f"n_{split}": len(fold.eids) for split, fold in folds.items()},
     }
     train = folds["train"].values
-    known = not is_regression(args.target) and len(train)
+    known = not is_regression(target) and len(train)
     return found | ({"trained_prevalence": float(train.mean())} if known else {})
 
 
-def main(argv: Sequence[str] | None = None) -> None:
+def fit_target(
+    tables: Tables, target: str, fraction: int, given: Mapping, output: Path, selected: Path | None, threads: int
+) -> None:
+    """Fit every seed of one target on one training subset and write the folder, or why it cannot be had.
+
+    Args:
+        tables: whom it is trained and tested on.
+        target, fraction: of the fit.
+        given: settings of the step.
+        output: the fit's folder.
+        selected: choice of a sweep, whose settings replace those of the config.
+        threads: of XGBoost.
+    """
     started = time.monotonic()
-    parser = tabular_parser(__doc__)
-    parser.add_argument("--selected", type=Path, help="choice of a sweep, whose settings replace those of the config")
-    parser.add_argument("--fraction", type=int, required=True, help="percent of the training subset")
-    parser.add_argument("--output", type=Path, required=True, help="folder for predictions, metrics and result.json")
-    args = parser.parse_args(argv)
-    start(args)
-    settings = apply_choice(args.settings["method"], args.selected, "tabular", args.target)
-    runs = planned_runs(settings["seeds"], args.settings, args.fraction)
-    store = SeedStore(args.output)
-    tables = Tables(args.covariates, args.split, args.values, args.subset)
-    where = {"held_out": ("val", "test"), "fraction": args.fraction}
-    by_draw = {draw: read_folds(tables, args.target, **where, draw=draw) for draw in draws_of(runs)}
-    folds = by_draw[0]
-    files = [*tables.paths(), *([args.selected] if args.selected else [])]
-    machine = {"device": "cpu", "precision": "fp32", "threads": args.threads}
-    described = {**about(args, folds), "settings": settings, "runs": described_runs(runs)}
+    settings = apply_choice(given["method"], selected, "tabular", target)
+    runs = planned_runs(settings["seeds"], given, fraction)
+    store = SeedStore(output)
+    where = {"held_out": ("val", "test"), "fraction": fraction}
+    by_draw = {draw: read_folds(tables, target, **where, draw=draw) for draw in draws_of(runs)}
+    files = [*tables.paths(), *([selected] if selected else [])]
+    machine = {"device": "cpu", "precision": "fp32", "threads": threads}
+    described = {**about(target, fraction, by_draw[0], selected), "settings": settings, "runs": described_runs(runs)}
     described |= {"seeds": [run.seed for run in runs]}
     try:
-        problems, skipped = problems_by_draw(by_draw, args.target, threads=args.threads)
+        problems, skipped = problems_by_draw(by_draw, target, threads=threads)
     except InputError as error:
         described["provenance"] = provenance(MODULE, files, started, **machine)
         store.write_skipped(described, " ".join(str(error).split()))
@@ -100,16 +104,36 @@ def main(argv: Sequence[str] | None = None) -> None:
 
     def fit(seed: int) -> SeedResult:
         draw = draw_of[seed]
-        return fit_seed(by_draw[draw], problems[draw], settings, args.target, seed=seed)
+        return fit_seed(by_draw[draw], problems[draw], settings, target, seed=seed)
 
     method = {key: value for key, value in settings.items() if key != "seeds"}
-    given = [method, args.threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]]
-    cache_keys = {run.seed: digest([given, run.draw]) for run in runs}
-    label = f"train_tabular {described['name']}"
-    results = store.run(cache_keys, fit, label=label)
+    depends_on = [method, threads, fingerprint(MODULE), [sha256(path) for path in tables.paths()]]
+    cache_keys = {run.seed: digest([depends_on, run.draw]) for run in runs}
+    results = store.run(cache_keys, fit, label=f"train_tabular {described['name']}")
     described |= {"outputs": list(problems[0]), "skipped_outputs": skipped}
     described["provenance"] = provenance(MODULE, files, started, **machine)
     store.write_outcome(results, described)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = step_parser(__doc__)
+    parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
+    parser.add_argument("--split", type=Path, required=True, help="split.csv")
+    parser.add_argument("--subsets", type=Path, required=True, help="folder of TARGET_FRACTION.csv")
+    parser.add_argument("--labels", type=Path, required=True, help="labels.parquet")
+    parser.add_argument("--phenotypes", type=Path, required=True, help="phenotypes.parquet")
+    parser.add_argument("--selected", type=Path, nargs="*", default=[], help="choices of sweeps, tabular_TARGET.json")
+    parser.add_argument("--fits", type=parse_fit, nargs="+", required=True, help="TARGET/FRACTION each")
+    parser.add_argument("--output", type=Path, required=True, help="folder of all; fits go to TARGET/FRACTION")
+    args = parser.parse_args(argv)
+    start(args)
+    selected = {path.stem.removeprefix("tabular_"): path for path in args.selected}
+    for target, fraction in args.fits:
+        subset = next(iter(subset_files(args.subsets, [(target, fraction)])), None)
+        values = args.phenotypes if is_regression(target) else args.labels
+        tables = Tables(args.covariates, args.split, values, subset)
+        folder = args.output / target / str(fraction)
+        fit_target(tables, target, fraction, args.settings, folder, selected.get(target), args.threads)
 
 
 if __name__ == "__main__":

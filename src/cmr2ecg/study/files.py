@@ -35,9 +35,9 @@ def shard_files(step: str, shards: Iterable[int], ending: str) -> list[str]:
     return [f"<results>/{step}/{shard}{ending}" for shard in shards]
 
 
-def fit_files(step: str, encoder: str, fits: Iterable[str], name: str) -> list[str]:
-    """Return one file of every fit TARGET/FRACTION of an encoder; wildcards in them stay as they are."""
-    return [f"<results>/{step}/{encoder}/{fit}/{name}" for fit in fits]
+def fit_files(folder: str, fits: Iterable[str], name: str) -> list[str]:
+    """Return one file of every fit TARGET/FRACTION in a folder of the results; wildcards in them stay as they are."""
+    return [f"<results>/{folder}/{fit}/{name}" for fit in fits]
 
 
 def network_file(step: str, name: str, part: str = "encoder") -> str:

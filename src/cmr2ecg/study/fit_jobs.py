@@ -65,6 +65,13 @@ def probe_jobs(settings: Settings) -> list[FitJob]:
     ]
 
 
+def tabular_job(settings: Settings) -> FitJob:
+    """Return the fits of the tabular baseline, all in one job: starting one takes longer than a fit."""
+    fits = fits_of(settings, settings.train_tabular.targets)
+    told = as_json({"method": without_plans(settings.train_tabular), **runs_of(settings)})
+    return FitJob("tabular", fits, fits, "<results>/logs/train_tabular.log", told)
+
+
 def fits_of(settings: Settings, targets: Iterable[str]) -> tuple[str, ...]:
     """Return targets at the fractions of diseases, or of groups of phenotypes."""
     return tuple(
@@ -116,11 +123,6 @@ def probe_settings(settings: Settings, encoder: str) -> str:
     if encoder in ("ecg_beats", "rr_intervals"):
         told["sampling_rate_hz"] = settings.clean_ecg.sampling_rate_hz
     return as_json({**told, **runs_of(settings)})
-
-
-def tabular_settings(settings: Settings) -> str:
-    """Return the settings of the tabular baseline."""
-    return as_json({"method": without_plans(settings.train_tabular), **runs_of(settings)})
 
 
 def values_file(target: str) -> str:
