@@ -3,7 +3,7 @@
 import os
 import sys
 
-__version__ = "0.3.0"
+__version__ = "0.3.1"
 
 if sys.argv[:1] == ["-m"]:
     if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
