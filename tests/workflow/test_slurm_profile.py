@@ -98,7 +98,7 @@ def test_only_trainings_ask_for_gpus_and_only_on_cuda(whole, first, tmp_path):
 
 def test_small_jobs_are_grouped(dry_run):
     groups = Counter(re.findall(r"Group job (\w+) ", dry_run))
-    once = ("prepare", "tabular_sweeps", "tabular", "report", "small_fits_mmcl", "small_fits_supervised")
+    once = ("prepare", "tabular_sweeps", "report", "small_fits_mmcl", "small_fits_supervised")
     assert groups["shards"] == 10 and {name: groups[name] for name in once} == dict.fromkeys(once, 1)
 
 
