@@ -86,8 +86,8 @@ def fit_target(
     settings = apply_choice(given["method"], selected, "tabular", target)
     runs = planned_runs(settings["seeds"], given, fraction)
     store = SeedStore(output)
-    where = {"held_out": ("val", "test"), "fraction": fraction}
-    by_draw = {draw: read_folds(tables, target, **where, draw=draw) for draw in draws_of(runs)}
+    held_out = ("val", "test")
+    by_draw = {draw: read_folds(tables, target, held_out, fraction=fraction, draw=draw) for draw in draws_of(runs)}
     files = [*tables.paths(), *([selected] if selected else [])]
     machine = {"device": "cpu", "precision": "fp32", "threads": threads}
     described = {**about(target, fraction, by_draw[0], selected), "settings": settings, "runs": described_runs(runs)}
