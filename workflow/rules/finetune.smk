@@ -123,7 +123,7 @@ if TABULAR.fits:
             code=code("train_tabular"),
             settings=TABULAR.settings,
             fits=list(TABULAR.fits),
-            folder=f"{RESULTS}/train_tabular",
+            folder=lambda wildcards: f"{RESULTS}/train_tabular",
             subsets=f"{RESULTS}/balance_subset",
             selected=optional("selected"),
         shell:
