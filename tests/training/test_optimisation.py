@@ -86,7 +86,6 @@ def test_layer_decay_leaves_a_network_without_pretrained_layers_alone():
 
 
 def test_parameters_of_one_rate_and_decay_are_one_group(predictor):
-    """An optimiser takes its time by the group; four layers at one rate made eight."""
     assert len(parameter_groups(predictor, 0.2, 1.0, predictor.layer_of)) == 2
     assert len(parameter_groups(predictor, 0.2, 0.5, predictor.layer_of)) == 2 * len(
         {*map(predictor.layer_of, dict(predictor.named_parameters()))}

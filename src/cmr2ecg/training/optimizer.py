@@ -40,8 +40,6 @@ def parameter_groups(
 ) -> list[dict]:
     """Sort the trainable parameters into AdamW groups, as few as there are pairs of rate and weight decay.
 
-    An optimiser takes its time by the group: with eight where two would do, a tenth of a small network's step.
-
     Args:
         model: its trainable parameters each land in exactly one group.
         weight_decay: for matrices; one-dimensional parameters, the class token and position embeddings get 0.
