@@ -5,12 +5,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, text
 
 from cmr2ecg.runtime.command import InputError
 from cmr2ecg.runtime.failures import explain
 from cmr2ecg.tracking import database
-from cmr2ecg.tracking.database import check_database, commit_without_waiting
+from cmr2ecg.tracking.database import check_database
 
 
 @pytest.fixture
@@ -68,12 +67,3 @@ def test_a_lock_that_comes_later_is_explained(file):
         with closing(sqlite3.connect(file, timeout=0)) as late, pytest.raises(sqlite3.OperationalError) as error:
             late.execute("INSERT INTO runs VALUES ('y')")
     assert explain(error.value).startswith("database is locked; wait for the other process")
-
-
-def test_commits_are_left_to_the_system_whoever_opens_the_database(tmp_path):
-    """MLflow's engines are its own; of another kind of database nothing is asked."""
-    commit_without_waiting()
-    commit_without_waiting()  # once is enough
-    with create_engine(f"sqlite:///{tmp_path}/runs.db").connect() as connection:
-        assert connection.execute(text("PRAGMA synchronous")).scalar() == 0
-    database._leave_to_system(object(), None)

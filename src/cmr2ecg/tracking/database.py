@@ -1,4 +1,4 @@
-"""An MLflow database in one SQLite file: can it be used (MLflow fails with a long traceback), and how it is fast."""
+"""Check that an MLflow database can be used, before MLflow opens it and fails with a long traceback."""
 
 import sqlite3
 from contextlib import closing
@@ -39,21 +39,3 @@ def explain_version(database: Path, error: Exception) -> InputError | None:
         return None
     upgrade = f"or, if that version was older: mlflow db upgrade sqlite:///{database}"
     return InputError(f"{database} is from another version of MLflow; {ANEW}; {upgrade}")
-
-
-def commit_without_waiting() -> None:
-    """Let SQLite leave commits to the operating system from now on, in this process, whoever opens the database.
-
-    MLflow commits ten times a run, and waiting for the disk each time took longer than all the rest. A killed process
-    loses nothing by it; what a power cut damages, `check_database` finds, and it is rebuilt from the results.
-    """
-    from sqlalchemy import event
-    from sqlalchemy.engine import Engine
-
-    if not event.contains(Engine, "connect", _leave_to_system):
-        event.listen(Engine, "connect", _leave_to_system)
-
-
-def _leave_to_system(connection: object, _record: object) -> None:
-    if isinstance(connection, sqlite3.Connection):
-        connection.execute("PRAGMA synchronous = OFF")

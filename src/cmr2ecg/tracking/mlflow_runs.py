@@ -15,7 +15,7 @@ from cmr2ecg.predict.release import SUMS, read_config
 from cmr2ecg.runtime.files import atomic
 from cmr2ecg.runtime.files import sha256 as file_sha256
 from cmr2ecg.runtime.imports import code_digest
-from cmr2ecg.tracking.database import check_database, commit_without_waiting, explain_version
+from cmr2ecg.tracking.database import check_database, explain_version
 from cmr2ecg.tracking.moved_runs import follow_files
 from cmr2ecg.tracking.release_model import MODULE, active_run, description, log_model
 from cmr2ecg.tracking.training_runs import TrainingRun
@@ -184,6 +184,5 @@ def _client(database: Path) -> "MlflowClient":
 
     for noisy in ("alembic", "mlflow.store.db.utils"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
-    commit_without_waiting()
     uri = f"sqlite:///{database.resolve()}"
     return MlflowClient(tracking_uri=uri, registry_uri=uri)
