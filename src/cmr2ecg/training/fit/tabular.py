@@ -42,7 +42,7 @@ class Tables:
 
 
 def tabular_parser(description: str | None) -> argparse.ArgumentParser:
-    """Return the arguments of the steps that learn a target from covariates."""
+    """Return the arguments of a step that learns one target from covariates."""
     parser = step_parser(description)
     parser.add_argument("--covariates", type=Path, required=True, help="covariates.parquet")
     parser.add_argument("--split", type=Path, required=True, help="split.csv")
